@@ -1,0 +1,47 @@
+"""``python -m gateway_service``: serve HTTP until a signal ends it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+from fastapi import FastAPI
+
+from gateway_service.app import create_app, create_bocashi_app
+from obscura.observability import configure_logging
+from obscura.settings import Settings
+
+KEEP_ALIVE_S = 30
+GRACE_S = 20
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve ``app`` on ``host:port`` until SIGINT or SIGTERM."""
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m gateway_service", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--bocashi-only", action="store_true", help="serve the bocashi dialect alone")
+    chosen = parser.parse_args(arguments)
+    settings = Settings()
+    configure_logging(settings.log_level)
+    create = create_bocashi_app if chosen.bocashi_only else create_app
+    serve(create(settings), chosen.host, chosen.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""From a job's row to the answer of ``/task_result``."""
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from gateway_service.dependencies import Gateway
+from gateway_service.schemas import TaskError, TaskResult, TaskStatus
+from obscura.contract import DetectedObject, JobKind, ObjectClass
+from obscura.errors import NoPictureError
+from obscura.jobs import JobRow, JobState
+
+# The seed's own word for a face's box, and its twin.
+AREA_NAMES = {ObjectClass.FACE: "facial_area", ObjectClass.PLATE: "plate_area"}
+
+
+def detections_of(row: JobRow) -> tuple[DetectedObject, ...]:
+    """Return all found objects, the surest first."""
+    found = [item for part in row.parts.values() for item in part.detections]
+    return tuple(sorted(found, key=lambda item: -item.confidence))
+
+
+def boxes_by_name(detections: Iterable[DetectedObject]) -> dict[str, dict[str, list[int]]]:
+    """Return ``{"face_1": {"facial_area": [x1, y1, x2, y2]}, ...}`` in whole pixels."""
+    numbers: Counter[ObjectClass] = Counter()
+    named: dict[str, dict[str, list[int]]] = {}
+    for item in detections:
+        numbers[item.class_name] += 1
+        name = f"{item.class_name}_{numbers[item.class_name]}"
+        named[name] = {AREA_NAMES[item.class_name]: [round(edge) for edge in item.xyxy]}
+    return named
+
+
+async def picture_of(gateway: Gateway, row: JobRow) -> bytes:
+    """Return the bytes of a finished job's picture.
+
+    Raises
+    ------
+    NoPictureError
+        If the job has none.
+    """
+    if row.state is not JobState.DONE or row.picture is None:
+        message = "this task has no picture (yet)"
+        raise NoPictureError(message)
+    return await asyncio.to_thread(gateway.storage.get, row.picture)
+
+
+async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
+    """Return what a client sees of ``row``."""
+    if row.state is JobState.QUEUED:
+        return TaskResult(status=TaskStatus.PENDING)
+    if row.state is JobState.RUNNING:
+        return TaskResult(status=TaskStatus.RUNNING)
+    if row.state is JobState.FAILED:
+        error = TaskError(code=row.error_code or "", message=row.error_message or "")
+        return TaskResult(status=TaskStatus.FAILURE, error=error)
+    detections = detections_of(row)
+    result: Any = boxes_by_name(detections)
+    if row.kind is not JobKind.DETECT:
+        picture = await picture_of(gateway, row)
+        result = (await asyncio.to_thread(base64.b64encode, picture)).decode()
+    parts = list(row.parts.values())
+    models = tuple(part.model for part in parts)
+    report = json.loads(row.report) if row.report else None
+    return TaskResult(
+        status=TaskStatus.SUCCESS,
+        result=result,
+        detections=detections,
+        image=parts[0].image if parts else (report or {}).get("image"),
+        model=models[0] if len(models) == 1 else None,
+        models=models or None,
+        report=report,
+    )

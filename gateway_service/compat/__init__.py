@@ -1,0 +1,1 @@
+"""The dialects of the systems that this one replaces."""

@@ -1,0 +1,190 @@
+"""The bocashi dialect: always HTTP 200 and a ``ResultSet``, synchronous for its caller.
+
+``file_name`` is the id of a job with ``.jpg`` after it; it is never a path.
+"""
+
+import asyncio
+import uuid
+from enum import IntEnum
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
+from gateway_service.routes.results import erase, picture_response
+from gateway_service.submission import Submission, submit
+from obscura.contract import JobKind, JobOptions, ObjectClass, OutputFormat
+from obscura.errors import LookupFailedError, ObscuraError, PhotoError, UnknownTaskError
+from obscura.jobs import JobRow, JobState
+
+router = APIRouter(tags=["bocashi"])
+log = structlog.get_logger(__name__)
+SUFFIX = ".jpg"
+
+
+class Status(IntEnum):
+    """The dialect's own status numbers."""
+
+    OK = 0
+    UNUSABLE = 1
+    BUSY = 2
+    NOT_ALLOWED = 3
+    FAILED = 4
+
+
+MESSAGES = {
+    Status.OK: "",
+    Status.UNUSABLE: "許可されていない拡張子です",
+    Status.BUSY: "二つ以上の要求が行われています",
+    Status.NOT_ALLOWED: "許可していないリクエストです",
+    Status.FAILED: "予測に失敗しました",
+}
+
+
+def _result(status: int, message: str, file_name: str = "") -> JSONResponse:
+    return JSONResponse(
+        {"ResultSet": {"status": status, "file_name": file_name, "error_message": message}}
+    )
+
+
+def _standard(status: Status, file_name: str = "") -> JSONResponse:
+    return _result(status, MESSAGES[status], file_name)
+
+
+class _UnusableError(PhotoError):
+    """A form that this dialect cannot use."""
+
+
+def _switch(form: FormData, name: str) -> bool:
+    """Return the 0/1 field ``name``, by default 1."""
+    value = form.get(name, "1")
+    if value not in {"0", "1"}:
+        message = f"{name} is neither 0 nor 1"
+        raise _UnusableError(message)
+    return value == "1"
+
+
+async def _slot(request: Request, gateway: Gateway) -> bool:
+    """Wait for the right to work, ``-r`` times ``-w`` seconds long; return whether it was had."""
+    slots: asyncio.Semaphore = _slots(request, gateway)
+    if not slots.locked():
+        await slots.acquire()
+        return True
+    settings = gateway.settings
+    try:
+        await asyncio.wait_for(slots.acquire(), settings.bocashi_wait_s * settings.bocashi_retries)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _slots(request: Request, gateway: Gateway) -> asyncio.Semaphore:
+    state = request.app.state
+    if not hasattr(state, "bocashi_slots"):
+        state.bocashi_slots = asyncio.Semaphore(gateway.settings.bocashi_slots)
+    slots: asyncio.Semaphore = state.bocashi_slots
+    return slots
+
+
+async def _blur(gateway: Gateway, form: FormData, request_id: str) -> str:
+    """Blur the form's photo and return the id of its finished job."""
+    switches = {ObjectClass.FACE: _switch(form, "face_op"), ObjectClass.PLATE: _switch(form, "car_op")}
+    upload = form.get("img_file")
+    if not isinstance(upload, UploadFile):
+        message = "img_file is missing"
+        raise _UnusableError(message)
+    classes = tuple(name for name, wanted in switches.items() if wanted)
+    options = JobOptions(classes=classes, output=OutputFormat.JPEG)
+    job_id = await submit(gateway, upload.file, Submission(JobKind.BLUR, options, request_id))
+    row: JobRow | None = None
+    try:
+        limit_s = float(gateway.settings.hard_limit_s)
+        row = await gateway.events.wait_for_end(job_id, limit_s)
+    finally:
+        # Also when the caller hangs up: a picture that nobody was told of must not stay.
+        if row is None or row.state is not JobState.DONE:
+            await asyncio.shield(_forget(gateway, job_id))
+    if row.state is not JobState.DONE:
+        raise _error_of(row)
+    return job_id
+
+
+def _error_of(row: JobRow) -> ObscuraError:
+    message = row.error_message or "not finished in time"
+    photo_codes = {kind.code for kind in PhotoError.__subclasses__()}
+    return _UnusableError(message) if row.error_code in photo_codes else ObscuraError(message)
+
+
+async def _forget(gateway: Gateway, job_id: str) -> None:
+    try:
+        await erase(gateway, await gateway.ledger.read(job_id))
+    except LookupFailedError:
+        pass
+    except ObscuraError as error:
+        log.warning("job_not_erased", code=error.code)
+
+
+@router.post("/bocashi", response_class=JSONResponse)
+async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+    """Hide faces (``face_op``) and number plates (``car_op``) of ``img_file``; answer with a file name."""
+    try:
+        form = await request.form(max_files=4, max_fields=16)
+    except HTTPException:
+        return _standard(Status.UNUSABLE)
+    if not await _slot(request, gateway):
+        return _standard(Status.BUSY)
+    try:
+        job_id = await _blur(gateway, form, request_id)
+    except PhotoError:
+        return _standard(Status.UNUSABLE)
+    except ObscuraError as error:
+        log.warning("bocashi_failed", code=error.code)
+        return _standard(Status.FAILED)
+    finally:
+        _slots(request, gateway).release()
+        await form.close()
+    return _standard(Status.OK, job_id + SUFFIX)
+
+
+@router.get("/bocashi", response_class=JSONResponse)
+async def refuse_get() -> Response:
+    """Refuse: a photo is posted."""
+    return _standard(Status.NOT_ALLOWED)
+
+
+async def _row(gateway: Gateway, name: str) -> JobRow:
+    """Return the finished job that ``name`` stands for; raise UnknownTaskError for anything else."""
+    try:
+        job_id = str(uuid.UUID(name.removesuffix(SUFFIX)))
+    except ValueError:
+        job_id = ""
+    if name != job_id + SUFFIX:
+        message = "not a file name of this server"
+        raise UnknownTaskError(message)
+    row = await gateway.ledger.read(job_id)
+    if row.kind is not JobKind.BLUR or row.options.output is not OutputFormat.JPEG:
+        message = "not a file name of this server"
+        raise UnknownTaskError(message)
+    return row
+
+
+@router.get("/download/{name:path}", response_class=Response)
+async def download(gateway: CurrentGateway, name: str) -> Response:
+    """Return the blurred picture; 404 where there is none of this name."""
+    return await picture_response(gateway, await _row(gateway, name))
+
+
+@router.get("/delete/{name:path}", response_class=JSONResponse)
+async def delete(gateway: CurrentGateway, name: str) -> Response:
+    """Erase the blurred picture."""
+    try:
+        was_there = await erase(gateway, await _row(gateway, name))
+    except LookupFailedError:
+        was_there = False
+    except ObscuraError:
+        return _result(1, f"{name}の削除に失敗しました")
+    return _result(0, "", name) if was_there else _result(2, f"{name}がありません")
+

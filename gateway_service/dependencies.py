@@ -1,0 +1,42 @@
+"""What routes work with."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from celery import Celery
+from fastapi import Depends, Request
+
+from gateway_service.events import JobEvents
+from obscura.broker import send
+from obscura.contract import StepRequest
+from obscura.jobs import AsyncLedger
+from obscura.settings import Settings
+from obscura.storage import Storage
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The parts of the system that a gateway talks to."""
+
+    settings: Settings
+    ledger: AsyncLedger
+    storage: Storage
+    celery: Celery
+    events: JobEvents
+
+    async def send(self, request: StepRequest) -> None:
+        """Send a step to its queue; raise QueueUnavailableError where the broker is away."""
+        await asyncio.to_thread(send, self.celery, request)
+
+
+def _gateway(request: Request) -> Gateway:
+    return cast("Gateway", request.app.state.gateway)
+
+
+def _request_id(request: Request) -> str:
+    return str(request.state.request_id)
+
+
+CurrentGateway = Annotated[Gateway, Depends(_gateway)]
+RequestId = Annotated[str, Depends(_request_id)]

@@ -1,0 +1,71 @@
+"""Waiting for jobs: one subscription for all waiters of this gateway."""
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+
+import structlog
+from redis.exceptions import RedisError
+
+from obscura.jobs import AsyncLedger, JobRow
+from obscura.jobs.calls import EVENTS
+
+RECONNECT_S = 1.0
+# An event lost with a broker connection costs a waiter this long at most.
+LOOK_AGAIN_S = 2.0
+log = structlog.get_logger(__name__)
+
+
+class JobEvents:
+    """Wakes waiters when their job changes."""
+
+    def __init__(self, ledger: AsyncLedger) -> None:
+        self._ledger = ledger
+        self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    async def listen(self) -> None:
+        """Hear the ledger's events until cancelled."""
+        while True:
+            try:
+                async with self._ledger.client.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(EVENTS)
+                    while True:
+                        message = await channel.get_message(timeout=None)
+                        if message is not None:
+                            self._wake(str(message["data"]).partition(" ")[0])
+            except (RedisError, OSError) as error:
+                log.warning("events_lost", error=type(error).__name__)
+            await asyncio.sleep(RECONNECT_S)
+
+    def _wake(self, job_id: str) -> None:
+        for waiter in self._waiters.get(job_id, ()):
+            waiter.set()
+
+    async def wait_for_end(self, job_id: str, timeout_s: float) -> JobRow:
+        """Return the job's row when it has ended, or as it stands after ``timeout_s`` seconds.
+
+        Raises
+        ------
+        UnknownTaskError
+            If there is no such job, or it is erased meanwhile.
+        QueueUnavailableError
+            If the ledger does not answer.
+        """
+        changed = asyncio.Event()
+        self._waiters[job_id].add(changed)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        try:
+            while True:
+                changed.clear()
+                row = await self._ledger.read(job_id)
+                left = deadline - loop.time()
+                if row.state.is_end or left <= 0:
+                    return row
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), min(left, LOOK_AGAIN_S))
+        finally:
+            self._waiters[job_id].discard(changed)
+            if not self._waiters[job_id]:
+                del self._waiters[job_id]
+

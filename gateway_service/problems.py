@@ -1,0 +1,93 @@
+"""The only place that knows HTTP status codes of errors."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from obscura import errors
+from obscura.storage import MissingObjectError
+
+RETRY_AFTER_S = "5"
+log = structlog.get_logger(__name__)
+
+# The most special class of an error decides.
+STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
+    errors.EmptyPhotoError: HTTPStatus.BAD_REQUEST,
+    errors.PhotoTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.TooManyPixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.PhotoError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
+    errors.InvalidRequestError: HTTPStatus.BAD_REQUEST,
+    errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NoPictureError: HTTPStatus.NOT_FOUND,
+    errors.OriginalErasedError: HTTPStatus.GONE,
+    errors.LookupFailedError: HTTPStatus.NOT_FOUND,
+    MissingObjectError: HTTPStatus.NOT_FOUND,
+    errors.ServiceError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ObscuraError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+_CODES_OF_STATUS: Mapping[int, tuple[str, str]] = {
+    400: ("invalid_request", "the request body cannot be parsed"),
+    404: ("not_found", "there is nothing at this address"),
+    405: ("method_not_allowed", "this address does not take this method"),
+    413: ("photo_too_large", "the upload is larger than this server accepts"),
+}
+
+
+def status_of(error: errors.ObscuraError) -> HTTPStatus:
+    """Return the HTTP status of ``error``."""
+    return next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
+
+
+def problem(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the one shape that every error answer has."""
+    content = {"error": {"code": code, "message": message}}
+    return JSONResponse(content, status_code=status, headers=dict(headers or {}))
+
+
+def _field_names(details: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(str(item["loc"][-1]) for item in details if item.get("loc"))
+
+
+def _of_validation(error: RequestValidationError) -> JSONResponse:
+    details = error.errors()
+    if any(item["type"] == "json_invalid" for item in details):
+        return problem(400, "invalid_request", "the request body is not valid JSON")
+    missing = [item for item in details if item["type"] == "missing"]
+    if missing:
+        message = f"required field missing: {_field_names(missing)}"
+        return problem(422, errors.MissingFieldError.code, message)
+    reasons = "; ".join(f"{_field_names([item])}: {item['msg']}" for item in details)
+    return problem(422, errors.InvalidOptionError.code, reasons)
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app`` answer every error in one shape."""
+
+    @app.exception_handler(errors.ObscuraError)
+    async def _obscura(_request: Request, error: errors.ObscuraError) -> JSONResponse:
+        status = status_of(error)
+        headers = {"retry-after": RETRY_AFTER_S} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+        return problem(status, error.code, error.message, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return _of_validation(error)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        code, message = _CODES_OF_STATUS.get(error.status_code, ("http_error", str(error.detail)))
+        return problem(error.status_code, code, message, error.headers)
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
+        log.error("request_crashed", exc_info=error)
+        return problem(500, "internal_error", "something went wrong on this server")

@@ -1,0 +1,45 @@
+"""Is it alive, can it work?"""
+
+import asyncio
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from gateway_service.dependencies import CurrentGateway
+from obscura import __version__
+from obscura.errors import ServiceError
+from obscura.jobs import Heartbeats
+
+router = APIRouter(tags=["health"])
+
+
+class Readiness(BaseModel):
+    """What is missing before photos can be worked on; nothing when ready."""
+
+    ready: bool
+    missing: list[str]
+    version: str = __version__
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """Answer as long as the process does; it looks at nothing else."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+async def readyz(gateway: CurrentGateway, response: Response) -> Readiness:
+    """Answer 200 once broker and storage are there and every queue has a worker with its model loaded."""
+    missing: list[str] = []
+    try:
+        missing += [f"worker:{queue}" for queue in await Heartbeats.unserved(gateway.ledger.client)]
+    except ServiceError:
+        missing.append("broker")
+    try:
+        await asyncio.to_thread(gateway.storage.check)
+    except ServiceError:
+        missing.append("storage")
+    if missing:
+        response.status_code = 503
+        response.headers["retry-after"] = "2"
+    return Readiness(ready=not missing, missing=missing)

@@ -1,0 +1,75 @@
+"""Fetching, watching and erasing results."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi.responses import FileResponse
+
+from gateway_service.answers import answer, picture_of
+from gateway_service.dependencies import CurrentGateway, Gateway
+from gateway_service.schemas import Problem, TaskResult
+from obscura.errors import NoPictureError
+from obscura.jobs import JobRow, JobState
+
+MAX_WAIT_S = 30.0
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tiff"}
+router = APIRouter(
+    prefix="/task_result", tags=["results"], responses={s: {"model": Problem} for s in (404, 422, 503)}
+)
+TaskId = Annotated[str, Path(max_length=200, description="the id that a POST returned")]
+
+
+@router.get("/{task_id}", response_model_exclude_none=True)
+async def task_result(
+    gateway: CurrentGateway,
+    task_id: TaskId,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end of the task")
+    ] = 0.0,
+) -> TaskResult:
+    """Say where a task stands, with its result once there is one."""
+    return await answer(gateway, await gateway.events.wait_for_end(task_id, wait))
+
+
+@router.get("/{task_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}})
+async def task_picture(
+    gateway: CurrentGateway, task_id: TaskId, if_none_match: Annotated[str, Header()] = ""
+) -> Response:
+    """Return the redacted picture as bytes."""
+    row = await gateway.ledger.read(task_id)
+    return await picture_response(gateway, row, if_none_match)
+
+
+async def picture_response(gateway: Gateway, row: JobRow, if_none_match: str = "") -> Response:
+    """Return a response that carries the picture of ``row``, in part where a Range is asked for."""
+    if row.state is not JobState.DONE or row.picture is None or row.media_type is None:
+        message = "this task has no picture (yet)"
+        raise NoPictureError(message)
+    # A result never changes under its id.
+    etag = f'"{row.id}"'
+    name = f"obscura_{row.id}.{EXTENSIONS.get(row.media_type, 'bin')}"
+    headers = {"etag": etag, "cache-control": "private, no-cache"}
+    if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
+        return Response(status_code=304, headers=headers)
+    path = await asyncio.to_thread(gateway.storage.local_path, row.picture)
+    if path is not None:
+        return FileResponse(path, media_type=row.media_type, filename=name, headers=headers)
+    headers["content-disposition"] = f'attachment; filename="{name}"'
+    return Response(await picture_of(gateway, row), media_type=row.media_type, headers=headers)
+
+
+@router.delete("/{task_id}", status_code=204)
+async def erase_task(gateway: CurrentGateway, task_id: TaskId) -> None:
+    """Cancel the task if it waits or runs, and erase its photo and its result."""
+    await erase(gateway, await gateway.ledger.read(task_id))
+
+
+async def erase(gateway: Gateway, row: JobRow) -> bool:
+    """Forget a job and what is stored of it; return whether it was there."""
+    was_there = await gateway.ledger.run(gateway.ledger.calls.erase(row.id))
+    for key in (row.photo, row.picture):
+        if key is not None:
+            await asyncio.to_thread(gateway.storage.delete, key)
+            await gateway.ledger.forget_object(key)
+    return was_there

@@ -1,0 +1,191 @@
+"""Bodies of requests and answers, as OpenAPI shows them."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import UploadFile
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from obscura.contract import (
+    DetectedObject,
+    ImageInfo,
+    JobOptions,
+    MetadataPolicy,
+    ModelInfo,
+    ObjectClass,
+    OutputFormat,
+    Quality,
+    RedactionShape,
+    RedactionStyle,
+    UserBox,
+)
+from obscura.errors import InvalidOptionError
+
+MAX_BOXES_TEXT = 256 * 1024
+
+
+def _blank_is_absent(value: object) -> object:
+    """Read an empty form field as one that was not sent."""
+    return None if value == "" else value
+
+
+def _style(value: object) -> object:
+    """Accept the spellings ``pixel noise`` and ``pixel-noise`` too."""
+    return value.replace(" ", "_").replace("-", "_") if isinstance(value, str) and value else _blank_is_absent(value)
+
+
+Blank = BeforeValidator(_blank_is_absent)
+
+
+class PhotoForm(BaseModel):
+    """A photo to look at."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    file: UploadFile = Field(description="the photo: JPEG, PNG, WebP, TIFF, BMP or GIF")
+    min_confidence: Annotated[float | None, Blank] = Field(
+        None, ge=0.01, le=1.0, allow_inf_nan=False, description="lowest score of a detection; default: the model's"
+    )
+    quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
+
+
+class DetectForm(PhotoForm):
+    """A photo to find objects in."""
+
+    retain: Annotated[int | None, Blank] = Field(
+        None, ge=0, description="seconds that the photo is kept for a later /redact by task id"
+    )
+
+
+class HideOptions(BaseModel):
+    """How to hide; every field has a default that the server's policy chose."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
+        None, description="default: mosaic for faces, solid for plates; blur is cosmetic"
+    )
+    cells: Annotated[int | None, Blank] = Field(
+        None, ge=1, le=64, description="mosaic cells on the long side of an object"
+    )
+    shape: Annotated[RedactionShape | None, Blank] = Field(None, description="outline for faces; default box")
+    grow: Annotated[float | None, Blank] = Field(
+        None, ge=1.0, le=3.0, allow_inf_nan=False, description="growth of a box before it is hidden; default 1.3"
+    )
+    metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
+    output: Annotated[OutputFormat | None, Blank] = Field(None, description="default same")
+
+
+class BlurForm(PhotoForm, HideOptions):
+    """A photo to hide objects in."""
+
+
+def _classes(value: object) -> object:
+    """Read ``face,plate``, also spread over several fields."""
+    items = value if isinstance(value, list) else [value]
+    names = [name.strip() for item in items if isinstance(item, str) for name in item.split(",")]
+    return [name for name in names if name] or None
+
+
+Classes = Annotated[list[ObjectClass] | None, BeforeValidator(_classes)]
+CLASSES_TEXT = "what to look for: face, plate or face,plate (default)"
+
+
+class DetectClassesForm(DetectForm):
+    """A photo and the classes to find in it."""
+
+    classes: Classes = Field(None, description=CLASSES_TEXT)
+
+
+class BlurClassesForm(BlurForm):
+    """A photo and the classes to hide in it."""
+
+    classes: Classes = Field(None, description=CLASSES_TEXT)
+
+
+class RedactForm(HideOptions):
+    """A photo, or the task id of a detection whose photo is retained, and the boxes to hide."""
+
+    file: UploadFile | None = Field(None, description="the photo")
+    task_id: Annotated[str | None, Blank] = Field(None, max_length=64, description="id of a detection")
+    boxes: str = Field(
+        max_length=MAX_BOXES_TEXT,
+        description='JSON: [{"class": "face", "xyxy": [x1, y1, x2, y2]}, ...] or [[x1, y1, x2, y2], ...]',
+    )
+
+
+def options_of(form: BaseModel, *classes: ObjectClass) -> JobOptions:
+    """Return the job options that a form asks for; ``classes`` where the form does not name them."""
+    names = JobOptions.model_fields.keys() - {"boxes"}
+    given = {name: value for name, value in form.model_dump(include=set(names)).items() if value is not None}
+    chosen = given.pop("classes", None) or list(classes) or list(ObjectClass)
+    # Once each, in the order asked for.
+    return JobOptions(classes=tuple(dict.fromkeys(chosen)), **given)
+
+
+def boxes_of(text: str) -> tuple[UserBox, ...]:
+    """Return the boxes in a JSON text.
+
+    Raises
+    ------
+    InvalidOptionError
+        If the text is not JSON or not a list of boxes.
+    """
+    try:
+        items = json.loads(text)
+        if not isinstance(items, list):
+            message = "boxes must be a JSON list"
+            raise InvalidOptionError(message)
+        return tuple(
+            UserBox.model_validate({"xyxy": item} if isinstance(item, list) else item) for item in items
+        )
+    except ValidationError as error:
+        message = f"boxes: {error.errors()[0]['msg']}"
+        raise InvalidOptionError(message) from error
+    except (ValueError, RecursionError) as error:
+        message = "boxes is not valid JSON"
+        raise InvalidOptionError(message) from error
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands, in the seed's words."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+
+
+class TaskCreated(BaseModel):
+    """A job was entered."""
+
+    task_id: str = Field(examples=["3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a"])
+
+
+class TaskError(BaseModel):
+    """Why a task failed."""
+
+    code: str
+    message: str
+
+
+class TaskResult(BaseModel):
+    """A task: ``result`` holds the boxes by name, or the picture in base64."""
+
+    status: TaskStatus
+    result: dict[str, dict[str, list[int]]] | str | None = Field(
+        None, examples=[{"face_1": {"facial_area": [1044, 232, 1465, 795]}}]
+    )
+    error: TaskError | None = None
+    detections: tuple[DetectedObject, ...] | None = None
+    image: ImageInfo | None = None
+    model: ModelInfo | None = None
+    models: tuple[ModelInfo, ...] | None = None
+    report: dict[str, Any] | None = None
+
+
+class Problem(BaseModel):
+    """Every error answer."""
+
+    error: TaskError

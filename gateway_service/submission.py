@@ -1,0 +1,123 @@
+"""Taking a photo in: gate, storage, ledger, queue - or nothing at all."""
+
+import asyncio
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from gateway_service.dependencies import Gateway
+from obscura.contract import JobKind, JobOptions, StepRequest
+from obscura.errors import InvalidOptionError, PhotoTooLargeError, WeakerThanPolicyError
+from obscura.imaging.gate import check
+from obscura.jobs import NewJob
+from obscura.limits import gate_limits
+from obscura.settings import Settings
+
+MAX_IDEMPOTENCY_KEY = 200
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a caller asks for."""
+
+    kind: JobKind
+    options: JobOptions
+    request_id: str
+    idempotency_key: str = field(default="")
+
+
+def hold_to_policy(options: JobOptions, settings: Settings) -> None:
+    """Refuse options that hide less than this server allows.
+
+    Raises
+    ------
+    WeakerThanPolicyError
+        If there is such an option.
+    InvalidOptionError
+        If an original should be kept longer than allowed.
+    """
+    weak: list[str] = []
+    if options.cells is not None and options.cells > settings.max_cells:
+        weak.append(f"cells must be at most {settings.max_cells}")
+    if options.grow is not None and options.grow < settings.min_grow:
+        weak.append(f"grow must be at least {settings.min_grow}")
+    if options.min_confidence is not None and options.min_confidence > settings.max_min_confidence:
+        weak.append(f"min_confidence must be at most {settings.max_min_confidence}")
+    if weak:
+        raise WeakerThanPolicyError("; ".join(weak))
+    if options.retain > settings.max_retain_s:
+        message = f"retain must be at most {settings.max_retain_s}"
+        raise InvalidOptionError(message)
+
+
+def _read(upload: BinaryIO, limit: int) -> bytes:
+    data = upload.read(limit + 1)
+    if len(data) > limit:
+        message = f"the photo has more than {limit} bytes"
+        raise PhotoTooLargeError(message)
+    return data
+
+
+def _fingerprint(data: bytes, submission: Submission) -> str:
+    digest = hashlib.sha256(data)
+    digest.update(submission.kind.encode())
+    digest.update(submission.options.model_dump_json(by_alias=True).encode())
+    return digest.hexdigest()
+
+
+async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> str:
+    """Enter a job for the photo in ``upload`` and return its id.
+
+    Where any part of it fails nothing stays behind: no photo, no row.
+
+    Raises
+    ------
+    PhotoError
+        If the gate refuses the photo.
+    RequestError
+        If an option is refused, or the idempotency key belongs to another request.
+    ServiceError
+        If storage, ledger or queue is away or full.
+    """
+    settings = gateway.settings
+    hold_to_policy(submission.options, settings)
+    if len(submission.idempotency_key) > MAX_IDEMPOTENCY_KEY:
+        message = f"an Idempotency-Key has at most {MAX_IDEMPOTENCY_KEY} characters"
+        raise InvalidOptionError(message)
+    data = await asyncio.to_thread(_read, upload, settings.max_upload_bytes)
+    await asyncio.to_thread(check, data, gate_limits(settings))
+    return await enter(gateway, data, submission)
+
+
+async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
+    """Store a photo that has passed the gate and enter its job; see ``submit``."""
+    job_id = str(uuid.uuid4())
+    key = submission.idempotency_key
+    job = NewJob(
+        id=job_id,
+        kind=submission.kind,
+        options=submission.options,
+        photo=f"photos/{job_id}",
+        request_id=submission.request_id,
+        idempotency_key=key,
+        fingerprint=_fingerprint(data, submission) if key else "",
+    )
+    await asyncio.to_thread(gateway.storage.put, job.photo, data)
+    entered = False
+    try:
+        created = await gateway.ledger.run(gateway.ledger.calls.create(job))
+        if not created.is_new:
+            return created.job_id
+        entered = True
+        for step in job.first_steps:
+            await gateway.send(StepRequest(job_id=job_id, step=step, request_id=job.request_id))
+    except BaseException:
+        if entered:
+            await gateway.ledger.run(gateway.ledger.calls.erase(job_id))
+        entered = False
+        raise
+    finally:
+        if not entered:
+            await asyncio.to_thread(gateway.storage.delete, job.photo)
+    return job_id

@@ -1,0 +1,109 @@
+"""The Celery application of gateway and workers, its settings each with its reason, and sending."""
+
+from typing import Any, Protocol
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from obscura.contract import STEP_TASKS, StepRequest
+from obscura.errors import QueueUnavailableError
+from obscura.settings import Settings
+
+__all__ = ["Sender", "broker_url", "make_celery", "send"]
+
+UNIX_SOCKET = "unix://"
+
+
+class Sender(Protocol):
+    """Anything that hands a step to the queue of its workers."""
+
+    def __call__(self, request: StepRequest) -> None:
+        """Send ``request``; raise ``QueueUnavailableError`` where the broker does not answer."""
+
+
+def broker_url(redis_url: str) -> str:
+    """Return ``redis_url`` as kombu spells it: a Unix socket is ``redis+socket://`` there."""
+    if redis_url.startswith(UNIX_SOCKET):
+        return "redis+socket://" + redis_url.removeprefix(UNIX_SOCKET)
+    return redis_url
+
+
+def make_celery(settings: Settings) -> Celery:
+    """Return a Celery application that talks to the broker of ``settings``; it opens no connection yet."""
+    app = Celery("obscura", set_as_current=False)
+    app.conf.update(_configuration(settings))
+    return app
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    # Above twice the hard limit: a message is not handed out again while its step may still run.
+    visibility_s = max(300, 2 * settings.hard_limit_s + 30)
+    return {
+        "broker_url": broker_url(settings.redis_url),
+        # Only JSON: a message can never run code.
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        # Answers live in the job ledger; Celery's own results would put pictures into the broker.
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        # The message is dropped when the step has ended, and put back when its process died at once;
+        # the ledger bounds the attempts, so a photo that kills its worker cannot loop for ever.
+        "task_acks_late": True,
+        "task_acks_on_failure_or_timeout": True,
+        "task_reject_on_worker_lost": True,
+        # Slow photos must not wait in one process while another is idle.
+        "worker_prefetch_multiplier": 1,
+        "task_soft_time_limit": settings.soft_limit_s,
+        "task_time_limit": settings.hard_limit_s,
+        "broker_transport_options": {
+            "visibility_timeout": visibility_s,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "health_check_interval": 5,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "max_retries": 0,
+        },
+        "visibility_timeout": visibility_s,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        # A step whose broker connection is lost would be handed out again: stop working on it.
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "worker_soft_shutdown_timeout": 30.0,
+        # Memory that a decoder leaks is given back now and then.
+        "worker_max_tasks_per_child": 2000,
+        # Children load a model first; Celery's own 4 s would kill them while they do.
+        "worker_proc_alive_timeout": 120.0,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "broker_pool_limit": 4,
+        "task_default_delivery_mode": "transient",
+        "task_create_missing_queues": True,
+    }
+
+
+def send(app: Celery, request: StepRequest) -> None:
+    """Send ``request`` to the queue of its step.
+
+    Raises
+    ------
+    QueueUnavailableError
+        If the broker does not take it.
+    """
+    spec = STEP_TASKS[request.step]
+    try:
+        app.send_task(
+            spec.name,
+            args=[request.model_dump(mode="json")],
+            queue=spec.queue.value,
+            ignore_result=True,
+            retry=False,
+            argsrepr="-",
+        )
+    except (OperationalError, RedisError, OSError) as error:
+        message = "the job queue cannot be reached"
+        raise QueueUnavailableError(message) from error

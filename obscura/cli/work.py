@@ -1,0 +1,146 @@
+"""The work behind the commands: detect and blur in this process."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from obscura.anonymisation import Target, redact_photo
+from obscura.cli.files import FoundPhoto
+from obscura.contract import (
+    DetectionPart,
+    JobOptions,
+    MetadataPolicy,
+    ObjectClass,
+    OutputFormat,
+    Quality,
+    RedactionShape,
+    RedactionStyle,
+)
+from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
+from obscura.detection_worker import check_weights, detection_options, find_objects, load_for, open_photo
+from obscura.errors import ObscuraError
+from obscura.geometry import Box
+from obscura.redaction_worker import request_of
+from obscura.settings import Settings
+
+
+@dataclass(frozen=True)
+class HideOptions:
+    """How to hide, as the command line says it."""
+
+    style: RedactionStyle | None
+    cells: int | None
+    shape: RedactionShape | None
+    grow: float | None
+    metadata: MetadataPolicy
+    output: OutputFormat
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What all detectors found in one photo."""
+
+    parts: Sequence[DetectionPart]
+
+    def as_line(self) -> dict[str, Any]:
+        """Return width, height and detections (the surest first) for a JSON line."""
+        found = [item for part in self.parts for item in part.detections]
+        image = self.parts[0].image
+        return {
+            "width": image.width,
+            "height": image.height,
+            "detections": [
+                item.model_dump(mode="json", by_alias=True)
+                for item in sorted(found, key=lambda item: -item.confidence)
+            ],
+        }
+
+
+class Finder:
+    """Detectors of the chosen classes, loaded once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        classes: Sequence[ObjectClass],
+        quality: Quality,
+        min_confidence: float | None,
+    ) -> None:
+        self.settings = settings
+        self._options = detection_options(JobOptions(quality=quality), min_confidence)
+        thread_count = settings.threads or len(os.sched_getaffinity(0))
+        for name in classes:
+            check_weights(settings, name)
+        self._detectors = [load_for(settings, name, thread_count) for name in classes]
+
+    def find(self, data: bytes) -> Findings:
+        """Return what is in a photo; raise PhotoError where it cannot be opened."""
+        photo = open_photo(data, self.settings)
+        return Findings([find_objects(detector, photo, self._options) for detector in self._detectors])
+
+
+class Blurrer:
+    """Finds and hides, and writes the picture where the folder of results has its place."""
+
+    def __init__(self, finder: Finder, hide: HideOptions, folder: Path) -> None:
+        self._finder = finder
+        self._folder = folder
+        options = JobOptions(
+            style=hide.style,
+            cells=hide.cells,
+            shape=hide.shape,
+            grow=hide.grow,
+            metadata=hide.metadata,
+            output=hide.output,
+        )
+        self._request = request_of(options, finder.settings)
+
+    def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
+        """Write the redacted picture of ``data`` and return what was done, for a JSON line."""
+        findings = self._finder.find(data)
+        found = [item for part in findings.parts for item in part.detections]
+        targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in found]
+        redacted = redact_photo(data, targets, self._request)
+        output = (self._folder / photo.relative).with_suffix(_suffix(photo.path, redacted.extension))
+        _write_whole(output, redacted.data)
+        return {"output": str(output), **findings.as_line(), "report": redacted.report.as_dict()}
+
+
+def _suffix(path: Path, extension: str) -> str:
+    """Return the input's own suffix where it names the format written, else the format's."""
+    wanted = "." + extension.lstrip(".")
+    same = {".jpg": {".jpg", ".jpeg", ".jpe"}, ".tiff": {".tif", ".tiff"}}.get(wanted, {wanted})
+    return path.suffix if path.suffix.lower() in same else wanted
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".obscura-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # mkstemp's 0600 would surprise: a result is as readable as any file the person makes.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def describe_models(settings: Settings) -> Iterator[str]:
+    """Yield a line per weights file: model, version, file, whether its checksum holds."""
+    folder = settings.models_dir or default_models_dir()
+    for card in load_manifest(folder / "manifest.toml").values():
+        for kind, weights in sorted(card.files.items()):
+            try:
+                verified_path(folder, weights)
+                verdict = "ok"
+            except ObscuraError as error:
+                verdict = error.message
+            yield f"{card.name} {card.version} {card.class_name} {kind} {weights.path} {verdict}"

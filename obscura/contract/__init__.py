@@ -1,0 +1,36 @@
+"""The only thing that gateway and workers agree on: queues, task messages, job options, results."""
+
+from obscura.contract.messages import STEP_TASKS, Queue, Step, StepRequest, TaskSpec
+from obscura.contract.options import (
+    JobKind,
+    JobOptions,
+    MetadataPolicy,
+    ObjectClass,
+    OutputFormat,
+    Quality,
+    RedactionShape,
+    RedactionStyle,
+    UserBox,
+)
+from obscura.contract.results import DetectedObject, DetectionPart, ImageInfo, ModelInfo
+
+__all__ = [
+    "STEP_TASKS",
+    "DetectedObject",
+    "DetectionPart",
+    "ImageInfo",
+    "JobKind",
+    "JobOptions",
+    "MetadataPolicy",
+    "ModelInfo",
+    "ObjectClass",
+    "OutputFormat",
+    "Quality",
+    "Queue",
+    "RedactionShape",
+    "RedactionStyle",
+    "Step",
+    "StepRequest",
+    "TaskSpec",
+    "UserBox",
+]

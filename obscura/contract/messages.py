@@ -1,0 +1,54 @@
+"""Task messages: ids only, never a picture, never a file name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Queue(StrEnum):
+    """Celery queues; the value is the queue's name on the broker."""
+
+    FACES = "detect.faces"
+    PLATES = "detect.plates"
+    REDACTION = "redact"
+
+
+class Step(StrEnum):
+    """Pieces of a job that a worker claims, each at most once at a time."""
+
+    DETECT_FACES = "detect_faces"
+    DETECT_PLATES = "detect_plates"
+    REDACT = "redact"
+
+
+class StepRequest(BaseModel):
+    """Wake-up for one step of one job; everything else stands in the job ledger."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contract: int = Field(1, ge=1, le=1, description="version of this message")
+    job_id: str = Field(min_length=1, max_length=64)
+    step: Step
+    request_id: str = Field("", max_length=64, description="the HTTP request that began the job, for logs")
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A Celery task as both sides see it: its name, its queue, its payload."""
+
+    name: str
+    queue: Queue
+    step: Step
+    request: type[StepRequest] = StepRequest
+
+
+STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType(
+    {
+        Step.DETECT_FACES: TaskSpec("obscura.detect_faces", Queue.FACES, Step.DETECT_FACES),
+        Step.DETECT_PLATES: TaskSpec("obscura.detect_plates", Queue.PLATES, Step.DETECT_PLATES),
+        Step.REDACT: TaskSpec("obscura.redact", Queue.REDACTION, Step.REDACT),
+    }
+)

@@ -1,0 +1,112 @@
+"""What a request may ask for. Ranges here are the technical ones; policy floors stand in the settings."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from obscura.contract.messages import Step
+
+
+class ObjectClass(StrEnum):
+    """Kinds of objects that are found and hidden."""
+
+    FACE = "face"
+    PLATE = "plate"
+
+    @property
+    def step(self) -> Step:
+        """The detection step that finds this class."""
+        return Step.DETECT_FACES if self is ObjectClass.FACE else Step.DETECT_PLATES
+
+
+class JobKind(StrEnum):
+    """What a job does with its photo."""
+
+    DETECT = "detect"
+    BLUR = "blur"
+    REDACT = "redact"
+
+
+class RedactionStyle(StrEnum):
+    """How an object is hidden; ``blur`` is cosmetic (it can be undone)."""
+
+    MOSAIC = "mosaic"
+    SOLID = "solid"
+    BLUR = "blur"
+    PIXEL_NOISE = "pixel_noise"
+
+
+class RedactionShape(StrEnum):
+    """Outline of the hidden area."""
+
+    BOX = "box"
+    ELLIPSE = "ellipse"
+
+
+class MetadataPolicy(StrEnum):
+    """Which metadata the redacted picture keeps."""
+
+    STRIP = "strip"
+    KEEP_SAFE = "keep_safe"
+    COARSE_GPS = "coarse_gps"
+
+
+class OutputFormat(StrEnum):
+    """Format of the redacted picture; ``same`` keeps the input's where it can be written."""
+
+    SAME = "same"
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+
+
+class Quality(StrEnum):
+    """How hard the detectors look."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    THOROUGH = "thorough"
+
+
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+
+
+class UserBox(BaseModel):
+    """A box that a person drew: pixels of the upright picture, top-left origin."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    class_name: ObjectClass = Field(ObjectClass.FACE, alias="class")
+    xyxy: tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+
+    @model_validator(mode="after")
+    def _has_area(self) -> Self:
+        x1, y1, x2, y2 = self.xyxy
+        if x2 <= x1 or y2 <= y1:
+            message = "a box needs x1 < x2 and y1 < y2"
+            raise ValueError(message)
+        return self
+
+
+class JobOptions(BaseModel):
+    """Validated options of one job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[ObjectClass, ...] = (ObjectClass.FACE, ObjectClass.PLATE)
+    quality: Quality = Quality.BALANCED
+    min_confidence: float | None = Field(None, ge=0.01, le=1.0, allow_inf_nan=False)
+    style: RedactionStyle | None = None
+    cells: int | None = Field(None, ge=1, le=64)
+    shape: RedactionShape | None = None
+    grow: float | None = Field(None, ge=1.0, le=3.0, allow_inf_nan=False)
+    metadata: MetadataPolicy = MetadataPolicy.STRIP
+    output: OutputFormat = OutputFormat.SAME
+    retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
+    boxes: tuple[UserBox, ...] = Field((), max_length=2000)
+
+    def steps(self, kind: JobKind) -> tuple[Step, ...]:
+        """Return the steps of a job of ``kind``; ``REDACT`` waits for all others."""
+        found = () if kind is JobKind.REDACT else tuple(item.step for item in self.classes)
+        return found if kind is JobKind.DETECT else (*found, Step.REDACT)

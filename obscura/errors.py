@@ -1,0 +1,249 @@
+"""Every error of the project, each with a stable code.
+
+The tree (HTTP status codes are no business of this module: the gateway maps classes to them)::
+
+    ObscuraError
+    ├── PhotoError              the bytes handed in cannot be used
+    │   ├── EmptyPhotoError             empty_photo
+    │   ├── PhotoTooLargeError          photo_too_large
+    │   ├── UnsupportedFormatError      unsupported_format
+    │   ├── UndecodablePhotoError       undecodable_photo
+    │   ├── TruncatedPhotoError         truncated_photo
+    │   ├── TooManyPixelsError          too_many_pixels
+    │   ├── TooManyScansError           too_many_scans
+    │   └── AnimatedPhotoError          animated_photo
+    ├── RequestError            what was asked for cannot be done
+    │   ├── MissingFieldError           missing_field
+    │   ├── InvalidOptionError          invalid_option
+    │   ├── InvalidRequestError         invalid_request
+    │   ├── WeakerThanPolicyError       weaker_than_policy
+    │   └── IdempotencyConflictError    idempotency_conflict
+    ├── LookupFailedError       a thing that is not there (any more)
+    │   ├── UnknownTaskError            unknown_task
+    │   ├── NoPictureError              no_picture
+    │   └── OriginalErasedError         original_erased
+    ├── ModelError              weights or engines that cannot be used
+    │   ├── ModelMissingError           model_missing
+    │   ├── ModelCorruptError           model_corrupt
+    │   └── BackendUnavailableError     backend_unavailable
+    ├── ServiceError            a part of the system is down or full
+    │   ├── QueueUnavailableError       queue_unavailable
+    │   ├── QueueFullError              queue_full
+    │   ├── StorageUnavailableError     storage_unavailable
+    │   └── EmbeddedServerError         embedded_server_failed
+    └── ProcessingError         the work was begun and could not be ended
+        ├── ProcessingFailedError       processing_failed
+        ├── ProcessingTimedOutError     processing_timed_out
+        ├── WorkerLostError             worker_lost
+        └── CancelledJobError           cancelled
+"""
+
+from typing import ClassVar
+
+
+class ObscuraError(Exception):
+    """Base of all errors; ``code`` is stable across releases, ``message`` is for people."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class PhotoError(ObscuraError):
+    """The bytes handed in cannot be used as a photo."""
+
+    code = "unusable_photo"
+
+
+class EmptyPhotoError(PhotoError):
+    """No bytes at all."""
+
+    code = "empty_photo"
+
+
+class PhotoTooLargeError(PhotoError):
+    """More bytes than the limit."""
+
+    code = "photo_too_large"
+
+
+class UnsupportedFormatError(PhotoError):
+    """Not one of the accepted image formats, whatever its name says."""
+
+    code = "unsupported_format"
+
+
+class UndecodablePhotoError(PhotoError):
+    """Looks like an accepted format but cannot be decoded."""
+
+    code = "undecodable_photo"
+
+
+class TruncatedPhotoError(PhotoError):
+    """The file ends before the picture does."""
+
+    code = "truncated_photo"
+
+
+class TooManyPixelsError(PhotoError):
+    """More pixels, or a longer side, than the limit."""
+
+    code = "too_many_pixels"
+
+
+class TooManyScansError(PhotoError):
+    """A progressive JPEG with more scans than any encoder writes: a decoding bomb."""
+
+    code = "too_many_scans"
+
+
+class AnimatedPhotoError(PhotoError):
+    """More than one frame or page."""
+
+    code = "animated_photo"
+
+
+class RequestError(ObscuraError):
+    """What was asked for cannot be done."""
+
+    code = "invalid_request"
+
+
+class MissingFieldError(RequestError):
+    """A required form field is absent."""
+
+    code = "missing_field"
+
+
+class InvalidOptionError(RequestError):
+    """An option has a value outside its range."""
+
+    code = "invalid_option"
+
+
+class InvalidRequestError(RequestError):
+    """The request cannot be parsed."""
+
+    code = "invalid_request"
+
+
+class WeakerThanPolicyError(RequestError):
+    """An option asks for weaker hiding than this server allows."""
+
+    code = "weaker_than_policy"
+
+
+class IdempotencyConflictError(RequestError):
+    """An Idempotency-Key was used again with another body."""
+
+    code = "idempotency_conflict"
+
+
+class LookupFailedError(ObscuraError):
+    """A thing that is not there, or not any more."""
+
+    code = "not_found"
+
+
+class UnknownTaskError(LookupFailedError):
+    """No task of this id: never was, erased, or somebody else's."""
+
+    code = "unknown_task"
+
+
+class NoPictureError(LookupFailedError):
+    """The task has no picture to give: not finished, failed, or a detection."""
+
+    code = "no_picture"
+
+
+class OriginalErasedError(LookupFailedError):
+    """The original photo of the task is gone, so it cannot be worked on again."""
+
+    code = "original_erased"
+
+
+class ModelError(ObscuraError):
+    """Weights or engines that cannot be used."""
+
+    code = "model_error"
+
+
+class ModelMissingError(ModelError):
+    """A weights file or manifest entry is absent."""
+
+    code = "model_missing"
+
+
+class ModelCorruptError(ModelError):
+    """A weights file does not have the checksum its manifest states."""
+
+    code = "model_corrupt"
+
+
+class BackendUnavailableError(ModelError):
+    """The chosen inference engine is not installed or cannot run the file."""
+
+    code = "backend_unavailable"
+
+
+class ServiceError(ObscuraError):
+    """A part of the system is down or full; trying again later may help."""
+
+    code = "service_unavailable"
+
+
+class QueueUnavailableError(ServiceError):
+    """The broker or the job ledger cannot be reached."""
+
+    code = "queue_unavailable"
+
+
+class QueueFullError(ServiceError):
+    """As many unfinished jobs as are allowed."""
+
+    code = "queue_full"
+
+
+class StorageUnavailableError(ServiceError):
+    """The photo storage cannot be reached or is full."""
+
+    code = "storage_unavailable"
+
+
+class EmbeddedServerError(ServiceError):
+    """The embedded Valkey server could not be started."""
+
+    code = "embedded_server_failed"
+
+
+class ProcessingError(ObscuraError):
+    """The work was begun and could not be ended."""
+
+    code = "processing_error"
+
+
+class ProcessingFailedError(ProcessingError):
+    """An unforeseen fault in a worker."""
+
+    code = "processing_failed"
+
+
+class ProcessingTimedOutError(ProcessingError):
+    """The work took longer than its time limit."""
+
+    code = "processing_timed_out"
+
+
+class WorkerLostError(ProcessingError):
+    """The workers of this job died as often as is tried."""
+
+    code = "worker_lost"
+
+
+class CancelledJobError(ProcessingError):
+    """The job was cancelled by its owner."""
+
+    code = "cancelled"

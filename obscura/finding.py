@@ -1,0 +1,63 @@
+"""The use case of detection: settings and bytes in, a detection part out."""
+
+from obscura.contract import DetectedObject, DetectionPart, ImageInfo, JobOptions, ModelInfo, ObjectClass
+from obscura.detection.detector import DetectionOptions, Detector, EngineChoice, load_detector
+from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
+from obscura.detection.tiling import Quality
+from obscura.geometry import Size
+from obscura.imaging.photo import Photo, decode
+from obscura.limits import gate_limits
+from obscura.settings import Settings
+
+__all__ = ["check_weights", "detection_options", "find_objects", "load_for", "open_photo"]
+
+
+def load_for(settings: Settings, class_name: ObjectClass, thread_count: int) -> Detector:
+    """Return a warm detector of ``class_name``; raise ModelError where that is impossible."""
+    detector = load_detector(
+        settings.models_dir or default_models_dir(),
+        class_name.value,
+        EngineChoice(settings.engine),
+        threads=thread_count,
+        device=settings.device,
+    )
+    detector.warm_up()
+    return detector
+
+
+def check_weights(settings: Settings, class_name: ObjectClass) -> None:
+    """Raise ModelError unless the weights of ``class_name`` are there and have their checksum."""
+    folder = settings.models_dir or default_models_dir()
+    card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
+    for weights in card.files.values():
+        verified_path(folder, weights)
+
+
+def open_photo(data: bytes, settings: Settings) -> Photo:
+    """Decode a photo under the limits of this installation; raise PhotoError where that fails."""
+    return decode(data, gate_limits(settings))
+
+
+def detection_options(options: JobOptions) -> DetectionOptions:
+    """Return how a detector shall look."""
+    return DetectionOptions(quality=Quality(options.quality.value), min_confidence=options.min_confidence)
+
+
+def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionPart:
+    """Look at ``photo`` and return what was found, boxes clipped to the upright picture."""
+    height, width = photo.pixels.shape[:2]
+    size = Size(width, height)
+    boxes = [(item, item.box.clip(size)) for item in detector.detect(photo.pixels, options)]
+    card = detector.card
+    return DetectionPart(
+        image=ImageInfo(width=width, height=height),
+        model=ModelInfo(name=card.name, version=card.version, engine=detector.engine),
+        detections=tuple(
+            DetectedObject(
+                class_name=ObjectClass(item.class_name),
+                xyxy=(round(box.x1, 2), round(box.y1, 2), round(box.x2, 2), round(box.y2, 2)),
+                confidence=round(item.confidence, 4),
+            )
+            for item, box in boxes
+        ),
+    )

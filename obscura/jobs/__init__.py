@@ -1,0 +1,18 @@
+"""The job ledger: the truth about every job. A Celery message is only a wake-up."""
+
+from obscura.jobs.calls import Claimed, Created, LedgerCalls
+from obscura.jobs.ledger import AsyncLedger, Ledger
+from obscura.jobs.rows import JobRow, JobState, NewJob
+from obscura.jobs.workers import Heartbeats
+
+__all__ = [
+    "AsyncLedger",
+    "Claimed",
+    "Created",
+    "Heartbeats",
+    "JobRow",
+    "JobState",
+    "Ledger",
+    "LedgerCalls",
+    "NewJob",
+]

@@ -1,0 +1,169 @@
+"""What can be done to the ledger, each as one atomic script.
+
+Nothing here talks to a server: a ``Call`` says what to run and how to read the reply, so that the
+blocking ledger of the workers and the asynchronous one of the gateway share every line.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Generic, TypeVar
+
+from obscura.contract import Step
+from obscura.errors import IdempotencyConflictError, QueueFullError
+from obscura.jobs.rows import JobRow, NewJob
+from obscura.settings import Settings
+
+T = TypeVar("T")
+Fields = Mapping[str, str]
+Reply = Sequence[str]
+
+PREFIX = "obscura:"
+ACTIVE = PREFIX + "active"
+EXPIRY = PREFIX + "expiry"
+ERASE = PREFIX + "erase"
+EVENTS = PREFIX + "events"
+# A row outlives its results by far only where no reaper runs at all.
+IDEMPOTENCY_TTL_S = 24 * 3600
+
+
+def job_key(job_id: str) -> str:
+    """Return the key of a job's row."""
+    return f"{PREFIX}job:{job_id}"
+
+
+def _script(name: str) -> str:
+    folder = resources.files("obscura.jobs").joinpath("scripts")
+    return folder.joinpath("_prelude.lua").read_text("utf-8") + folder.joinpath(f"{name}.lua").read_text("utf-8")
+
+
+SCRIPTS: Mapping[str, str] = {
+    name: _script(name) for name in ("create", "claim", "complete", "fail", "reap", "erase", "due")
+}
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One script, its keys and arguments, and the reading of its reply."""
+
+    script: str
+    keys: Sequence[str]
+    args: Sequence[str | int | float]
+    parse: Callable[[Reply], T]
+
+
+@dataclass(frozen=True)
+class Created:
+    """Outcome of entering a job: ``is_new`` is false where an Idempotency-Key named an earlier one."""
+
+    job_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A step that now belongs to the caller until its lease ends."""
+
+    row: JobRow
+    step: Step
+    token: str
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Outcome of ending a step; ``accepted`` is false where the lease was lost to somebody else."""
+
+    accepted: bool
+    finished: bool = False
+    next_step: Step | None = None
+
+
+@dataclass(frozen=True)
+class LedgerCalls:
+    """All calls, with the times and limits of one installation."""
+
+    settings: Settings
+
+    def _keys(self, job_id: str) -> tuple[str, ...]:
+        return job_key(job_id), ACTIVE, EXPIRY, ERASE
+
+    def create(self, job: NewJob) -> Call[Created]:
+        """Enter ``job``; reading the reply raises QueueFullError or IdempotencyConflictError."""
+
+        def parse(reply: Reply) -> Created:
+            match reply[0]:
+                case "created":
+                    return Created(job.id, is_new=True)
+                case "same":
+                    return Created(reply[1], is_new=False)
+                case "conflict":
+                    message = "this Idempotency-Key was used with another photo or other options"
+                    raise IdempotencyConflictError(message)
+                case _:
+                    message = "too many unfinished jobs; try again later"
+                    raise QueueFullError(message)
+
+        key = f"{PREFIX}idempotency:{job.owner}:{job.idempotency_key}" if job.idempotency_key else ""
+        pairs = [text for pair in job.fields().items() for text in pair]
+        settings = self.settings
+        head = (job.id, settings.queue_limit, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S)
+        return Call("create", (job_key(job.id), ACTIVE, key), (*head, *pairs), parse)
+
+    def claim(self, job_id: str, step: Step, token: str, *, takeover: bool) -> Call[Claimed | None]:
+        """Claim ``step``; the reply is None where there is nothing (more) to do.
+
+        ``takeover`` disregards a running lease: for messages that came back because their process died.
+        """
+
+        def parse(reply: Reply) -> Claimed | None:
+            if reply[0] != "claimed":
+                return None
+            fields = dict(zip(reply[1::2], reply[2::2], strict=True))
+            return Claimed(JobRow.from_fields(job_id, fields), step, token)
+
+        settings = self.settings
+        limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
+        return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits), parse)
+
+    def complete(self, claimed: Claimed, fields: Fields) -> Call[Completed]:
+        """End a claimed step and leave ``fields`` in the row."""
+
+        def parse(reply: Reply) -> Completed:
+            match reply[0]:
+                case "next":
+                    return Completed(accepted=True, next_step=Step(reply[1]))
+                case "stale":
+                    return Completed(accepted=False)
+                case outcome:
+                    return Completed(accepted=True, finished=outcome == "done")
+
+        settings = self.settings
+        pairs = [text for pair in fields.items() for text in pair]
+        head = (claimed.row.id, claimed.step.value, claimed.token)
+        limits = (settings.lease_s, settings.result_ttl_s, EVENTS)
+        return Call("complete", self._keys(claimed.row.id), (*head, *limits, *pairs), parse)
+
+    def fail(self, claimed: Claimed, code: str, message: str) -> Call[bool]:
+        """End the whole job with an error; the reply says whether the claim still held."""
+        head = (claimed.row.id, claimed.step.value, claimed.token, self.settings.result_ttl_s, EVENTS)
+        keys = self._keys(claimed.row.id)
+        return Call("fail", keys, (*head, code, message), lambda reply: reply[0] == "failed")
+
+    def reap(self, job_id: str) -> Call[tuple[Step, ...]]:
+        """Look after a job whose time is up; the reply holds the steps whose message is to be sent again."""
+
+        def parse(reply: Reply) -> tuple[Step, ...]:
+            return tuple(Step(name) for name in reply[1:]) if reply[0] == "resend" else ()
+
+        settings = self.settings
+        limits = (settings.lease_s, settings.max_attempts, settings.result_ttl_s, EVENTS)
+        return Call("reap", self._keys(job_id), (job_id, *limits), parse)
+
+    def erase(self, job_id: str) -> Call[bool]:
+        """Forget a job; the reply says whether it was there."""
+        return Call("erase", self._keys(job_id), (job_id, EVENTS), lambda reply: reply[0] == "erased")
+
+    @staticmethod
+    def due(key: str, limit: int = 500) -> Call[tuple[str, ...]]:
+        """Read which members of a sorted set of times are due."""
+        return Call("due", (key,), (limit,), tuple)

@@ -1,0 +1,114 @@
+"""The ledger on a server: blocking for workers, asynchronous for the gateway."""
+
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from obscura.errors import QueueUnavailableError, UnknownTaskError
+from obscura.jobs.calls import ERASE, SCRIPTS, Call, LedgerCalls, job_key
+from obscura.jobs.rows import JobRow
+from obscura.settings import Settings
+
+T = TypeVar("T")
+
+
+def connection_options() -> dict[str, Any]:
+    """Return the options of every connection: text replies, and an answer soon even when there is none."""
+    return {
+        "decode_responses": True,
+        "socket_timeout": 5.0,
+        "socket_connect_timeout": 1.0,
+        "health_check_interval": 15,
+    }
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        message = "the job ledger cannot be reached"
+        raise QueueUnavailableError(message) from error
+
+
+def _row(job_id: str, fields: dict[str, str]) -> JobRow:
+    if "state" not in fields:
+        message = "there is no task of this id"
+        raise UnknownTaskError(message)
+    return JobRow.from_fields(job_id, fields)
+
+
+class Ledger:
+    """The ledger for workers; every method raises QueueUnavailableError where the server is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.calls = LedgerCalls(settings)
+        self.client = redis.Redis.from_url(
+            settings.redis_url, retry=Retry(NoBackoff(), 1), **connection_options()
+        )
+        self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
+
+    def run(self, call: Call[T]) -> T:
+        """Run ``call`` and return its outcome."""
+        with _translated():
+            reply = self._scripts[call.script](keys=list(call.keys), args=list(call.args))
+        return call.parse(cast("list[str]", reply))
+
+    def read(self, job_id: str) -> JobRow:
+        """Return a job's row; raise UnknownTaskError where there is none."""
+        with _translated():
+            fields = cast("dict[str, str]", self.client.hgetall(job_key(job_id)))
+        return _row(job_id, fields)
+
+    def forget_object(self, key: str) -> None:
+        """Note that a stored object has been erased."""
+        with _translated():
+            self.client.zrem(ERASE, key)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+
+
+class AsyncLedger:
+    """The ledger for the gateway; the same promises."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.calls = LedgerCalls(settings)
+        self.client = redis.asyncio.Redis.from_url(
+            settings.redis_url, retry=redis.asyncio.retry.Retry(NoBackoff(), 1), **connection_options()
+        )
+        self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
+
+    async def run(self, call: Call[T]) -> T:
+        """Run ``call`` and return its outcome."""
+        with _translated():
+            pending = self._scripts[call.script](keys=list(call.keys), args=list(call.args))
+            reply = await cast("Awaitable[list[str]]", pending)
+        return call.parse(reply)
+
+    async def read(self, job_id: str) -> JobRow:
+        """Return a job's row; raise UnknownTaskError where there is none."""
+        with _translated():
+            fields = await cast("Awaitable[dict[str, str]]", self.client.hgetall(job_key(job_id)))
+        return _row(job_id, fields)
+
+    async def forget_object(self, key: str) -> None:
+        """Note that a stored object has been erased."""
+        with _translated():
+            await self.client.zrem(ERASE, key)
+
+    async def ping(self) -> None:
+        """Raise QueueUnavailableError unless the server answers."""
+        with _translated():
+            await self.client.ping()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.client.aclose()

@@ -1,0 +1,109 @@
+"""A job as the ledger keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from obscura.contract import DetectionPart, JobKind, JobOptions, Step
+
+
+class JobState(StrEnum):
+    """Where a job stands; ``DONE`` and ``FAILED`` are its end."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the job will not change any more."""
+        return self in {JobState.DONE, JobState.FAILED}
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job about to be entered: its photo is in the storage already."""
+
+    id: str
+    kind: JobKind
+    options: JobOptions
+    photo: str
+    owner: str = ""
+    request_id: str = ""
+    idempotency_key: str = ""
+    fingerprint: str = ""
+    parts: Mapping[Step, DetectionPart] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, the one that joins last."""
+        return self.options.steps(self.kind)
+
+    @property
+    def first_steps(self) -> tuple[Step, ...]:
+        """The steps that can begin at once."""
+        waits = len(self.steps) > 1
+        return tuple(step for step in self.steps if not (waits and step is Step.REDACT))
+
+    def fields(self) -> dict[str, str]:
+        """Return the hash that stands for this job."""
+        first = self.first_steps
+        row = {
+            "kind": self.kind.value,
+            "owner": self.owner,
+            "request_id": self.request_id,
+            "options": self.options.model_dump_json(by_alias=True),
+            "photo": self.photo,
+            "retain": str(self.options.retain),
+            "steps": ",".join(self.steps),
+        }
+        row.update({f"s:{step}": "queued" if step in first else "waiting" for step in self.steps})
+        return row
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as read from the ledger."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    options: JobOptions
+    owner: str
+    request_id: str
+    photo: str
+    created: float
+    finished: float | None
+    parts: Mapping[Step, DetectionPart]
+    picture: str | None
+    media_type: str | None
+    report: str | None
+    error_code: str | None
+    error_message: str | None
+
+    @classmethod
+    def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRow":
+        """Return the row that a hash stands for."""
+        finished = fields.get("finished")
+        return cls(
+            id=job_id,
+            kind=JobKind(fields["kind"]),
+            state=JobState(fields["state"]),
+            options=JobOptions.model_validate_json(fields["options"]),
+            owner=fields.get("owner", ""),
+            request_id=fields.get("request_id", ""),
+            photo=fields["photo"],
+            created=float(fields["created"]),
+            finished=None if finished is None else float(finished),
+            parts={
+                Step(name.removeprefix("p:")): DetectionPart.model_validate_json(text)
+                for name, text in fields.items()
+                if name.startswith("p:")
+            },
+            picture=fields.get("picture"),
+            media_type=fields.get("media_type"),
+            report=fields.get("report"),
+            error_code=fields.get("error_code"),
+            error_message=fields.get("error_message"),
+        )

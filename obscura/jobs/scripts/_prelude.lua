@@ -1,0 +1,29 @@
+-- Shared by all scripts of the job ledger. Time is the server's own, so that clocks need not agree.
+local function clock()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) + tonumber(t[2]) / 1000000
+end
+
+local function ended(state)
+  return state == 'done' or state == 'failed'
+end
+
+local function publish(channel, id, state)
+  redis.call('PUBLISH', channel, id .. ' ' .. state)
+end
+
+-- Move a job to an end state: no more steps, original to be erased, row and result kept for ttl seconds.
+-- keys: job, active, expiry, erase; the channel is an argument.
+local function finish(keys, channel, id, state, now, ttl)
+  local job, active, expiry, erase = keys[1], keys[2], keys[3], keys[4]
+  redis.call('HSET', job, 'state', state, 'finished', tostring(now))
+  redis.call('ZREM', active, id)
+  redis.call('ZADD', expiry, now + ttl, id)
+  local photo = redis.call('HGET', job, 'photo')
+  if photo then
+    local retain = 0
+    if state == 'done' then retain = tonumber(redis.call('HGET', job, 'retain') or '0') end
+    redis.call('ZADD', erase, now + retain, photo)
+  end
+  publish(channel, id, state)
+end

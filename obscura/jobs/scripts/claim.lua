@@ -1,0 +1,24 @@
+-- KEYS job, active, expiry, erase. ARGV id, step, token, lease, max attempts, takeover, ttl, channel
+-- Returns {'claimed', field, value, ...} | {'gone'} | {'busy'} | {'exhausted'}
+local now = clock()
+local job, step = KEYS[1], ARGV[2]
+local state = redis.call('HGET', job, 'state')
+if not state or ended(state) then return {'gone'} end
+local step_state = redis.call('HGET', job, 's:' .. step)
+if step_state ~= 'queued' and step_state ~= 'running' then return {'gone'} end
+if step_state == 'running' and ARGV[6] ~= '1'
+  and tonumber(redis.call('HGET', job, 'l:' .. step)) > now then return {'busy'} end
+if redis.call('HINCRBY', job, 'a:' .. step, 1) > tonumber(ARGV[5]) then
+  redis.call('HSET', job, 'error_code', 'worker_lost',
+    'error_message', 'the worker was lost ' .. ARGV[5] .. ' times while working on this photo')
+  finish(KEYS, ARGV[8], ARGV[1], 'failed', now, tonumber(ARGV[7]))
+  return {'exhausted'}
+end
+local lease = now + tonumber(ARGV[4])
+redis.call('HSET', job, 's:' .. step, 'running', 'l:' .. step, tostring(lease), 't:' .. step, ARGV[3],
+  'state', 'running')
+redis.call('ZADD', KEYS[2], lease, ARGV[1])
+if state ~= 'running' then publish(ARGV[8], ARGV[1], 'running') end
+local row = redis.call('HGETALL', job)
+table.insert(row, 1, 'claimed')
+return row

@@ -1,0 +1,62 @@
+"""Settings of the whole system: frozen objects that are handed in. Nothing else reads the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+EngineName = Literal["auto", "onnx", "openvino", "ultralytics"]
+Precision = Literal["f32", "bf16"]
+
+
+class Settings(BaseSettings):
+    """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README."""
+
+    model_config = SettingsConfigDict(env_prefix="OBSCURA_", frozen=True, extra="ignore")
+
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Valkey or Redis: broker and job ledger"
+    )
+    storage_dir: Path = Field(Path(".obscura/photos"), description="folder of photos and results")
+    models_dir: Path | None = Field(
+        None, description="folder with manifest.toml and weights; unset: the ones that come along"
+    )
+
+    engine: EngineName = Field("auto", description="inference engine")
+    precision: Precision = Field("f32", description="arithmetic of the openvino engine")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:0 (ultralytics engine)")
+    threads: int = Field(0, ge=0, le=256, description="threads per inference; 0: cores / concurrency")
+    concurrency: int = Field(0, ge=0, le=256, description="processes of a worker; 0: one per core")
+
+    max_upload_mb: int = Field(25, ge=1, le=4096, description="largest photo accepted, MiB")
+    max_pixels: int = Field(50_000_000, ge=1, description="largest photo accepted, pixels")
+    max_side: int = Field(16_384, ge=1, description="longest side accepted, pixels")
+    max_scans: int = Field(64, ge=1, description="most scans of a progressive JPEG")
+    queue_limit: int = Field(1000, ge=1, description="unfinished jobs at which new ones get a 503")
+
+    max_cells: int = Field(5, ge=1, le=64, description="policy floor: most mosaic cells per object")
+    min_grow: float = Field(1.0, ge=1.0, le=3.0, description="policy floor: least growth of a box")
+    max_min_confidence: float = Field(
+        0.9, gt=0.0, le=1.0, description="policy floor: highest confidence threshold a request may set"
+    )
+
+    result_ttl_s: int = Field(3600, ge=1, description="seconds that results are kept")
+    max_retain_s: int = Field(900, ge=0, description="longest `retain` of a detected photo's original")
+    lease_s: int = Field(100, ge=1, description="seconds after which a silent worker loses its step")
+    max_attempts: int = Field(3, ge=1, le=20, description="starts of one step before the job fails")
+    reaper_interval_s: float = Field(15.0, gt=0, description="seconds between two rounds of the reaper")
+    soft_limit_s: int = Field(60, ge=1, description="seconds after which a step is told to stop")
+    hard_limit_s: int = Field(90, ge=1, description="seconds after which its process is killed")
+
+    bocashi_wait_s: float = Field(1.0, ge=0, description="bocashi dialect: seconds per wait (-w)")
+    bocashi_retries: int = Field(10, ge=0, description="bocashi dialect: waits before status 2 (-r)")
+    bocashi_slots: int = Field(1, ge=1, description="bocashi dialect: requests worked on at once")
+
+    docs: bool = Field(True, description="serve /docs and /openapi.json")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line")
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """Largest photo accepted, in bytes."""
+        return self.max_upload_mb * 1024 * 1024

@@ -1,0 +1,272 @@
+"""A Celery worker around handlers: claim a step, run its handler, leave the outcome in the ledger.
+
+``python -m obscura.worker --healthcheck QUEUE`` exits with 0 while a worker serves that queue.
+"""
+
+import argparse
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Celery reads this when it is imported: SIGTERM ends a worker within worker_soft_shutdown_timeout
+# and gives unfinished steps back, instead of waiting for the hard limit.
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+
+import structlog
+from celery import Celery, Task, bootsteps
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_process_init
+from redis.exceptions import RedisError
+
+from obscura.broker import make_celery, send
+from obscura.contract import Queue, StepRequest, TaskSpec
+from obscura.errors import (
+    ObscuraError,
+    OriginalErasedError,
+    ProcessingFailedError,
+    ProcessingTimedOutError,
+    ServiceError,
+)
+from obscura.jobs import Claimed, Heartbeats, Ledger
+from obscura.jobs.workers import BEAT_S
+from obscura.observability import configure_logging
+from obscura.settings import Settings
+from obscura.storage import MissingObjectError, Storage
+
+__all__ = ["Handler", "Runtime", "Service", "Tools", "concurrency", "serve", "threads"]
+
+SERVICE_RETRIES = 5
+SERVICE_RETRY_S = 2
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a handler is built with, once in every process, after the fork."""
+
+    settings: Settings
+    storage: Storage
+
+
+Handler = Callable[[Claimed], Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """One kind of work: its task, the check at start, and how to build the handler.
+
+    ``check`` runs before any process is forked and raises what makes serving impossible; ``build`` loads
+    the model and warms it up; the handler it returns takes a claimed step to the fields of its outcome.
+    """
+
+    spec: TaskSpec
+    build: Callable[[Tools], Handler]
+    check: Callable[[Settings], None]
+
+
+def concurrency(settings: Settings) -> int:
+    """Return how many processes a worker of this installation has."""
+    return settings.concurrency or len(os.sched_getaffinity(0))
+
+
+def threads(settings: Settings) -> int:
+    """Return how many threads one inference of this installation uses."""
+    return settings.threads or max(1, len(os.sched_getaffinity(0)) // concurrency(settings))
+
+
+class Runtime:
+    """What one worker process holds: ledger, storage, and a handler per service."""
+
+    def __init__(self, settings: Settings, services: Sequence[Service], app: Celery) -> None:
+        self._app = app
+        self._ledger = Ledger(settings)
+        self._storage = Storage.in_folder(settings.storage_dir)
+        tools = Tools(settings, self._storage)
+        self._handlers = {service.spec.step: service.build(tools) for service in services}
+
+    def run(self, request: StepRequest, *, takeover: bool) -> None:
+        """Do the step that ``request`` names, unless there is nothing (more) to do.
+
+        Raises
+        ------
+        ServiceError
+            If ledger, queue or storage is away: the caller tries again later.
+        """
+        calls = self._ledger.calls
+        token = secrets.token_hex(8)
+        claimed = self._ledger.run(calls.claim(request.job_id, request.step, token, takeover=takeover))
+        if claimed is None:
+            log.info("step_not_claimed")
+            return
+        try:
+            fields = self._handlers[request.step](claimed)
+        except ServiceError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a photo does to a decoder, its owner gets an answer
+            self._end_with_error(claimed, _as_answer(error))
+        else:
+            self._end(claimed, fields)
+
+    def _end(self, claimed: Claimed, fields: Mapping[str, str]) -> None:
+        outcome = self._ledger.run(self._ledger.calls.complete(claimed, fields))
+        if not outcome.accepted:
+            log.warning("step_outcome_refused")
+            # Erased or taken over meanwhile: what this step stored belongs to nobody.
+            if "picture" in fields:
+                self._storage.delete(fields["picture"])
+        elif outcome.next_step is not None:
+            row = claimed.row
+            send(self._app, StepRequest(job_id=row.id, step=outcome.next_step, request_id=row.request_id))
+        elif outcome.finished:
+            self._erase_original(claimed)
+
+    def _end_with_error(self, claimed: Claimed, error: ObscuraError) -> None:
+        log.warning("step_failed", code=error.code)
+        if self._ledger.run(self._ledger.calls.fail(claimed, error.code, error.message)):
+            self._erase_photo(claimed.row.photo)
+
+    def _erase_original(self, claimed: Claimed) -> None:
+        if claimed.row.options.retain == 0:
+            self._erase_photo(claimed.row.photo)
+
+    def _erase_photo(self, key: str) -> None:
+        # The ledger has noted the key: should this fail, the reaper erases it.
+        self._storage.delete(key)
+        self._ledger.forget_object(key)
+
+
+def _as_answer(error: Exception) -> ObscuraError:
+    """Return the error that the owner of a job is told about."""
+    match error:
+        case MissingObjectError():
+            return OriginalErasedError("the photo was erased before it was worked on")
+        case ObscuraError():
+            return error
+        case SoftTimeLimitExceeded():
+            return ProcessingTimedOutError("the photo took longer than the time limit")
+        case _:
+            log.error("step_crashed", exc_info=error)
+            return ProcessingFailedError("the photo could not be processed")
+
+
+def _register(app: Celery, service: Service, runtime: Callable[[], Runtime]) -> None:
+    def run(task: Task, payload: dict[str, Any]) -> None:
+        request = StepRequest.model_validate(payload)
+        redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
+        with structlog.contextvars.bound_contextvars(
+            request_id=request.request_id, step=request.step.value
+        ):
+            try:
+                runtime().run(request, takeover=redelivered or task.request.retries > 0)
+            except ServiceError as error:
+                log.warning("step_put_off", code=error.code)
+                # Beyond the last try the reaper finds the step when its lease has run out.
+                raise task.retry(countdown=SERVICE_RETRY_S, max_retries=SERVICE_RETRIES) from error
+
+    app.task(run, name=service.spec.name, bind=True, shared=False)
+
+
+class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no type hints
+    """Says from the consumer's own event loop that messages are being fetched."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    queues: Sequence[Queue] = ()
+    settings: Settings | None = None
+
+    def __init__(self, parent: Any, **_options: Any) -> None:
+        self._entry: Any = None
+        self._ledger = Ledger(self.settings or Settings())
+
+    def start(self, parent: Any) -> None:
+        """Begin when the consumer does."""
+        self._beat()
+        self._entry = parent.timer.call_repeatedly(BEAT_S, self._beat)
+
+    def stop(self, parent: Any) -> None:
+        """End when the consumer does."""
+        if self._entry is not None:
+            self._entry.cancel()
+
+    def _beat(self) -> None:
+        try:
+            for queue in self.queues:
+                Heartbeats.consuming(self._ledger.client, queue)
+        except RedisError as error:
+            log.warning("heartbeat_failed", error=type(error).__name__)
+
+
+def _beat_ready(settings: Settings, queues: Sequence[Queue]) -> None:
+    """Say for ever that this process has its models loaded."""
+    ledger = Ledger(settings)
+    pause = threading.Event()
+    while True:
+        try:
+            for queue in queues:
+                Heartbeats.ready(ledger.client, queue)
+        except RedisError as error:
+            log.warning("heartbeat_failed", error=type(error).__name__)
+        pause.wait(BEAT_S)
+
+
+def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
+    """Return a Celery application that serves ``services``; models are loaded in its processes."""
+    app = make_celery(settings)
+    queues = [service.spec.queue for service in services]
+    runtimes: list[Runtime] = []
+    for service in services:
+        _register(app, service, lambda: runtimes[0])
+    app.steps["consumer"].add(type("Beat", (_Beat,), {"queues": queues, "settings": settings}))
+
+    def load(**_signal: object) -> None:
+        try:
+            runtimes[:] = [Runtime(settings, services, app)]
+        except ObscuraError as error:
+            log.critical("process_cannot_start", code=error.code, error=error.message)
+            raise
+        threading.Thread(target=_beat_ready, args=(settings, queues), daemon=True).start()
+
+    worker_process_init.connect(load, weak=False)
+    return app
+
+
+def serve(settings: Settings, services: Sequence[Service]) -> int:
+    """Serve ``services`` in this process and its children until a signal ends it; return the exit code."""
+    configure_logging(settings.log_level)
+    try:
+        for service in services:
+            service.check(settings)
+    except ObscuraError as error:
+        log.critical("worker_cannot_start", code=error.code, error=error.message)
+        return 1
+    app = make_worker_app(settings, services)
+    worker = app.Worker(
+        queues=[service.spec.queue.value for service in services],
+        concurrency=concurrency(settings),
+        pool="prefork",
+        loglevel=settings.log_level.upper(),
+        without_gossip=True,
+        without_mingle=True,
+        optimization="fair",
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer a container's health check."""
+    parser = argparse.ArgumentParser(prog="python -m obscura.worker", description=main.__doc__)
+    parser.add_argument("--healthcheck", metavar="QUEUE", type=Queue, required=True)
+    queue = parser.parse_args(arguments).healthcheck
+    try:
+        return 0 if Heartbeats.is_served(Ledger(Settings()).client, queue) else 1
+    except RedisError:
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Finds plates in photos."""

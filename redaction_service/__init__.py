@@ -1,0 +1,1 @@
+"""Takes detections and hides them; needs no model and no GPU."""

@@ -1,0 +1,1 @@
+"""Everything in one command: embedded Valkey, one worker, the gateway."""

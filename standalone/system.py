@@ -1,0 +1,231 @@
+"""The supervisor: starts the parts in order, watches them, stops them in reverse order."""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from obscura.errors import EmbeddedServerError
+
+READY_S = 180.0
+POLL_S = 0.1
+STOP_S = {"gateway": 25.0, "worker": 40.0, "valkey": 10.0}
+MAX_RESTARTS = 5
+RESTART_WINDOW_S = 120.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a system lives."""
+
+    host: str
+    port: int
+    data_dir: Path
+
+    @property
+    def address(self) -> str:
+        """The address to tell a person."""
+        shown = "127.0.0.1" if self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104 - compared, not bound
+        return f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+
+
+@dataclass
+class Part:
+    """One child process."""
+
+    role: str
+    arguments: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    restarts: list[float] = field(default_factory=list)
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start the process in a session of its own, so that Ctrl-C reaches the supervisor alone."""
+        command = [sys.executable, "-m", "standalone.child", self.role, *self.arguments]
+        self.process = subprocess.Popen(command, env=dict(environment), start_new_session=True)
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the process was started and is no more."""
+        return self.process is not None and self.process.poll() is not None
+
+    def may_restart(self) -> bool:
+        """Note a restart; return whether there were not too many of late."""
+        now = time.monotonic()
+        self.restarts = [moment for moment in self.restarts if now - moment < RESTART_WINDOW_S]
+        self.restarts.append(now)
+        return len(self.restarts) <= MAX_RESTARTS
+
+    def stop(self) -> None:
+        """End the process and everything that it started."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_S[self.role])
+            except subprocess.TimeoutExpired:
+                pass
+        # Whatever is left of its session: the process itself, or children that outlived it.
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self.process.wait()
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise EmbeddedServerError unless ``host:port`` can be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            message = f"cannot listen on {host}:{port} ({error.strerror}); choose another port"
+            raise EmbeddedServerError(message) from error
+
+
+@contextmanager
+def _sole_use(folder: Path) -> Iterator[IO[str]]:
+    """Hold the data folder for this system alone."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"another Obscura is using {folder}; stop it or choose another --data-dir"
+            raise EmbeddedServerError(message) from error
+        yield lock
+
+
+class System:
+    """All parts together; use as a context manager.
+
+    With ``OBSCURA_REDIS_URL`` set, that server is used and none is embedded.
+    """
+
+    def __init__(self, place: Place, *, bocashi_only: bool = False, quiet: bool = False) -> None:
+        self.place = place
+        self._quiet = quiet
+        self._runtime = Path(tempfile.mkdtemp(prefix="obscura-"))
+        self._socket = str(self._runtime / "valkey.sock")
+        flags = ["--bocashi-only"] if bocashi_only else []
+        gateway = Part("gateway", ["--host", place.host, "--port", str(place.port), *flags])
+        self._parts = [Part("worker", []), gateway]
+        if not os.environ.get("OBSCURA_REDIS_URL"):
+            arguments = ["--socket", self._socket, "--data-dir", str(place.data_dir.resolve())]
+            self._parts.insert(0, Part("valkey", arguments))
+        self._environment = self._make_environment()
+        self._stop_asked = False
+
+    def _make_environment(self) -> dict[str, str]:
+        environment = dict(os.environ)
+        environment.setdefault("OBSCURA_REDIS_URL", f"unix://{self._socket}")
+        environment.setdefault("OBSCURA_STORAGE_DIR", str(self.place.data_dir.resolve() / "photos"))
+        environment.setdefault("OBSCURA_LOG_LEVEL", "warning")
+        # The services lie beside this package, wherever it was started from.
+        root = str(Path(__file__).resolve().parent.parent)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+        return environment
+
+    def start(self) -> None:
+        """Start all parts and return once photos can be worked on.
+
+        Raises
+        ------
+        EmbeddedServerError
+            If a part ends before that, or it takes too long.
+        """
+        for part in self._parts:
+            part.start(self._environment)
+        deadline = time.monotonic() + READY_S
+        while not self._stop_asked and not self._is_ready():
+            dead = next((part for part in self._parts if part.has_died), None)
+            if dead is not None:
+                message = f"the {dead.role} could not start (its own message is above)"
+                raise EmbeddedServerError(message)
+            if time.monotonic() > deadline:
+                message = f"not ready after {READY_S:.0f} s"
+                raise EmbeddedServerError(message)
+            time.sleep(POLL_S)
+
+    def _is_ready(self) -> bool:
+        request = urllib.request.Request(f"{self.place.address}/readyz")  # noqa: S310 - our own http address
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - the same
+                return int(answer.status) == 200  # noqa: PLR2004 - OK
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def watch(self) -> None:
+        """Start parts again that die, until asked to stop.
+
+        Raises
+        ------
+        EmbeddedServerError
+            If a part dies again and again.
+        """
+        while not self._stop_asked:
+            for part in self._parts:
+                if part.has_died and not self._stop_asked:
+                    if not part.may_restart():
+                        message = f"the {part.role} keeps dying"
+                        raise EmbeddedServerError(message)
+                    part.start(self._environment)
+            time.sleep(POLL_S)
+
+    def ask_to_stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
+        """Make ``start`` and ``watch`` return; also a signal handler."""
+        self._stop_asked = True
+
+    def stop(self) -> None:
+        """End all parts, the gateway first, so that nothing is accepted that nobody will work on."""
+        for part in reversed(self._parts):
+            part.stop()
+        shutil.rmtree(self._runtime, ignore_errors=True)
+
+    def __enter__(self) -> "System":
+        """Start."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Stop."""
+        self.stop()
+
+
+def run(place: Place, greeting: str, *, bocashi_only: bool = False) -> int:
+    """Run a whole system in the foreground until SIGINT or SIGTERM; return the exit code.
+
+    ``greeting`` is printed once the system is ready, with ``{address}`` filled in.
+    """
+    try:
+        check_port(place.host, place.port)
+        with _sole_use(place.data_dir):
+            system = System(place, bocashi_only=bocashi_only)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, system.ask_to_stop)
+            with system:
+                print(greeting.format(address=place.address), flush=True)  # noqa: T201 - for the person at the terminal
+                system.watch()
+    except EmbeddedServerError as error:
+        print(f"obscura: {error.message}", file=sys.stderr)  # noqa: T201 - for the person at the terminal
+        return 1
+    return 0

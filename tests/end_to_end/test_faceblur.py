@@ -1,0 +1,296 @@
+"""The main job over HTTP, as the seed's users and their clients do it."""
+
+import base64
+import io
+import json
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import photos
+
+pytestmark = pytest.mark.end_to_end
+MAX_S = 60
+
+
+def finished(client: httpx.Client, task_id: str) -> dict[str, Any]:
+    """Return a task's answer once it has ended."""
+    deadline = time.monotonic() + MAX_S
+    while time.monotonic() < deadline:
+        answer = client.get(f"/task_result/{task_id}", params={"wait": 10})
+        assert answer.status_code == 200
+        body: dict[str, Any] = answer.json()
+        if body["status"] in {"SUCCESS", "FAILURE"}:
+            return body
+        assert body["status"] in {"PENDING", "RUNNING"}
+        assert "result" not in body
+    pytest.fail("the task did not end")
+
+
+def work(
+    client: httpx.Client, path: str, photo: bytes, data: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Post a photo and return the finished answer."""
+    posted = client.post(path, files={"file": ("photo", photo)}, data=dict(data or {}))
+    assert posted.status_code == 200, posted.text
+    return finished(client, posted.json()["task_id"])
+
+
+def picture_in(body: Mapping[str, Any]) -> Image.Image:
+    """Return the picture in an answer."""
+    picture = Image.open(io.BytesIO(base64.b64decode(body["result"], validate=True)))
+    picture.load()
+    return picture
+
+
+def iou(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """Return intersection over union of two boxes."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0.0, width) * max(0.0, height)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return shared / (areas - shared)
+
+
+def is_hidden(before: Image.Image, after: Image.Image, box: tuple[int, int, int, int]) -> bool:
+    """Whether detail inside ``box`` is gone: few colours, far from the original."""
+    old = np.asarray(before.convert("RGB").crop(box)).astype(float)
+    new = np.asarray(after.convert("RGB").crop(box)).astype(float)
+    # The energy of neighbouring differences is what tells a face from flat cells.
+    detail = [np.abs(np.diff(pixels, axis=0)).mean() + np.abs(np.diff(pixels, axis=1)).mean() for pixels in (old, new)]
+    return bool(np.abs(new - old).mean() > 8 and detail[1] < 0.6 * detail[0])
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+@pytest.mark.parametrize("path", ["detect_faces", "blur_faces"])
+def test_the_seeds_curl_commands_work_word_for_word(system_url: str, portrait: Path, path: str) -> None:
+    """The README of the first author is followed letter by letter, but for port and file."""
+    post = (
+        'curl -X POST -H "Content-Type: multipart/form-data" '
+        f'-F "file=@/path/to/your/image.jpg" "http://localhost:8000/{path}"'
+    )
+    get = 'curl "http://localhost:8000/task_result/some-task-id"'
+
+    def shell(command: str) -> dict[str, Any]:
+        words = command.replace("http://localhost:8000", system_url).replace("/path/to/your/image.jpg", str(portrait))
+        done = subprocess.run(["sh", "-c", words], capture_output=True, check=True, timeout=MAX_S)
+        body: dict[str, Any] = json.loads(done.stdout)
+        return body
+
+    task_id = shell(post)["task_id"]
+    deadline = time.monotonic() + MAX_S
+    body = shell(get.replace("some-task-id", task_id))
+    while body["status"] != "SUCCESS" and time.monotonic() < deadline:
+        body = shell(get.replace("some-task-id", task_id))
+    if path == "detect_faces":
+        assert iou(tuple(body["result"]["face_1"]["facial_area"]), photos.FACE) > 0.5
+    else:
+        assert is_hidden(photos.portrait(), picture_in(body), photos.FACE)
+
+
+def test_an_answer_says_what_was_done(client: httpx.Client, portrait: Path) -> None:
+    """Beside the result stand detections, image, model and report, never inside it."""
+    body = work(client, "/detect_faces", portrait.read_bytes())
+    assert set(body["result"]) == {"face_1"}
+    assert set(body["result"]["face_1"]) == {"facial_area"}
+    assert body["image"] == {"width": 512, "height": 512}
+    assert body["model"]["name"] == "face-yolov8n"
+    (found,) = body["detections"]
+    assert found["class"] == "face"
+    assert 0.25 < found["confidence"] <= 1
+    assert [round(edge) for edge in found["xyxy"]] == body["result"]["face_1"]["facial_area"]
+    report = work(client, "/blur_faces", portrait.read_bytes())["report"]
+    assert report["verdict"] == "clean"
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8, 2, 4, 5, 7])
+def test_boxes_and_redaction_follow_the_exif_orientation(client: httpx.Client, orientation: int) -> None:
+    """However the camera was held, the face is found and hidden where a person sees it."""
+    upright = photos.portrait().crop((60, 0, 460, 512))
+    face = tuple(edge - (60 if number % 2 == 0 else 0) for number, edge in enumerate(photos.FACE))
+    photo = photos.turned(upright, orientation)
+    body = work(client, "/detect_faces", photo)
+    assert body["image"] == {"width": 400, "height": 512}
+    assert iou(tuple(body["result"]["face_1"]["facial_area"]), face) > 0.5
+    picture = picture_in(work(client, "/blur_faces", photo))
+    assert picture.size == (400, 512)
+    assert picture.getexif().get(photos.ORIENTATION_TAG, 1) == 1
+    assert is_hidden(upright, picture, (face[0], face[1], face[2], face[3]))
+
+
+def test_every_face_of_a_group_is_hidden(client: httpx.Client) -> None:
+    """Six people in, six boxes found, six faces hidden."""
+    people = photos.group()
+    photo = photos.encoded(people, quality=92)
+    found = work(client, "/detect_faces", photo)["result"]
+    assert len(found) == 6
+    picture = picture_in(work(client, "/blur_faces", photo))
+    for face in found.values():
+        assert is_hidden(people, picture, tuple(face["facial_area"]))
+
+
+def test_plates_have_routes_of_their_own(client: httpx.Client) -> None:
+    """A number plate is found as plate_1/plate_area, and becomes one flat colour."""
+    picture, plate = photos.car()
+    photo = photos.encoded(picture, quality=92)
+    body = work(client, "/detect_plates", photo)
+    assert iou(tuple(body["result"]["plate_1"]["plate_area"]), plate) > 0.5
+    hidden = np.asarray(picture_in(work(client, "/blur_plates", photo)).crop(plate)).astype(float)
+    assert hidden.reshape(-1, 3).std(axis=0).max() < 4
+
+
+def test_both_classes_in_one_job(client: httpx.Client) -> None:
+    """`/detect` and `/blur` look for all classes unless told which."""
+    canvas = Image.new("RGB", (800, 1112))
+    street, plate = photos.car()
+    canvas.paste(street, (0, 0))
+    canvas.paste(photos.portrait(), (100, 600))
+    face = (photos.FACE[0] + 100, photos.FACE[1] + 600, photos.FACE[2] + 100, photos.FACE[3] + 600)
+    photo = photos.encoded(canvas, quality=92)
+    both = work(client, "/detect", photo)
+    assert iou(tuple(both["result"]["face_1"]["facial_area"]), face) > 0.5
+    assert iou(tuple(both["result"]["plate_1"]["plate_area"]), plate) > 0.5
+    assert [item["confidence"] for item in both["detections"]] == sorted(
+        (item["confidence"] for item in both["detections"]), reverse=True
+    )
+    assert [model["name"] for model in both["models"]] == ["face-yolov8n", "plate-yolov8n"]
+    hidden = picture_in(work(client, "/blur", photo))
+    assert is_hidden(canvas, hidden, face)
+    assert is_hidden(canvas, hidden, plate)
+    only = work(client, "/detect", photo, {"classes": "plate"})["result"]
+    assert set(only) == {"plate_1"}
+
+
+@pytest.mark.parametrize(("format_name", "media_type"), [("PNG", "image/png"), ("WEBP", "image/webp")])
+def test_other_formats_come_back_as_they_went(client: httpx.Client, format_name: str, media_type: str) -> None:
+    """PNG and WebP in, the same out; `output` chooses another."""
+    photo = photos.encoded(photos.portrait(), format_name)
+    task = client.post("/blur_faces", files={"file": photo}).json()["task_id"]
+    assert picture_in(finished(client, task)).format == format_name
+    answer = client.get(f"/task_result/{task}/image")
+    assert answer.headers["content-type"] == media_type
+    assert picture_in(work(client, "/blur_faces", photo, {"output": "jpeg"})).format == "JPEG"
+
+
+def test_the_picture_is_served_as_bytes(client: httpx.Client, portrait: Path) -> None:
+    """Content type, name of ours, ETag and ranges; the same bytes as in base64."""
+    task = client.post("/blur_faces", files={"file": ("../../evil.jpg", portrait.read_bytes())}).json()["task_id"]
+    whole = base64.b64decode(finished(client, task)["result"])
+    answer = client.get(f"/task_result/{task}/image")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert answer.content == whole
+    assert "evil" not in answer.headers["content-disposition"]
+    part = client.get(f"/task_result/{task}/image", headers={"range": "bytes=0-99"})
+    assert (part.status_code, part.content) == (206, whole[:100])
+    same = client.get(f"/task_result/{task}/image", headers={"if-none-match": answer.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+
+
+def test_a_detection_has_no_picture(client: httpx.Client, portrait: Path) -> None:
+    """Asking a detection for its picture is a 404 that says so."""
+    task = client.post("/detect_faces", files={"file": portrait.read_bytes()}).json()["task_id"]
+    finished(client, task)
+    answer = client.get(f"/task_result/{task}/image")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_picture")
+
+
+def test_erasing_makes_the_id_unknown(client: httpx.Client, portrait: Path) -> None:
+    """DELETE answers 204; after it nothing is left to fetch."""
+    task = client.post("/blur_faces", files={"file": portrait.read_bytes()}).json()["task_id"]
+    finished(client, task)
+    assert client.delete(f"/task_result/{task}").status_code == 204
+    for path in (f"/task_result/{task}", f"/task_result/{task}/image"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_task")
+    assert client.delete(f"/task_result/{task}").status_code == 404
+
+
+def test_an_idempotency_key_returns_the_same_task(client: httpx.Client, portrait: Path) -> None:
+    """A repeated post does no second job; another photo under the same key is a conflict."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+
+    def post(photo: bytes) -> httpx.Response:
+        return client.post("/detect_faces", files={"file": photo}, headers=headers)
+
+    first, second = post(portrait.read_bytes()), post(portrait.read_bytes())
+    assert first.json() == second.json()
+    other = post(photos.encoded(photos.group()))
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_conflict")
+
+
+def test_a_persons_boxes_are_applied_exactly(client: httpx.Client, portrait: Path) -> None:
+    """`/redact` hides the given boxes and nothing that a model would find."""
+    boxes = json.dumps([{"class": "plate", "xyxy": [300, 300, 400, 360]}])
+    body = work(client, "/redact", portrait.read_bytes(), {"boxes": boxes})
+    picture = picture_in(body)
+    before = photos.portrait()
+    assert is_hidden(before, picture, (305, 305, 395, 355))
+    assert not is_hidden(before, picture, photos.FACE)
+
+
+def test_a_detections_photo_can_be_redacted_later_when_retained(client: httpx.Client, portrait: Path) -> None:
+    """detect with `retain`, edit, redact by task id; without `retain` the photo is gone."""
+    for retain, status in (("60", 200), ("", 410)):
+        posted = client.post("/detect_faces", files={"file": portrait.read_bytes()}, data={"retain": retain})
+        task = posted.json()["task_id"]
+        finished(client, task)
+        answer = client.post("/redact", files={"task_id": (None, task), "boxes": (None, "[[10,10,60,60]]")})
+        assert answer.status_code == status, answer.text
+    assert answer.json()["error"]["code"] == "original_erased"
+
+
+def test_originals_are_gone_when_the_job_ends(system: Any, client: httpx.Client, portrait: Path) -> None:
+    """Five seconds after the end no original is in the storage."""
+    work(client, "/blur_faces", portrait.read_bytes())
+    time.sleep(1)
+    left = [path for path in (system.data_dir / "photos" / "photos").glob("*") if path.is_file()]
+    # Another test's retained photo may lie there.
+    assert all(path.read_bytes() == portrait.read_bytes() for path in left)
+    assert len(left) <= 1
+
+
+def test_nothing_of_the_metadata_comes_out(client: httpx.Client) -> None:
+    """EXIF with GPS and thumbnail, and a comment, carry a marker in; the output carries none of it."""
+    marker = b"OBSCURA-MARKER-7391"
+    exif = Image.Exif()
+    exif[0x010E] = marker.decode()
+    exif[0x013B] = marker.decode()
+    photo = photos.encoded(photos.portrait(), quality=92, exif=exif, comment=marker)
+    assert marker in photo
+    posted = client.post("/blur_faces", files={"file": (marker.decode() + ".jpg", photo)})
+    body = finished(client, posted.json()["task_id"])
+    assert marker not in base64.b64decode(body["result"])
+    assert marker.decode() not in json.dumps({key: value for key, value in body.items() if key != "result"})
+    assert "exif" in body["report"]["metadata_removed"]
+
+
+def test_real_photos_of_groups(client: httpx.Client, shared_pack: Any) -> None:
+    """On real photos of several people most labelled faces are found, and what is found is hidden."""
+    pack = shared_pack("faces")
+    labelled, found = 0, 0
+    chosen = [path for path in sorted((pack / "labels" / "val").glob("eden_*.txt")) if len(path.read_text().split()) >= 25]
+    for label in chosen[:6]:
+        photo = next((pack / "images" / "val").glob(label.stem + ".*"))
+        with Image.open(photo) as picture:
+            width, height = picture.size
+        rows = [[float(number) for number in line.split()[1:]] for line in label.read_text().splitlines()]
+        faces = [
+            ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
+            for x, y, w, h in rows
+            if h * height >= 20
+        ]
+        body = work(client, "/detect_faces", photo.read_bytes())
+        boxes = [tuple(face["facial_area"]) for face in body["result"].values()]
+        labelled += len(faces)
+        found += sum(any(iou(face, box) > 0.4 for box in boxes) for face in faces)
+    assert labelled >= 20
+    assert found / labelled > 0.85
