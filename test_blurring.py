@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from test_detection import DEFAULT_PHOTO, DEFAULT_URL, detect_faces, post_photo, wait_for_result
 
@@ -30,8 +31,6 @@ def blur_faces(url: str, path: Path) -> bytes:
 @pytest.mark.end_to_end
 def test_blurring(system_url: str, portrait: Path) -> None:
     """The picture that comes back shows the same scene with no face in it."""
-    from PIL import Image
-
     x1, y1, x2, y2 = detect_faces(system_url, portrait)["face_1"]["facial_area"]
     before = np.asarray(Image.open(portrait).convert("RGB")).astype(int)
     after = np.asarray(Image.open(io.BytesIO(blur_faces(system_url, portrait))).convert("RGB")).astype(int)

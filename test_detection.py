@@ -32,7 +32,7 @@ def post_photo(url: str, path: Path) -> str:
     return str(answer.json()["task_id"])
 
 
-def wait_for_result(url: str, task_id: str) -> Any:  # noqa: ANN401 - boxes or a picture, as the task was
+def wait_for_result(url: str, task_id: str) -> Any:
     """Poll until the task has ended and return its result."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:

@@ -62,7 +62,7 @@ async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.kind is not JobKind.DETECT:
         picture = await picture_of(gateway, row)
         result = (await asyncio.to_thread(base64.b64encode, picture)).decode()
-    parts = list(row.parts.values())
+    parts = [row.parts[step] for step in row.options.steps(JobKind.DETECT) if step in row.parts]
     models = tuple(part.model for part in parts)
     report = json.loads(row.report) if row.report else None
     return TaskResult(

@@ -10,7 +10,7 @@ from gateway_service import problems
 from gateway_service.compat import bocashi
 from gateway_service.dependencies import Gateway
 from gateway_service.events import JobEvents
-from gateway_service.middleware import Edge
+from gateway_service.middleware import BodyLimit, Edge
 from gateway_service.routes import health, redaction, results, tasks
 from obscura import __version__
 from obscura.broker import make_celery
@@ -55,7 +55,11 @@ def _assemble(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
         docs_url="/docs" if settings.docs else None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
-        max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
+    )
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
+        refusals={"/bocashi": bocashi.unusable},
     )
     app.add_middleware(Edge)
     problems.install(app)

@@ -68,4 +68,3 @@ class JobEvents:
             self._waiters[job_id].discard(changed)
             if not self._waiters[job_id]:
                 del self._waiters[job_id]
-

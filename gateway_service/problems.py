@@ -53,8 +53,14 @@ def problem(status: int, code: str, message: str, headers: Mapping[str, str] | N
     return JSONResponse(content, status_code=status, headers=dict(headers or {}))
 
 
+def too_large() -> JSONResponse:
+    """Return the answer to a body that is larger than any upload may be."""
+    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *_CODES_OF_STATUS[413])
+
+
 def _field_names(details: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(str(item["loc"][-1]) for item in details if item.get("loc"))
+    # A location is (part of the request, field, position in the field, ...).
+    return ", ".join(str(item["loc"][1]) for item in details if len(item.get("loc", ())) > 1)
 
 
 def _of_validation(error: RequestValidationError) -> JSONResponse:

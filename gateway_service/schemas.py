@@ -32,7 +32,11 @@ def _blank_is_absent(value: object) -> object:
 
 def _style(value: object) -> object:
     """Accept the spellings ``pixel noise`` and ``pixel-noise`` too."""
-    return value.replace(" ", "_").replace("-", "_") if isinstance(value, str) and value else _blank_is_absent(value)
+    return (
+        value.replace(" ", "_").replace("-", "_")
+        if isinstance(value, str) and value
+        else _blank_is_absent(value)
+    )
 
 
 Blank = BeforeValidator(_blank_is_absent)
@@ -45,7 +49,11 @@ class PhotoForm(BaseModel):
 
     file: UploadFile = Field(description="the photo: JPEG, PNG, WebP, TIFF, BMP or GIF")
     min_confidence: Annotated[float | None, Blank] = Field(
-        None, ge=0.01, le=1.0, allow_inf_nan=False, description="lowest score of a detection; default: the model's"
+        None,
+        ge=0.001,
+        le=1.0,
+        allow_inf_nan=False,
+        description="lowest score of a detection; default: the model's",
     )
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
 
@@ -71,7 +79,11 @@ class HideOptions(BaseModel):
     )
     shape: Annotated[RedactionShape | None, Blank] = Field(None, description="outline for faces; default box")
     grow: Annotated[float | None, Blank] = Field(
-        None, ge=1.0, le=3.0, allow_inf_nan=False, description="growth of a box before it is hidden; default 1.3"
+        None,
+        ge=1.0,
+        le=3.0,
+        allow_inf_nan=False,
+        description="growth of a box before it is hidden; default 1.3",
     )
     metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     output: Annotated[OutputFormat | None, Blank] = Field(None, description="default same")

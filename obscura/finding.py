@@ -1,7 +1,8 @@
 """The use case of detection: settings and bytes in, a detection part out."""
 
 from obscura.contract import DetectedObject, DetectionPart, ImageInfo, JobOptions, ModelInfo, ObjectClass
-from obscura.detection.detector import DetectionOptions, Detector, EngineChoice, load_detector
+from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.detection.tiling import Quality
 from obscura.geometry import Size
@@ -14,13 +15,12 @@ __all__ = ["check_weights", "detection_options", "find_objects", "load_for", "op
 
 def load_for(settings: Settings, class_name: ObjectClass, thread_count: int) -> Detector:
     """Return a warm detector of ``class_name``; raise ModelError where that is impossible."""
-    detector = load_detector(
-        settings.models_dir or default_models_dir(),
-        class_name.value,
-        EngineChoice(settings.engine),
-        threads=thread_count,
-        device=settings.device,
+    folder = settings.models_dir or default_models_dir()
+    card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
+    engine = EngineOptions(
+        EngineChoice(settings.engine), thread_count, settings.device, Precision(settings.precision)
     )
+    detector = Detector(card, open_session(folder, card, engine))
     detector.warm_up()
     return detector
 

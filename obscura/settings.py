@@ -1,13 +1,23 @@
 """Settings of the whole system: frozen objects that are handed in. Nothing else reads the environment."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-EngineName = Literal["auto", "onnx", "openvino", "ultralytics"]
-Precision = Literal["f32", "bf16"]
+
+class EngineName(StrEnum):
+    """Which engine runs the models; ``auto`` takes the fastest that is there."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    ULTRALYTICS = "ultralytics"
+
+
+Precision = Literal["auto", "f32"]
 
 
 class Settings(BaseSettings):
@@ -15,16 +25,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="OBSCURA_", frozen=True, extra="ignore")
 
-    redis_url: str = Field(
-        "redis://127.0.0.1:6379/0", description="Valkey or Redis: broker and job ledger"
-    )
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Valkey or Redis: broker and job ledger")
     storage_dir: Path = Field(Path(".obscura/photos"), description="folder of photos and results")
     models_dir: Path | None = Field(
         None, description="folder with manifest.toml and weights; unset: the ones that come along"
     )
 
-    engine: EngineName = Field("auto", description="inference engine")
-    precision: Precision = Field("f32", description="arithmetic of the openvino engine")
+    engine: EngineName = Field(EngineName.AUTO, description="inference engine")
+    precision: Precision = Field(
+        "auto", description="auto: 16 bit where that is faster; f32: the same boxes on every engine"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:0 (ultralytics engine)")
     threads: int = Field(0, ge=0, le=256, description="threads per inference; 0: cores / concurrency")
     concurrency: int = Field(0, ge=0, le=256, description="processes of a worker; 0: one per core")
@@ -54,7 +64,9 @@ class Settings(BaseSettings):
     bocashi_slots: int = Field(1, ge=1, description="bocashi dialect: requests worked on at once")
 
     docs: bool = Field(True, description="serve /docs and /openapi.json")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe log line"
+    )
 
     @property
     def max_upload_bytes(self) -> int:

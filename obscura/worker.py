@@ -8,9 +8,10 @@ import os
 import secrets
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 # Celery reads this when it is imported: SIGTERM ends a worker within worker_soft_shutdown_timeout
 # and gives unfinished steps back, instead of waiting for the hard limit.
@@ -18,7 +19,7 @@ os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
 import structlog
 from celery import Celery, Task, bootsteps
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import SecurityWarning, SoftTimeLimitExceeded
 from celery.signals import worker_process_init
 from redis.exceptions import RedisError
 
@@ -157,9 +158,7 @@ def _register(app: Celery, service: Service, runtime: Callable[[], Runtime]) -> 
     def run(task: Task, payload: dict[str, Any]) -> None:
         request = StepRequest.model_validate(payload)
         redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
-        with structlog.contextvars.bound_contextvars(
-            request_id=request.request_id, step=request.step.value
-        ):
+        with structlog.contextvars.bound_contextvars(request_id=request.request_id, step=request.step.value):
             try:
                 runtime().run(request, takeover=redelivered or task.request.retries > 0)
             except ServiceError as error:
@@ -170,6 +169,18 @@ def _register(app: Celery, service: Service, runtime: Callable[[], Runtime]) -> 
     app.task(run, name=service.spec.name, bind=True, shared=False)
 
 
+class _Entry(Protocol):
+    def cancel(self) -> None: ...
+
+
+class _Timer(Protocol):
+    def call_repeatedly(self, seconds: float, work: Callable[[], None]) -> _Entry: ...
+
+
+class _Consumer(Protocol):
+    timer: _Timer
+
+
 class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no type hints
     """Says from the consumer's own event loop that messages are being fetched."""
 
@@ -177,16 +188,17 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
     queues: Sequence[Queue] = ()
     settings: Settings | None = None
 
-    def __init__(self, parent: Any, **_options: Any) -> None:
-        self._entry: Any = None
+    def __init__(self, parent: object, **_options: object) -> None:
+        super().__init__(parent)
+        self._entry: _Entry | None = None
         self._ledger = Ledger(self.settings or Settings())
 
-    def start(self, parent: Any) -> None:
+    def start(self, parent: "_Consumer") -> None:
         """Begin when the consumer does."""
         self._beat()
         self._entry = parent.timer.call_repeatedly(BEAT_S, self._beat)
 
-    def stop(self, parent: Any) -> None:
+    def stop(self, _parent: "_Consumer") -> None:
         """End when the consumer does."""
         if self._entry is not None:
             self._entry.cancel()
@@ -236,6 +248,8 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
 def serve(settings: Settings, services: Sequence[Service]) -> int:
     """Serve ``services`` in this process and its children until a signal ends it; return the exit code."""
     configure_logging(settings.log_level)
+    # Celery warns of root because of pickle; only JSON is accepted here.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     try:
         for service in services:
             service.check(settings)

@@ -2,9 +2,9 @@
 
 import sys
 
-from plate_detection_service.handler import SERVICE
 from obscura.settings import Settings
 from obscura.worker import serve
+from plate_detection_service.handler import SERVICE
 
 if __name__ == "__main__":
     sys.exit(serve(Settings(), (SERVICE,)))

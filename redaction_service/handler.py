@@ -4,12 +4,11 @@ import json
 from collections.abc import Mapping
 from functools import partial
 
-from obscura.anonymisation import RedactionRequest, Target, redact_photo
+from obscura.anonymisation import Target, redact_photo
 from obscura.contract import STEP_TASKS, JobKind, Step
 from obscura.geometry import Box
-from obscura.imaging.gate import GateLimits
+from obscura.hiding import request_of
 from obscura.jobs import Claimed, JobRow
-from obscura.redaction.requests import policy_of
 from obscura.settings import Settings
 from obscura.worker import Handler, Service, Tools
 
@@ -25,14 +24,14 @@ def targets_of(row: JobRow) -> tuple[Target, ...]:
 def _redact(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
     row, settings = claimed.row, tools.settings
     original = tools.storage.get(row.photo)
-    redacted = redact_photo(original, targets_of(row), request_of(row, settings))
+    redacted = redact_photo(original, targets_of(row), request_of(row.options, settings))
     # The token keeps apart what two tries of one step leave behind.
     key = f"results/{row.id}.{claimed.token}"
     tools.storage.put(key, redacted.data)
     return {
         "picture": key,
         "media_type": redacted.media_type,
-        "report": json.dumps(redacted.report.as_dict(), ensure_ascii=False),
+        "report": json.dumps({**redacted.report.as_dict(), "image": redacted.size._asdict()}),
     }
 
 

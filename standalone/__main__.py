@@ -14,7 +14,7 @@ Obscura is ready at {address}
   curl -X POST -H "Content-Type: multipart/form-data" -F "file=@/path/to/your/image.jpg" "{address}/blur_faces"
   curl "{address}/task_result/some-task-id"
 
-Ctrl-C stops it."""
+Ctrl-C stops it."""  # noqa: E501 - a line to copy is one line
 
 
 def default_data_dir(port: int) -> Path:
@@ -29,7 +29,9 @@ def default_data_dir(port: int) -> Path:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="obscura serve", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--data-dir", type=Path, help="folder for photos in work and the job ledger")
     chosen = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""``bocashi-server [-p port] [-w wait_time] [-r retry_times]``: the bocashi dialect alone, all else embedded."""
+"""``bocashi-server [-p port] [-w wait_time] [-r retry_times]``: the bocashi dialect alone."""
 
 import argparse
 import os
@@ -42,9 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "-w", metavar="wait_time", type=_not_negative, default=1, help="seconds of one wait (default 1)"
     )
     parser.add_argument(
-        "-r", metavar="retry_times", type=_not_negative, default=10, help="waits before giving up (default 10)"
+        "-r",
+        metavar="retry_times",
+        type=_not_negative,
+        default=10,
+        help="waits before giving up (default 10)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
     parser.add_argument("--data-dir", type=Path, help="folder for photos in work and the job ledger")
     chosen = parser.parse_args(arguments)
     os.environ["OBSCURA_BOCASHI_WAIT_S"] = str(chosen.w)

@@ -49,7 +49,16 @@ def _run_valkey(chosen: Namespace) -> int:
             )
             raise EmbeddedServerError(message) from missing
         options = [word for name, value in VALKEY_CONFIG.items() for word in (f"--{name}", value)]
-        place = ["--port", "0", "--unixsocket", chosen.socket, "--unixsocketperm", "700", "--dir", str(folder)]
+        place = [
+            "--port",
+            "0",
+            "--unixsocket",
+            chosen.socket,
+            "--unixsocketperm",
+            "700",
+            "--dir",
+            str(folder),
+        ]
         os.execv(binary, [binary, *place, *options])
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))

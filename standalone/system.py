@@ -12,11 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Self
 
 from obscura.errors import EmbeddedServerError
 
@@ -74,15 +74,11 @@ class Part:
             return
         if self.process.poll() is None:
             self.process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_S[self.role])
-            except subprocess.TimeoutExpired:
-                pass
         # Whatever is left of its session: the process itself, or children that outlived it.
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self.process.wait()
 
 
@@ -197,7 +193,7 @@ class System:
             part.stop()
         shutil.rmtree(self._runtime, ignore_errors=True)
 
-    def __enter__(self) -> "System":
+    def __enter__(self) -> Self:
         """Start."""
         try:
             self.start()

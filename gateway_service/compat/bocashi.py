@@ -45,13 +45,16 @@ MESSAGES = {
 
 
 def _result(status: int, message: str, file_name: str = "") -> JSONResponse:
-    return JSONResponse(
-        {"ResultSet": {"status": status, "file_name": file_name, "error_message": message}}
-    )
+    return JSONResponse({"ResultSet": {"status": status, "file_name": file_name, "error_message": message}})
 
 
 def _standard(status: Status, file_name: str = "") -> JSONResponse:
     return _result(status, MESSAGES[status], file_name)
+
+
+def unusable() -> JSONResponse:
+    """Return the answer to a photo that this dialect cannot use."""
+    return _standard(Status.UNUSABLE)
 
 
 class _UnusableError(PhotoError):
@@ -133,13 +136,13 @@ async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId)
     try:
         form = await request.form(max_files=4, max_fields=16)
     except HTTPException:
-        return _standard(Status.UNUSABLE)
+        return unusable()
     if not await _slot(request, gateway):
         return _standard(Status.BUSY)
     try:
         job_id = await _blur(gateway, form, request_id)
     except PhotoError:
-        return _standard(Status.UNUSABLE)
+        return unusable()
     except ObscuraError as error:
         log.warning("bocashi_failed", code=error.code)
         return _standard(Status.FAILED)
@@ -187,4 +190,3 @@ async def delete(gateway: CurrentGateway, name: str) -> Response:
     except ObscuraError:
         return _result(1, f"{name}の削除に失敗しました")
     return _result(0, "", name) if was_there else _result(2, f"{name}がありません")
-

@@ -1,4 +1,4 @@
-"""Is it alive, can it work?"""
+"""Whether it is alive, and whether it can work."""
 
 import asyncio
 

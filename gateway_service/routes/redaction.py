@@ -14,15 +14,13 @@ from obscura.errors import InvalidOptionError, OriginalErasedError
 from obscura.jobs import JobState
 from obscura.storage import MissingObjectError
 
-router = APIRouter(
-    tags=["photos"], responses={**PROBLEMS, 404: {"model": Problem}, 410: {"model": Problem}}
-)
+router = APIRouter(tags=["photos"], responses={**PROBLEMS, 404: {"model": Problem}, 410: {"model": Problem}})
 
 
 async def _original(gateway: Gateway, task_id: str) -> bytes:
     """Return the retained photo of a finished detection."""
     row = await gateway.ledger.read(task_id)
-    if row.state is JobState.DONE and row.kind is JobKind.DETECT:
+    if row.state is JobState.DONE and row.kind is JobKind.DETECT and row.options.retain:
         try:
             return await asyncio.to_thread(gateway.storage.get, row.photo)
         except MissingObjectError:

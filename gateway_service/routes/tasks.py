@@ -1,6 +1,7 @@
 """Handing photos in."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Header
 
@@ -17,7 +18,9 @@ from gateway_service.schemas import (
 from gateway_service.submission import Submission, submit
 from obscura.contract import JobKind, ObjectClass
 
-PROBLEMS = {status: {"model": Problem} for status in (400, 409, 413, 415, 422, 503)}
+PROBLEMS: Mapping[int | str, dict[str, Any]] = {
+    status: {"model": Problem} for status in (400, 409, 413, 415, 422, 503)
+}
 router = APIRouter(tags=["photos"], responses={**PROBLEMS})
 
 IdempotencyKey = Annotated[str, Header(description="the same key and body return the same task")]

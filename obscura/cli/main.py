@@ -13,12 +13,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from obscura import __version__
 from obscura.cli.files import FoundPhoto, find_photos
-from obscura.contract import MetadataPolicy, ObjectClass, OutputFormat, Quality, RedactionShape, RedactionStyle
+from obscura.contract import (
+    MetadataPolicy,
+    ObjectClass,
+    OutputFormat,
+    Quality,
+    RedactionShape,
+    RedactionStyle,
+)
 from obscura.errors import InvalidOptionError, ObscuraError, PhotoError, UndecodablePhotoError
 from obscura.settings import EngineName, Settings
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help="Find faces and plates; hide them."
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Find faces and plates; hide them.",
 )
 notes = Console(stderr=True)
 
@@ -28,7 +38,7 @@ MinConfidence = Annotated[
     float | None, typer.Option(min=0.001, max=1.0, help="lowest score of a detection (default: the model's)")
 ]
 QualityOption = Annotated[Quality, typer.Option(help="how hard to look")]
-Engine = Annotated[str, typer.Option(help="auto, openvino, onnx or ultralytics (default: OBSCURA_ENGINE)")]
+Engine = Annotated[EngineName | None, typer.Option(help="default: OBSCURA_ENGINE, else the fastest there is")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
 
 
@@ -44,13 +54,8 @@ def _classes(text: str) -> tuple[ObjectClass, ...]:
     return names
 
 
-def _settings(engine: str) -> Settings:
-    if not engine:
-        return Settings()
-    if engine not in EngineName.__args__:
-        message = f"--engine: {engine} is not one of {', '.join(EngineName.__args__)}"
-        raise InvalidOptionError(message)
-    return Settings(engine=engine)
+def _settings(engine: EngineName | None) -> Settings:
+    return Settings() if engine is None else Settings(engine=engine)
 
 
 def _read(path: Path) -> bytes:
@@ -61,8 +66,10 @@ def _read(path: Path) -> bytes:
         raise UndecodablePhotoError(message) from error
 
 
-def _for_each(paths: Sequence[Path], work: Callable[[FoundPhoto], dict[str, Any]], *, as_json: bool) -> NoReturn:
-    """Do ``work`` on every photo with a progress bar; exit with 1 where a photo failed, 2 where there is none."""
+def _for_each(
+    paths: Sequence[Path], work: Callable[[FoundPhoto], dict[str, Any]], *, as_json: bool
+) -> NoReturn:
+    """Do ``work`` on every photo with a progress bar; exit with 1 where one failed, 2 where there is none."""
     photos = list(find_photos(paths))
     if not photos:
         notes.print("no photos found", style="bold red")
@@ -90,17 +97,19 @@ def _show(line: dict[str, Any], *, as_json: bool) -> None:
     elif "output" in line:
         notes.print(f"{line['path']} -> {line['output']}", markup=False, highlight=False)
     else:
-        found = ", ".join(f"{item['class']} {item['confidence']:.2f}" for item in line["detections"]) or "nothing"
+        found = (
+            ", ".join(f"{item['class']} {item['confidence']:.2f}" for item in line["detections"]) or "nothing"
+        )
         sys.stdout.write(f"{line['path']}: {found}\n")
 
 
 @app.command()
-def detect(  # noqa: PLR0913 - one parameter per option of the command
+def detect(
     paths: Paths,
     classes: Classes = "face,plate",
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
-    engine: Engine = "",
+    engine: Engine = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -113,19 +122,25 @@ def detect(  # noqa: PLR0913 - one parameter per option of the command
 
 
 @app.command()
-def blur(  # noqa: PLR0913 - one parameter per option of the command
+def blur(
     paths: Paths,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the redacted pictures")],
     classes: Classes = "face,plate",
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
-    style: Annotated[RedactionStyle | None, typer.Option(help="default: mosaic for faces, solid for plates")] = None,
-    cells: Annotated[int | None, typer.Option(min=1, max=64, help="mosaic cells on an object's long side")] = None,
+    style: Annotated[
+        RedactionStyle | None, typer.Option(help="default: mosaic for faces, solid for plates")
+    ] = None,
+    cells: Annotated[
+        int | None, typer.Option(min=1, max=64, help="mosaic cells on an object's long side")
+    ] = None,
     shape: Annotated[RedactionShape | None, typer.Option(help="outline for faces")] = None,
     grow: Annotated[float | None, typer.Option(min=1.0, max=3.0, help="growth of a box")] = None,
     metadata: Annotated[MetadataPolicy, typer.Option(help="which metadata stays")] = MetadataPolicy.STRIP,
-    output_format: Annotated[OutputFormat, typer.Option("--format", help="format written")] = OutputFormat.SAME,
-    engine: Engine = "",
+    output_format: Annotated[
+        OutputFormat, typer.Option("--format", help="format written")
+    ] = OutputFormat.SAME,
+    engine: Engine = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -133,7 +148,9 @@ def blur(  # noqa: PLR0913 - one parameter per option of the command
     from obscura.cli.work import Blurrer, Finder, HideOptions
 
     settings = _settings(engine)
-    hide = HideOptions(style=style, cells=cells, shape=shape, grow=grow, metadata=metadata, output=output_format)
+    hide = HideOptions(
+        style=style, cells=cells, shape=shape, grow=grow, metadata=metadata, output=output_format
+    )
     finder = Finder(settings, _classes(classes), quality, min_confidence)
     blurrer = Blurrer(finder, hide, output)
     _for_each(paths, lambda photo: blurrer.blur(photo, _read(photo.path)), as_json=as_json)
@@ -151,8 +168,12 @@ def models() -> None:
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 8000,
-    host: Annotated[str, typer.Option(help="address to listen on (default: this machine only)")] = "127.0.0.1",
-    data_dir: Annotated[Path | None, typer.Option(help="folder for photos in work and the job ledger")] = None,
+    host: Annotated[
+        str, typer.Option(help="address to listen on (default: this machine only)")
+    ] = "127.0.0.1",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="folder for photos in work and the job ledger")
+    ] = None,
 ) -> None:
     """Run the whole system in the foreground: embedded Valkey, workers, gateway."""
     place = ["--host", host, "--port", str(port)]

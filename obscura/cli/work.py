@@ -20,10 +20,10 @@ from obscura.contract import (
     RedactionStyle,
 )
 from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
-from obscura.detection_worker import check_weights, detection_options, find_objects, load_for, open_photo
 from obscura.errors import ObscuraError
+from obscura.finding import check_weights, detection_options, find_objects, load_for, open_photo
 from obscura.geometry import Box
-from obscura.redaction_worker import request_of
+from obscura.hiding import request_of
 from obscura.settings import Settings
 
 
@@ -70,7 +70,7 @@ class Finder:
         min_confidence: float | None,
     ) -> None:
         self.settings = settings
-        self._options = detection_options(JobOptions(quality=quality), min_confidence)
+        self._options = detection_options(JobOptions(quality=quality, min_confidence=min_confidence))
         thread_count = settings.threads or len(os.sched_getaffinity(0))
         for name in classes:
             check_weights(settings, name)

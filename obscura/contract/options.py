@@ -96,7 +96,7 @@ class JobOptions(BaseModel):
 
     classes: tuple[ObjectClass, ...] = (ObjectClass.FACE, ObjectClass.PLATE)
     quality: Quality = Quality.BALANCED
-    min_confidence: float | None = Field(None, ge=0.01, le=1.0, allow_inf_nan=False)
+    min_confidence: float | None = Field(None, ge=0.001, le=1.0, allow_inf_nan=False)
     style: RedactionStyle | None = None
     cells: int | None = Field(None, ge=1, le=64)
     shape: RedactionShape | None = None

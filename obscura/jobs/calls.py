@@ -34,7 +34,9 @@ def job_key(job_id: str) -> str:
 
 def _script(name: str) -> str:
     folder = resources.files("obscura.jobs").joinpath("scripts")
-    return folder.joinpath("_prelude.lua").read_text("utf-8") + folder.joinpath(f"{name}.lua").read_text("utf-8")
+    return folder.joinpath("_prelude.lua").read_text("utf-8") + folder.joinpath(f"{name}.lua").read_text(
+        "utf-8"
+    )
 
 
 SCRIPTS: Mapping[str, str] = {

@@ -10,7 +10,6 @@ from obscura.contract.messages import STEP_TASKS
 from obscura.errors import ObscuraError
 from obscura.jobs.calls import ACTIVE, ERASE, EXPIRY, PREFIX
 from obscura.jobs.ledger import AsyncLedger
-from obscura.jobs.rows import JobRow
 from obscura.storage import Storage
 
 LOCK = PREFIX + "reaper"
@@ -63,7 +62,7 @@ class Reaper:
     async def _look_after(self, job_id: str) -> None:
         ledger = self._ledger
         for step in await ledger.run(ledger.calls.reap(job_id)):
-            row: JobRow = await ledger.read(job_id)
+            row = await ledger.read(job_id)
             if await self._is_waiting_in(STEP_TASKS[step].queue):
                 continue
             await self._send(StepRequest(job_id=job_id, step=step, request_id=row.request_id))

@@ -82,8 +82,13 @@ def test_a_missing_field_is_named(client: httpx.Client) -> None:
 def test_a_broken_form_is_a_400(client: httpx.Client) -> None:
     """A multipart body that ends in the middle is an invalid request."""
     headers = {"content-type": "multipart/form-data; boundary=X"}
-    answer = client.post("/blur_faces", content=b"--X\r\nContent-Disposition: form-data; name=", headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) in {(400, "invalid_request"), (422, "missing_field")}
+    answer = client.post(
+        "/blur_faces", content=b"--X\r\nContent-Disposition: form-data; name=", headers=headers
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) in {
+        (400, "invalid_request"),
+        (422, "missing_field"),
+    }
 
 
 @pytest.mark.parametrize("task_id", [str(uuid.uuid4()), "some-task-id", "..%2f..%2fetc", "a" * 150])
@@ -144,7 +149,9 @@ def test_options_in_range_are_taken(client: httpx.Client, portrait: Path, option
         assert "cosmetic" in str(body["report"])
 
 
-@pytest.mark.parametrize("boxes", ["", "x", "{}", '["a"]', "[[1,2,3]]", "[[5,5,1,1]]", "[[1,2,NaN,4]]", "[" * 5000])
+@pytest.mark.parametrize(
+    "boxes", ["", "x", "{}", '["a"]', "[[1,2,3]]", "[[5,5,1,1]]", "[[1,2,NaN,4]]", "[" * 5000]
+)
 def test_boxes_that_are_none_are_refused(client: httpx.Client, portrait: Path, boxes: str) -> None:
     """`/redact` takes a list of boxes with an area, and nothing else."""
     answer = client.post("/redact", files={"file": portrait.read_bytes()}, data={"boxes": boxes})

