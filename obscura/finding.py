@@ -2,9 +2,8 @@
 
 from obscura.contract import DetectedObject, DetectionPart, ImageInfo, JobOptions, ModelInfo, ObjectClass
 from obscura.detection.detector import DetectionOptions, Detector
-from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
+from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
-from obscura.detection.tiling import Quality
 from obscura.geometry import Size
 from obscura.imaging.photo import Photo, decode
 from obscura.limits import gate_limits
@@ -17,9 +16,7 @@ def load_for(settings: Settings, class_name: ObjectClass, thread_count: int) -> 
     """Return a warm detector of ``class_name``; raise ModelError where that is impossible."""
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
-    engine = EngineOptions(
-        EngineChoice(settings.engine), thread_count, settings.device, Precision(settings.precision)
-    )
+    engine = EngineOptions(settings.engine, thread_count, settings.device, settings.precision)
     detector = Detector(card, open_session(folder, card, engine))
     detector.warm_up()
     return detector
@@ -40,7 +37,7 @@ def open_photo(data: bytes, settings: Settings) -> Photo:
 
 def detection_options(options: JobOptions) -> DetectionOptions:
     """Return how a detector shall look."""
-    return DetectionOptions(quality=Quality(options.quality.value), min_confidence=options.min_confidence)
+    return DetectionOptions(quality=options.quality, min_confidence=options.min_confidence)
 
 
 def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionPart:

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class EngineName(StrEnum):
+class EngineChoice(StrEnum):
     """Which engine runs the models; ``auto`` takes the fastest that is there."""
 
     AUTO = "auto"
@@ -17,7 +17,15 @@ class EngineName(StrEnum):
     ULTRALYTICS = "ultralytics"
 
 
-Precision = Literal["auto", "f32"]
+class Precision(StrEnum):
+    """Arithmetic of the network.
+
+    ``auto`` is 16 bit where the engine and the device are faster with it (OpenVINO on CPUs with bf16, GPUs);
+    ``f32`` gives the same boxes on all engines to within a pixel.
+    """
+
+    AUTO = "auto"
+    F32 = "f32"
 
 
 class Settings(BaseSettings):
@@ -31,9 +39,9 @@ class Settings(BaseSettings):
         None, description="folder with manifest.toml and weights; unset: the ones that come along"
     )
 
-    engine: EngineName = Field(EngineName.AUTO, description="inference engine")
+    engine: EngineChoice = Field(EngineChoice.AUTO, description="inference engine")
     precision: Precision = Field(
-        "auto", description="auto: 16 bit where that is faster; f32: the same boxes on every engine"
+        Precision.AUTO, description="auto: 16 bit where that is faster; f32: the same boxes on every engine"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:0 (ultralytics engine)")
     threads: int = Field(0, ge=0, le=256, description="threads per inference; 0: cores / concurrency")

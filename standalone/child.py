@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -16,19 +17,35 @@ from obscura.settings import Settings
 
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.1
+ORPHAN_GRACE_S = 10.0
 # Ids and boxes only: what is written survives a crash but for the last second.
 VALKEY_CONFIG = {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
 
 
 def end_with_parent() -> None:
-    """Ask the kernel to end this process when its parent dies, however it dies (Linux only)."""
+    """End this process and its own children when its parent dies, however it dies.
+
+    On Linux the kernel sends SIGTERM at once. Everywhere a thread looks for the parent as well, and kills
+    what a signal did not end: a worker whose broker went at the same time waits for it to come back.
+    """
+    parent = os.getppid()
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     libc = ctypes.CDLL(ctypes.util.find_library("c"), use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    time.sleep(ORPHAN_GRACE_S)
+    # The supervisor gave this process a session of its own; without one there is only this process to end.
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def _server_on_path() -> str | None:

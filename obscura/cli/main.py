@@ -22,7 +22,7 @@ from obscura.contract import (
     RedactionStyle,
 )
 from obscura.errors import InvalidOptionError, ObscuraError, PhotoError, UndecodablePhotoError
-from obscura.settings import EngineName, Settings
+from obscura.settings import EngineChoice, Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +38,7 @@ MinConfidence = Annotated[
     float | None, typer.Option(min=0.001, max=1.0, help="lowest score of a detection (default: the model's)")
 ]
 QualityOption = Annotated[Quality, typer.Option(help="how hard to look")]
-Engine = Annotated[EngineName | None, typer.Option(help="default: OBSCURA_ENGINE, else the fastest there is")]
+Engine = Annotated[EngineChoice | None, typer.Option(help="default: OBSCURA_ENGINE, else the fastest")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
 
 
@@ -54,7 +54,7 @@ def _classes(text: str) -> tuple[ObjectClass, ...]:
     return names
 
 
-def _settings(engine: EngineName | None) -> Settings:
+def _settings(engine: EngineChoice | None) -> Settings:
     return Settings() if engine is None else Settings(engine=engine)
 
 

@@ -1,0 +1,54 @@
+"""onnxruntime on the CPU: the engine that is always there. No other module imports onnxruntime."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from obscura.detection.arrays import Floats
+from obscura.detection.backends.base import Session
+from obscura.errors import BackendUnavailableError
+
+__all__ = ["open_onnx"]
+
+
+class _OnnxSession:
+    name = "onnx"
+    device = "cpu"
+    batch_size = 1
+
+    def __init__(self, session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    def run(self, batch: Floats) -> Floats:
+        if self._session is None:
+            message = "this session is closed"
+            raise BackendUnavailableError(message)
+        return np.asarray(self._session.run(None, {self._input: batch})[0], dtype=np.float32)
+
+    def close(self) -> None:
+        self._session = None
+
+
+def open_onnx(path: Path, threads: int) -> Session:
+    """Load an ONNX file; raise BackendUnavailableError where onnxruntime cannot."""
+    try:
+        import onnxruntime  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
+
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = max(1, threads)
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Threads that wait for work in a loop would take the CPU from the other workers.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Every input shape would get an arena of its own that is never given back.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # onnxruntime raises classes of its own that share no base but Exception.
+        message = f"onnxruntime cannot load {path.name}: {error}"
+        raise BackendUnavailableError(message) from error
+    return _OnnxSession(session)

@@ -1,0 +1,124 @@
+"""``.pt`` weights on torch, for GPUs. No other module imports torch or ultralytics."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from obscura.detection.arrays import Floats
+from obscura.detection.backends.base import Session
+from obscura.errors import BackendUnavailableError
+
+__all__ = ["has_gpu", "open_ultralytics"]
+
+GPU_BATCH = 16
+
+
+class _TorchSession:
+    def __init__(self, torch: Any, network: Any, device: str, *, half: bool) -> None:  # noqa: ANN401 - no types
+        self.name = "ultralytics-f16" if half else "ultralytics"
+        self.device = device
+        self.batch_size = 1 if device == "cpu" else GPU_BATCH
+        self._torch, self._network, self._half = torch, network, half
+
+    def run(self, batch: Floats) -> Floats:
+        if self._network is None:
+            message = "this session is closed"
+            raise BackendUnavailableError(message)
+        torch = self._torch
+        with torch.inference_mode():
+            tensor = torch.from_numpy(batch).to(self.device)
+            output = self._network(tensor.half() if self._half else tensor)
+            raw = output[0] if isinstance(output, (tuple, list)) else output
+            return np.asarray(raw.float().cpu().numpy(), dtype=np.float32)
+
+    def close(self) -> None:
+        self._network = None
+
+
+def has_gpu() -> bool:
+    """Return whether torch is there and sees a CUDA GPU."""
+    try:
+        import torch  # noqa: PLC0415 - the engine is loaded when it is used
+    except ImportError:
+        return False
+    return bool(torch.cuda.is_available())
+
+
+def open_ultralytics(path: Path, threads: int, device: str, *, exact: bool) -> Session:
+    """Load a checkpoint; raise BackendUnavailableError where torch cannot.
+
+    A checkpoint is a pickle and can run code: give only paths whose checksum was compared
+    (`manifest.verified_path`).
+
+    Parameters
+    ----------
+    path
+        The file.
+    threads
+        CPU threads of one inference, at least 1.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    exact
+        Whether to compute in f32 on a GPU too, where f16 is faster.
+    """
+    try:
+        torch, network = _load(path)
+        place = _device(torch, device)
+        half = place != "cpu" and not exact
+        if place == "cpu":
+            torch.set_num_threads(max(1, threads))
+        elif exact:
+            # TF32 keeps ten bits of the mantissa: not what "exact" promises.
+            torch.backends.cudnn.allow_tf32 = False
+        network = network.to(place)
+        network = network.half() if half else network.float()
+    except BackendUnavailableError:
+        raise
+    except Exception as error:
+        message = f"torch and ultralytics cannot load {path.name}: {error}"
+        raise BackendUnavailableError(message) from error
+    return _TorchSession(torch, network, place, half=half)
+
+
+def _load(path: Path) -> tuple[Any, Any]:
+    _keep_ultralytics_quiet()
+    import torch  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
+    import ultralytics  # noqa: PLC0415 - the checkpoint's classes live there
+
+    ultralytics.settings.update(sync=False)
+    checkpoint = torch.load(path, map_location="cpu", weights_only=False)
+    network = checkpoint.get("ema") or checkpoint["model"]
+    network = network.float().eval()
+    network.fuse(verbose=False)
+    return torch, network
+
+
+def _device(torch: Any, wanted: str) -> str:  # noqa: ANN401 - torch's module object
+    if wanted == "cpu":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda:0" if wanted in {"auto", "cuda"} else wanted
+    if wanted == "auto":
+        return "cpu"
+    message = f"device {wanted} was asked for, but torch sees no CUDA GPU"
+    raise BackendUnavailableError(message)
+
+
+@cache
+def _keep_ultralytics_quiet() -> None:
+    """Keep ultralytics from the network, from installing packages and from a person's settings file.
+
+    It reads these variables once, when it is imported.
+    """
+    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    os.environ["YOLO_VERBOSE"] = "false"
+    folder = tempfile.mkdtemp(prefix="obscura-yolo-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["YOLO_CONFIG_DIR"] = folder

@@ -1,0 +1,55 @@
+"""Reading the raw output of a YOLOv8 head."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from obscura.detection.arrays import Floats
+
+__all__ = ["MAX_CANDIDATES", "RawBoxes", "decode"]
+
+MAX_CANDIDATES = 2000
+"""Best boxes of one pass that are looked at. The densest crowds hold a few hundred faces, each found by a
+handful of anchors; without a cap a threshold near zero would let thousands of worthless boxes through."""
+
+BOX_ROWS = 4
+
+
+class RawBoxes(NamedTuple):
+    """Boxes ``[n, 4]`` as ``x1, y1, x2, y2`` in input pixels, and their scores ``[n]``, best first."""
+
+    boxes: Floats
+    scores: Floats
+
+
+def decode(output: Floats, min_confidence: float, limit: int = MAX_CANDIDATES) -> RawBoxes:
+    """Return the boxes of one picture whose score is at least ``min_confidence``, the best ``limit`` of them.
+
+    Parameters
+    ----------
+    output
+        float32 ``[1, 4 + classes, anchors]`` or ``[4 + classes, anchors]``: box centre, width and height in
+        input pixels, then one score per class after the sigmoid. The best class counts.
+    min_confidence
+        Score, 0..1.
+    limit
+        Cap on the number of boxes.
+
+    Raises
+    ------
+    ValueError
+        If ``output`` has another shape.
+    """
+    rows = output[0] if output.ndim == BOX_ROWS - 1 and output.shape[0] == 1 else output
+    if rows.ndim != BOX_ROWS // 2 or rows.shape[0] <= BOX_ROWS:
+        message = f"not the output of a YOLOv8 head for one picture: shape {output.shape}"
+        raise ValueError(message)
+    scores = rows[BOX_ROWS:].max(axis=0) if rows.shape[0] > BOX_ROWS + 1 else rows[BOX_ROWS]
+    # Threshold first: what is copied below is a few dozen of some ten thousand anchors.
+    anchors = np.flatnonzero(scores >= min_confidence)
+    anchors = anchors[np.argsort(-scores[anchors], kind="stable")[:limit]]
+    centre_x, centre_y, width, height = rows[:BOX_ROWS, anchors]
+    boxes = np.stack(
+        [centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2], axis=1
+    )
+    return RawBoxes(boxes.astype(np.float32), scores[anchors].astype(np.float32))

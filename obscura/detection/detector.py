@@ -1,0 +1,247 @@
+"""From the pixels of a photo to what is in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from obscura.detection.arrays import Floats, Mask, Pixels
+from obscura.detection.backends.base import Session
+from obscura.detection.decode import decode
+from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
+from obscura.detection.letterbox import Letterbox, letterbox
+from obscura.detection.manifest import ModelCard, card_for_class, load_manifest
+from obscura.detection.merging import Candidates, concatenate, merge_passes
+from obscura.detection.priors import Priors, plausible, priors_for
+from obscura.detection.suppression import suppress
+from obscura.detection.tiling import Pass, Quality, Sight, is_panorama, plan_passes, wrap_width
+from obscura.geometry import Box, Size
+
+__all__ = [
+    "Detection",
+    "DetectionOptions",
+    "Detector",
+    "EngineChoice",
+    "EngineOptions",
+    "Precision",
+    "load_detector",
+]
+
+THOROUGH_SHARE = 0.5
+"""`Quality.THOROUGH` reports boxes from this share of the usual score."""
+
+CUT_MARGIN = 4.0
+"""Input pixels from a tile's edge within which a box counts as cut by it."""
+
+ENLARGEMENT = {"face": 1.5}
+"""How many times a small photo of a class pays to be enlarged; measured per model, plates lose by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object: its class, its box in pixels of the photo, and how sure the network is, 0..1."""
+
+    class_name: str
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionOptions:
+    """How to look at a photo.
+
+    Attributes
+    ----------
+    quality
+        How hard.
+    min_confidence
+        Score, 0..1, from which a box is reported; ``None``: the model card's (half of it when thorough).
+    panorama
+        Whether the photo's left edge continues its right one; ``None``: by its shape.
+    priors
+        Limits on size and shape; ``None``: those of the class.
+    """
+
+    quality: Quality = Quality.BALANCED
+    min_confidence: float | None = None
+    panorama: bool | None = None
+    priors: Priors | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A photo as the passes see it: ``period`` is a panorama's own width before it was wrapped around."""
+
+    pixels: Pixels
+    size: Size
+    period: float | None
+
+
+class Detector:
+    """Finds one class of objects.
+
+    An instance is used by one thread at a time; engines differ in what they allow beyond that.
+    """
+
+    def __init__(self, card: ModelCard, session: Session) -> None:
+        self.card = card
+        self._session = session
+        self._sight = Sight(card.input_size, ENLARGEMENT.get(card.class_name, 1.0))
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that runs the model."""
+        return self._session.name
+
+    @property
+    def device(self) -> str:
+        """Where the model runs."""
+        return self._session.device
+
+    def warm_up(self) -> None:
+        """Run the model once on nothing, so that the first photo does not pay for its preparation."""
+        side = self.card.input_size
+        self._session.run(np.zeros((1, 3, side, side), dtype=np.float32))
+
+    def close(self) -> None:
+        """Give the engine's memory back; the detector cannot be used afterwards."""
+        self._session.close()
+
+    def detect(self, pixels: Pixels, options: DetectionOptions | None = None) -> tuple[Detection, ...]:
+        """Return what is in a photo, surest first.
+
+        Parameters
+        ----------
+        pixels
+            uint8 ``[height, width, 3]``, RGB, upright.
+        options
+            Balanced, with the model's own threshold, when left out.
+
+        Raises
+        ------
+        ValueError
+            If ``pixels`` is no such array.
+        """
+        if pixels.dtype != np.uint8 or pixels.ndim != len("hwc") or pixels.shape[2] != len("rgb"):
+            message = f"pixels must be uint8 [height, width, 3], not {pixels.dtype} {list(pixels.shape)}"
+            raise ValueError(message)
+        if 0 in pixels.shape:
+            return ()
+        options = options or DetectionOptions()
+        size = Size(pixels.shape[1], pixels.shape[0])
+        view = _view(pixels, size, options)
+        found = merge_passes(self._look(view, options), self.card.max_overlap, view.period)
+        priors = priors_for(self.card.class_name) if options.priors is None else options.priors
+        found = found.take(plausible(found.boxes, size, priors))
+        return tuple(
+            Detection(self.card.class_name, box, float(score))
+            for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
+            for box in _in_photo(Box(*corners), size, view.period)
+        )
+
+    def _look(self, view: _View, options: DetectionOptions) -> Candidates:
+        """Return what every pass finds, each already free of duplicates of its own."""
+        threshold = _threshold(self.card, options)
+        passes = plan_passes(view.size, options.quality, self._sight)
+        parts = [
+            self._read(output, item, (number, threshold), view)
+            for number, (item, output) in enumerate(self._outputs(view.pixels, passes))
+        ]
+        return concatenate(parts)
+
+    def _outputs(
+        self, pixels: Pixels, passes: tuple[Pass, ...]
+    ) -> Iterator[tuple[tuple[Pass, Letterbox], Floats]]:
+        """Run the passes in order, neighbours of one input shape together where the engine gains by it."""
+        for _, group in groupby(passes, key=lambda item: (item.region.size, item.long_side)):
+            same = list(group)
+            for start in range(0, len(same), self._session.batch_size):
+                chunk = same[start : start + self._session.batch_size]
+                inputs = [_input(pixels, item) for item in chunk]
+                batch = (
+                    np.concatenate([box.tensor for box in inputs]) if len(inputs) > 1 else inputs[0].tensor
+                )
+                yield from zip(zip(chunk, inputs, strict=True), self._session.run(batch), strict=True)
+
+    def _read(
+        self, output: Floats, seen: tuple[Pass, Letterbox], rule: tuple[int, float], view: _View
+    ) -> Candidates:
+        item, frame = seen
+        number, threshold = rule
+        raw = decode(output, threshold)
+        kept = suppress(raw.boxes, raw.scores, self.card.max_overlap)
+        boxes = raw.boxes[kept]
+        if item.mirrored:
+            boxes = boxes.copy()
+            boxes[:, [0, 2]] = frame.tensor.shape[3] - boxes[:, [2, 0]]
+        in_region = frame.to_image_frame(boxes)
+        cut = _touches(in_region, item, frame.scale.x, wrapped=view.period is not None)
+        offset = np.array([item.region.left, item.region.top] * 2, dtype=np.float32)
+        source = np.full(len(kept), number, dtype=np.intp)
+        return Candidates(in_region + offset, raw.scores[kept], cut, source)
+
+
+def load_detector(
+    models_dir: Path, class_name: str, choice: EngineChoice, threads: int = 1, device: str = "auto"
+) -> Detector:
+    """Return a detector of ``class_name`` from the weights in ``models_dir``.
+
+    For another precision than the engine's own, build one from `engines.open_session`.
+
+    Raises
+    ------
+    ModelError
+        If manifest or weights are missing or damaged, or no engine can run them.
+    """
+    card = card_for_class(load_manifest(models_dir / "manifest.toml"), class_name)
+    return Detector(card, open_session(models_dir, card, EngineOptions(choice, threads, device)))
+
+
+def _threshold(card: ModelCard, options: DetectionOptions) -> float:
+    if options.min_confidence is not None:
+        return options.min_confidence
+    return card.min_confidence * (THOROUGH_SHARE if options.quality is Quality.THOROUGH else 1.0)
+
+
+def _view(pixels: Pixels, size: Size, options: DetectionOptions) -> _View:
+    if not (is_panorama(size) if options.panorama is None else options.panorama):
+        return _View(pixels, size, None)
+    wrap = wrap_width(size)
+    return _View(
+        np.concatenate([pixels, pixels[:, :wrap]], axis=1), Size(size.width + wrap, size.height), size.width
+    )
+
+
+def _input(pixels: Pixels, item: Pass) -> Letterbox:
+    region = item.region
+    frame = letterbox(pixels[region.top : region.bottom, region.left : region.right], item.long_side)
+    if not item.mirrored:
+        return frame
+    return Letterbox(np.ascontiguousarray(frame.tensor[..., ::-1]), frame.scale, frame.pad)
+
+
+def _touches(boxes_in_region: Floats, item: Pass, scale: float, *, wrapped: bool) -> Mask:
+    """Return which boxes ``[n, 4]`` reach an edge of their pass behind which the photo goes on."""
+    margin = CUT_MARGIN / scale
+    size = item.region.size
+    # The left and right edges of a wrapped panorama cut it as a tile's do.
+    inner_left, inner_right = item.cuts.left or wrapped, item.cuts.right or wrapped
+    touching: Mask = np.zeros(len(boxes_in_region), dtype=np.bool_)
+    if inner_left:
+        touching |= boxes_in_region[:, 0] <= margin
+    if inner_right:
+        touching |= boxes_in_region[:, 2] >= size.width - margin
+    if item.cuts.top:
+        touching |= boxes_in_region[:, 1] <= margin
+    if item.cuts.bottom:
+        touching |= boxes_in_region[:, 3] >= size.height - margin
+    return touching
+
+
+def _in_photo(box: Box, size: Size, period: float | None) -> tuple[Box, ...]:
+    """Return the parts of a box inside the photo; one across the seam of a panorama has two."""
+    turns = (0.0,) if period is None else (-period, 0.0, period)
+    parts = (box.shift(turn, 0.0).clip(size) for turn in turns)
+    return tuple(part for part in parts if not part.is_empty)

@@ -1,0 +1,63 @@
+"""What cannot be a face or a plate because of its size or shape.
+
+The limits are wide: a false box costs a blurred patch, a missed person cannot be mended. Each is switched
+off by ``None``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from obscura.detection.arrays import Floats, Mask
+from obscura.geometry import Size
+
+__all__ = ["NO_PRIORS", "Priors", "plausible", "priors_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Priors:
+    """Limits on the boxes of one class.
+
+    Attributes
+    ----------
+    min_side
+        Shorter side in pixels of the photo.
+    max_share
+        Area as a share of the photo's, 0..1.
+    min_aspect, max_aspect
+        Width divided by height.
+    """
+
+    min_side: float | None = None
+    max_share: float | None = None
+    min_aspect: float | None = None
+    max_aspect: float | None = None
+
+
+NO_PRIORS = Priors()
+
+_DEFAULTS = {
+    "face": Priors(min_side=2.0, min_aspect=0.2, max_aspect=4.0),
+    "plate": Priors(min_side=2.0, max_share=0.9, min_aspect=0.3, max_aspect=15.0),
+}
+
+
+def priors_for(class_name: str) -> Priors:
+    """Return the limits of a class; a class that is not known has none."""
+    return _DEFAULTS.get(class_name, NO_PRIORS)
+
+
+def plausible(boxes: Floats, size: Size, priors: Priors) -> Mask:
+    """Return which of the boxes ``[n, 4]`` (pixels of a photo of ``size``) are within the limits, ``[n]``."""
+    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    aspect = width / np.maximum(height, np.finfo(np.float32).tiny)
+    kept = np.ones(len(boxes), dtype=np.bool_)
+    if priors.min_side is not None:
+        kept &= np.minimum(width, height) >= priors.min_side
+    if priors.max_share is not None:
+        kept &= width * height <= priors.max_share * size.pixels
+    if priors.min_aspect is not None:
+        kept &= aspect >= priors.min_aspect
+    if priors.max_aspect is not None:
+        kept &= aspect <= priors.max_aspect
+    return kept

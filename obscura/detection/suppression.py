@@ -1,0 +1,71 @@
+"""Of several boxes on one object, keep the best.
+
+All functions take an optional ``period``: the circumference, in pixels, of a 360 degree panorama, in which
+``x`` and ``x + period`` are the same column.
+"""
+
+import numpy as np
+
+from obscura.detection.arrays import Floats, Indices
+
+__all__ = ["areas", "intersections", "overlaps", "suppress"]
+
+
+def areas(boxes: Floats) -> Floats:
+    """Return the areas ``[n]`` of boxes ``[n, 4]``; a box that is inside out has none."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
+    product: Floats = sides[:, 0] * sides[:, 1]
+    return product
+
+
+def intersections(first: Floats, second: Floats, period: float | None = None) -> Floats:
+    """Return the areas ``[n, m]`` that boxes ``[n, 4]`` and boxes ``[m, 4]`` share pairwise."""
+    left, top, right, bottom = (first[:, None, side] for side in range(4))
+    turn = _turns(first, second, period)
+    width = np.minimum(right, second[None, :, 2] + turn) - np.maximum(left, second[None, :, 0] + turn)
+    height = np.minimum(bottom, second[None, :, 3]) - np.maximum(top, second[None, :, 1])
+    shared: Floats = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    return shared
+
+
+def overlaps(first: Floats, second: Floats, period: float | None = None) -> Floats:
+    """Return intersection over union ``[n, m]``, 0..1, of boxes ``[n, 4]`` and boxes ``[m, 4]``."""
+    shared = intersections(first, second, period)
+    union = areas(first)[:, None] + areas(second)[None, :] - shared
+    ratio: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0.0)
+    return ratio
+
+
+def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | None = None) -> Indices:
+    """Return the positions of the boxes that stay, best first (greedy non-maximum suppression).
+
+    A box goes when its intersection over union with a better one that stays is above ``max_overlap``. Equal
+    scores keep their order, so that the answer is the same on every run. Time grows with the number of
+    boxes times the number that stay, memory with the number of boxes.
+
+    Parameters
+    ----------
+    boxes, scores
+        ``[n, 4]`` and ``[n]``.
+    max_overlap
+        0..1.
+    period
+        See the module.
+    """
+    order = np.argsort(-scores, kind="stable")
+    rest = boxes[order]
+    kept: list[int] = []
+    while order.size:
+        kept.append(int(order[0]))
+        free = overlaps(rest[:1], rest[1:], period)[0] <= max_overlap
+        order, rest = order[1:][free], rest[1:][free]
+    return np.array(kept, dtype=np.intp)
+
+
+def _turns(first: Floats, second: Floats, period: float | None) -> Floats:
+    """Return what to add to the x of ``second`` so that it lies nearest to ``first``, ``[n, m]``."""
+    if period is None:
+        return np.zeros((1, 1), dtype=np.float32)
+    between = (first[:, None, 0] + first[:, None, 2] - second[None, :, 0] - second[None, :, 2]) / 2
+    turn = np.round(between / period) * period
+    return turn.astype(np.float32)

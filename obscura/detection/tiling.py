@@ -1,0 +1,167 @@
+"""Which parts of a photo the network looks at, and how large.
+
+A network sees an object well when it has some twenty pixels in the network's input. One pass at a fixed
+size loses the small ones of a large photo; these plans trade time against that loss.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, assert_never
+
+from obscura.contract import Quality
+from obscura.geometry import Size
+
+__all__ = ["Edges", "Pass", "Quality", "Region", "Sight", "is_panorama", "plan_passes", "wrap_width"]
+
+MAX_PASS_SIDE = 1280
+"""Longest side of a network's input, in pixels."""
+
+OVERVIEW_SIDE = 640
+"""Long side of the one pass that sees the whole of a tiled photo: it finds what is larger than a tile's
+overlap, and that is large in the overview too."""
+
+BALANCED_SCALE = 0.8
+"""Input pixels per photo pixel below which `Quality.BALANCED` divides the photo into tiles:
+at 0.6 the detectors missed a quarter of the faces of 20 and the plates of 30 pixels in 12 megapixels, at
+0.8 an eighth, for half as much time again; at 1.0 hardly fewer plates for another two thirds."""
+
+OVERLAP = 160
+"""Input pixels that neighbouring tiles share. An object of 160 input pixels in a tile at scale 0.8 of a
+4000 pixel photo has 32 in the overview: far more than the network needs."""
+
+PANORAMA_MIN_WIDTH = 2048
+PANORAMA_WRAP = 8
+
+
+class Region(NamedTuple):
+    """A part of a photo, in whole pixels, ``right`` and ``bottom`` exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def size(self) -> Size:
+        """Width and height in pixels."""
+        return Size(self.right - self.left, self.bottom - self.top)
+
+
+class Edges(NamedTuple):
+    """Which edges of a region cut the photo (the others are the photo's own)."""
+
+    left: bool
+    top: bool
+    right: bool
+    bottom: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a model sees best.
+
+    Attributes
+    ----------
+    input_side
+        Long side, in pixels, of the pictures it was trained on: the size of `Quality.FAST`.
+    enlargement
+        How many times a small photo may be enlarged.
+    """
+
+    input_side: int = 640
+    enlargement: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One run of the network.
+
+    Attributes
+    ----------
+    region
+        The part of the photo that it sees.
+    long_side
+        Length in input pixels to which the region's longer side is scaled.
+    cuts
+        The region's edges inside the photo.
+    mirrored
+        Whether the network sees the region left-right reversed.
+    """
+
+    region: Region
+    long_side: int
+    cuts: Edges
+    mirrored: bool = False
+
+
+def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
+    """Return the passes over a photo of ``size`` pixels.
+
+    - ``FAST``: one pass at the model's own input size.
+    - ``BALANCED``: one pass of up to 1280 pixels that follows the photo; where this would reduce the photo
+      below `BALANCED_SCALE`, tiles at that scale and an overview instead.
+    - ``THOROUGH``: the photo at full resolution in tiles of up to 1280 pixels with a large overview, and
+      everything once more mirrored.
+    """
+    match quality:
+        case Quality.FAST:
+            return (_whole(size, sight.input_side, sight),)
+        case Quality.BALANCED:
+            return _detailed(size, sight, BALANCED_SCALE, OVERVIEW_SIDE)
+        case Quality.THOROUGH:
+            plain = _detailed(size, sight, 1.0, MAX_PASS_SIDE)
+            return plain + tuple(
+                Pass(item.region, item.long_side, item.cuts, mirrored=True) for item in plain
+            )
+        case _:
+            assert_never(quality)
+
+
+def is_panorama(size: Size) -> bool:
+    """Return whether a photo looks like a full 360 degree one (equirectangular: exactly twice as wide)."""
+    return size.width == 2 * size.height and size.width >= PANORAMA_MIN_WIDTH
+
+
+def wrap_width(size: Size) -> int:
+    """Return how many columns of a panorama are repeated behind its right edge: an eighth of a turn."""
+    return size.width // PANORAMA_WRAP
+
+
+def _detailed(size: Size, sight: Sight, min_scale: float, overview_side: int) -> tuple[Pass, ...]:
+    single = _whole(size, MAX_PASS_SIDE, sight)
+    if single.long_side >= min_scale * size.long_side:
+        return (single,)
+    return (_whole(size, overview_side, sight), *_tiles(size, min_scale))
+
+
+def _whole(size: Size, long_side: int, sight: Sight) -> Pass:
+    side = max(1, min(long_side, round(size.long_side * sight.enlargement)))
+    return Pass(
+        Region(0, 0, size.width, size.height), side, Edges(left=False, top=False, right=False, bottom=False)
+    )
+
+
+def _tiles(size: Size, scale: float) -> tuple[Pass, ...]:
+    """Return tiles that cover the photo at ``scale``, each at most `MAX_PASS_SIDE` input pixels long."""
+    columns, rows = _spans(size.width, scale), _spans(size.height, scale)
+    return tuple(
+        Pass(
+            Region(left, top, right, bottom),
+            max(1, round(max(right - left, bottom - top) * scale)),
+            Edges(left=left > 0, top=top > 0, right=right < size.width, bottom=bottom < size.height),
+        )
+        for top, bottom in rows
+        for left, right in columns
+    )
+
+
+def _spans(length: int, scale: float) -> tuple[tuple[int, int], ...]:
+    """Divide ``length`` pixels into the fewest equal spans that fit a pass and share `OVERLAP`."""
+    longest = math.floor(MAX_PASS_SIDE / scale)
+    shared = math.ceil(OVERLAP / scale)
+    if length <= longest:
+        return ((0, length),)
+    count = math.ceil((length - shared) / (longest - shared))
+    span = math.ceil((length + (count - 1) * shared) / count)
+    starts = (round(index * (length - span) / (count - 1)) for index in range(count))
+    return tuple((start, start + span) for start in starts)

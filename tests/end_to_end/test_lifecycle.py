@@ -1,0 +1,157 @@
+"""Starting, failing to start, surviving and stopping."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from obscura import errors
+from tests.end_to_end.test_faceblur import finished, work
+from tests.system import ROOT, RunningSystem, free_port
+
+pytestmark = pytest.mark.end_to_end
+
+
+def processes_of(data_dir: Path) -> set[int]:
+    """Return the processes whose environment names this system's folder."""
+    needle = str(data_dir.resolve()).encode()
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if needle in (entry / "environ").read_bytes() or needle in (entry / "cmdline").read_bytes():
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found - {os.getpid()}
+
+
+def wait_until_gone(data_dir: Path, seconds: float) -> set[int]:
+    """Return the processes of a system that are left after at most ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while (left := processes_of(data_dir)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc on this machine")
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything(tmp_path: Path, portrait: Path, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end the whole tree with exit code 0; no process and no socket folder is left."""
+    running = RunningSystem("standalone", tmp_path / "data")
+    running.wait_until_ready()
+    with httpx.Client(base_url=running.url, timeout=60) as client:
+        assert work(client, "/detect_faces", portrait.read_bytes())["status"] == "SUCCESS"
+    assert len(processes_of(running.data_dir)) >= 4
+    running.process.send_signal(number)
+    assert running.process.wait(40) == 0
+    assert wait_until_gone(running.data_dir, 2) == set()
+    running.stop()
+
+
+@needs_proc
+def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Even SIGKILL of the first process ends all others."""
+    running = RunningSystem("standalone", tmp_path / "data")
+    running.wait_until_ready()
+    running.process.kill()
+    running.stop()
+    assert wait_until_gone(running.data_dir, 40) == set()
+
+
+@needs_proc
+def test_killed_workers_lose_no_photo(tmp_path: Path, portrait: Path) -> None:
+    """With every worker process killed under load, each accepted job still ends in SUCCESS."""
+    running = RunningSystem("standalone", tmp_path / "data")
+    running.wait_until_ready()
+    with httpx.Client(base_url=running.url, timeout=60) as client:
+        photo = portrait.read_bytes()
+        tasks = [client.post("/blur", files={"file": photo}).json()["task_id"] for _ in range(20)]
+        children = [
+            int(line.split()[0])
+            for line in subprocess.run(
+                ["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True
+            ).stdout.splitlines()
+            if "standalone.child worker" in line
+        ]
+        own = sorted(set(children) & processes_of(running.data_dir))
+        # The first is the parent; its children do the work.
+        for pid in own[1:]:
+            os.kill(pid, signal.SIGKILL)
+        assert {finished(client, task)["status"] for task in tasks} == {"SUCCESS"}
+    assert running.stop() == 0
+
+
+def test_a_port_in_use_is_a_clear_error(system: RunningSystem, tmp_path: Path) -> None:
+    """The message names the port; nothing is started."""
+    command = [
+        sys.executable,
+        "-m",
+        "standalone",
+        "--port",
+        str(system.port),
+        "--data-dir",
+        str(tmp_path / "d"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert str(system.port) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_in_use_is_a_clear_error(system: RunningSystem) -> None:
+    """Two systems never share a folder."""
+    command = [
+        sys.executable,
+        "-m",
+        "standalone",
+        "--port",
+        str(free_port()),
+        "--data-dir",
+        str(system.data_dir),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "another Obscura" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [("missing", errors.ModelMissingError.code), ("corrupt", errors.ModelCorruptError.code)],
+)
+def test_wrong_weights_are_a_clear_error_at_start(tmp_path: Path, spoil: str, code: str) -> None:
+    """Missing or altered weights end the start with a message that names the file."""
+    models = tmp_path / "models"
+    models.mkdir()
+    for path in (ROOT / "models").glob("*"):
+        if path.is_file():
+            (models / path.name).write_bytes(path.read_bytes())
+    weights = models / "plate-yolov8n.onnx"
+    if spoil == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    environment = {**os.environ, "OBSCURA_MODELS_DIR": str(models), "OBSCURA_LOG_LEVEL": "warning"}
+    command = [
+        sys.executable,
+        "-m",
+        "standalone",
+        "--port",
+        str(free_port()),
+        "--data-dir",
+        str(tmp_path / "d"),
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 1
+    assert code in done.stderr
+    assert "plate-yolov8n.onnx" in done.stderr
+    assert "Traceback" not in done.stderr

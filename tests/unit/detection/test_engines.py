@@ -1,0 +1,115 @@
+"""The three engines, and the choice between them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from hashlib import sha256
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from obscura.detection.detector import DetectionOptions, Detector, load_detector
+from obscura.detection.engines import EngineChoice, EngineOptions, pick_engine
+from obscura.detection.manifest import default_models_dir
+from obscura.errors import BackendUnavailableError, ModelError
+from obscura.geometry import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from obscura.detection.arrays import Pixels
+
+MODULES = {EngineChoice.OPENVINO: "openvino", EngineChoice.ULTRALYTICS: "ultralytics"}
+
+
+@pytest.fixture(scope="module", params=list(MODULES), ids=str)
+def other_detector(
+    request: pytest.FixtureRequest, exact_detector: Callable[[EngineChoice], Detector]
+) -> Detector:
+    """Return the face detector on another engine than onnxruntime; skip where that is not installed."""
+    if find_spec(MODULES[request.param]) is None:
+        pytest.skip(f"{MODULES[request.param]} is not installed here")
+    return exact_detector(request.param)
+
+
+def assert_same(detectors: tuple[Detector, Detector], pixels: Pixels) -> None:
+    """Compare both detectors' boxes with one another, best partner first."""
+    # Boxes at the very threshold may be on either side of it: what one reports surely, the other has too.
+    sure, all_boxes = DetectionOptions(min_confidence=0.25), DetectionOptions(min_confidence=0.24)
+    for first, second in (detectors, detectors[::-1]):
+        partners = second.detect(pixels, all_boxes)
+        for item in first.detect(pixels, sure):
+            partner = max(partners, key=lambda other: other.box.iou(item.box))
+            assert np.abs(np.array(partner.box) - np.array(item.box)).max() < 1.0
+            assert partner.confidence == pytest.approx(item.confidence, abs=0.01)
+
+
+def test_engines_agree_on_the_portrait(
+    face_detector: Detector, other_detector: Detector, portrait: Pixels
+) -> None:
+    """In f32 every engine gives the same boxes within a pixel, and there is a box to compare."""
+    assert face_detector.detect(portrait)
+    assert_same((face_detector, other_detector), portrait)
+
+
+def test_engines_agree_on_real_photos(
+    face_detector: Detector, other_detector: Detector, real_photos: list[Pixels]
+) -> None:
+    """The same holds on photos of streets and people."""
+    for photo in real_photos:
+        assert_same((face_detector, other_detector), photo)
+
+
+def test_the_default_precision_finds_the_face(face_detector: Detector, portrait: Pixels) -> None:
+    """What a user gets without choosing finds the same face, give or take a little."""
+    detector = load_detector(default_models_dir(), "face", EngineChoice.AUTO, threads=1, device="cpu")
+    detector.warm_up()
+    exact = face_detector.detect(portrait)[0].box
+    assert Box(*detector.detect(portrait)[0].box).iou(exact) > 0.9
+
+
+@pytest.mark.parametrize("choice", list(MODULES), ids=str)
+def test_an_absent_engine_says_how_to_install_it(
+    choice: EngineChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chosen engine that is not installed is BackendUnavailableError with the command that helps."""
+    monkeypatch.setattr("obscura.detection.engines.find_spec", lambda _: None)
+    with pytest.raises(BackendUnavailableError, match=r"install.*obscura\["):
+        pick_engine(EngineOptions(choice))
+
+
+def test_automatic_choice_takes_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without OpenVINO onnxruntime is taken; without any engine the error says how to get one."""
+    monkeypatch.setattr("obscura.detection.engines.find_spec", lambda name: name == "onnxruntime" or None)
+    assert pick_engine(EngineOptions()) is EngineChoice.ONNX
+    monkeypatch.setattr("obscura.detection.engines.find_spec", lambda _: None)
+    with pytest.raises(BackendUnavailableError, match="pip install"):
+        pick_engine(EngineOptions())
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    """Weights with the right checksum that the engine cannot read are a ModelError that names them."""
+    (tmp_path / "x.onnx").write_bytes(b"nonsense")
+    (tmp_path / "manifest.toml").write_text(
+        '[x]\nclass="face"\nversion="1"\nlicence="none"\ninput_size=640\nmin_confidence=0.2\nmax_overlap=0.5\n'
+        f'[x.files.onnx]\npath="x.onnx"\nsha256="{sha256(b"nonsense").hexdigest()}"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(ModelError, match=r"x\.onnx"):
+        load_detector(tmp_path, "face", EngineChoice.ONNX)
+
+
+def test_importing_detection_loads_no_engine() -> None:
+    """Engines are loaded after the fork, by the process that uses them; telemetry of OpenVINO never."""
+    code = (
+        "import sys, obscura.detection.detector as d, obscura.detection.manifest as m\n"
+        "loaded = {'onnxruntime', 'openvino', 'torch', 'ultralytics'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+        "d.load_detector(m.default_models_dir(), 'face', d.EngineChoice.AUTO, threads=1, device='cpu')\n"
+        "assert not any(n.startswith('openvino_telemetry') and sys.modules[n] for n in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

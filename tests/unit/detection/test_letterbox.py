@@ -1,0 +1,90 @@
+"""Pixels into the network's frame, boxes back out of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from obscura.detection.letterbox import GREY, letterbox
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "long_side", "shape"),
+    [
+        pytest.param(480, 640, 640, (480, 640), id="already on the grid"),
+        pytest.param(1000, 1600, 640, (416, 640), id="16:10 is rectangular, not square"),
+        pytest.param(1600, 1000, 640, (640, 416), id="upright"),
+        pytest.param(1, 640, 640, (32, 640), id="a line"),
+        pytest.param(3000, 4000, 1280, (960, 1280), id="12 megapixels"),
+        pytest.param(100, 200, 640, (320, 640), id="enlarged"),
+        pytest.param(700, 1000, 1000, (704, 1024), id="coarse grid above 640"),
+    ],
+)
+def test_input_is_the_smallest_grid_rectangle(
+    height: int, width: int, long_side: int, shape: tuple[int, int]
+) -> None:
+    """The tensor is float32 NCHW in 0..1, no larger than the picture's shape on the grid asks for."""
+    framed = letterbox(np.full((height, width, 3), 255, np.uint8), long_side)
+    assert framed.tensor.shape == (1, 3, *shape)
+    assert framed.tensor.dtype == np.float32
+    assert framed.tensor.max() == pytest.approx(1.0)
+
+
+def test_channels_stay_rgb_and_the_padding_is_grey() -> None:
+    """Red stays in the first channel, and what is not picture has YOLO's grey."""
+    red = np.zeros((20, 64, 3), np.uint8)
+    red[..., 0] = 255
+    framed = letterbox(red, 64)
+    assert framed.pad.top == 6
+    assert np.allclose(framed.tensor[0, :, 16, 32], [1.0, 0.0, 0.0])
+    assert np.allclose(framed.tensor[0, :, 0, 0], GREY / 255.0)
+
+
+def test_the_picture_is_not_changed() -> None:
+    """The caller's array is as before."""
+    pixels = np.random.default_rng(0).integers(0, 256, (301, 403, 3), np.uint8)
+    before = pixels.copy()
+    letterbox(pixels, 160)
+    assert np.array_equal(pixels, before)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1501, 2003), (999, 1999), (480, 640), (240, 320)])
+def test_a_mark_lands_where_the_frame_says(height: int, width: int) -> None:
+    """A white square is found in the tensor at its place times scale plus pad, also after halving."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    top, left, side = height // 2, 2 * width // 3, height // 10
+    pixels[top : top + side, left : left + side] = 255
+    framed = letterbox(pixels, 320)
+    # The padding is grey, 0.45: only the square is brighter than 0.5.
+    rows, columns = np.nonzero(framed.tensor[0, 0] > 0.5)
+    seen = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
+    expected = framed.to_input_frame(np.array([[left, top, left + side, top + side]], np.float32))
+    assert np.abs(seen - expected).max() <= 1.0
+
+
+def test_thin_detail_survives_a_large_reduction() -> None:
+    """Dark lines one pixel wide, six apart, become an even grey: nothing falls between the samples."""
+    pixels = np.full((1600, 1600, 3), 255, np.uint8)
+    pixels[:, ::6] = 0
+    tensor = letterbox(pixels, 160).tensor
+    assert tensor.min() > 0.7
+    assert tensor.max() < 0.95
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 700),
+    width=st.integers(1, 700),
+    long_side=st.integers(32, 640),
+    corners=st.tuples(*[st.floats(0, 700, width=32)] * 4),
+)
+def test_frames_are_inverse(
+    height: int, width: int, long_side: int, corners: tuple[float, float, float, float]
+) -> None:
+    """A box taken to the input and back is the same box."""
+    framed = letterbox(np.zeros((height, width, 3), np.uint8), long_side)
+    box = np.array([corners], np.float32)
+    there_and_back = framed.to_image_frame(framed.to_input_frame(box))
+    assert np.abs(there_and_back - box).max() < 0.01 * max(1.0, max(height, width) / long_side)

@@ -1,0 +1,102 @@
+"""The manifest and its checksums."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
+from obscura.errors import ModelCorruptError, ModelError, ModelMissingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WEIGHTS = b"not really weights"
+GOOD = f"""
+[face-test]
+class = "face"
+version = "1"
+licence = "AGPL-3.0-or-later"
+input_size = 640
+min_confidence = 0.25
+max_overlap = 0.5
+[face-test.files.onnx]
+path = "face.onnx"
+sha256 = "{hashlib.sha256(WEIGHTS).hexdigest()}"
+"""
+
+
+def write(folder: Path, text: str, weights: bytes = WEIGHTS) -> Path:
+    """Write a models folder and return its manifest."""
+    (folder / "face.onnx").write_bytes(weights)
+    manifest = folder / "manifest.toml"
+    manifest.write_text(text, encoding="utf-8")
+    return manifest
+
+
+def test_a_card_says_what_the_manifest_says(tmp_path: Path) -> None:
+    """Fields arrive with their types, and the weights are found below the folder."""
+    card = card_for_class(load_manifest(write(tmp_path, GOOD)), "face")
+    assert (card.name, card.input_size, card.min_confidence) == ("face-test", 640, 0.25)
+    assert verified_path(tmp_path, card.files["onnx"]) == tmp_path / "face.onnx"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        pytest.param('class = "face"', "", "lacks 'class'", id="missing field"),
+        pytest.param("input_size = 640", 'input_size = "640"', "'input_size' must be int", id="wrong type"),
+        pytest.param("input_size = 640", "input_size = 0", "must be positive", id="no size"),
+        pytest.param("input_size = 640", "input_size = true", "must be int", id="truth is no size"),
+        pytest.param("min_confidence = 0.25", "min_confidence = 1.5", "must lie in 0..1", id="out of range"),
+        pytest.param('path = "face.onnx"', 'path = "../face.onnx"', "below the models folder", id="escape"),
+        pytest.param('sha256 = "', 'sha256 = "x', "hexadecimal", id="no checksum"),
+        pytest.param("[face-test]", "[face-test", "cannot be read", id="no TOML"),
+        pytest.param("[face-test.files.onnx]", "[face-test.filed.onnx]", "lacks 'files'", id="no files"),
+    ],
+)
+def test_a_malformed_manifest_names_its_fault(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    """What is wrong with a manifest is a ModelError that says where."""
+    with pytest.raises(ModelError, match=complaint):
+        load_manifest(write(tmp_path, GOOD.replace(old, new)))
+
+
+def test_an_absent_manifest_is_missing(tmp_path: Path) -> None:
+    """No manifest is ModelMissingError with the path that was tried."""
+    with pytest.raises(ModelMissingError, match=r"manifest\.toml"):
+        load_manifest(tmp_path / "manifest.toml")
+
+
+def test_changed_weights_are_refused(tmp_path: Path) -> None:
+    """One changed byte is ModelCorruptError naming the file and both checksums."""
+    card = card_for_class(load_manifest(write(tmp_path, GOOD, WEIGHTS + b"!")), "face")
+    with pytest.raises(ModelCorruptError) as caught:
+        verified_path(tmp_path, card.files["onnx"])
+    for part in ("face.onnx", card.files["onnx"].sha256, hashlib.sha256(WEIGHTS + b"!").hexdigest()):
+        assert part in caught.value.message
+
+
+def test_absent_weights_are_missing(tmp_path: Path) -> None:
+    """A manifest entry without its file is ModelMissingError naming the file."""
+    card = card_for_class(load_manifest(write(tmp_path, GOOD)), "face")
+    (tmp_path / "face.onnx").unlink()
+    with pytest.raises(ModelMissingError, match=r"face\.onnx"):
+        verified_path(tmp_path, card.files["onnx"])
+
+
+def test_a_class_nobody_finds_is_missing(tmp_path: Path) -> None:
+    """Asking for an unknown class names the known ones."""
+    with pytest.raises(ModelMissingError, match=r"'plate'.*knows face"):
+        card_for_class(load_manifest(write(tmp_path, GOOD)), "plate")
+
+
+def test_the_shipped_weights_are_the_manifests() -> None:
+    """Every file of the shipped manifest is there and has its checksum."""
+    folder = default_models_dir()
+    manifest = load_manifest(folder / "manifest.toml")
+    assert {card.class_name for card in manifest.values()} >= {"face", "plate"}
+    for card in manifest.values():
+        for weights in card.files.values():
+            verified_path(folder, weights)

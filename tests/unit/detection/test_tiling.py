@@ -1,0 +1,87 @@
+"""Where the network looks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from obscura.detection.tiling import (
+    BALANCED_SCALE,
+    MAX_PASS_SIDE,
+    OVERLAP,
+    Quality,
+    Sight,
+    is_panorama,
+    plan_passes,
+)
+from obscura.geometry import Size
+
+
+@pytest.mark.parametrize(
+    ("size", "quality", "enlargement", "sides"),
+    [
+        pytest.param(Size(4000, 3000), Quality.FAST, 1.5, [640], id="fast is one pass"),
+        pytest.param(Size(300, 200), Quality.FAST, 1.0, [300], id="nothing is enlarged for nothing"),
+        pytest.param(Size(640, 480), Quality.BALANCED, 1.5, [960], id="small photos grow"),
+        pytest.param(Size(1000, 800), Quality.BALANCED, 1.0, [1000], id="the pass follows the photo"),
+        pytest.param(Size(1600, 1200), Quality.BALANCED, 1.5, [1280], id="2 megapixels in one pass"),
+        pytest.param(Size(1000, 800), Quality.THOROUGH, 1.0, [1000, 1000], id="thorough looks twice"),
+    ],
+)
+def test_passes_of_a_plan(size: Size, quality: Quality, enlargement: float, sides: list[int]) -> None:
+    """Each quality takes the passes its documentation names."""
+    plan = plan_passes(size, quality, Sight(640, enlargement))
+    assert [item.long_side for item in plan] == sides
+
+
+def test_twelve_megapixels_are_tiled() -> None:
+    """Balanced divides a 12 megapixel photo into six tiles and an overview."""
+    plan = plan_passes(Size(4000, 3000), Quality.BALANCED, Sight())
+    assert len(plan) == 7
+    assert not any(plan[0].cuts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(width=st.integers(1, 9000), height=st.integers(1, 9000), quality=st.sampled_from(list(Quality)[1:]))
+def test_tiles_leave_no_gap_and_share_enough(width: int, height: int, quality: Quality) -> None:
+    """Tiles cover the photo, stay inside it, fit a pass, keep the scale and share the overlap."""
+    plan = plan_passes(Size(width, height), quality, Sight())
+    tiles = [item for item in plan if any(item.cuts) and not item.mirrored]
+    scale = BALANCED_SCALE if quality is Quality.BALANCED else 1.0
+    if not tiles:
+        assert plan[0].long_side >= scale * max(width, height) - 1
+        return
+    for axis, length in ((0, width), (1, height)):
+        spans = sorted({(item.region[axis], item.region[axis + 2]) for item in tiles})
+        assert spans[0][0] == 0
+        assert spans[-1][1] == length
+        assert all((end - after) * scale >= OVERLAP - 2 for (_, end), (after, _) in pairwise(spans))
+    for item in tiles:
+        assert item.long_side <= MAX_PASS_SIDE
+        assert item.long_side >= scale * item.region.size.long_side - 1
+
+
+def test_thorough_sees_everything_mirrored_too() -> None:
+    """Every pass comes once more with the photo reversed."""
+    plan = plan_passes(Size(3000, 2000), Quality.THOROUGH, Sight())
+    plain, mirrored = np.array_split(np.array(plan, dtype=object), 2)
+    assert [item.region for item in plain] == [item.region for item in mirrored]
+    assert all(item.mirrored for item in mirrored)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (Size(4096, 2048), True),
+        (Size(2048, 1024), True),
+        (Size(2000, 1000), False),
+        (Size(4096, 2047), False),
+    ],
+)
+def test_panoramas_are_known_by_their_shape(size: Size, *, expected: bool) -> None:
+    """Only large photos exactly twice as wide as high are taken for a full turn."""
+    assert is_panorama(size) is expected
