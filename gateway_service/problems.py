@@ -9,11 +9,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from obscura import errors
 from obscura.storage import MissingObjectError
 
 RETRY_AFTER_S = "5"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 log = structlog.get_logger(__name__)
 
 # The most special class of an error decides.
@@ -75,6 +77,18 @@ def _of_validation(error: RequestValidationError) -> JSONResponse:
     return problem(422, errors.InvalidOptionError.code, reasons)
 
 
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods that the address takes; a route knows only its own."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
+
+
 def install(app: FastAPI) -> None:
     """Make ``app`` answer every error in one shape."""
 
@@ -89,9 +103,12 @@ def install(app: FastAPI) -> None:
         return _of_validation(error)
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         code, message = _CODES_OF_STATUS.get(error.status_code, ("http_error", str(error.detail)))
-        return problem(error.status_code, code, message, error.headers)
+        headers = error.headers
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"allow": ", ".join(_methods_at(request))}
+        return problem(error.status_code, code, message, headers)
 
     @app.exception_handler(Exception)
     async def _unforeseen(_request: Request, error: Exception) -> JSONResponse:

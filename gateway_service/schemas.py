@@ -62,7 +62,7 @@ class DetectForm(PhotoForm):
     """A photo to find objects in."""
 
     retain: Annotated[int | None, Blank] = Field(
-        None, ge=0, description="seconds that the photo is kept for a later /redact by task id"
+        None, ge=0, le=86_400, description="seconds that the photo is kept for a later /redact by task id"
     )
 
 

@@ -91,6 +91,16 @@ def test_a_broken_form_is_a_400(client: httpx.Client) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/bocashi", "GET, POST"), ("/task_result/x", "GET, DELETE"), ("/blur", "POST")]
+)
+def test_a_wrong_method_names_the_right_ones(client: httpx.Client, path: str, allowed: str) -> None:
+    """405 with all methods of the address."""
+    answer = client.patch(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
 @pytest.mark.parametrize("task_id", [str(uuid.uuid4()), "some-task-id", "..%2f..%2fetc", "a" * 150])
 def test_an_unknown_id_is_a_404(client: httpx.Client, task_id: str) -> None:
     """Whatever it looks like, an id that is not ours has one answer."""
@@ -117,13 +127,16 @@ def test_an_unknown_id_is_a_404(client: httpx.Client, task_id: str) -> None:
         ("output", "exe", "invalid_option"),
         ("quality", "best", "invalid_option"),
         ("classes", "face,dog", "invalid_option"),
+        ("retain", "1000", "invalid_option"),
+        ("retain", "99999999999999999999", "invalid_option"),
     ],
 )
 def test_options_are_held_to_their_range_and_to_policy(
     client: httpx.Client, portrait: Path, field: str, value: str, code: str
 ) -> None:
     """An option out of range, or weaker than the server allows, is refused by name."""
-    answer = client.post("/blur", files={"file": portrait.read_bytes()}, data={field: value})
+    path = "/detect" if field == "retain" else "/blur"
+    answer = client.post(path, files={"file": portrait.read_bytes()}, data={field: value})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, code)
     assert field in answer.json()["error"]["message"]
 
