@@ -34,6 +34,17 @@ def boxes_by_name(detections: Iterable[DetectedObject]) -> dict[str, dict[str, l
     return named
 
 
+def report_of(row: JobRow) -> dict[str, Any] | None:
+    """Return the report of a redaction, with what the second look found."""
+    if row.report is None:
+        return None
+    report: dict[str, Any] = json.loads(row.report)
+    if row.suspects:
+        report["verdict"] = "needs_review"
+        report["suspects"] = [item.model_dump(mode="json", by_alias=True) for item in row.suspects]
+    return report
+
+
 async def picture_of(gateway: Gateway, row: JobRow) -> bytes:
     """Return the bytes of a finished job's picture.
 
@@ -62,9 +73,9 @@ async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.kind is not JobKind.DETECT:
         picture = await picture_of(gateway, row)
         result = (await asyncio.to_thread(base64.b64encode, picture)).decode()
-    parts = [row.parts[step] for step in row.options.steps(JobKind.DETECT) if step in row.parts]
+    parts = [row.parts[step] for step in [item.step for item in row.options.classes] if step in row.parts]
     models = tuple(part.model for part in parts)
-    report = json.loads(row.report) if row.report else None
+    report = report_of(row)
     return TaskResult(
         status=TaskStatus.SUCCESS,
         result=result,

@@ -93,11 +93,12 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
 async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
     """Store a photo that has passed the gate and enter its job; see ``submit``."""
     job_id = str(uuid.uuid4())
+    options = submission.options.model_copy(update={"review": gateway.settings.review})
     key = submission.idempotency_key
     job = NewJob(
         id=job_id,
         kind=submission.kind,
-        options=submission.options,
+        options=options,
         photo=f"photos/{job_id}",
         request_id=submission.request_id,
         idempotency_key=key,

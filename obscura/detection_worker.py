@@ -1,12 +1,16 @@
 """The service that finds one class of objects: the same for faces and for plates."""
 
+import json
 from collections.abc import Mapping
 from functools import partial
 
-from obscura.contract import STEP_TASKS, ObjectClass
+from obscura.contract import ObjectClass, Step
 from obscura.detection.detector import Detector
+from obscura.errors import ProcessingFailedError
 from obscura.finding import check_weights, detection_options, find_objects, load_for, open_photo
+from obscura.geometry import Box
 from obscura.jobs import Claimed
+from obscura.reviewing import look_again
 from obscura.worker import Handler, Service, Tools, threads
 
 __all__ = ["detection_service"]
@@ -19,10 +23,25 @@ def _detect(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, 
     return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
 
 
+def _review(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
+    row = claimed.row
+    if row.picture is None or row.report is None:
+        message = "there is no redacted picture to look at again"
+        raise ProcessingFailedError(message)
+    picture = open_photo(tools.storage.get(row.picture), tools.settings)
+    hidden = [Box(*region) for region in json.loads(row.report)["regions"]]
+    suspects = look_again(detector, picture, hidden, detection_options(row.options))
+    return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
+
+
 def detection_service(class_name: ObjectClass) -> Service:
-    """Return the service that finds ``class_name``."""
+    """Return the service that finds ``class_name``, and looks for it again in what was redacted."""
 
-    def build(tools: Tools) -> Handler:
-        return partial(_detect, tools, load_for(tools.settings, class_name, threads(tools.settings)))
+    def build(tools: Tools) -> Mapping[Step, Handler]:
+        detector = load_for(tools.settings, class_name, threads(tools.settings))
+        return {
+            class_name.step: partial(_detect, tools, detector),
+            class_name.review_step: partial(_review, tools, detector),
+        }
 
-    return Service(STEP_TASKS[class_name.step], build, lambda settings: check_weights(settings, class_name))
+    return Service(class_name.task, build, lambda settings: check_weights(settings, class_name))

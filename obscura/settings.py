@@ -59,6 +59,10 @@ class Settings(BaseSettings):
         0.9, gt=0.0, le=1.0, description="policy floor: highest confidence threshold a request may set"
     )
 
+    review: bool = Field(
+        True, description="look at every redacted picture again; what is still seen makes it `needs_review`"
+    )
+
     result_ttl_s: int = Field(3600, ge=1, description="seconds that results are kept")
     max_retain_s: int = Field(900, ge=0, description="longest `retain` of a detected photo's original")
     lease_s: int = Field(100, ge=1, description="seconds after which a silent worker loses its step")

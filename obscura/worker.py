@@ -24,7 +24,7 @@ from celery.signals import worker_process_init
 from redis.exceptions import RedisError
 
 from obscura.broker import make_celery, send
-from obscura.contract import Queue, StepRequest, TaskSpec
+from obscura.contract import Queue, Step, StepRequest, TaskSpec
 from obscura.errors import (
     ObscuraError,
     OriginalErasedError,
@@ -61,11 +61,12 @@ class Service:
     """One kind of work: its task, the check at start, and how to build the handler.
 
     ``check`` runs before any process is forked and raises what makes serving impossible; ``build`` loads
-    the model and warms it up; the handler it returns takes a claimed step to the fields of its outcome.
+    the model, warms it up, and returns a handler for each of the task's steps: from the claimed step to the
+    fields of its outcome.
     """
 
     spec: TaskSpec
-    build: Callable[[Tools], Handler]
+    build: Callable[[Tools], Mapping[Step, Handler]]
     check: Callable[[Settings], None]
 
 
@@ -87,7 +88,9 @@ class Runtime:
         self._ledger = Ledger(settings)
         self._storage = Storage.in_folder(settings.storage_dir)
         tools = Tools(settings, self._storage)
-        self._handlers = {service.spec.step: service.build(tools) for service in services}
+        self._handlers: dict[Step, Handler] = {}
+        for service in services:
+            self._handlers.update(service.build(tools))
 
     def run(self, request: StepRequest, *, takeover: bool) -> None:
         """Do the step that ``request`` names, unless there is nothing (more) to do.
@@ -119,19 +122,16 @@ class Runtime:
             # Erased or taken over meanwhile: what this step stored belongs to nobody.
             if "picture" in fields:
                 self._storage.delete(fields["picture"])
-        elif outcome.next_step is not None:
-            row = claimed.row
-            send(self._app, StepRequest(job_id=row.id, step=outcome.next_step, request_id=row.request_id))
-        elif outcome.finished:
-            self._erase_original(claimed)
+            return
+        row = claimed.row
+        for step in outcome.next_steps:
+            send(self._app, StepRequest(job_id=row.id, step=step, request_id=row.request_id))
+        if outcome.finished and row.options.retain == 0:
+            self._erase_photo(row.photo)
 
     def _end_with_error(self, claimed: Claimed, error: ObscuraError) -> None:
         log.warning("step_failed", code=error.code)
         if self._ledger.run(self._ledger.calls.fail(claimed, error.code, error.message)):
-            self._erase_photo(claimed.row.photo)
-
-    def _erase_original(self, claimed: Claimed) -> None:
-        if claimed.row.options.retain == 0:
             self._erase_photo(claimed.row.photo)
 
     def _erase_photo(self, key: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from obscura.anonymisation import Target, redact_photo
-from obscura.contract import STEP_TASKS, JobKind, Step
+from obscura.contract import REDACT, JobKind, Step
 from obscura.geometry import Box
 from obscura.hiding import request_of
 from obscura.jobs import Claimed, JobRow
@@ -35,12 +35,12 @@ def _redact(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
     }
 
 
-def _build(tools: Tools) -> Handler:
-    return partial(_redact, tools)
+def _build(tools: Tools) -> Mapping[Step, Handler]:
+    return {Step.REDACT: partial(_redact, tools)}
 
 
 def _nothing_to_check(_settings: Settings) -> None:
     """Return: this service has no weights."""
 
 
-SERVICE = Service(STEP_TASKS[Step.REDACT], _build, _nothing_to_check)
+SERVICE = Service(REDACT, _build, _nothing_to_check)

@@ -95,7 +95,8 @@ def _show(line: dict[str, Any], *, as_json: bool) -> None:
     elif "error" in line:
         notes.print(f"{line['path']}: {line['error']['message']}", style="red", markup=False, highlight=False)
     elif "output" in line:
-        notes.print(f"{line['path']} -> {line['output']}", markup=False, highlight=False)
+        review = "  (look at it: needs_review)" if line["report"]["verdict"] == "needs_review" else ""
+        notes.print(f"{line['path']} -> {line['output']}{review}", markup=False, highlight=False)
     else:
         found = (
             ", ".join(f"{item['class']} {item['confidence']:.2f}" for item in line["detections"]) or "nothing"

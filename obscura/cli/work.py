@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from obscura.anonymisation import Target, redact_photo
+from obscura.anonymisation import RedactedPhoto, Target, redact_photo
 from obscura.cli.files import FoundPhoto
 from obscura.contract import (
     DetectionPart,
@@ -24,6 +24,7 @@ from obscura.errors import ObscuraError
 from obscura.finding import check_weights, detection_options, find_objects, load_for, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
+from obscura.reviewing import look_again
 from obscura.settings import Settings
 
 
@@ -81,6 +82,16 @@ class Finder:
         photo = open_photo(data, self.settings)
         return Findings([find_objects(detector, photo, self._options) for detector in self._detectors])
 
+    def find_again(self, redacted: RedactedPhoto) -> list[dict[str, Any]]:
+        """Return what is still to be seen in a redacted picture, for a JSON line."""
+        picture = open_photo(redacted.data, self.settings)
+        hidden = [Box(*region) for region in redacted.report.regions]
+        return [
+            item.model_dump(mode="json", by_alias=True)
+            for detector in self._detectors
+            for item in look_again(detector, picture, hidden, self._options)
+        ]
+
 
 class Blurrer:
     """Finds and hides, and writes the picture where the folder of results has its place."""
@@ -97,6 +108,7 @@ class Blurrer:
             output=hide.output,
         )
         self._request = request_of(options, finder.settings)
+        self._reviews = finder.settings.review
 
     def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
         """Write the redacted picture of ``data`` and return what was done, for a JSON line."""
@@ -106,7 +118,11 @@ class Blurrer:
         redacted = redact_photo(data, targets, self._request)
         output = (self._folder / photo.relative).with_suffix(_suffix(photo.path, redacted.extension))
         _write_whole(output, redacted.data)
-        return {"output": str(output), **findings.as_line(), "report": redacted.report.as_dict()}
+        report = redacted.report.as_dict()
+        suspects = self._finder.find_again(redacted) if self._reviews else []
+        if suspects:
+            report |= {"verdict": "needs_review", "suspects": suspects}
+        return {"output": str(output), **findings.as_line(), "report": report}
 
 
 def _suffix(path: Path, extension: str) -> str:

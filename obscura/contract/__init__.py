@@ -1,6 +1,15 @@
 """The only thing that gateway and workers agree on: queues, task messages, job options, results."""
 
-from obscura.contract.messages import STEP_TASKS, Queue, Step, StepRequest, TaskSpec
+from obscura.contract.messages import (
+    DETECT_FACES,
+    DETECT_PLATES,
+    REDACT,
+    STEP_TASKS,
+    Queue,
+    Step,
+    StepRequest,
+    TaskSpec,
+)
 from obscura.contract.options import (
     JobKind,
     JobOptions,
@@ -15,6 +24,9 @@ from obscura.contract.options import (
 from obscura.contract.results import DetectedObject, DetectionPart, ImageInfo, ModelInfo
 
 __all__ = [
+    "DETECT_FACES",
+    "DETECT_PLATES",
+    "REDACT",
     "STEP_TASKS",
     "DetectedObject",
     "DetectionPart",

@@ -22,6 +22,8 @@ class Step(StrEnum):
     DETECT_FACES = "detect_faces"
     DETECT_PLATES = "detect_plates"
     REDACT = "redact"
+    REVIEW_FACES = "review_faces"
+    REVIEW_PLATES = "review_plates"
 
 
 class StepRequest(BaseModel):
@@ -37,18 +39,23 @@ class StepRequest(BaseModel):
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A Celery task as both sides see it: its name, its queue, its payload."""
+    """A Celery task as both sides see it: its name, its queue, the steps that it does, its payload."""
 
     name: str
     queue: Queue
-    step: Step
+    steps: frozenset[Step]
     request: type[StepRequest] = StepRequest
 
 
+DETECT_FACES = TaskSpec(
+    "obscura.detect_faces", Queue.FACES, frozenset({Step.DETECT_FACES, Step.REVIEW_FACES})
+)
+DETECT_PLATES = TaskSpec(
+    "obscura.detect_plates", Queue.PLATES, frozenset({Step.DETECT_PLATES, Step.REVIEW_PLATES})
+)
+REDACT = TaskSpec("obscura.redact", Queue.REDACTION, frozenset({Step.REDACT}))
+
+
 STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType(
-    {
-        Step.DETECT_FACES: TaskSpec("obscura.detect_faces", Queue.FACES, Step.DETECT_FACES),
-        Step.DETECT_PLATES: TaskSpec("obscura.detect_plates", Queue.PLATES, Step.DETECT_PLATES),
-        Step.REDACT: TaskSpec("obscura.redact", Queue.REDACTION, Step.REDACT),
-    }
+    {step: spec for spec in (DETECT_FACES, DETECT_PLATES, REDACT) for step in spec.steps}
 )

@@ -1,11 +1,11 @@
 """What a request may ask for. Ranges here are the technical ones; policy floors stand in the settings."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from obscura.contract.messages import Step
+from obscura.contract.messages import DETECT_FACES, DETECT_PLATES, Step, TaskSpec
 
 
 class ObjectClass(StrEnum):
@@ -15,9 +15,19 @@ class ObjectClass(StrEnum):
     PLATE = "plate"
 
     @property
+    def task(self) -> TaskSpec:
+        """The task that finds this class."""
+        return DETECT_FACES if self is ObjectClass.FACE else DETECT_PLATES
+
+    @property
     def step(self) -> Step:
-        """The detection step that finds this class."""
+        """The step that finds this class in a photo."""
         return Step.DETECT_FACES if self is ObjectClass.FACE else Step.DETECT_PLATES
+
+    @property
+    def review_step(self) -> Step:
+        """The step that looks for this class again in the redacted picture."""
+        return Step.REVIEW_FACES if self is ObjectClass.FACE else Step.REVIEW_PLATES
 
 
 class JobKind(StrEnum):
@@ -104,9 +114,21 @@ class JobOptions(BaseModel):
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME
     retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
+    review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
 
-    def steps(self, kind: JobKind) -> tuple[Step, ...]:
-        """Return the steps of a job of ``kind``; ``REDACT`` waits for all others."""
-        found = () if kind is JobKind.REDACT else tuple(item.step for item in self.classes)
-        return found if kind is JobKind.DETECT else (*found, Step.REDACT)
+    def stages(self, kind: JobKind) -> tuple[tuple[Step, ...], ...]:
+        """Return the steps of a job of ``kind``: side by side in a stage, one stage after the other."""
+        detect = tuple(item.step for item in self.classes)
+        review = tuple(item.review_step for item in self.classes) if self.review else ()
+        match kind:
+            case JobKind.DETECT:
+                stages: tuple[tuple[Step, ...], ...] = (detect,)
+            case JobKind.BLUR:
+                stages = (detect, (Step.REDACT,), review)
+            case JobKind.REDACT:
+                # A person chose the boxes: there is nothing to look for.
+                stages = ((Step.REDACT,),)
+            case _:
+                assert_never(kind)
+        return tuple(stage for stage in stages if stage)

@@ -77,7 +77,7 @@ class Completed:
 
     accepted: bool
     finished: bool = False
-    next_step: Step | None = None
+    next_steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class LedgerCalls:
         def parse(reply: Reply) -> Completed:
             match reply[0]:
                 case "next":
-                    return Completed(accepted=True, next_step=Step(reply[1]))
+                    return Completed(accepted=True, next_steps=tuple(Step(name) for name in reply[1:]))
                 case "stale":
                     return Completed(accepted=False)
                 case outcome:

@@ -1,10 +1,11 @@
 """A job as the ledger keeps it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from obscura.contract import DetectionPart, JobKind, JobOptions, Step
+from obscura.contract import DetectedObject, DetectionPart, JobKind, JobOptions, Step
 
 
 class JobState(StrEnum):
@@ -36,19 +37,13 @@ class NewJob:
     parts: Mapping[Step, DetectionPart] = field(default_factory=dict)
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        """All steps, the one that joins last."""
-        return self.options.steps(self.kind)
-
-    @property
     def first_steps(self) -> tuple[Step, ...]:
         """The steps that can begin at once."""
-        waits = len(self.steps) > 1
-        return tuple(step for step in self.steps if not (waits and step is Step.REDACT))
+        return self.options.stages(self.kind)[0]
 
     def fields(self) -> dict[str, str]:
         """Return the hash that stands for this job."""
-        first = self.first_steps
+        stages = self.options.stages(self.kind)
         row = {
             "kind": self.kind.value,
             "owner": self.owner,
@@ -56,9 +51,10 @@ class NewJob:
             "options": self.options.model_dump_json(by_alias=True),
             "photo": self.photo,
             "retain": str(self.options.retain),
-            "steps": ",".join(self.steps),
+            "stages": ";".join(",".join(stage) for stage in stages),
         }
-        row.update({f"s:{step}": "queued" if step in first else "waiting" for step in self.steps})
+        for number, stage in enumerate(stages):
+            row.update({f"s:{step}": "waiting" if number else "queued" for step in stage})
         return row
 
 
@@ -76,6 +72,7 @@ class JobRow:
     created: float
     finished: float | None
     parts: Mapping[Step, DetectionPart]
+    suspects: tuple[DetectedObject, ...]
     picture: str | None
     media_type: str | None
     report: str | None
@@ -101,6 +98,12 @@ class JobRow:
                 for name, text in fields.items()
                 if name.startswith("p:")
             },
+            suspects=tuple(
+                DetectedObject.model_validate(item)
+                for name, text in fields.items()
+                if name.startswith("r:")
+                for item in json.loads(text)
+            ),
             picture=fields.get("picture"),
             media_type=fields.get("media_type"),
             report=fields.get("report"),

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from tests import photos
 
@@ -307,3 +307,17 @@ def test_real_photos_of_groups(client: httpx.Client, shared_pack: Any) -> None:
         found += sum(any(iou(face, box) > 0.4 for box in boxes) for face in faces)
     assert labelled >= 20
     assert found / labelled > 0.85
+
+
+def test_a_face_that_the_first_look_missed_is_reported(client: httpx.Client) -> None:
+    """With the first look made blunt nothing is hidden, and the answer says that a person must look."""
+    picture = Image.new("RGB", (400, 300), (120, 130, 125))
+    picture.paste(photos.portrait().resize((120, 120)).filter(ImageFilter.GaussianBlur(2)), (80, 60))
+    scale = 120 / 512
+    face = tuple(edge * scale + (80, 60)[number % 2] for number, edge in enumerate(photos.FACE))
+    body = work(client, "/blur_faces", photos.encoded(picture, quality=92), {"min_confidence": "0.9"})
+    assert body["detections"] == []
+    assert body["report"]["verdict"] == "needs_review"
+    assert max(iou(tuple(suspect["xyxy"]), face) for suspect in body["report"]["suspects"]) > 0.5
+    careful = work(client, "/blur_faces", photos.encoded(picture, quality=92))
+    assert careful["report"]["verdict"] == "clean"

@@ -1,25 +1,26 @@
 -- KEYS job, active, expiry, erase. ARGV id, step, token, lease, ttl, channel, field, value, ...
--- Returns {'stale'} | {'waiting'} | {'next', step} | {'done'}
+-- Returns {'stale'} | {'waiting'} | {'next', step, ...} | {'done'}
 local now = clock()
 local job, step = KEYS[1], ARGV[2]
 if redis.call('HGET', job, 's:' .. step) ~= 'running'
   or redis.call('HGET', job, 't:' .. step) ~= ARGV[3]
   or ended(redis.call('HGET', job, 'state')) then return {'stale'} end
 redis.call('HSET', job, 's:' .. step, 'done', unpack(ARGV, 7))
-local last = nil
-for other in string.gmatch(redis.call('HGET', job, 'steps'), '[^,]+') do
-  local other_state = redis.call('HGET', job, 's:' .. other)
-  if other_state == 'waiting' then
-    last = other
-  elseif other_state ~= 'done' then
-    return {'waiting'}
+for stage in string.gmatch(redis.call('HGET', job, 'stages'), '[^;]+') do
+  local is_done = true
+  local answer = {'next'}
+  for other in string.gmatch(stage, '[^,]+') do
+    local other_state = redis.call('HGET', job, 's:' .. other)
+    if other_state ~= 'done' then is_done = false end
+    if other_state == 'waiting' then
+      local lease = now + tonumber(ARGV[4])
+      redis.call('HSET', job, 's:' .. other, 'queued', 'l:' .. other, tostring(lease))
+      redis.call('ZADD', KEYS[2], lease, ARGV[1])
+      table.insert(answer, other)
+    end
   end
-end
-if last then
-  local lease = now + tonumber(ARGV[4])
-  redis.call('HSET', job, 's:' .. last, 'queued', 'l:' .. last, tostring(lease))
-  redis.call('ZADD', KEYS[2], lease, ARGV[1])
-  return {'next', last}
+  if #answer > 1 then return answer end
+  if not is_done then return {'waiting'} end
 end
 finish(KEYS, ARGV[6], ARGV[1], 'done', now, tonumber(ARGV[5]))
 return {'done'}

@@ -11,7 +11,7 @@ if KEYS[3] ~= '' then
 end
 if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[2]) then return {'full'} end
 redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 6))
-for step in string.gmatch(redis.call('HGET', KEYS[1], 'steps'), '[^,]+') do
+for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
   if redis.call('HGET', KEYS[1], 's:' .. step) == 'queued' then
     redis.call('HSET', KEYS[1], 'l:' .. step, tostring(now + tonumber(ARGV[3])))
   end

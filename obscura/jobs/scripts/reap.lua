@@ -10,7 +10,7 @@ if not state or ended(state) then
 end
 local answer = {'resend'}
 local next_look = now + tonumber(ARGV[2])
-for step in string.gmatch(redis.call('HGET', job, 'steps'), '[^,]+') do
+for step in string.gmatch(redis.call('HGET', job, 'stages'), '[^,;]+') do
   local step_state = redis.call('HGET', job, 's:' .. step)
   if step_state == 'queued' or step_state == 'running' then
     local lease = tonumber(redis.call('HGET', job, 'l:' .. step))

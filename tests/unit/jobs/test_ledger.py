@@ -19,7 +19,7 @@ from obscura.contract import (
 )
 from obscura.errors import IdempotencyConflictError, QueueFullError, QueueUnavailableError, UnknownTaskError
 from obscura.jobs import Claimed, JobState, Ledger, NewJob
-from obscura.jobs.calls import ACTIVE, ERASE, EXPIRY
+from obscura.jobs.calls import ACTIVE, ERASE, EXPIRY, Completed
 from obscura.settings import Settings
 
 PART = DetectionPart(
@@ -49,15 +49,15 @@ def claim(ledger: Ledger, step: Step, holder: str = "first", *, takeover: bool =
     return ledger.run(ledger.calls.claim("job-1", step, holder, takeover=takeover))
 
 
-def do(ledger: Ledger, step: Step) -> object:
+def do(ledger: Ledger, step: Step) -> Completed:
     """Claim a step and end it well."""
     claimed = claim(ledger, step)
     assert claimed is not None
-    fields = (
-        {"picture": "results/job-1"}
-        if step is Step.REDACT
-        else {f"p:{step}": PART.model_dump_json(by_alias=True)}
-    )
+    fields = {f"p:{step}": PART.model_dump_json(by_alias=True)}
+    if step is Step.REDACT:
+        fields = {"picture": "results/job-1"}
+    elif step in {Step.REVIEW_FACES, Step.REVIEW_PLATES}:
+        fields = {f"r:{step}": "[]"}
     return ledger.run(ledger.calls.complete(claimed, fields))
 
 
@@ -67,11 +67,15 @@ def test_a_job_of_two_classes_joins_before_redaction(ledger: Ledger) -> None:
     assert job.first_steps == (Step.DETECT_FACES, Step.DETECT_PLATES)
     assert claim(ledger, Step.REDACT) is None
     first = do(ledger, Step.DETECT_PLATES)
-    assert (first.next_step, first.finished) == (None, False)  # type: ignore[attr-defined]
+    assert (first.next_steps, first.finished) == ((), False)
     assert claim(ledger, Step.REDACT) is None
     second = do(ledger, Step.DETECT_FACES)
-    assert second.next_step is Step.REDACT  # type: ignore[attr-defined]
-    assert do(ledger, Step.REDACT).finished  # type: ignore[attr-defined]
+    assert second.next_steps == (Step.REDACT,)
+    third = do(ledger, Step.REDACT)
+    assert third.next_steps == (Step.REVIEW_FACES, Step.REVIEW_PLATES)
+    assert ledger.read("job-1").state is JobState.RUNNING
+    assert not do(ledger, Step.REVIEW_PLATES).finished
+    assert do(ledger, Step.REVIEW_FACES).finished
     row = ledger.read("job-1")
     assert row.state is JobState.DONE
     assert row.parts == {Step.DETECT_FACES: PART, Step.DETECT_PLATES: PART}
