@@ -264,6 +264,8 @@ def serve(settings: Settings, services: Sequence[Service]) -> int:
         loglevel=settings.log_level.upper(),
         without_gossip=True,
         without_mingle=True,
+        # It would go on asking a broker that is gone, and hold up the end of the worker.
+        without_heartbeat=True,
         optimization="fair",
         quiet=True,
     )

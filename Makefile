@@ -1,0 +1,115 @@
+# The one door of the project. `make` alone lists what it can do.
+#
+#   PORT=8000        where `make run` answers
+#   PYTHON=python3   the interpreter (3.11 or later) that .venv is made from
+
+PORT   ?= 8000
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# One shell per recipe line, and a failure inside a pipe counts.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Colours and progress bars are for terminals; pip need not look for a newer self.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The environment is ours alone, whatever else is active in the caller's shell.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+UV := $(BIN)/uv pip
+INTO := --python $(BIN)/python
+PACKAGES := obscura gateway_service face_detection_service plate_detection_service redaction_service standalone
+SOURCES := $(PACKAGES) tests test_detection.py test_blurring.py
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- setting up -----------------------------------------------------------------------------------
+# Each step leaves a stamp in .venv and is done again only when what it depends on has changed.
+
+.PHONY: setup
+setup: $(VENV)/.run ## .venv with everything that `make run` needs
+
+$(VENV)/.bootstrap: requirements/bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Obscura needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+		echo "Name another one: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' lacks venv or ensurepip. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(BIN)/python -m ensurepip >/dev/null
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.lock
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.bootstrap requirements/run.lock pyproject.toml
+	$(UV) install $(INTO) --quiet --require-hashes -r requirements/run.lock
+	$(UV) install $(INTO) --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.lock
+	$(UV) install $(INTO) --quiet --require-hashes -r requirements/test.lock
+	@touch $@
+
+.PHONY: setup-ultralytics
+setup-ultralytics: $(VENV)/.ultralytics ## adds torch and ultralytics: `.pt` weights, GPUs, the parity test of all engines
+
+# pip, not uv: it honours a find-links folder or index of the machine's own builds in pip's settings.
+$(VENV)/.ultralytics: $(VENV)/.run requirements/torch.txt requirements/ultralytics.txt
+	$(BIN)/python -m pip install --quiet -r requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements/ultralytics.txt
+	@touch $@
+
+# --- running --------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(VENV)/.run ## the whole system on this machine, in the foreground (PORT=8000)
+	@exec $(BIN)/obscura serve --port $(PORT)
+# `exec` makes the server make's own child: the terminal's Ctrl-C reaches both, and a SIGTERM to make is
+# passed on by make, which then waits until the server has stopped.
+
+.PHONY: up
+up: ## the same in containers, published on this machine only (PORT=8000)
+	PORT=$(PORT) docker-compose up --build
+
+# --- checking -------------------------------------------------------------------------------------
+
+.PHONY: test
+test: check ## every check and every test that takes less than minutes
+	$(BIN)/pytest -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(VENV)/.test ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+.PHONY: check
+check: $(VENV)/.test ## style, types, imports, spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+.PHONY: format
+format: $(VENV)/.test ## lays the code out and repairs what can be repaired
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# --- locks ----------------------------------------------------------------------------------------
+# test.lock holds everything; the others are parts of it, with the same versions.
+
+COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+RUN_EXTRAS := --extra gateway --extra worker --extra openvino --extra embedded
+
+.PHONY: lock
+lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
+	$(COMPILE) pyproject.toml requirements/bootstrap.in $(RUN_EXTRAS) --extra test --extra dev \
+		-o requirements/test.lock
+	$(COMPILE) -c requirements/test.lock requirements/bootstrap.in -o requirements/bootstrap.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(RUN_EXTRAS) -o requirements/run.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml --extra gateway -o requirements/gateway.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml --extra worker --extra openvino -o requirements/worker.lock

@@ -1,0 +1,278 @@
+"""What is deployed, read as data: images, compose files, locks, the Makefile."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from obscura.contract import Queue
+
+ROOT = Path(__file__).parents[2]
+GATEWAY = "gateway_service"
+WORKER_OF_QUEUE = {
+    Queue.FACES: "face_detection_service",
+    Queue.PLATES: "plate_detection_service",
+    Queue.REDACTION: "redaction_service",
+}
+SERVICES = (GATEWAY, *WORKER_OF_QUEUE.values())
+# What an image carries beside the library: its own service, and weights where a model is run.
+ARROWS = {
+    GATEWAY: {"obscura", GATEWAY},
+    "face_detection_service": {"obscura", "face_detection_service", "models"},
+    "plate_detection_service": {"obscura", "plate_detection_service", "models"},
+    "redaction_service": {"obscura", "redaction_service"},
+}
+LOCK_OF_SERVICE = {GATEWAY: "gateway.lock"} | dict.fromkeys(WORKER_OF_QUEUE.values(), "worker.lock")
+LOCKS = ("bootstrap", "gateway", "run", "test", "worker")
+# A worker gives a photo back within 30 s of SIGTERM; a container killed before that would lose the time.
+LEAST_WORKER_GRACE_S = 40
+
+
+def compose(name: str = "docker-compose.yml") -> dict[str, Any]:
+    """Return a compose file as YAML reads it."""
+    content = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def compose_service(name: str) -> dict[str, Any]:
+    """Return one service of the compose file."""
+    service = compose()["services"][name]
+    assert isinstance(service, dict)
+    return service
+
+
+def instructions(service: str) -> list[tuple[str, str]]:
+    """Return the instructions of a service's Dockerfile: name and the rest, continued lines joined."""
+    text = (ROOT / service / "Dockerfile").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    pairs = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
+    return [(name, " ".join(rest.split())) for name, rest in pairs]
+
+
+def arguments(service: str, instruction: str) -> list[str]:
+    """Return what stands behind every ``instruction`` of a service's Dockerfile."""
+    return [rest for name, rest in instructions(service) if name == instruction]
+
+
+def listed(service: str, instruction: str) -> list[str]:
+    """Return the words of the last ``instruction``, written as a JSON list."""
+    words = yaml.safe_load(arguments(service, instruction)[-1].rpartition("CMD ")[2])
+    assert isinstance(words, list)
+    return words
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Return the versions that a lock pins, by package."""
+    text = (ROOT / "requirements" / f"{lock}.lock").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9][a-z0-9-]*)==(\S+)", text, re.MULTILINE))
+
+
+def test_every_queue_has_exactly_one_worker_service() -> None:
+    """Each queue is watched by the health check of one compose service, which runs that queue's worker."""
+    watched = {}
+    for name, service in compose()["services"].items():
+        test = service["healthcheck"]["test"]
+        if "--healthcheck" in test:
+            watched[name] = test[-1]
+    assert watched == {service: queue.value for queue, service in WORKER_OF_QUEUE.items()}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_starts_its_own_service(service: str) -> None:
+    """The image's command is the service's package, run as a module."""
+    options = ["--host", "0.0.0.0"] if service == GATEWAY else []  # noqa: S104 - inside its container
+    assert listed(service, "CMD") == ["python", "-m", service, *options]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_carries_exactly_what_its_arrows_allow(service: str) -> None:
+    """Only the library, the service itself and the weights it runs are copied from the checkout."""
+    copied = [words.split() for words in arguments(service, "COPY") if not words.startswith("--from=")]
+    code = {source for *sources, _ in copied for source in sources if not source.startswith("requirements/")}
+    assert code == ARROWS[service]
+    assert all((ROOT / source).exists() for *sources, _ in copied for source in sources)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_installs_from_a_hashed_lock(service: str) -> None:
+    """Packages come from the service's own lock, and only with the hashes that stand in it."""
+    install = next(words for words in arguments(service, "RUN") if "pip install" in words)
+    commands = [part for part in install.split("&&") if "install" in part]
+    assert all("--require-hashes" in command for command in commands)
+    assert commands[-1].split()[-1] == LOCK_OF_SERVICE[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_runs_without_root(service: str) -> None:
+    """The last stage ends as a numbered user that is not root, so that an orchestrator can tell."""
+    last_stage = instructions(service)
+    start = max(index for index, (name, _) in enumerate(last_stage) if name == "FROM")
+    users = [rest for name, rest in last_stage[start:] if name == "USER"]
+    assert users
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
+
+
+def test_all_images_share_the_owner_of_the_photos() -> None:
+    """Gateway and workers write into one volume, so they are one user."""
+    assert len({arguments(service, "USER")[-1] for service in SERVICES}) == 1
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_builds_where_only_plain_docker_is_there(service: str) -> None:
+    """No frontend image, no heredoc and no BuildKit-only flag is needed."""
+    text = (ROOT / service / "Dockerfile").read_text(encoding="utf-8")
+    assert not re.search(r"^#\s*syntax=|<<|--mount=|--chmod=|--link", text, re.MULTILINE)
+    assert all(words.startswith("python:${PYTHON_VERSION}-slim") for words in arguments(service, "FROM"))
+
+
+def test_compose_and_image_check_health_alike() -> None:
+    """A container started by hand is checked by the same command as one that compose starts."""
+    for service in SERVICES:
+        assert compose_service(service)["healthcheck"]["test"] == ["CMD", *listed(service, "HEALTHCHECK")]
+
+
+@pytest.mark.parametrize("name", ["valkey", *SERVICES])
+def test_a_container_is_watched_and_bounded(name: str) -> None:
+    """Every service has a health check, limits of memory, cores and processes, and bounded logs."""
+    service = compose_service(name)
+    assert {"test", "interval", "timeout", "retries"} <= service["healthcheck"].keys()
+    assert {"mem_limit", "cpus", "pids_limit"} <= service.keys()
+    assert "max-size" in service["logging"]["options"]
+
+
+@pytest.mark.parametrize("name", ["valkey", *SERVICES])
+def test_a_container_is_hardened(name: str) -> None:
+    """Only listed capabilities are left, no privilege can be gained, only volumes are written."""
+    service = compose_service(name)
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert service["read_only"] is True
+    assert not service.get("privileged")
+    assert set(service.get("cap_add", [])) <= {"CHOWN", "SETGID", "SETUID"}
+    if name != "valkey":
+        assert "cap_add" not in service
+
+
+def test_compose_knows_every_service_and_no_other() -> None:
+    """The compose file holds the queue's server and one container per image."""
+    assert set(compose()["services"]) == {"valkey", *SERVICES}
+    for name in SERVICES:
+        assert compose_service(name)["build"]["dockerfile"] == f"{name}/Dockerfile"
+
+
+def test_only_the_gateway_is_published_and_only_to_this_machine() -> None:
+    """One port is published, on the loopback address unless a variable widens it."""
+    published = {
+        name: service["ports"] for name, service in compose()["services"].items() if "ports" in service
+    }
+    assert published == {GATEWAY: ["${OBSCURA_BIND:-127.0.0.1}:${PORT:-8000}:8000"]}
+
+
+def test_workers_and_queue_cannot_reach_the_world() -> None:
+    """Whoever opens a photo, or knows of it, is connected to the inner network only."""
+    assert compose()["networks"]["inside"]["internal"] is True
+    for name in ("valkey", *WORKER_OF_QUEUE.values()):
+        assert compose_service(name)["networks"] == ["inside"]
+
+
+def test_the_queue_keeps_what_it_was_told() -> None:
+    """Valkey writes its log at least every second and refuses rather than forgets when it is full."""
+    command = " ".join(compose_service("valkey")["command"])
+    assert "--appendonly yes" in command
+    assert "--appendfsync everysec" in command
+    assert "--maxmemory-policy noeviction" in command
+    assert any(volume.endswith(":/data") for volume in compose_service("valkey")["volumes"])
+
+
+def test_gateway_and_workers_share_photos_and_queue() -> None:
+    """All name the same server, and the folder that their common volume is mounted on."""
+    for name in SERVICES:
+        service = compose_service(name)
+        folder = service["environment"]["OBSCURA_STORAGE_DIR"]
+        assert service["environment"]["OBSCURA_REDIS_URL"] == "redis://valkey:6379/0"
+        assert service["volumes"] == [f"photos:{folder}"]
+        assert f"OBSCURA_STORAGE_DIR={folder}" in arguments(name, "ENV")[-1]
+
+
+def test_a_stopped_worker_has_time_to_give_its_photo_back() -> None:
+    """Workers start after the queue's server and are not killed within their own grace."""
+    for name in WORKER_OF_QUEUE.values():
+        service = compose_service(name)
+        assert service["depends_on"] == {"valkey": {"condition": "service_healthy"}}
+        assert int(service["stop_grace_period"].removesuffix("s")) >= LEAST_WORKER_GRACE_S
+
+
+def test_the_gpu_override_changes_only_the_detection_services() -> None:
+    """On GPUs the detection services use the torch engine on a reserved device; the rest stays as it is."""
+    services = compose("docker-compose.gpu.yml")["services"]
+    assert set(services) == {WORKER_OF_QUEUE[Queue.FACES], WORKER_OF_QUEUE[Queue.PLATES]}
+    for name, service in services.items():
+        assert service["environment"]["OBSCURA_ENGINE"] == service["build"]["args"]["ENGINE"] == "ultralytics"
+        assert service["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+        assert "ENGINE=openvino" in arguments(name, "ARG")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_is_hashed_and_names_no_registry(lock: str) -> None:
+    """Every pin carries hashes, and nothing says where packages are fetched from."""
+    text = (ROOT / "requirements" / f"{lock}.lock").read_text(encoding="utf-8")
+    entries = re.split(r"^(?=[a-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE), flags=re.MULTILINE)[
+        1:
+    ]
+    assert entries
+    assert all(re.match(r"\S+==\S+.*\\\n\s+--hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
+    assert not re.search(r"://|\bindex-url|find-links|extra-index|@ |\.(org|com|net|io)\b", text)
+
+
+def test_locks_are_complete() -> None:
+    """Every lock in the folder is one that these tests look at."""
+    assert {path.stem for path in (ROOT / "requirements").glob("*.lock")} == set(LOCKS)
+
+
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock != "test"])
+def test_locks_agree(lock: str) -> None:
+    """What is deployed is what was tested: every pin stands in the lock of the tests as well."""
+    assert pins(lock)
+    assert pins(lock).items() <= pins("test").items()
+
+
+def test_no_engine_reaches_the_gateway() -> None:
+    """The gateway's lock holds nothing that decodes pictures or runs networks."""
+    heavy = {"numpy", "onnxruntime", "opencv-python-headless", "openvino", "pillow", "simplejpeg", "torch"}
+    assert heavy.isdisjoint(pins("gateway"))
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_lock_decides_on_a_torch_build(lock: str) -> None:
+    """Neither torch nor CUDA nor an OpenCV with windows is pinned: the machine decides on the first two."""
+    assert not [name for name in pins(lock) if name.startswith(("torch", "nvidia", "ultralytics"))]
+    assert "opencv-python" not in pins(lock)
+
+
+def test_help_lists_targets_that_exist() -> None:
+    """`make` alone lists the doors of the project, and each of them has a recipe or a prerequisite."""
+    listing = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    targets = re.findall(r"^make ([a-z-]+) +\S", listing, re.MULTILINE)
+    assert {"help", "setup", "run", "test", "check", "lock"} <= set(targets)
+    plan = subprocess.run(
+        ["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert "obscura serve --port 8000" in plan.stdout
+
+
+def test_running_replaces_the_shell() -> None:
+    """`make run` ends in the server itself, so that a signal to make reaches it."""
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nrun: ")[2]
+    assert recipe.splitlines()[1].strip() == "@exec $(BIN)/obscura serve --port $(PORT)"
+
+
+def test_the_build_machine_runs_the_tests() -> None:
+    """`.ci/run` is executable and ends in `make test`."""
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert script.read_text(encoding="utf-8").splitlines()[-1] == "make test"
