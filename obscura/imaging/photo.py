@@ -1,0 +1,205 @@
+"""The one place that opens a picture.
+
+Every part of the system that needs pixels gets them here: behind the same gate, with the same orientation, in
+the same colours. Boxes found by one part therefore fit the pixels of another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final, TypeAlias, TypeVar
+
+import numpy as np
+from PIL import Image, JpegImagePlugin
+
+from obscura.errors import ObscuraError, TooManyPixelsError, TruncatedPhotoError, UndecodablePhotoError
+from obscura.geometry import Size
+from obscura.imaging import embedded, exif, gate, icc
+from obscura.imaging.containers import riff_chunks
+from obscura.imaging.exif import ExifBlock
+from obscura.imaging.formats import PhotoFormat, PhotoHeader
+from obscura.imaging.pixels import Pixels, Plane, to_rgb, upright
+
+QuantisationTable: TypeAlias = tuple[int, ...]
+"""64 divisors of an 8 x 8 block, row by row."""
+
+_Result = TypeVar("_Result")
+
+_PILLOW_NAMES: Final = {
+    PhotoFormat.JPEG: "JPEG",
+    PhotoFormat.PNG: "PNG",
+    PhotoFormat.WEBP: "WEBP",
+    PhotoFormat.TIFF: "TIFF",
+    PhotoFormat.BMP: "BMP",
+    PhotoFormat.GIF: "GIF",
+}
+_FULL_CHROMA: Final = 0
+_TURNED: Final = 5
+"""The first of the orientations that swap rows and columns."""
+
+DEEP_WARNING: Final = "samples of more than 8 bits were reduced to 8 bits"
+
+
+@dataclass(frozen=True, slots=True)
+class JpegCoding:
+    """How a JPEG was coded, for coding it again at no worse quality and no larger size.
+
+    Attributes
+    ----------
+    tables
+        Quantisation tables of luma and chroma (one for grey pictures), turned with the pixels.
+    subsampling
+        Pillow's number: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0.
+    is_progressive
+        Whether it has several scans.
+    """
+
+    tables: tuple[QuantisationTable, ...]
+    subsampling: int
+    is_progressive: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Photo:
+    """A decoded picture, upright.
+
+    Attributes
+    ----------
+    pixels
+        ``uint8[height, width, 3]``, RGB, as a person sees it: EXIF orientation is applied. The colours under
+        a transparent alpha are the stored ones.
+    alpha
+        ``uint8[height, width]``, or None.
+    header
+        What the file's structure says; its ``size`` is the stored one, `size` here the upright one.
+    orientation
+        The EXIF orientation that was applied, 1..8; invalid values count as 1.
+    icc
+        The colour profile, where it parses and fits the pixels.
+    exif
+        The EXIF block as found, or None.
+    jpeg
+        How a JPEG was coded; None for other formats.
+    is_grey
+        Whether the source has no colours; it is then encoded without any.
+    is_lossless
+        Whether the source was stored without loss.
+    warnings
+        What was lost in decoding, in words.
+    """
+
+    pixels: Pixels
+    alpha: Plane | None
+    header: PhotoHeader
+    orientation: int = 1
+    icc: bytes | None = None
+    exif: ExifBlock | None = None
+    jpeg: JpegCoding | None = None
+    is_grey: bool = False
+    is_lossless: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the upright picture, in pixels."""
+        return Size(self.pixels.shape[1], self.pixels.shape[0])
+
+
+def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
+    """Check a file at the gate and decode its first picture.
+
+    Parameters
+    ----------
+    data
+        All bytes of the file.
+    limits
+        What is allowed; the defaults of `GateLimits` where None.
+
+    Raises
+    ------
+    PhotoError
+        As `gate.check` does; `TruncatedPhotoError` or `UndecodablePhotoError` where the decoder fails.
+    """
+    header = gate.check(data, limits)
+    block = embedded.exif_of(data, header.format)
+    orientation = exif.orientation(block)
+    profile = embedded.profile_of(data, header.format)
+    bare = bytes(embedded.skeleton(data, header.format))
+    image = _guarded(lambda: _load(bare, header.format))
+    colours = _guarded(lambda: to_rgb(image, profile))
+    # Pillow turns a TIFF by itself while loading it, and nothing else.
+    turn = 1 if header.format is PhotoFormat.TIFF else orientation
+    pixels = upright(colours.rgb, turn)
+    return Photo(
+        pixels=pixels,
+        alpha=None if colours.alpha is None else upright(colours.alpha, turn),
+        header=header,
+        orientation=orientation,
+        icc=icc.usable(profile, _profile_mode(image.mode, is_grey=colours.is_grey)),
+        exif=block,
+        jpeg=_jpeg_coding(image, header, turn),
+        is_grey=colours.is_grey,
+        is_lossless=_is_lossless(data, header.format),
+        warnings=(DEEP_WARNING,) if colours.is_reduced or header.bits > 8 else (),  # noqa: PLR2004 - a byte
+    )
+
+
+def _load(data: bytes, photo_format: PhotoFormat) -> Image.Image:
+    """Open and load with the one plugin of the format, so that no other is ever tried on hostile bytes."""
+    image = Image.open(BytesIO(data), formats=[_PILLOW_NAMES[photo_format]])
+    image.load()
+    return image
+
+
+def _guarded(work: Callable[[], _Result]) -> _Result:
+    """Return what ``work`` returns, with whatever Pillow raises turned into an error of ours."""
+    try:
+        return work()
+    except ObscuraError:
+        raise
+    except Image.DecompressionBombError as error:
+        message = "the picture has more pixels than can be decoded"
+        raise TooManyPixelsError(message) from error
+    except Exception as error:
+        # Broad on purpose: on hostile bytes Pillow's plugins raise almost anything.
+        if "truncated" in str(error).lower():
+            message = "the file ends before its picture does"
+            raise TruncatedPhotoError(message) from error
+        message = "the picture cannot be decoded"
+        raise UndecodablePhotoError(message) from error
+
+
+def _profile_mode(mode: str, *, is_grey: bool) -> str:
+    """Return the kind of profile that still fits: none after CMYK and LAB were turned into sRGB."""
+    if mode in ("CMYK", "LAB"):
+        return ""
+    return "L" if is_grey else "RGB"
+
+
+def _jpeg_coding(image: Image.Image, header: PhotoHeader, turn: int) -> JpegCoding | None:
+    """Return how a JPEG was coded, with its tables turned like its pixels; None where it does not tell."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return None
+    selectors = [component[3] for component in image.layer]
+    if not set(selectors) <= set(image.quantization):
+        return None
+    tables = [np.array(image.quantization[selector], np.int64) for selector in selectors]
+    if len(tables) >= 3:  # noqa: PLR2004 - luma and two chroma components, which share a table when written
+        tables = [tables[0], np.minimum(tables[1], tables[2])]
+    if turn >= _TURNED:
+        tables = [table.reshape(8, 8).T.ravel() for table in tables]
+    subsampling = JpegImagePlugin.get_sampling(image)
+    if subsampling < 0 or (turn >= _TURNED and subsampling == 1):
+        subsampling = _FULL_CHROMA  # What cannot be written is written finer, never coarser.
+    return JpegCoding(
+        tuple(tuple(int(value) for value in table) for table in tables[:2]),
+        subsampling,
+        is_progressive=header.scans > len(selectors),
+    )
+
+
+def _is_lossless(data: bytes, photo_format: PhotoFormat) -> bool:
+    """Return whether the pixels were stored as they are."""
+    if photo_format is PhotoFormat.WEBP:
+        return any(chunk.name == b"VP8L" for chunk in riff_chunks(data))
+    return photo_format is not PhotoFormat.JPEG

@@ -1,0 +1,99 @@
+"""From every Pillow mode to 8-bit RGB with an optional alpha channel, and turning pixels upright."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from obscura.imaging import icc
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""``uint8[height, width, 3]``, RGB, upright."""
+
+Plane: TypeAlias = NDArray[np.uint8]
+"""``uint8[height, width]``: alpha, 0 (nothing) to 255 (opaque), or a mask."""
+
+_GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+_DEEP_MODES: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+_BYTE: Final = 255
+_WORD: Final = 65_535
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Colours:
+    """The colours of a decoded picture, as stored (not yet upright).
+
+    Attributes
+    ----------
+    rgb
+        ``uint8[height, width, 3]``.
+    alpha
+        ``uint8[height, width]``, or None where the picture has no transparency.
+    is_grey
+        Whether the source has no colours.
+    is_reduced
+        Whether samples of more than 8 bits were brought down to 8.
+    """
+
+    rgb: Pixels
+    alpha: Plane | None
+    is_grey: bool
+    is_reduced: bool
+
+
+def to_rgb(image: Image.Image, profile: bytes | None) -> Colours:
+    """Return the colours of a loaded picture of any mode; ``profile`` is used for CMYK alone."""
+    if image.mode in _DEEP_MODES:
+        grey = to_bytes(np.asarray(image))
+        return Colours(np.repeat(grey[..., None], 3, axis=2), None, is_grey=True, is_reduced=True)
+    is_grey = image.mode in _GREY_MODES
+    if image.mode == "CMYK":
+        image = icc.cmyk_to_rgb(image, profile)
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA"))
+        rgb, alpha = np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
+        return Colours(rgb, alpha, is_grey, is_reduced=False)
+    return Colours(np.array(image.convert("RGB")), None, is_grey, is_reduced=False)
+
+
+def to_bytes(values: NDArray[Any]) -> Plane:
+    """Return samples of any numeric type as bytes.
+
+    16-bit samples keep their scale (65,535 becomes 255). Wider and floating-point samples have no scale of
+    their own: 0..255 and 0..65,535 are taken as such, anything else is stretched from its least to its
+    largest value; what is not a number becomes 0.
+    """
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # noqa: PLR2004 - 16 bits
+        return ((values.astype(np.uint32) * _BYTE + _WORD // 2) // _WORD).astype(np.uint8)
+    finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
+    if low >= 0.0 and 1.0 < high <= _BYTE:
+        scaled = finite
+    elif low >= 0.0 and _BYTE < high <= _WORD:
+        scaled = finite * (_BYTE / _WORD)
+    else:
+        scaled = (finite - low) / ((high - low) or 1.0) * _BYTE
+    return np.clip(np.rint(scaled), 0, _BYTE).astype(np.uint8)
+
+
+_TURNS: Final[Mapping[int, Callable[[Plane], Plane]]] = MappingProxyType(
+    {
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+        7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+        8: lambda a: a.swapaxes(0, 1)[::-1],
+    }
+)
+
+
+def upright(stored: Plane, orientation: int) -> Plane:
+    """Return ``stored[height, width, ...]`` as a person sees it, by EXIF orientation 1..8, contiguous."""
+    turn = _TURNS.get(orientation)
+    return stored if turn is None else np.ascontiguousarray(turn(stored))

@@ -1,0 +1,69 @@
+"""Which pixels to paint: whole-pixel windows and outlines."""
+
+from typing import NamedTuple, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obscura.geometry import Box, Size
+from obscura.redaction.styles import RegionShape
+
+
+class Window(NamedTuple):
+    """A box with whole-pixel edges inside a picture; ``y2`` and ``x2`` exclusive."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it covers no pixel."""
+        return self.x1 >= self.x2 or self.y1 >= self.y2
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The window as an index into an array of rows and columns."""
+        return slice(self.y1, self.y2), slice(self.x1, self.x2)
+
+
+def window(box: Box, size: Size) -> Window:
+    """Return the pixels of a picture of ``size`` that ``box`` touches."""
+    clipped = box.clip(size).outward()
+    return Window(int(clipped.x1), int(clipped.y1), int(clipped.x2), int(clipped.y2))
+
+
+def mask(box: Box, shape: RegionShape, inside: Window) -> NDArray[np.bool_]:
+    """Return which pixels of a window to paint.
+
+    Parameters
+    ----------
+    box
+        The whole region, not clipped: an ellipse at a picture's edge is a part of the whole ellipse.
+    shape
+        Its outline.
+    inside
+        The part of it that lies in the picture.
+
+    Returns
+    -------
+    ndarray
+        ``bool[inside.height, inside.width]``; a pixel belongs to an ellipse where any point of it does.
+    """
+    match shape:
+        case RegionShape.BOX:
+            return np.ones((inside.y2 - inside.y1, inside.x2 - inside.x1), np.bool_)
+        case RegionShape.ELLIPSE:
+            across = _nearest(inside.x1, inside.x2, (box.x1 + box.x2) / 2) / max(box.width / 2, 0.5)
+            down = _nearest(inside.y1, inside.y2, (box.y1 + box.y2) / 2) / max(box.height / 2, 0.5)
+            covered: NDArray[np.bool_] = across[None, :] ** 2 + down[:, None] ** 2 <= 1.0
+            return covered
+        case _:
+            assert_never(shape)
+
+
+def _nearest(start: int, stop: int, centre: float) -> NDArray[np.float64]:
+    """Return the distance of ``centre`` from the nearest point of each pixel ``start``..``stop``."""
+    left = np.arange(start, stop, dtype=np.float64)
+    return np.maximum(np.maximum(left - centre, centre - (left + 1.0)), 0.0)

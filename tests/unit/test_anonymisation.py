@@ -1,0 +1,195 @@
+"""The use case: a photo and boxes in, a redacted photo and an honest report out."""
+
+import json
+from io import BytesIO
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from obscura import anonymisation
+from obscura.anonymisation import RedactionRequest, Target, Verdict, redact_photo
+from obscura.errors import ProcessingFailedError, TruncatedPhotoError
+from obscura.geometry import Box, Size
+from obscura.imaging import metadata
+from obscura.imaging.encode import EncodedPhoto, EncodeOptions, OutputFormat, encode
+from obscura.imaging.metadata import MetadataPolicy
+from obscura.imaging.photo import Photo, decode
+from obscura.redaction.policy import RedactionPolicy
+from obscura.redaction.regions import Region, grown
+from obscura.redaction.styles import Blur, PixelNoise, RegionShape, Style
+from tests.unit.imaging.samples import FACE, MARKED, MARKER, exif_block, marked_jpeg, portrait, save
+
+TARGETS = [Target("face", Box(*FACE))]
+WHERE = np.s_[55:205, 165:285]
+"""Inside the grown face box."""
+
+
+def test_the_face_is_gone_and_the_rest_is_not() -> None:
+    """A PNG comes back with five cells where the face was and every other pixel as it came."""
+    result = redact_photo(save(Image.fromarray(portrait()), "PNG"), TARGETS)
+    pixels = decode(result.data).pixels
+    painted = grown(TARGETS[0].box)
+    x1, y1, x2, y2 = painted.rounded()
+    assert len(np.unique(pixels[y1:y2, x1:x2].reshape(-1, 3), axis=0)) <= 25
+    outside = np.ones(pixels.shape[:2], bool)
+    outside[y1:y2, x1:x2] = False
+    assert np.array_equal(pixels[outside], portrait()[outside])
+    assert (result.media_type, result.extension, result.size) == ("image/png", ".png", Size(512, 512))
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8, 0, 9])
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_boxes_hit_the_same_face_whatever_the_orientation(name: str, orientation: int) -> None:
+    """Boxes of the upright picture cover the face in the upright output, which needs no turning any more."""
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    upright = Image.fromarray(portrait()[:, :400])
+    stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation in undo else upright
+    exif = Image.Exif()
+    exif[274] = orientation
+    result = redact_photo(save(stored, name, exif=exif), TARGETS)
+    with Image.open(BytesIO(result.data)) as image:
+        assert image.getexif().get(274, 1) == 1
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    assert result.size == Size(400, 512)
+    change = np.abs(pixels - np.asarray(upright)).mean(axis=2)
+    assert change[WHERE].mean() > 15
+    assert change[250:].mean() < 5
+
+
+@pytest.mark.parametrize("name", sorted(MARKED))
+@pytest.mark.parametrize("policy", list(MetadataPolicy))
+@pytest.mark.parametrize("output", [OutputFormat.SAME, OutputFormat.JPEG])
+def test_private_markers_are_in_no_output(name: str, policy: MetadataPolicy, output: OutputFormat) -> None:
+    """Texts, thumbnails, previews and trailers of the source are gone under every policy."""
+    request = RedactionRequest(metadata=policy, output=output)
+    result = redact_photo(MARKED[name](), [Target("face", Box(50, 40, 120, 110))], request)
+    assert MARKER not in result.data
+    assert result.data.count(b"\xff\xd8\xff\xe0\x00\x10JFIF") <= 1
+    removed = set(result.report.metadata_removed)
+    assert "xmp" in removed
+    assert not removed & set(metadata.found(result.data))
+
+
+def test_keep_safe_keeps_time_and_place() -> None:
+    """What was asked to be kept is in the output and in the report, what was not is named as removed."""
+    result = redact_photo(marked_jpeg(6), TARGETS, RedactionRequest(metadata=MetadataPolicy.KEEP_SAFE))
+    with Image.open(BytesIO(result.data)) as image:
+        exif = image.getexif()
+    assert exif[306] == "2024:05:06 07:08:09"
+    assert exif[274] == 1
+    assert exif.get_ifd(34853)[1] == "N"
+    assert result.report.metadata_kept == ("exif", "gps")
+    assert {"exif_thumbnail", "maker_note", "mpf", "comment"} <= set(result.report.metadata_removed)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_kept_metadata_can_be_written_in_every_format(name: str) -> None:
+    """Camera, time and place come through in each format that is written."""
+    source = save(Image.fromarray(portrait()[:128, :128]), name, exif=exif_block(3))
+    result = redact_photo(source, [], RedactionRequest(metadata=MetadataPolicy.KEEP_SAFE))
+    with Image.open(BytesIO(result.data)) as image:
+        exif = image.getexif()
+    assert (exif[272], exif.get(274, 1)) == ("Camera model", 1)
+    assert exif.get_ifd(34665)[42036] == "Lens"
+    assert exif.get_ifd(34853)[3] == "E"
+    assert MARKER not in result.data
+
+
+def test_the_report_is_json_and_says_what_was_done() -> None:
+    """Counts, styles, boxes, metadata, warnings and verdict are there, in JSON types."""
+    targets = [*TARGETS, Target("face", Box(300, 300, 310, 312)), Target("plate", Box(20, 400, 220, 460))]
+    request = RedactionRequest(RedactionPolicy().with_style(Blur()))
+    report = redact_photo(marked_jpeg(), targets, request).report.as_dict()
+    assert json.loads(json.dumps(report)) == report
+    assert report["verdict"] == "clean"
+    assert report["hidden"] == {"face": 2, "plate": 1}
+    assert report["styles"] == {"face": "blur (cosmetic)", "plate": "solid"}
+    assert report["regions"][2] == [0, 391, 250, 469]
+    assert "exif_thumbnail" in report["metadata_removed"]
+    assert any("cosmetic" in warning for warning in report["warnings"])
+
+
+def test_without_boxes_nothing_was_found() -> None:
+    """A photo without boxes comes back stripped, and the verdict does not call it clean."""
+    result = redact_photo(marked_jpeg(), [])
+    assert result.report.verdict is Verdict.NOTHING_FOUND
+    assert MARKER not in result.data
+
+
+def test_a_box_outside_the_picture_is_told_and_not_counted() -> None:
+    """Nothing is claimed for a box that covers no pixel."""
+    report = redact_photo(marked_jpeg(), [Target("face", Box(900, 900, 950, 950))]).report
+    assert (report.verdict, report.hidden) == (Verdict.NOTHING_FOUND, {})
+    assert report.warnings == ("1 boxes lie outside the picture",)
+
+
+@pytest.mark.parametrize("opacity", [0, 130])
+@pytest.mark.parametrize("output", [OutputFormat.SAME, OutputFormat.WEBP, OutputFormat.JPEG])
+def test_a_face_hidden_by_transparency_is_hidden_for_good(opacity: int, output: OutputFormat) -> None:
+    """Colours under alpha are redacted like any others: making the output opaque shows no face."""
+    rgba = Image.fromarray(portrait()).convert("RGBA")
+    rgba.putalpha(opacity)
+    result = redact_photo(save(rgba, "PNG"), TARGETS, RedactionRequest(output=output))
+    with Image.open(BytesIO(result.data)) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    detail = np.abs(np.diff(pixels[WHERE], axis=1))
+    assert (detail.max(axis=2) > 12).mean() < 0.1
+
+
+@pytest.mark.parametrize("style", [Blur(), PixelNoise()])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_every_style_passes_its_own_check(style: Style, mode: str) -> None:
+    """The check after redaction accepts what each style paints, also after strong compression."""
+    source = save(Image.fromarray(portrait()).convert(mode), "JPEG", quality=12)
+    policy = RedactionPolicy(shape=RegionShape.ELLIPSE).with_style(style)
+    assert redact_photo(source, TARGETS, RedactionRequest(policy)).report.verdict is Verdict.CLEAN
+
+
+def test_a_flat_region_is_clean() -> None:
+    """Where there is nothing to be seen, nothing has to change."""
+    flat = save(Image.new("RGB", (200, 200), (90, 120, 40)), "PNG")
+    targets = [Target("plate", Box(20, 20, 120, 80))]
+    assert redact_photo(flat, targets).report.verdict is Verdict.CLEAN
+
+
+def test_painting_that_paints_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken painter ends in an error, never in a picture."""
+
+    def idle(pixels: NDArray[np.uint8], regions: list[Region]) -> NDArray[np.uint8]:
+        return pixels.copy()
+
+    monkeypatch.setattr(anonymisation, "paint", idle)
+    with pytest.raises(ProcessingFailedError, match="still to be seen"):
+        redact_photo(marked_jpeg(), TARGETS)
+
+
+def test_an_encoder_that_writes_the_original_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that does not show what was painted ends in an error."""
+
+    def stale(photo: Photo, options: EncodeOptions) -> EncodedPhoto:
+        original = decode(marked_jpeg())
+        return encode(original, options)
+
+    monkeypatch.setattr(anonymisation, "encode", stale)
+    with pytest.raises(ProcessingFailedError, match="still to be seen"):
+        redact_photo(marked_jpeg(), TARGETS)
+
+
+def test_metadata_that_comes_along_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with a comment in it ends in an error."""
+
+    def chatty(photo: Photo, options: EncodeOptions) -> EncodedPhoto:
+        done = encode(photo, options)
+        return EncodedPhoto(done.data + MARKER, done.format)
+
+    monkeypatch.setattr(anonymisation, "encode", chatty)
+    with pytest.raises(ProcessingFailedError, match="metadata"):
+        redact_photo(marked_jpeg(), TARGETS)
+
+
+def test_a_broken_photo_is_the_senders_error() -> None:
+    """What cannot be opened is no failure of the processing."""
+    with pytest.raises(TruncatedPhotoError):
+        redact_photo(save(Image.fromarray(portrait()), "JPEG")[:9000], TARGETS)
