@@ -125,7 +125,7 @@ class System:
             arguments = ["--socket", self._socket, "--data-dir", str(place.data_dir.resolve())]
             self._parts.insert(0, Part("valkey", arguments))
         self._environment = self._make_environment()
-        self._stop_asked = False
+        self.stop_asked = False
 
     def _make_environment(self) -> dict[str, str]:
         environment = dict(os.environ)
@@ -148,7 +148,7 @@ class System:
         for part in self._parts:
             part.start(self._environment)
         deadline = time.monotonic() + READY_S
-        while not self._stop_asked and not self._is_ready():
+        while not self.stop_asked and not self._is_ready():
             dead = next((part for part in self._parts if part.has_died), None)
             if dead is not None:
                 message = f"the {dead.role} could not start (its own message is above)"
@@ -174,9 +174,9 @@ class System:
         EmbeddedServerError
             If a part dies again and again.
         """
-        while not self._stop_asked:
+        while not self.stop_asked:
             for part in self._parts:
-                if part.has_died and not self._stop_asked:
+                if part.has_died and not self.stop_asked:
                     if not part.may_restart():
                         message = f"the {part.role} keeps dying"
                         raise EmbeddedServerError(message)
@@ -185,7 +185,7 @@ class System:
 
     def ask_to_stop(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         """Make ``start`` and ``watch`` return; also a signal handler."""
-        self._stop_asked = True
+        self.stop_asked = True
 
     def stop(self) -> None:
         """End all parts, the gateway first, so that nothing is accepted that nobody will work on."""
@@ -219,6 +219,8 @@ def run(place: Place, greeting: str, *, bocashi_only: bool = False) -> int:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, system.ask_to_stop)
             with system:
+                if system.stop_asked:
+                    return 0
                 print(greeting.format(address=place.address), flush=True)  # noqa: T201 - for the person at the terminal
                 system.watch()
     except EmbeddedServerError as error:

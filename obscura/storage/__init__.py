@@ -1,6 +1,5 @@
 """Photos by key. Four verbs - put, get, delete, size - over obstore's stores."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +85,8 @@ class Storage:
     def delete(self, key: str) -> bool:
         """Erase ``key``; return whether it was there."""
         try:
+            # Not every store says whether there was something to delete.
+            self.size(key)
             with _translated(key):
                 obstore.delete(self._store, key)
         except MissingObjectError:
@@ -118,5 +119,9 @@ class Storage:
         """Raise ``StorageUnavailableError`` unless something can be written and erased now."""
         if self._folder is None:
             return
-        with _translated("check"), tempfile.NamedTemporaryFile(dir=self._folder, prefix=".check"):
-            shutil.disk_usage(self._folder)
+        try:
+            with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".check") as probe:
+                probe.write(b"x")
+        except OSError as error:
+            message = f"nothing can be written to the photo storage ({error.strerror})"
+            raise StorageUnavailableError(message) from error
