@@ -69,8 +69,9 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "visibility_timeout": visibility_s,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # A step whose broker connection is lost would be handed out again: stop working on it.
-        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        # A step goes on when the broker connection is lost: its outcome goes to the ledger, and should its
+        # message come again, the ledger refuses a second one.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_soft_shutdown_timeout": 30.0,
         # Memory that a decoder leaks is given back now and then.
         "worker_max_tasks_per_child": 2000,

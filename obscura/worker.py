@@ -8,10 +8,11 @@ import os
 import secrets
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 # Celery reads this when it is imported: SIGTERM ends a worker within worker_soft_shutdown_timeout
 # and gives unfinished steps back, instead of waiting for the hard limit.
@@ -21,6 +22,8 @@ import structlog
 from celery import Celery, Task, bootsteps
 from celery.exceptions import SecurityWarning, SoftTimeLimitExceeded
 from celery.signals import worker_process_init
+from celery.worker import state
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from obscura.broker import make_celery, send
@@ -40,8 +43,9 @@ from obscura.storage import MissingObjectError, Storage
 
 __all__ = ["Handler", "Runtime", "Service", "Tools", "concurrency", "serve", "threads"]
 
-SERVICE_RETRIES = 5
-SERVICE_RETRY_S = 2
+T = TypeVar("T")
+PATIENCE_S = 30.0
+AGAIN_S = 0.5
 log = structlog.get_logger(__name__)
 
 
@@ -80,6 +84,23 @@ def threads(settings: Settings) -> int:
     return settings.threads or max(1, len(os.sched_getaffinity(0)) // concurrency(settings))
 
 
+def patiently(work: Callable[[], T]) -> T:
+    """Return the outcome of ``work``, tried again while a service is away, for ``PATIENCE_S`` at most.
+
+    Nothing is lost by waiting here: with the broker away there is nothing else to do, and a message given
+    back to a broker that does not answer would hold its place in the consumer for ever.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return work()
+        except ServiceError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("service_away", code=error.code)
+        time.sleep(AGAIN_S)
+
+
 class Runtime:
     """What one worker process holds: ledger, storage, and a handler per service."""
 
@@ -98,25 +119,23 @@ class Runtime:
         Raises
         ------
         ServiceError
-            If ledger, queue or storage is away: the caller tries again later.
+            If ledger or queue stay away for longer than a step may wait: the reaper finds the step again.
         """
         calls = self._ledger.calls
-        token = secrets.token_hex(8)
-        claimed = self._ledger.run(calls.claim(request.job_id, request.step, token, takeover=takeover))
+        claim = calls.claim(request.job_id, request.step, secrets.token_hex(8), takeover=takeover)
+        claimed = patiently(lambda: self._ledger.run(claim))
         if claimed is None:
             log.info("step_not_claimed")
             return
         try:
-            fields = self._handlers[request.step](claimed)
-        except ServiceError:
-            raise
+            fields = patiently(lambda: self._handlers[request.step](claimed))
         except Exception as error:  # noqa: BLE001 - whatever a photo does to a decoder, its owner gets an answer
             self._end_with_error(claimed, _as_answer(error))
         else:
             self._end(claimed, fields)
 
     def _end(self, claimed: Claimed, fields: Mapping[str, str]) -> None:
-        outcome = self._ledger.run(self._ledger.calls.complete(claimed, fields))
+        outcome = patiently(lambda: self._ledger.run(self._ledger.calls.complete(claimed, fields)))
         if not outcome.accepted:
             log.warning("step_outcome_refused")
             # Erased or taken over meanwhile: what this step stored belongs to nobody.
@@ -125,13 +144,17 @@ class Runtime:
             return
         row = claimed.row
         for step in outcome.next_steps:
-            send(self._app, StepRequest(job_id=row.id, step=step, request_id=row.request_id))
+            self._send(StepRequest(job_id=row.id, step=step, request_id=row.request_id))
         if outcome.finished and row.options.retain == 0:
             self._erase_photo(row.photo)
 
+    def _send(self, request: StepRequest) -> None:
+        patiently(lambda: send(self._app, request))
+
     def _end_with_error(self, claimed: Claimed, error: ObscuraError) -> None:
         log.warning("step_failed", code=error.code)
-        if self._ledger.run(self._ledger.calls.fail(claimed, error.code, error.message)):
+        fail = self._ledger.calls.fail(claimed, error.code, error.message)
+        if patiently(lambda: self._ledger.run(fail)):
             self._erase_photo(claimed.row.photo)
 
     def _erase_photo(self, key: str) -> None:
@@ -160,11 +183,10 @@ def _register(app: Celery, service: Service, runtime: Callable[[], Runtime]) -> 
         redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
         with structlog.contextvars.bound_contextvars(request_id=request.request_id, step=request.step.value):
             try:
-                runtime().run(request, takeover=redelivered or task.request.retries > 0)
+                runtime().run(request, takeover=redelivered)
             except ServiceError as error:
-                log.warning("step_put_off", code=error.code)
-                # Beyond the last try the reaper finds the step when its lease has run out.
-                raise task.retry(countdown=SERVICE_RETRY_S, max_retries=SERVICE_RETRIES) from error
+                # The stack says nothing that the code does not.
+                log.error("step_given_up", code=error.code)  # noqa: TRY400 - see above
 
     app.task(run, name=service.spec.name, bind=True, shared=False)
 
@@ -179,10 +201,11 @@ class _Timer(Protocol):
 
 class _Consumer(Protocol):
     timer: _Timer
+    task_consumer: Any
 
 
 class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no type hints
-    """Says from the consumer's own event loop that messages are being fetched."""
+    """Says from the consumer's own event loop that messages are fetched, and sees to it that they are."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     queues: Sequence[Queue] = ()
@@ -192,18 +215,27 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
         super().__init__(parent)
         self._entry: _Entry | None = None
         self._ledger = Ledger(self.settings or Settings())
+        self._was_stuck = False
 
-    def start(self, parent: "_Consumer") -> None:
+    def start(self, parent: _Consumer) -> None:
         """Begin when the consumer does."""
-        self._beat()
-        self._entry = parent.timer.call_repeatedly(BEAT_S, self._beat)
+        self._was_stuck = False
+        self._entry = parent.timer.call_repeatedly(BEAT_S / 2, lambda: self._beat(parent))
 
-    def stop(self, _parent: "_Consumer") -> None:
+    def stop(self, _parent: _Consumer) -> None:
         """End when the consumer does."""
         if self._entry is not None:
             self._entry.cancel()
 
-    def _beat(self) -> None:
+    def _beat(self, parent: _Consumer) -> None:
+        # A message whose acknowledgement met a broker that was away keeps its place in the prefetch window:
+        # the window stays full with nothing in work, and nothing is fetched ever again.
+        is_stuck = not parent.task_consumer.channel.qos.can_consume() and not state.reserved_requests
+        if is_stuck and self._was_stuck:
+            message = "the consumer's window is full of messages that nobody works on"
+            # A connection error out of a timer makes celery connect anew, with an empty window.
+            raise RedisConnectionError(message)
+        self._was_stuck = is_stuck
         try:
             for queue in self.queues:
                 Heartbeats.consuming(self._ledger.client, queue)

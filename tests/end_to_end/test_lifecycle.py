@@ -89,6 +89,33 @@ def test_killed_workers_lose_no_photo(tmp_path: Path, portrait: Path) -> None:
     assert running.stop() == 0
 
 
+@needs_proc
+def test_a_killed_broker_loses_no_photo(tmp_path: Path, portrait: Path) -> None:
+    """With the broker killed under load it comes back, and each accepted job ends in SUCCESS."""
+    running = RunningSystem("standalone", tmp_path / "data")
+    running.wait_until_ready()
+    with httpx.Client(base_url=running.url, timeout=60) as client:
+        photo = portrait.read_bytes()
+        tasks = [client.post("/blur", files={"file": photo}).json()["task_id"] for _ in range(12)]
+        for pid in processes_of(running.data_dir):
+            if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
+                os.kill(pid, signal.SIGKILL)
+        refused = client.post("/blur", files={"file": photo})
+        assert refused.status_code in {200, 503}
+        wait_until_ready(client)
+        assert {finished(client, task)["status"] for task in tasks} == {"SUCCESS"}
+        assert client.get("/readyz").status_code == 200
+    assert running.stop() == 0
+
+
+def wait_until_ready(client: httpx.Client) -> None:
+    """Wait until the gateway has its ledger back."""
+    deadline = time.monotonic() + 20
+    while client.get("/readyz").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_a_port_in_use_is_a_clear_error(system: RunningSystem, tmp_path: Path) -> None:
     """The message names the port; nothing is started."""
     command = [
