@@ -45,9 +45,11 @@ $(VENV)/.bootstrap: requirements/bootstrap.lock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.lock
 	@touch $@
 
-$(VENV)/.run: $(VENV)/.bootstrap requirements/run.lock pyproject.toml
+$(VENV)/.run: $(VENV)/.bootstrap requirements/run.lock pyproject.toml $(wildcard obscura/jpeg/native/*)
 	$(UV) install $(INTO) --quiet --require-hashes -r requirements/run.lock
 	$(UV) install $(INTO) --quiet --no-deps --no-build-isolation --editable .
+	@# The fast engine of the lossless splice, where there is a C compiler; without one a slower engine steps in.
+	$(BIN)/python -m obscura.jpeg.build
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements/test.lock
@@ -80,6 +82,10 @@ up: ## the same in containers, published on this machine only (PORT=8000)
 .PHONY: test
 test: check ## every check and every test that takes less than minutes
 	$(BIN)/pytest -m "not slow"
+
+.PHONY: attacks
+attacks: $(VENV)/.test ## tries to undo redactions and prints how far it gets (docs/privacy.md)
+	$(BIN)/python -m benchmarks.attacks
 
 .PHONY: test-slow
 test-slow: $(VENV)/.test ## the tests that take minutes

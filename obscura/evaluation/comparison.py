@@ -91,7 +91,9 @@ def steps(photo_count: int, peer_count: int) -> int:
     return photo_count + peer_count * min(photo_count, TIMED_PHOTOS)
 
 
-def _seen(photos: Sequence[LabelledPhoto], sizes: Sequence[Size], found: Sequence[Found]) -> tuple[Photo, ...]:
+def _seen(
+    photos: Sequence[LabelledPhoto], sizes: Sequence[Size], found: Sequence[Found]
+) -> tuple[Photo, ...]:
     return tuple(
         Photo(corners(photo.labels, size), boxes, scores, corners(photo.ignored, size))
         for photo, size, (boxes, scores) in zip(photos, sizes, found, strict=True)

@@ -140,6 +140,8 @@ def _box(line: str, place: str) -> tuple[float, ...]:
         message = f"{place}: the class is a whole number from 0, not {words[0]}"
         raise InvalidRequestError(message)
     if not all(0.0 <= value <= MAX_SHARE for value in values) or 0.0 in values[2:]:
-        message = f"{place}: cx cy w h are shares of the photo, 0..1, with sides above 0: {' '.join(words[1:])}"
+        message = (
+            f"{place}: cx cy w h are shares of the photo, 0..1, with sides above 0: {' '.join(words[1:])}"
+        )
         raise InvalidRequestError(message)
     return tuple(values)

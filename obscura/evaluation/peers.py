@@ -93,7 +93,11 @@ class Haar:
 
     def __init__(self, class_name: str) -> None:
         file, self._equalises = HAAR_CASCADES[class_name]
-        self._cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / file))
+        path = Path(cv2.__file__).parent / "data" / file
+        if not path.is_file():
+            message = f"this OpenCV carries no {file}; the package opencv-python-headless does"
+            raise BackendUnavailableError(message)
+        self._cascade = cv2.CascadeClassifier(str(path))
 
     def detect(self, pixels: Pixels, min_score: float) -> Found:
         """Return the objects; see `Peer.detect`."""

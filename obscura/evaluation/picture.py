@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,15 +53,28 @@ class _Chart:
 
     def points(self, across: Floats, up: Floats) -> list[tuple[float, float]]:
         """Return where values lie in the picture."""
-        left, top, right, bottom = self.frame
-        columns = left + self.across.place(across) * (right - left)
-        rows = bottom - self.up.place(up) * (bottom - top)
-        return list(zip(columns.tolist(), rows.tolist(), strict=True))
+        return list(zip(self.columns(across), self.rows(up), strict=True))
+
+    def columns(self, values: Floats | None = None) -> list[float]:
+        """Return where values lie from left to right; those marked when left out."""
+        left, _, right, _ = self.frame
+        values = np.array(self.across.marks) if values is None else values
+        columns: list[float] = (left + self.across.place(values) * (right - left)).tolist()
+        return columns
+
+    def rows(self, values: Floats | None = None) -> list[float]:
+        """Return where values lie from top to bottom; those marked when left out."""
+        _, top, _, bottom = self.frame
+        values = np.array(self.up.marks) if values is None else values
+        rows: list[float] = (bottom - self.up.place(values) * (bottom - top)).tolist()
+        return rows
 
 
-_PRECISION = _Chart((80, 50, 590, 480), _Axis("recall", SHARES, np.array), _Axis("precision", SHARES, np.array))
+_PRECISION = _Chart(
+    (80, 64, 590, 480), _Axis("recall", SHARES, np.array), _Axis("precision", SHARES, np.array)
+)
 _MISSES = _Chart(
-    (710, 50, 1220, 480),
+    (710, 64, 1220, 480),
     _Axis("false boxes per photo", FALSE_BOXES, np.log),
     _Axis("share missed", MISSED_SHARES, np.log),
 )
@@ -83,6 +95,8 @@ def draw_curves(curves: Sequence[tuple[str, Curve]], title: str) -> Image.Image:
     size = (WIDTH * SMOOTHING, HEIGHT * SMOOTHING)
     lines = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(lines)
+    for chart in (_PRECISION, _MISSES):
+        _grid(draw, chart)
     for (_, curve), colour in zip(curves, _colours(len(curves)), strict=True):
         _line(draw, _PRECISION.points(curve.recall, curve.precision), colour)
         _line(draw, _MISSES.points(curve.false_per_photo, 1.0 - curve.recall), colour)
@@ -90,7 +104,7 @@ def draw_curves(curves: Sequence[tuple[str, Curve]], title: str) -> Image.Image:
     draw = ImageDraw.Draw(picture)
     for chart in (_PRECISION, _MISSES):
         _frame(draw, chart)
-    draw.text((80, 14), title, fill="black", font=ImageFont.load_default(18))
+    draw.text((12, 6), title, fill="black", font=ImageFont.load_default(18))
     left = 80.0
     for (name, _), colour in zip(curves, _colours(len(curves)), strict=True):
         draw.rectangle((left, 540, left + 18, 544), fill=colour)
@@ -111,16 +125,19 @@ def _line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: 
         draw.circle((across, up), 2.0 * SMOOTHING, fill=colour)
 
 
+def _grid(draw: ImageDraw.ImageDraw, chart: _Chart) -> None:
+    left, top, right, bottom = (edge * SMOOTHING for edge in chart.frame)
+    for column in (place * SMOOTHING for place in chart.columns()):
+        draw.line((column, top, column, bottom), fill="#dddddd", width=SMOOTHING)
+    for row in (place * SMOOTHING for place in chart.rows()):
+        draw.line((left, row, right, row), fill="#dddddd", width=SMOOTHING)
+
+
 def _frame(draw: ImageDraw.ImageDraw, chart: _Chart) -> None:
     left, top, right, bottom = chart.frame
-    corner_across, corner_up = np.array(chart.across.marks[0]), np.array(chart.up.marks[0])
-    for mark in chart.across.marks:
-        ((column, _),) = chart.points(np.array([mark]), corner_up[None])
-        draw.line((column, top, column, bottom), fill="#dddddd")
+    for mark, column in zip(chart.across.marks, chart.columns(), strict=True):
         draw.text((column, bottom + 6), f"{mark:g}", fill="black", font=_font(), anchor="mt")
-    for mark in chart.up.marks:
-        ((_, row),) = chart.points(corner_across[None], np.array([mark]))
-        draw.line((left, row, right, row), fill="#dddddd")
+    for mark, row in zip(chart.up.marks, chart.rows(), strict=True):
         draw.text((left - 6, row), f"{mark:g}", fill="black", font=_font(), anchor="rm")
     draw.rectangle(chart.frame, outline="black")
     draw.text(((left + right) / 2, bottom + 26), chart.across.name, fill="black", font=_font(), anchor="mt")
@@ -128,4 +145,4 @@ def _frame(draw: ImageDraw.ImageDraw, chart: _Chart) -> None:
 
 
 def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(math.ceil(12.5))
+    return ImageFont.load_default(13)
