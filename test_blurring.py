@@ -30,7 +30,7 @@ def blur_faces(url: str, path: Path) -> bytes:
 
 @pytest.mark.end_to_end
 def test_blurring(system_url: str, portrait: Path) -> None:
-    """The picture that comes back shows the same scene with no face in it."""
+    """The picture that comes back has no face in it, and is the same to the bit everywhere else."""
     x1, y1, x2, y2 = detect_faces(system_url, portrait)["face_1"]["facial_area"]
     before = np.asarray(Image.open(portrait).convert("RGB")).astype(int)
     after = np.asarray(Image.open(io.BytesIO(blur_faces(system_url, portrait))).convert("RGB")).astype(int)
@@ -40,7 +40,7 @@ def test_blurring(system_url: str, portrait: Path) -> None:
     outside = changed.copy()
     margin = (y2 - y1) // 2
     outside[max(0, y1 - margin) : y2 + margin, max(0, x1 - margin) : x2 + margin] = 0
-    assert outside.mean() < 2, "something else than the face has changed"
+    assert not outside.any(), "something else than the face has changed"
 
 
 def main() -> int:

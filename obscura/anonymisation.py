@@ -8,15 +8,19 @@ from typing import Any, Final
 
 import numpy as np
 
+from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.errors import PhotoError, ProcessingFailedError
 from obscura.geometry import Box, Size
 from obscura.imaging import metadata
-from obscura.imaging.encode import EncodedPhoto, EncodeOptions, OutputFormat, encode, on_white
+from obscura.imaging.embedded import exif_of
+from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode, on_white
+from obscura.imaging.exif import ORIENTATION
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.gate import GateLimits
-from obscura.imaging.metadata import MetadataPolicy
 from obscura.imaging.photo import Photo, decode
 from obscura.imaging.pixels import Pixels
+from obscura.jpeg.errors import NotSpliceableError
+from obscura.jpeg.splice import SplicedPhoto, splice
 from obscura.redaction.masks import Window, mask, window
 from obscura.redaction.paint import paint, paint_alpha
 from obscura.redaction.policy import RedactionPolicy, regions_for
@@ -83,6 +87,9 @@ class RedactionReport:
         Kinds of metadata in the output.
     warnings
         What the user ought to know, in words.
+    lossless
+        Which blocks of a JPEG were replaced, all others being the same numbers as before; None where the
+        picture was encoded as a whole.
     """
 
     verdict: Verdict
@@ -92,6 +99,7 @@ class RedactionReport:
     metadata_removed: tuple[str, ...]
     metadata_kept: tuple[str, ...]
     warnings: tuple[str, ...]
+    lossless: SplicedPhoto | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON types."""
@@ -103,6 +111,13 @@ class RedactionReport:
             "metadata_removed": list(self.metadata_removed),
             "metadata_kept": list(self.metadata_kept),
             "warnings": list(self.warnings),
+            "lossless": None
+            if self.lossless is None
+            else {
+                "engine": self.lossless.engine,
+                "blocks_touched": self.lossless.blocks_touched,
+                "blocks_total": self.lossless.blocks_total,
+            },
         }
 
 
@@ -124,6 +139,8 @@ class _Redaction:
     before: Photo
     after: Photo
     encoded: EncodedPhoto
+    spliced: SplicedPhoto | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def redact_photo(
@@ -156,7 +173,7 @@ def redact_photo(
     """
     request = request or RedactionRequest()
     regions = regions_for(targets, request.policy)
-    redaction = _repaint(data, regions, request)
+    redaction = _redact(data, regions, request)
     kept = _require_hidden(redaction, regions, request)
     return RedactedPhoto(
         data=redaction.encoded.data,
@@ -167,13 +184,29 @@ def redact_photo(
     )
 
 
-def _repaint(data: bytes, regions: Sequence[Region], request: RedactionRequest) -> _Redaction:
-    """Redact by decoding, painting and encoding.
-
-    The one step that a lossless splice of a JPEG will replace: it too ends in a `_Redaction`, which is then
-    checked and reported alike.
-    """
+def _redact(data: bytes, regions: Sequence[Region], request: RedactionRequest) -> _Redaction:
+    """Hide regions: in place where a JPEG goes in and out, by painting and encoding otherwise."""
     before = decode(data, request.limits)
+    is_jpeg = before.header.format is PhotoFormat.JPEG
+    if not (is_jpeg and request.output in {OutputFormat.SAME, OutputFormat.JPEG}):
+        return _repaint(before, regions, request)
+    try:
+        return _splice(data, before, regions, request)
+    except NotSpliceableError as error:
+        warning = f"the picture was encoded again as a whole: {error.message}"
+        return replace(_repaint(before, regions, request), warnings=(warning,))
+
+
+def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> _Redaction:
+    """Redact without decoding: every coefficient outside the regions stays as it is."""
+    exif = metadata.kept_exif(before.exif, request.metadata)
+    spliced = splice(data, regions, orientation=before.orientation, icc=before.icc, exif=exif)
+    encoded = EncodedPhoto(spliced.data, PhotoFormat.JPEG)
+    return _Redaction(before, _open_again(encoded, request.limits), encoded, spliced)
+
+
+def _repaint(before: Photo, regions: Sequence[Region], request: RedactionRequest) -> _Redaction:
+    """Redact by painting and encoding."""
     alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
     after = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
     exif = metadata.kept_exif(before.exif, request.metadata)
@@ -189,6 +222,8 @@ def _require_hidden(
     """
     encoded = redaction.encoded
     kept = metadata.found(encoded.data, encoded.format)
+    if redaction.spliced is not None and _holds_only_orientation(encoded):
+        kept = tuple(kind for kind in kept if kind != "exif")
     if not set(kept) <= _KEPT_KINDS[request.metadata]:
         message = "the redacted photo still carries metadata that was to be removed"
         raise ProcessingFailedError(message)
@@ -199,13 +234,7 @@ def _require_hidden(
 
 def _require_painted(redaction: _Redaction, regions: Sequence[Region], limits: GateLimits) -> None:
     """Check that the finished file shows what was painted, and not what was there before."""
-    # What is written may be longer than what may be sent in: no limit on the length of our own file.
-    own_limits = replace(limits, max_bytes=len(redaction.encoded.data))
-    try:
-        result = decode(redaction.encoded.data, own_limits)
-    except PhotoError as error:
-        message = "the redacted photo cannot be opened again"
-        raise ProcessingFailedError(message) from error
+    result = redaction.after if redaction.spliced else _open_again(redaction.encoded, limits)
     if result.size != redaction.before.size:
         message = "the redacted photo has another size than the photo"
         raise ProcessingFailedError(message)
@@ -215,6 +244,23 @@ def _require_painted(redaction: _Redaction, regions: Sequence[Region], limits: G
     if not all(_is_hidden(region, redaction.before, views) for region in regions):
         message = "an object is still to be seen in the redacted photo"
         raise ProcessingFailedError(message)
+
+
+def _open_again(encoded: EncodedPhoto, limits: GateLimits) -> Photo:
+    """Decode a finished file; raise ProcessingFailedError where that fails."""
+    # What is written may be longer than what may be sent in: no limit on the length of our own file.
+    own_limits = replace(limits, max_bytes=len(encoded.data))
+    try:
+        return decode(encoded.data, own_limits)
+    except PhotoError as error:
+        message = "the redacted photo cannot be opened again"
+        raise ProcessingFailedError(message) from error
+
+
+def _holds_only_orientation(encoded: EncodedPhoto) -> bool:
+    """Return whether the only EXIF tag is the orientation, which a spliced picture needs."""
+    block = exif_of(encoded.data, encoded.format)
+    return block is not None and set(block.main) <= {ORIENTATION} and not block.exif and not block.gps
 
 
 def _stored(photo: Photo) -> Pixels:
@@ -269,8 +315,10 @@ def _report(
         regions=tuple(inside for _, inside in painted),
         metadata_removed=tuple(kind for kind in found if kind not in kept),
         metadata_kept=kept,
+        lossless=redaction.spliced,
         warnings=(
-            *redaction.before.warnings,
+            *(() if redaction.spliced else redaction.before.warnings),
+            *redaction.warnings,
             *_warnings(redaction, styles.values(), len(windows) - len(painted)),
         ),
     )

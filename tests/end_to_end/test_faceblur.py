@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from tests import photos
 
@@ -127,8 +127,10 @@ def test_boxes_and_redaction_follow_the_exif_orientation(client: httpx.Client, o
     assert body["image"] == {"width": 400, "height": 512}
     assert iou(tuple(body["result"]["face_1"]["facial_area"]), face) > 0.5
     picture = picture_in(work(client, "/blur_faces", photo))
+    # The stored pixels stay as they are, and the orientation is the only tag that comes along.
+    assert dict(picture.getexif()) == ({} if orientation == 1 else {photos.ORIENTATION_TAG: orientation})
+    picture = ImageOps.exif_transpose(picture)
     assert picture.size == (400, 512)
-    assert picture.getexif().get(photos.ORIENTATION_TAG, 1) == 1
     assert is_hidden(upright, picture, (face[0], face[1], face[2], face[3]))
 
 
@@ -282,31 +284,36 @@ def test_nothing_of_the_metadata_comes_out(client: httpx.Client) -> None:
     assert "exif" in body["report"]["metadata_removed"]
 
 
-def test_real_photos_of_groups(client: httpx.Client, shared_pack: Any) -> None:
-    """On real photos of several people most labelled faces are found, and what is found is hidden."""
+def labelled_faces(label: Path, size: tuple[int, int], least_height: int) -> list[tuple[float, ...]]:
+    """Return the boxes of a YOLO label file that are at least so many pixels high."""
+    width, height = size
+    rows = [[float(number) for number in line.split()[1:]] for line in label.read_text().splitlines()]
+    return [
+        ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
+        for x, y, w, h in rows
+        if h * height >= least_height
+    ]
+
+
+def test_clear_faces_on_real_photos_are_found(client: httpx.Client, shared_pack: Any) -> None:
+    """On portraits and match photos that training never saw, 19 of 20 faces from 24 pixels up are found."""
     pack = shared_pack("faces")
     labelled, found = 0, 0
-    chosen = [
+    labels = [
         path
-        for path in sorted((pack / "labels" / "val").glob("eden_*.txt"))
-        if len(path.read_text().split()) >= 25
+        for path in sorted((pack / "labels" / "val").glob("*.txt"))
+        if path.name.startswith(("wm_", "sport_"))
     ]
-    for label in chosen[:6]:
+    for label in labels[::2]:
         photo = next((pack / "images" / "val").glob(label.stem + ".*"))
         with Image.open(photo) as picture:
-            width, height = picture.size
-        rows = [[float(number) for number in line.split()[1:]] for line in label.read_text().splitlines()]
-        faces = [
-            ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
-            for x, y, w, h in rows
-            if h * height >= 20
-        ]
+            faces = labelled_faces(label, picture.size, 24)
         body = work(client, "/detect_faces", photo.read_bytes())
         boxes = [tuple(face["facial_area"]) for face in body["result"].values()]
         labelled += len(faces)
         found += sum(any(iou(face, box) > 0.4 for box in boxes) for face in faces)
-    assert labelled >= 20
-    assert found / labelled > 0.85
+    assert labelled >= 30
+    assert found / labelled >= 0.95
 
 
 def test_a_face_that_the_first_look_missed_is_reported(client: httpx.Client) -> None:

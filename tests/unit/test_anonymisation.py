@@ -1,27 +1,31 @@
 """The use case: a photo and boxes in, a redacted photo and an honest report out."""
 
 import json
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from obscura import anonymisation
 from obscura.anonymisation import RedactionRequest, Target, Verdict, redact_photo
+from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.errors import ProcessingFailedError, TruncatedPhotoError
 from obscura.geometry import Box, Size
 from obscura.imaging import metadata
-from obscura.imaging.encode import EncodedPhoto, EncodeOptions, OutputFormat, encode
-from obscura.imaging.metadata import MetadataPolicy
+from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
 from obscura.imaging.photo import Photo, decode
+from obscura.jpeg.errors import NotSpliceableError
+from obscura.jpeg.splice import SplicedPhoto, splice
 from obscura.redaction.policy import RedactionPolicy
 from obscura.redaction.regions import Region, grown
 from obscura.redaction.styles import Blur, PixelNoise, RegionShape, Style
 from tests.unit.imaging.samples import FACE, MARKED, MARKER, exif_block, marked_jpeg, portrait, save
 
 TARGETS = [Target("face", Box(*FACE))]
+AS_PNG = RedactionRequest(output=OutputFormat.PNG)
 WHERE = np.s_[55:205, 165:285]
 """Inside the grown face box."""
 
@@ -42,7 +46,10 @@ def test_the_face_is_gone_and_the_rest_is_not() -> None:
 @pytest.mark.parametrize("orientation", [1, 2, 3, 4, 5, 6, 7, 8, 0, 9])
 @pytest.mark.parametrize("name", ["JPEG", "PNG"])
 def test_boxes_hit_the_same_face_whatever_the_orientation(name: str, orientation: int) -> None:
-    """Boxes of the upright picture cover the face in the upright output, which needs no turning any more."""
+    """Boxes of the upright picture cover the face in the picture as a person sees it.
+
+    A spliced JPEG keeps its stored pixels, and the orientation as its only EXIF tag; a PNG is turned.
+    """
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     upright = Image.fromarray(portrait()[:, :400])
     stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation in undo else upright
@@ -50,8 +57,10 @@ def test_boxes_hit_the_same_face_whatever_the_orientation(name: str, orientation
     exif[274] = orientation
     result = redact_photo(save(stored, name, exif=exif), TARGETS)
     with Image.open(BytesIO(result.data)) as image:
-        assert image.getexif().get(274, 1) == 1
-        pixels = np.asarray(image.convert("RGB")).astype(int)
+        is_turned = name == "PNG" or orientation not in undo
+        assert dict(image.getexif()) == ({} if is_turned else {274: orientation})
+        shown = ImageOps.exif_transpose(image)
+        pixels = np.asarray(shown.convert("RGB")).astype(int)
     assert result.size == Size(400, 512)
     change = np.abs(pixels - np.asarray(upright)).mean(axis=2)
     assert change[WHERE].mean() > 15
@@ -78,7 +87,7 @@ def test_keep_safe_keeps_time_and_place() -> None:
     with Image.open(BytesIO(result.data)) as image:
         exif = image.getexif()
     assert exif[306] == "2024:05:06 07:08:09"
-    assert exif[274] == 1
+    assert exif[274] == 6
     assert exif.get_ifd(34853)[1] == "N"
     assert result.report.metadata_kept == ("exif", "gps")
     assert {"exif_thumbnail", "maker_note", "mpf", "comment"} <= set(result.report.metadata_removed)
@@ -91,7 +100,7 @@ def test_kept_metadata_can_be_written_in_every_format(name: str) -> None:
     result = redact_photo(source, [], RedactionRequest(metadata=MetadataPolicy.KEEP_SAFE))
     with Image.open(BytesIO(result.data)) as image:
         exif = image.getexif()
-    assert (exif[272], exif.get(274, 1)) == ("Camera model", 1)
+    assert (exif[272], exif.get(274, 1)) == ("Camera model", 3 if name == "JPEG" else 1)
     assert exif.get_ifd(34665)[42036] == "Lens"
     assert exif.get_ifd(34853)[3] == "E"
     assert MARKER not in result.data
@@ -162,7 +171,7 @@ def test_painting_that_paints_nothing_is_caught(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(anonymisation, "paint", idle)
     with pytest.raises(ProcessingFailedError, match="still to be seen"):
-        redact_photo(marked_jpeg(), TARGETS)
+        redact_photo(marked_jpeg(), TARGETS, AS_PNG)
 
 
 def test_an_encoder_that_writes_the_original_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +183,7 @@ def test_an_encoder_that_writes_the_original_is_caught(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(anonymisation, "encode", stale)
     with pytest.raises(ProcessingFailedError, match="still to be seen"):
-        redact_photo(marked_jpeg(), TARGETS)
+        redact_photo(marked_jpeg(), TARGETS, AS_PNG)
 
 
 def test_metadata_that_comes_along_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +195,52 @@ def test_metadata_that_comes_along_is_caught(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(anonymisation, "encode", chatty)
     with pytest.raises(ProcessingFailedError, match="metadata"):
+        redact_photo(marked_jpeg(), TARGETS, AS_PNG)
+
+
+def test_a_splice_that_hides_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coder that gives the picture back as it was ends in an error."""
+
+    def idle(data: bytes, _regions: list[Region], **options: object) -> SplicedPhoto:
+        return splice(data, [], **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(anonymisation, "splice", idle)
+    with pytest.raises(ProcessingFailedError, match="still to be seen"):
         redact_photo(marked_jpeg(), TARGETS)
+
+
+def test_a_splice_that_brings_metadata_along_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coder that leaves the source's own header on ends in an error."""
+
+    def chatty(data: bytes, regions: list[Region], **options: object) -> SplicedPhoto:
+        done = splice(data, regions, **options)  # type: ignore[arg-type]
+        return replace(done, data=done.data + MARKER)
+
+    monkeypatch.setattr(anonymisation, "splice", chatty)
+    with pytest.raises(ProcessingFailedError, match="metadata"):
+        redact_photo(marked_jpeg(6), TARGETS)
+
+
+def test_a_jpeg_is_spliced_and_the_report_proves_it() -> None:
+    """Blocks outside the boxes are not touched; the report counts both kinds."""
+    result = redact_photo(save(Image.fromarray(portrait()), "JPEG", quality=90), TARGETS)
+    lossless = result.report.as_dict()["lossless"]
+    assert 0 < lossless["blocks_touched"] < lossless["blocks_total"] / 4
+    assert result.report.warnings == ()
+
+
+def test_what_cannot_be_spliced_is_encoded_again_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The face is hidden all the same, and the report says that every pixel was coded anew."""
+
+    def refuse(_data: bytes, _regions: list[Region], **_options: object) -> SplicedPhoto:
+        message = "arithmetic coding"
+        raise NotSpliceableError(message)
+
+    monkeypatch.setattr(anonymisation, "splice", refuse)
+    result = redact_photo(marked_jpeg(), TARGETS)
+    assert result.report.lossless is None
+    assert result.report.warnings == ("the picture was encoded again as a whole: arithmetic coding",)
+    assert result.report.verdict is Verdict.CLEAN
 
 
 def test_a_broken_photo_is_the_senders_error() -> None:
