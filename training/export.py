@@ -1,0 +1,153 @@
+"""Turn a checkpoint into the two files the product ships, and record them in the manifest.
+
+``<name>.onnx``
+    Input ``images``: float32 ``[batch, 3, height, width]``, RGB 0..1, batch, height and width dynamic
+    (height and width multiples of 32). Output ``output0``: float32 ``[batch, 4 + classes, anchors]``,
+    rows 0-3 the box centre, width and height in input pixels, the rest class scores after the sigmoid.
+    No suppression inside. Weights are stored as float16 and cast to float32 in the graph: half the
+    bytes, and runtimes fold the casts once at load.
+``<name>.pt``
+    The same network as an ultralytics checkpoint in float16, without optimizer or training paths.
+
+Run ``python -m training.export --class face --weights runs/face/weights/best.pt``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.manifest import current_entry, write_manifest
+from training.paths import MODELS, OBJECT_CLASSES, ObjectClass, model_name, starter_weights
+from training.runtime import load_model, prepare_runtime
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OPSET = 17
+# Smaller tensors (biases, strides, constants of the decoder) save nothing and may need the precision.
+SMALLEST_HALVED_TENSOR = 64
+
+
+def rounded_network(weights: Path) -> nn.Module:
+    """Return the network exactly as exported: batch norms folded, weights rounded to float16."""
+    model = load_model(weights)
+    fused: Any = model.fuse(verbose=False)
+    network: nn.Module = fused.half().float().eval()
+    return network
+
+
+def export_onnx(network: nn.Module, target: Path) -> None:
+    """Write ``network`` (float32, folded) as the ONNX file described in the module's docstring."""
+    torch = import_module("torch")
+    head: Any = network.model[-1]
+    head.export, head.dynamic, head.format = True, True, "onnx"
+    axes = {0: "batch", 2: "height", 3: "width"}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            torch.zeros(1, 3, 384, 640),
+            str(target),
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["output0"],
+            dynamic_axes={"images": axes, "output0": {0: "batch", 2: "anchors"}},
+            dynamo=False,
+        )
+    head.export = False
+    _halve_initialisers(target)
+
+
+def export_checkpoint(weights: Path, target: Path, names: dict[int, str]) -> None:
+    """Write an ultralytics checkpoint with nothing in it but the float16 network and its class names."""
+    torch = import_module("torch")
+    network: Any = load_model(weights)
+    network.names = names
+    network.args = {"task": "detect", "imgsz": 640, "model": "yolov8n", "single_cls": False}
+    network.criterion = None
+    # Where the trainer found the weights it began with: a path of that machine.
+    vars(network).pop("pt_path", None)
+    for parameter in network.parameters():
+        parameter.requires_grad = False
+    checkpoint = {
+        "epoch": -1,
+        "model": network.half(),
+        "ema": None,
+        "optimizer": None,
+        "train_args": {"task": "detect", "imgsz": 640},
+        "version": import_module("ultralytics").__version__,
+        "license": "AGPL-3.0",
+        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
+    }
+    torch.save(checkpoint, target)
+
+
+def export_class(object_class: ObjectClass, weights: Path) -> None:
+    """Write both files of one class into ``models/``."""
+    name = model_name(object_class)
+    MODELS.mkdir(exist_ok=True)
+    export_onnx(rounded_network(weights), MODELS / f"{name}.onnx")
+    export_checkpoint(weights, MODELS / f"{name}.pt", {0: object_class})
+
+
+def refresh_manifest(exported: set[ObjectClass]) -> None:
+    """Rewrite the checksums; a class that was not exported now keeps the version it had."""
+    today = dt.datetime.now(tz=dt.UTC).strftime("%Y.%m.%d")
+    entries = {}
+    for object_class in OBJECT_CLASSES:
+        name = model_name(object_class)
+        if object_class in exported or (MODELS / f"{name}.onnx").exists():
+            entries[name] = current_entry(name, object_class, today if object_class in exported else None)
+    write_manifest(entries)
+
+
+def _halve_initialisers(file: Path) -> None:
+    onnx = import_module("onnx")
+    numpy_helper, helper = onnx.numpy_helper, onnx.helper
+    model = onnx.load(str(file))
+    casts, kept = [], []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != "float32" or values.size < SMALLEST_HALVED_TENSOR:
+            kept.append(tensor)
+            continue
+        stored = f"{tensor.name}.half"
+        kept.append(numpy_helper.from_array(values.astype("float16"), stored))
+        casts.append(helper.make_node("Cast", [stored], [tensor.name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.initializer.extend(kept)
+    model.graph.node.extend(nodes)
+    # The exporter writes the Python source position of every node: paths of this machine, not wanted.
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    onnx.checker.check_model(model)
+    onnx.save(model, str(file))
+
+
+def main() -> None:
+    """Export one class, or both starters when no weights are named."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, action="append")
+    parser.add_argument("--weights", type=Path, help="checkpoint; the starter when left out")
+    parser.add_argument("--manifest-only", action="store_true", help="only rewrite the checksums")
+    options = parser.parse_args()
+    prepare_runtime()
+    wanted: set[ObjectClass] = set(options.object_class or OBJECT_CLASSES)
+    if options.weights and len(wanted) != 1:
+        parser.error("--weights needs exactly one --class")
+    if options.manifest_only:
+        wanted = set()
+    for object_class in sorted(wanted):
+        export_class(object_class, options.weights or starter_weights(object_class))
+    refresh_manifest(wanted)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Write ``models/manifest.toml``: the one list of shipped weights that the product trusts."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from training.paths import MODELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = MODELS / "manifest.toml"
+LICENCE = "AGPL-3.0-or-later"
+_HEADER = (
+    "# The shipped weights. Written by training/export.py (sha256, version) from what is on disk;\n"
+    "# thresholds are chosen on the precision-recall curve, see the model cards beside this file.\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One model: its operating point and its files.
+
+    Attributes
+    ----------
+    object_class
+        ``face`` or ``plate``.
+    version
+        Date of the export, ``YYYY.MM.DD``.
+    input_size
+        Default long side of the network's input in pixels.
+    min_confidence
+        Default score from which a box counts.
+    max_overlap
+        IoU above which the weaker of two boxes is suppressed.
+    """
+
+    object_class: str
+    version: str
+    input_size: int = 640
+    min_confidence: float = 0.25
+    max_overlap: float = 0.5
+
+
+def read_manifest() -> dict[str, Any]:
+    """Return the manifest as parsed TOML, empty when there is none yet."""
+    if not MANIFEST.exists():
+        return {}
+    return tomllib.loads(MANIFEST.read_text(encoding="utf-8"))
+
+
+def current_entry(name: str, object_class: str, new_version: str | None) -> ManifestEntry:
+    """Return the entry to write: the operating point already there, and its version if none is new."""
+    known = read_manifest().get(name, {})
+    version = new_version or known.get("version", "0")
+    defaults = ManifestEntry(object_class, version)
+    return ManifestEntry(
+        object_class=object_class,
+        version=version,
+        input_size=known.get("input_size", defaults.input_size),
+        min_confidence=known.get("min_confidence", defaults.min_confidence),
+        max_overlap=known.get("max_overlap", defaults.max_overlap),
+    )
+
+
+def write_manifest(entries: dict[str, ManifestEntry]) -> None:
+    """Write all entries with the checksums of the files beside the manifest.
+
+    Raises
+    ------
+    FileNotFoundError
+        A model lacks its ``.onnx`` or ``.pt`` file.
+    """
+    blocks = [_HEADER]
+    for name, entry in sorted(entries.items()):
+        blocks.append(
+            f"\n[{name}]\n"
+            f'class = "{entry.object_class}"\n'
+            f'version = "{entry.version}"\n'
+            f'licence = "{LICENCE}"\n'
+            f"input_size = {entry.input_size}\n"
+            f"min_confidence = {entry.min_confidence}\n"
+            f"max_overlap = {entry.max_overlap}\n"
+        )
+        for kind in ("onnx", "pt"):
+            file = MODELS / f"{name}.{kind}"
+            blocks.append(f'\n[{name}.files.{kind}]\npath = "{file.name}"\nsha256 = "{sha256(file)}"\n')
+    MANIFEST.write_text("".join(blocks), encoding="utf-8")
+
+
+def sha256(file: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,52 @@
+"""The training recipe of each class: every number that is not ultralytics' default, with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.paths import ObjectClass
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Arguments of ultralytics' trainer; see its configuration page for the meaning of each name."""
+
+    # Fine-tuning: the starters have seen these photos already, a high rate would only forget.
+    lr0: float = 5e-4
+    lrf: float = 0.02
+    warmup_epochs: float = 0.5
+    warmup_bias_lr: float = 1e-4
+    optimizer: str = "AdamW"
+    cos_lr: bool = True
+    batch: int = 16
+    # A step after every batch: with the default of 64 a short run would take a quarter of the steps.
+    nbs: int = 16
+    # Small objects: photos shrink to a third, alone or four in a mosaic.
+    scale: tuple[float, float] = (0.3, 1.5)
+    mosaic: float = 0.85
+    close_mosaic: int = 2
+    degrees: float = 10.0
+    translate: float = 0.15
+    shear: float = 0.0
+    perspective: float = 0.0
+    hsv_h: float = 0.015
+    hsv_s: float = 0.6
+    hsv_v: float = 0.45
+    box: float = 7.5
+    dfl: float = 1.5
+    cls: float = 0.5
+    seed: int = 11
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the recipe as keyword arguments."""
+        return asdict(self)
+
+
+RECIPES: dict[ObjectClass, Recipe] = {
+    # The starter's boxes are loose: weigh the box losses higher; tilted plates by shear and perspective.
+    "plate": Recipe(lr0=4e-4, box=10.0, dfl=2.0, shear=4.0, perspective=0.0003),
+    # A rotated face box's corners overshoot the face: rotate less, or boxes grow loose.
+    "face": Recipe(degrees=5.0),
+}
