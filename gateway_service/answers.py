@@ -76,6 +76,7 @@ async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
     parts = [row.parts[step] for step in [item.step for item in row.options.classes] if step in row.parts]
     models = tuple(part.model for part in parts)
     report = report_of(row)
+    manifest = report.pop("manifest", None) if report else None
     return TaskResult(
         status=TaskStatus.SUCCESS,
         result=result,
@@ -84,4 +85,5 @@ async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
         model=models[0] if len(models) == 1 else None,
         models=models or None,
         report=report,
+        manifest=manifest,
     )

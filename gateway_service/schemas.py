@@ -195,6 +195,7 @@ class TaskResult(BaseModel):
     model: ModelInfo | None = None
     models: tuple[ModelInfo, ...] | None = None
     report: dict[str, Any] | None = None
+    manifest: dict[str, Any] | None = None
 
 
 class Problem(BaseModel):

@@ -11,7 +11,7 @@ import numpy as np
 from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.errors import PhotoError, ProcessingFailedError
 from obscura.geometry import Box, Size
-from obscura.imaging import metadata
+from obscura.imaging import metadata, panorama
 from obscura.imaging.embedded import exif_of
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode, on_white
 from obscura.imaging.exif import ORIENTATION
@@ -28,9 +28,9 @@ from obscura.redaction.regions import Region
 from obscura.redaction.styles import Blur, Style, describe
 
 _KEPT_KINDS: Final[Mapping[MetadataPolicy, frozenset[str]]] = {
-    MetadataPolicy.STRIP: frozenset({"icc"}),
-    MetadataPolicy.KEEP_SAFE: frozenset({"icc", "exif", "gps", "tiff_text"}),
-    MetadataPolicy.COARSE_GPS: frozenset({"icc", "exif", "gps", "tiff_text"}),
+    MetadataPolicy.STRIP: frozenset({"icc", "pano"}),
+    MetadataPolicy.KEEP_SAFE: frozenset({"icc", "pano", "exif", "gps", "tiff_text"}),
+    MetadataPolicy.COARSE_GPS: frozenset({"icc", "pano", "exif", "gps", "tiff_text"}),
 }
 _FLAT: Final = 8.0
 """Standard deviation, in levels, under which a region has nothing in it that could be seen to change."""
@@ -201,7 +201,7 @@ def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: Reda
     """Redact without decoding: every coefficient outside the regions stays as it is."""
     exif = metadata.kept_exif(before.exif, request.metadata)
     spliced = splice(data, regions, orientation=before.orientation, icc=before.icc, exif=exif)
-    encoded = EncodedPhoto(spliced.data, PhotoFormat.JPEG)
+    encoded = EncodedPhoto(panorama.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
     return _Redaction(before, _open_again(encoded, request.limits), encoded, spliced)
 
 

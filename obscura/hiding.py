@@ -3,13 +3,11 @@
 from typing import assert_never
 
 from obscura.anonymisation import RedactionRequest
-from obscura.contract import JobOptions, RedactionStyle
-from obscura.imaging.encode import OutputFormat
-from obscura.imaging.metadata import MetadataPolicy
+from obscura.contract import JobOptions, RedactionShape, RedactionStyle
 from obscura.limits import gate_limits
 from obscura.redaction.policy import PolicyFloor, RedactionPolicy
 from obscura.redaction.regions import GROW
-from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
+from obscura.redaction.styles import Blur, Mosaic, PixelNoise, Solid, Style
 from obscura.settings import Settings
 
 __all__ = ["request_of"]
@@ -46,14 +44,14 @@ def request_of(options: JobOptions, settings: Settings) -> RedactionRequest:
             name: Mosaic(min(style.cells, settings.max_cells)) if isinstance(style, Mosaic) else style
             for name, style in RedactionPolicy().styles.items()
         },
-        shape=RegionShape(options.shape.value) if options.shape else RegionShape.BOX,
+        shape=options.shape or RedactionShape.BOX,
         grow=options.grow or max(GROW, settings.min_grow),
         floor=PolicyFloor(max_cells=settings.max_cells, min_grow=settings.min_grow),
     )
     style = _style(options, settings.max_cells)
     return RedactionRequest(
         policy=policy if style is None else policy.with_style(style),
-        metadata=MetadataPolicy(options.metadata.value),
-        output=OutputFormat(options.output.value),
+        metadata=options.metadata,
+        output=options.output,
         limits=gate_limits(settings),
     )

@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -61,6 +61,12 @@ class Settings(BaseSettings):
 
     review: bool = Field(
         True, description="look at every redacted picture again; what is still seen makes it `needs_review`"
+    )
+
+    manifest_key: SecretStr | None = Field(
+        None,
+        description="signs the manifest of every redacted picture: `hmac:<hex>` or `ed25519:<hex seed>`; "
+        "unset: manifests are not signed",
     )
 
     result_ttl_s: int = Field(3600, ge=1, description="seconds that results are kept")

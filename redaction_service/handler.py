@@ -9,6 +9,7 @@ from obscura.contract import REDACT, JobKind, Step
 from obscura.geometry import Box
 from obscura.hiding import request_of
 from obscura.jobs import Claimed, JobRow
+from obscura.manifest import Work, known_cards, manifest_of, signed, signing_key
 from obscura.settings import Settings
 from obscura.worker import Handler, Service, Tools
 
@@ -24,14 +25,21 @@ def targets_of(row: JobRow) -> tuple[Target, ...]:
 def _redact(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
     row, settings = claimed.row, tools.settings
     original = tools.storage.get(row.photo)
-    redacted = redact_photo(original, targets_of(row), request_of(row.options, settings))
+    request = request_of(row.options, settings)
+    redacted = redact_photo(original, targets_of(row), request)
+    work = Work(
+        original, redacted, tuple(row.parts.values()), row.options, request, cards=known_cards(settings)
+    )
+    manifest = signed(manifest_of(work), signing_key(settings.manifest_key))
     # The token keeps apart what two tries of one step leave behind.
     key = f"results/{row.id}.{claimed.token}"
     tools.storage.put(key, redacted.data)
     return {
         "picture": key,
         "media_type": redacted.media_type,
-        "report": json.dumps({**redacted.report.as_dict(), "image": redacted.size._asdict()}),
+        "report": json.dumps(
+            {**redacted.report.as_dict(), "image": redacted.size._asdict(), "manifest": manifest}
+        ),
     }
 
 
@@ -39,8 +47,9 @@ def _build(tools: Tools) -> Mapping[Step, Handler]:
     return {Step.REDACT: partial(_redact, tools)}
 
 
-def _nothing_to_check(_settings: Settings) -> None:
-    """Return: this service has no weights."""
+def _check_key(settings: Settings) -> None:
+    """Raise InvalidOptionError where manifests could not be signed; this service has no weights."""
+    signing_key(settings.manifest_key)
 
 
-SERVICE = Service(REDACT, _build, _nothing_to_check)
+SERVICE = Service(REDACT, _build, _check_key)

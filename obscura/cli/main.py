@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from obscura import __version__
+from obscura.cli.evaluate import evaluate
 from obscura.cli.files import FoundPhoto, find_photos
+from obscura.cli.verify import verify
 from obscura.contract import (
     MetadataPolicy,
     ObjectClass,
@@ -143,6 +145,9 @@ def blur(
     ] = OutputFormat.SAME,
     engine: Engine = None,
     *,
+    manifest: Annotated[
+        bool, typer.Option("--manifest", help="write PICTURE.manifest.json beside each picture")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Hide what is found in photos; write the pictures under the folder OUTPUT."""
@@ -150,7 +155,13 @@ def blur(
 
     settings = _settings(engine)
     hide = HideOptions(
-        style=style, cells=cells, shape=shape, grow=grow, metadata=metadata, output=output_format
+        style=style,
+        cells=cells,
+        shape=shape,
+        grow=grow,
+        metadata=metadata,
+        output=output_format,
+        manifest=manifest,
     )
     finder = Finder(settings, _classes(classes), quality, min_confidence)
     blurrer = Blurrer(finder, hide, output)
@@ -187,6 +198,10 @@ def serve(
 def version() -> None:
     """Print the version."""
     sys.stdout.write(__version__ + "\n")
+
+
+app.command()(evaluate)
+app.command()(verify)
 
 
 def main() -> None:

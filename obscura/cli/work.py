@@ -24,6 +24,7 @@ from obscura.errors import ObscuraError
 from obscura.finding import check_weights, detection_options, find_objects, load_for, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
+from obscura.manifest import Work, canonical, known_cards, manifest_of, signed, signing_key
 from obscura.reviewing import look_again
 from obscura.settings import Settings
 
@@ -38,6 +39,7 @@ class HideOptions:
     grow: float | None
     metadata: MetadataPolicy
     output: OutputFormat
+    manifest: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Finder:
         min_confidence: float | None,
     ) -> None:
         self.settings = settings
-        self._options = detection_options(JobOptions(quality=quality, min_confidence=min_confidence))
+        self.asked = JobOptions(quality=quality, min_confidence=min_confidence)
+        self._options = detection_options(self.asked)
         thread_count = settings.threads or len(os.sched_getaffinity(0))
         for name in classes:
             check_weights(settings, name)
@@ -109,6 +112,9 @@ class Blurrer:
         )
         self._request = request_of(options, finder.settings)
         self._reviews = finder.settings.review
+        self._manifest = hide.manifest
+        # Before the first photo: a key that is none must not come out after the work.
+        self._key = signing_key(finder.settings.manifest_key) if hide.manifest else None
 
     def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
         """Write the redacted picture of ``data`` and return what was done, for a JSON line."""
@@ -122,7 +128,22 @@ class Blurrer:
         suspects = self._finder.find_again(redacted) if self._reviews else []
         if suspects:
             report |= {"verdict": "needs_review", "suspects": suspects}
-        return {"output": str(output), **findings.as_line(), "report": report}
+        line = {"output": str(output), **findings.as_line(), "report": report}
+        if self._manifest:
+            reviewed = report["verdict"] if self._reviews else None
+            work = Work(
+                data,
+                redacted,
+                findings.parts,
+                self._finder.asked,
+                self._request,
+                cards=known_cards(self._finder.settings),
+                review_verdict=reviewed,
+            )
+            place = output.with_name(output.name + ".manifest.json")
+            _write_whole(place, canonical(signed(manifest_of(work), self._key)) + b"\n")
+            line["manifest"] = str(place)
+        return line
 
 
 def _suffix(path: Path, extension: str) -> str:

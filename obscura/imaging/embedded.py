@@ -4,12 +4,13 @@
 profile, text or preview ever reaches a decoder's own parsers.
 """
 
+import struct
 import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from obscura.errors import UndecodablePhotoError
-from obscura.imaging import exif
+from obscura.imaging import exif, isobmff, panorama
 from obscura.imaging.containers import (
     APP0,
     APP1,
@@ -71,6 +72,8 @@ _TIFF_KINDS: Final = {
     **dict.fromkeys((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432), "tiff_text"),
 }
 _TIFF_PRIVATE: Final = 32768
+_XMP_CONTENT: Final = b"application/rdf+xml"
+_ICC_COLOURS: Final = (b"prof", b"rICC")
 
 
 class Item(NamedTuple):
@@ -99,6 +102,8 @@ def items(data: Buffer, photo_format: PhotoFormat) -> Iterator[Item]:
             yield from _tiff_items(data)
         case PhotoFormat.GIF:
             yield from _gif_items(data)
+        case PhotoFormat.HEIC | PhotoFormat.AVIF:
+            yield from _boxed_items(data)
         case _:
             return
 
@@ -122,11 +127,16 @@ def profile_of(data: Buffer, photo_format: PhotoFormat) -> bytes | None:
             profile = b"".join(part[2:] for part in sorted(parts, key=lambda part: part[:1]))
         case PhotoFormat.PNG:
             profile = _inflate(parts[0])
-        case PhotoFormat.WEBP | PhotoFormat.TIFF:
+        case PhotoFormat.WEBP | PhotoFormat.TIFF | PhotoFormat.HEIC | PhotoFormat.AVIF:
             profile = parts[0]
         case _:
             return None
     return profile if 0 < len(profile) <= MAX_PROFILE else None
+
+
+def panorama_of(data: Buffer, photo_format: PhotoFormat) -> bytes:
+    """Return a fresh XMP packet with the panorama that a file tells, empty where it tells none."""
+    return panorama.packet(item.body for item in items(data, photo_format) if item.kind == "xmp")
 
 
 def _inflate(chunk: bytes) -> bytes:
@@ -236,3 +246,21 @@ def _gif_items(data: Buffer) -> Iterator[Item]:
             yield Item(kinds[block.label], bytes(data[block.body : block.end]))
         if block.kind == GIF_TRAILER and block.end < len(data):
             yield Item("trailer", bytes(data[block.end :]))
+
+
+def _boxed_items(data: Buffer) -> Iterator[Item]:
+    """Yield what a HEIC or AVIF file carries; a damaged table ends the walk, as the gate refuses it."""
+    try:
+        meta = isobmff.read_meta(data)
+    except (struct.error, IndexError):
+        return
+    if meta is None:
+        return
+    for _, body in meta.payloads(data, b"Exif"):
+        # In front of the block stands how many bytes lie between that number and its TIFF header.
+        yield Item("exif", body[4 + int.from_bytes(body[:4]) :])
+    for item, body in meta.payloads(data, b"mime"):
+        yield Item("xmp" if item.content == _XMP_CONTENT else "app_data", body)
+    for box in meta.properties:
+        if box.kind == b"colr" and bytes(data[box.body : box.body + 4]) in _ICC_COLOURS:
+            yield Item("icc", bytes(data[box.body + 4 : box.end]))

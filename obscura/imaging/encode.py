@@ -1,13 +1,13 @@
 """Pictures back to bytes: the chosen format, the source's own quality, no metadata but what is handed in."""
 
 from dataclasses import dataclass
-from enum import Enum
 from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
+from obscura.contract import OutputFormat
 from obscura.errors import InvalidOptionError, ProcessingFailedError
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.photo import Photo
@@ -16,19 +16,12 @@ from obscura.imaging.pixels import Pixels
 _WEBP_SIDE: Final = 16_383
 
 
-class OutputFormat(Enum):
-    """The format asked for; `SAME` is the source's own, or PNG where that is not written here (BMP, GIF)."""
-
-    SAME = "same"
-    JPEG = "jpeg"
-    PNG = "png"
-    WEBP = "webp"
-
-
 _SAME: Final = {
     PhotoFormat.JPEG: PhotoFormat.JPEG,
     PhotoFormat.WEBP: PhotoFormat.WEBP,
     PhotoFormat.TIFF: PhotoFormat.TIFF,
+    PhotoFormat.HEIC: PhotoFormat.JPEG,
+    PhotoFormat.AVIF: PhotoFormat.JPEG,
 }
 _CHOSEN: Final = {
     OutputFormat.JPEG: PhotoFormat.JPEG,
@@ -74,13 +67,18 @@ class EncodedPhoto:
         return self.format.extension
 
 
-def target_format(source: PhotoFormat, output: OutputFormat) -> PhotoFormat:
-    """Return the format that is written for a source of format ``source``."""
+def target_format(source: PhotoFormat, output: OutputFormat, *, has_alpha: bool = False) -> PhotoFormat:
+    """Return the format that is written for a source of format ``source``.
+
+    HEIC and AVIF are read and not written: JPEG stands in for them, or PNG where there is transparency.
+    """
+    if output is OutputFormat.SAME and has_alpha and source in (PhotoFormat.HEIC, PhotoFormat.AVIF):
+        return PhotoFormat.PNG
     return _CHOSEN.get(output) or _SAME.get(source, PhotoFormat.PNG)
 
 
 def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
-    """Encode a picture; nothing of the source file goes along but its ICC profile and ``options.exif``.
+    """Encode a picture; of the source file nothing goes along but colours, panorama and ``options.exif``.
 
     Raises
     ------
@@ -90,14 +88,14 @@ def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
         If the encoder fails.
     """
     options = options or EncodeOptions()
-    target = target_format(photo.header.format, options.output)
+    target = target_format(photo.header.format, options.output, has_alpha=photo.alpha is not None)
     if target is PhotoFormat.WEBP and photo.size.long_side > _WEBP_SIDE:
         message = f"WebP holds at most {_WEBP_SIDE} pixels a side; ask for another output"
         raise InvalidOptionError(message)
     image = _image(photo, target)
     sink = BytesIO()
     # The image is made from an array, so it has no `info` from which Pillow could take a comment along.
-    settings = _profile(photo) | _settings(photo, options, target)
+    settings = _profile(photo) | _panorama(photo, target) | _settings(photo, options, target)
     try:
         image.save(sink, format=target.name, exif=options.exif, **settings)
     except (OSError, ValueError, RuntimeError) as error:
@@ -125,6 +123,12 @@ def _image(photo: Photo, target: PhotoFormat) -> Image.Image:
 
 def _profile(photo: Photo) -> dict[str, Any]:
     return {} if photo.icc is None else {"icc_profile": photo.icc}
+
+
+def _panorama(photo: Photo, target: PhotoFormat) -> dict[str, Any]:
+    """Return the XMP packet of a panorama; its numbers fit no picture that was turned."""
+    is_kept = target is PhotoFormat.JPEG and photo.panorama and photo.orientation == 1
+    return {"xmp": photo.panorama} if is_kept else {}
 
 
 def _settings(photo: Photo, options: EncodeOptions, target: PhotoFormat) -> dict[str, Any]:

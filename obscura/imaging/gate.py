@@ -28,9 +28,11 @@ ACCEPTED: Final = frozenset(
         PhotoFormat.TIFF,
         PhotoFormat.BMP,
         PhotoFormat.GIF,
+        PhotoFormat.HEIC,
+        PhotoFormat.AVIF,
     }
 )
-"""Every format that can be decoded here."""
+"""Every format that can be decoded where the decoders are installed: HEIC needs one that is optional."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from obscura.errors import EmptyPhotoError, TruncatedPhotoError, UndecodablePhotoError, UnsupportedFormatError
+from obscura.errors import (
+    AnimatedPhotoError,
+    EmptyPhotoError,
+    TruncatedPhotoError,
+    UndecodablePhotoError,
+    UnsupportedFormatError,
+)
 from obscura.geometry import Size
+from obscura.imaging import isobmff
 from obscura.imaging.containers import (
     EOI,
     FRAME_MARKERS,
@@ -41,7 +48,11 @@ _MAGIC: Final[tuple[tuple[bytes, PhotoFormat], ...]] = (
     (b"BM", PhotoFormat.BMP),
 )
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+_SEQUENCE_BRANDS: Final = frozenset({b"avis", b"msf1", b"hevc", b"hevx"})
 _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+_NEUTRAL_BRANDS: Final = frozenset({b"mif1", b"msf1"})
+"""Say that there are pictures, not how they are coded: the compatible brands tell."""
+
 _BMP_CORE: Final = 12
 _BMP_INFO: Final = 40
 _BMP_UNCOMPRESSED: Final = (0, 3, 6)
@@ -54,10 +65,16 @@ def sniff(data: Buffer) -> PhotoFormat | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return PhotoFormat.WEBP
     if head[4:8] == b"ftyp":
-        if head[8:12] in _AVIF_BRANDS:
-            return PhotoFormat.AVIF
-        return PhotoFormat.HEIC if head[8:12] in _HEIC_BRANDS else None
+        return _sniff_boxes(data)
     return next((found for magic, found in _MAGIC if head.startswith(magic)), None)
+
+
+def _sniff_boxes(data: Buffer) -> PhotoFormat | None:
+    """Return the format that the brands of an ftyp box tell."""
+    major, *others = isobmff.brands(data)
+    if major in _AVIF_BRANDS or (major in _NEUTRAL_BRANDS and not _AVIF_BRANDS.isdisjoint(others)):
+        return PhotoFormat.AVIF
+    return PhotoFormat.HEIC if major in _HEIC_BRANDS else None
 
 
 def inspect(data: Buffer) -> PhotoHeader:
@@ -73,7 +90,7 @@ def inspect(data: Buffer) -> PhotoHeader:
     EmptyPhotoError
         If there are no bytes.
     UnsupportedFormatError
-        If the bytes are not of a format that is read here (HEIC and AVIF are told, not read).
+        If the bytes are not of a format that is read here.
     TruncatedPhotoError
         If the file ends before it tells its size.
     UndecodablePhotoError
@@ -86,7 +103,7 @@ def inspect(data: Buffer) -> PhotoHeader:
     reader = None if found is None else _READERS.get(found)
     if reader is None:
         name = "this kind of file" if found is None else found.name
-        message = f"{name} is not accepted; send a JPEG, PNG, WebP, TIFF, BMP or GIF picture"
+        message = f"{name} is not accepted; send a JPEG, PNG, WebP, TIFF, HEIC, AVIF, BMP or GIF picture"
         raise UnsupportedFormatError(message)
     try:
         header = reader(data)
@@ -205,6 +222,27 @@ def _inspect_gif(data: Buffer) -> PhotoHeader:
     return PhotoHeader(PhotoFormat.GIF, Size(width, height), frames=max(1, frames), complete=ended)
 
 
+def _inspect_boxes(data: Buffer) -> PhotoHeader:
+    """Read a HEIC or AVIF: the largest size that anything in it states, its frames, its tables."""
+    major = bytes(data[8:12])
+    meta = isobmff.read_meta(data)
+    frames = max(isobmff.frames(data), 2 if major in _SEQUENCE_BRANDS else 1)
+    sizes = [] if meta is None else [size for size in isobmff.sizes(data, meta) if size.pixels > 0]
+    if meta is None or not sizes:
+        if frames > 1:
+            message = "an animation; send one picture"
+            raise AnimatedPhotoError(message)
+        message = "the file does not tell the size of its picture"
+        raise (UndecodablePhotoError if isobmff.ends_whole(data) else TruncatedPhotoError)(message)
+    return PhotoHeader(
+        PhotoFormat.AVIF if sniff(data) is PhotoFormat.AVIF else PhotoFormat.HEIC,
+        max(sizes, key=lambda size: (size.pixels, size.long_side)),
+        frames=frames,
+        complete=isobmff.is_whole(data, meta),
+        bits=isobmff.bits(data, meta),
+    )
+
+
 _READERS: Final[Mapping[PhotoFormat, Callable[[Buffer], PhotoHeader]]] = MappingProxyType(
     {
         PhotoFormat.JPEG: _inspect_jpeg,
@@ -213,5 +251,7 @@ _READERS: Final[Mapping[PhotoFormat, Callable[[Buffer], PhotoHeader]]] = Mapping
         PhotoFormat.TIFF: inspect_tiff,
         PhotoFormat.BMP: _inspect_bmp,
         PhotoFormat.GIF: _inspect_gif,
+        PhotoFormat.HEIC: _inspect_boxes,
+        PhotoFormat.AVIF: _inspect_boxes,
     }
 )

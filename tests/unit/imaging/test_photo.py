@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, JpegImagePlugin
 
+from obscura.contract import OutputFormat
 from obscura.errors import ObscuraError, PhotoError, TruncatedPhotoError, UndecodablePhotoError
-from obscura.imaging import metadata
-from obscura.imaging.encode import EncodeOptions, OutputFormat, encode, on_white
+from obscura.imaging import metadata, profiles
+from obscura.imaging.encode import EncodeOptions, encode, on_white
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.photo import decode
 from obscura.imaging.pixels import to_bytes
@@ -160,11 +161,22 @@ def test_alpha_is_kept_where_the_format_can_and_white_where_not() -> None:
     assert near(flat.pixels, on_white(photo))
 
 
+@pytest.mark.parametrize("name", ["PNG", "TIFF"])
+def test_colours_under_nothing_are_there_to_be_searched(name: str) -> None:
+    """What is stored under alpha 0 is in the pixels that detectors get: no face hides there."""
+    hidden = SMALL.convert("RGBA")
+    hidden.putalpha(0)
+    photo = decode(save(hidden, name))
+    assert photo.alpha is not None
+    assert photo.alpha.max() == 0
+    assert np.array_equal(photo.pixels, np.asarray(SMALL))
+
+
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_a_colour_profile_stays_where_it_is_one(name: str) -> None:
     """A profile that parses is kept; one that does not is dropped."""
     kept = encode(decode(save(SMALL, name, icc_profile=SRGB)))
-    assert Image.open(BytesIO(kept.data)).info["icc_profile"] == SRGB
+    assert Image.open(BytesIO(kept.data)).info["icc_profile"] == profiles.neutral(SRGB)
     assert metadata.found(kept.data) == ("icc",)
     dropped = encode(decode(save(SMALL, name, icc_profile=b"no profile " + MARKER)))
     assert metadata.found(dropped.data) == ()
@@ -228,6 +240,8 @@ def test_the_shared_corpus_decodes_as_its_manifest_says(shared: Path) -> None:
             accepted = bool(decode(data))
         except ObscuraError:
             accepted = False
+        if row["expect"] == "415" and row["magic"] in {"heif", "avif"}:
+            continue  # The manifest is of a time before these were read; see test_boxes.
         must_pass = row["expect"].startswith("2xx") and not any(
             code in row["expect"] for code in ("4xx", "415")
         )

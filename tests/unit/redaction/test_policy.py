@@ -8,7 +8,7 @@ import pytest
 from obscura.errors import InvalidOptionError, WeakerThanPolicyError
 from obscura.geometry import Box
 from obscura.redaction.policy import PolicyFloor, RedactionPolicy, regions_for
-from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, describe
+from obscura.redaction.styles import DEFAULT_CELLS, Blur, Mosaic, PixelNoise, RegionShape, Solid, describe
 
 
 class Found(NamedTuple):
@@ -22,11 +22,12 @@ BOX = Box(100, 100, 140, 180)
 
 
 def test_defaults_are_the_promised_ones() -> None:
-    """Faces get a mosaic of five cells, plates and unknown things one colour, boxes grow by 1.3."""
+    """Faces get a mosaic of five cells at most, plates and unknown things one colour, boxes grow by 1.3."""
     face, plate, other = regions_for(
         [Found("face", BOX), Found("plate", BOX), Found("screen", BOX)], RedactionPolicy()
     )
-    assert (face.style, plate.style, other.style) == (Mosaic(5), Solid(), Solid())
+    assert (face.style, plate.style, other.style) == (Mosaic(DEFAULT_CELLS), Solid(), Solid())
+    assert DEFAULT_CELLS <= 5
     assert face.box == Box(94, 88, 146, 192)
 
 
@@ -53,7 +54,7 @@ def test_a_small_object_is_one_colour() -> None:
         lambda: RedactionPolicy(styles={"plate": Blur(0.5)}),
         lambda: RedactionPolicy(grow=1.05, floor=PolicyFloor(min_grow=1.1)),
         lambda: RedactionPolicy(floor=PolicyFloor(allows_blur=False)).with_style(Blur()),
-        lambda: RedactionPolicy(floor=PolicyFloor(max_cells=3)),
+        lambda: RedactionPolicy(floor=PolicyFloor(max_cells=DEFAULT_CELLS - 1)),
     ],
 )
 def test_weaker_than_the_floor_is_refused(ask: Callable[[], RedactionPolicy]) -> None:

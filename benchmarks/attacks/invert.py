@@ -1,0 +1,85 @@
+"""Inversion of the default mosaic: what does somebody get who has many redactions of one photo.
+
+Noise averages out: what is left are the means of the cells. Boxes that differ by a few pixels from one
+redaction to the next (another detector, another frame) move the grid, and an average over moved grids shows
+more than any one of them. Both are measured; smooth enlarging is tried on each, and the best counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.attacks.faces import FACE_SIDE, Face
+from benchmarks.attacks.methods import AreaMosaic, Hide, ours, seed_gaussian
+from obscura.geometry import Size
+from obscura.redaction.masks import window
+from obscura.redaction.styles import DEFAULT_CELLS, Mosaic, Solid
+
+REDACTIONS: Final = 100
+MOVED: Final = 0.1
+"""Share of the face by which every edge of a moved box goes, either way."""
+
+SOFTENING: Final = (0.0, 0.05, 0.1)
+"""Sigmas, as shares of the face, by which an attacker smooths the steps between cells."""
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """How near the best guess came to the face: mean PSNR in dB over all faces."""
+
+    name: str
+    psnr: float
+
+
+def invert(faces: Sequence[Face], rng: np.random.Generator) -> list[Inversion]:
+    """Attack every face in every way; the same order each time."""
+    default, single = ours(Mosaic()), ours(Solid())
+    tries: dict[str, list[float]] = {}
+    for face in faces:
+        guesses: dict[str, NDArray[Any]] = {
+            "solid (all that chance needs)": single(face.pixels, face.box),
+            "seed: Gaussian (99, 99), 30": seed_gaussian(face.pixels, face.box),
+            "default, one redaction": default(face.pixels, face.box),
+            "default, mean of 10": _average(face, default, 10),
+            f"default, mean of {REDACTIONS}": _average(face, default, REDACTIONS),
+            "un-noised cell means": AreaMosaic(DEFAULT_CELLS)(face.pixels, face.box),
+            f"default, mean of {REDACTIONS} with moved boxes": _average(face, default, REDACTIONS, rng),
+        }
+        for name, guess in guesses.items():
+            tries.setdefault(name, []).append(_best_psnr(face, guess))
+    return [Inversion(name, float(np.mean(values))) for name, values in tries.items()]
+
+
+def _average(
+    face: Face, hide: Hide, count: int, moves: np.random.Generator | None = None
+) -> NDArray[np.float32]:
+    """Return the mean of many redactions of one photo, with boxes moved where ``moves`` is given."""
+    total = np.zeros(face.pixels.shape, np.float32)
+    for _ in range(count):
+        box = face.box
+        if moves is not None:
+            edges = moves.uniform(-MOVED, MOVED, 4) * FACE_SIDE
+            box = type(box)(*(float(edge + step) for edge, step in zip(box, edges, strict=True)))
+        total += hide(face.pixels, box)
+    return total / np.float32(count)
+
+
+def _best_psnr(face: Face, guess: NDArray[Any]) -> float:
+    """Return the PSNR, in dB, of a guess inside the face's box, smoothed in the way that suits it best."""
+    inside = window(face.box, Size(face.pixels.shape[1], face.pixels.shape[0])).slices
+    wanted, seen = face.pixels[inside].astype(np.float32), guess.astype(np.float32)
+    smoothed = [_smooth(seen, share * FACE_SIDE) for share in SOFTENING]
+    return max(_psnr(wanted, picture[inside]) for picture in smoothed)
+
+
+def _smooth(picture: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    return picture if sigma == 0 else np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+
+
+def _psnr(wanted: NDArray[np.float32], seen: NDArray[np.float32]) -> float:
+    error = float(((wanted - seen) ** 2).mean())
+    return float(10 * np.log10(255.0**2 / max(error, 1e-9)))

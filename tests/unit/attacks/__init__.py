@@ -1,0 +1,1 @@
+"""Attacks, held to what they must and must not reach."""

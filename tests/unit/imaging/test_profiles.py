@@ -1,0 +1,115 @@
+"""ICC profiles: the colours stay, the texts go."""
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from obscura.errors import ObscuraError
+from obscura.imaging import embedded, profiles
+from obscura.imaging.headers import sniff
+from tests.unit.imaging.samples import MARKER, portrait
+from tests.unit.imaging.test_gate import corpus
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+PICTURE = Image.fromarray(portrait()).resize((64, 64))
+
+
+def tags_of(profile: bytes) -> dict[bytes, bytes]:
+    """Return the tags of a profile with their data."""
+    count = struct.unpack_from(">I", profile, 128)[0]
+    rows = (struct.unpack_from(">4sII", profile, 132 + 12 * index) for index in range(count))
+    return {name: profile[at : at + length] for name, at, length in rows}
+
+
+def built(profile: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """Return ``profile`` with other tags."""
+    at, table, body = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        table += struct.pack(">4sII", name, at + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    return struct.pack(">I", at + len(body)) + profile[4:128] + table + body
+
+
+def marked(text: bytes) -> bytes:
+    """Return a valid profile that is not sRGB, with ``text`` in every place that can hold some."""
+    wide = struct.pack(">i", round(0.7 * 65536))
+    tags = tags_of(SRGB)
+    red = bytearray(tags[b"rXYZ"])
+    red[8:12] = wide
+    tags[b"rXYZ"] = bytes(red) + text
+    tags[b"rTRC"] = tags[b"gTRC"] = tags[b"bTRC"] = b"curv" + bytes(4) + struct.pack(">IH", 1, 563) + text
+    tags[b"desc"] = b"desc" + bytes(4) + struct.pack(">I", len(text) + 1) + text + bytes(80)
+    tags[b"cprt"] = b"text" + bytes(4) + text + b"\x00"
+    for name in (b"dmnd", b"dmdd", b"meta", b"prVt", b"vued"):
+        tags[name] = b"text" + bytes(4) + text + b"\x00"
+    profile = built(SRGB, tags)
+    return profile[:4] + text[:4] + profile[8:80] + text[:20].ljust(20) + profile[100:]
+
+
+def through(profile: bytes) -> np.ndarray:
+    """Return the test picture as a monitor shows it that knows ``profile``."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    shown = ImageCms.profileToProfile(PICTURE, source, ImageCms.createProfile("sRGB"))
+    assert shown is not None
+    return np.asarray(shown).astype(int)
+
+
+@pytest.mark.parametrize("text", [MARKER, MARKER.decode().encode("utf-16-le")])
+def test_texts_go_and_colours_stay(text: bytes) -> None:
+    """A marker in any text, header field or slack is gone; colours are within one level."""
+    profile = marked(text)
+    assert np.abs(through(profile) - np.asarray(PICTURE)).max() > 5
+    clean = profiles.neutral(profile)
+    assert clean is not None
+    assert text not in clean
+    assert text[:4] not in clean
+    assert np.abs(through(clean) - through(profile)).max() <= 1
+    assert profiles.neutral(clean) == clean
+
+
+def test_what_is_no_profile_gives_none() -> None:
+    """Anything that is no profile, or one without colours, gives none."""
+    for body in (b"", MARKER, bytes(400), SRGB[:131], built(SRGB, {})):
+        assert profiles.neutral(body) is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    edits=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=8), cut=st.integers(0, 400)
+)
+def test_damaged_profiles_raise_nothing(edits: list[tuple[int, int]], cut: int) -> None:
+    """Whatever the bytes, there is a profile or none, and never an error."""
+    data = bytearray(marked(MARKER))
+    for place, value in edits:
+        data[place % len(data)] = value
+    clean = profiles.neutral(bytes(data[: len(data) - cut]))
+    assert clean is None or MARKER not in clean
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_profiles_of_the_shared_corpus_keep_their_colours(shared: Path) -> None:
+    """Real profiles of every kind of camera and monitor show the same colours afterwards."""
+    seen: set[bytes] = set()
+    for _, data in corpus(shared):
+        found = sniff(data)
+        try:
+            profile = embedded.profile_of(data, found) if found else None
+        except ObscuraError:
+            continue
+        if profile is None or profile[16:20] != b"RGB " or profile in seen:
+            continue
+        seen.add(profile)
+        try:
+            before = through(profile)
+        except (ImageCms.PyCMSError, OSError):
+            continue
+        clean = profiles.neutral(profile)
+        assert clean is not None
+        assert np.abs(through(clean) - before).max() <= 1
+    assert len(seen) >= 5
