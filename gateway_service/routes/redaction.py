@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form
 
-from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
-from gateway_service.routes.tasks import MULTIPART, PROBLEMS, IdempotencyKey
+from gateway_service.callers import CurrentCaller
+from gateway_service.dependencies import Gateway
+from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import Problem, RedactForm, TaskCreated, boxes_of, options_of
-from gateway_service.submission import Submission, enter, hold_to_policy, submit
 from obscura.contract import JobKind
 from obscura.errors import InvalidOptionError, OriginalErasedError
 from obscura.jobs import JobState
@@ -31,19 +31,14 @@ async def _original(gateway: Gateway, task_id: str) -> bytes:
 
 @router.post("/redact")
 async def redact(
-    gateway: CurrentGateway,
-    request_id: RequestId,
-    form: Annotated[RedactForm, Form(media_type=MULTIPART)],
-    idempotency_key: IdempotencyKey = "",
+    caller: CurrentCaller, form: Annotated[RedactForm, Form(media_type=MULTIPART)]
 ) -> TaskCreated:
     """Hide exactly the given boxes, in a photo or in the retained photo of a detection."""
     options = options_of(form).model_copy(update={"boxes": boxes_of(form.boxes)})
-    wanted = Submission(JobKind.REDACT, options, request_id, idempotency_key)
     if (form.file is None) == (form.task_id is None):
         message = "send either file or task_id"
         raise InvalidOptionError(message)
     if form.file is not None:
-        return TaskCreated(task_id=await submit(gateway, form.file.file, wanted))
-    hold_to_policy(options, gateway.settings)
-    data = await _original(gateway, form.task_id or "")
-    return TaskCreated(task_id=await enter(gateway, data, wanted))
+        return await caller.submit(JobKind.REDACT, form.file, options)
+    data = await _original(caller.gateway, form.task_id or "")
+    return await caller.resubmit(JobKind.REDACT, data, options)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Header
+from fastapi import APIRouter, Form
 
-from gateway_service.dependencies import CurrentGateway, RequestId
+from gateway_service.callers import CurrentCaller
 from gateway_service.schemas import (
     BlurClassesForm,
     BlurForm,
@@ -15,89 +15,51 @@ from gateway_service.schemas import (
     TaskCreated,
     options_of,
 )
-from gateway_service.submission import Submission, submit
 from obscura.contract import JobKind, ObjectClass
 
 PROBLEMS: Mapping[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (400, 409, 413, 415, 422, 503)
 }
+MULTIPART = "multipart/form-data"
 router = APIRouter(tags=["photos"], responses={**PROBLEMS})
 
-IdempotencyKey = Annotated[str, Header(description="the same key and body return the same task")]
-MULTIPART = "multipart/form-data"
+Detect = Annotated[DetectForm, Form(media_type=MULTIPART)]
+DetectClasses = Annotated[DetectClassesForm, Form(media_type=MULTIPART)]
+Blur = Annotated[BlurForm, Form(media_type=MULTIPART)]
+BlurClasses = Annotated[BlurClassesForm, Form(media_type=MULTIPART)]
 
 
 @router.post("/detect_faces")
-async def detect_faces(
-    gateway: CurrentGateway,
-    request_id: RequestId,
-    form: Annotated[DetectForm, Form(media_type=MULTIPART)],
-    idempotency_key: IdempotencyKey = "",
-) -> TaskCreated:
+async def detect_faces(caller: CurrentCaller, form: Detect) -> TaskCreated:
     """Find faces."""
-    options = options_of(form, ObjectClass.FACE)
-    wanted = Submission(JobKind.DETECT, options, request_id, idempotency_key)
-    return TaskCreated(task_id=await submit(gateway, form.file.file, wanted))
+    return await caller.submit(JobKind.DETECT, form.file, options_of(form, ObjectClass.FACE))
 
 
 @router.post("/detect_plates")
-async def detect_plates(
-    gateway: CurrentGateway,
-    request_id: RequestId,
-    form: Annotated[DetectForm, Form(media_type=MULTIPART)],
-    idempotency_key: IdempotencyKey = "",
-) -> TaskCreated:
+async def detect_plates(caller: CurrentCaller, form: Detect) -> TaskCreated:
     """Find number plates."""
-    options = options_of(form, ObjectClass.PLATE)
-    wanted = Submission(JobKind.DETECT, options, request_id, idempotency_key)
-    return TaskCreated(task_id=await submit(gateway, form.file.file, wanted))
+    return await caller.submit(JobKind.DETECT, form.file, options_of(form, ObjectClass.PLATE))
 
 
 @router.post("/detect")
-async def detect(
-    gateway: CurrentGateway,
-    request_id: RequestId,
-    form: Annotated[DetectClassesForm, Form(media_type=MULTIPART)],
-    idempotency_key: IdempotencyKey = "",
-) -> TaskCreated:
+async def detect(caller: CurrentCaller, form: DetectClasses) -> TaskCreated:
     """Find objects of several classes."""
-    wanted = Submission(JobKind.DETECT, options_of(form), request_id, idempotency_key)
-    return TaskCreated(task_id=await submit(gateway, form.file.file, wanted))
+    return await caller.submit(JobKind.DETECT, form.file, options_of(form))
 
 
 @router.post("/blur_faces")
-async def blur_faces(
-    gateway: CurrentGateway,
-    request_id: RequestId,
-    form: Annotated[BlurForm, Form(media_type=MULTIPART)],
-    idempotency_key: IdempotencyKey = "",
-) -> TaskCreated:
+async def blur_faces(caller: CurrentCaller, form: Blur) -> TaskCreated:
     """Find faces and hide them."""
-    options = options_of(form, ObjectClass.FACE)
-    wanted = Submission(JobKind.BLUR, options, request_id, idempotency_key)
-    return TaskCreated(task_id=await submit(gateway, form.file.file, wanted))
+    return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.FACE))
 
 
 @router.post("/blur_plates")
-async def blur_plates(
-    gateway: CurrentGateway,
-    request_id: RequestId,
-    form: Annotated[BlurForm, Form(media_type=MULTIPART)],
-    idempotency_key: IdempotencyKey = "",
-) -> TaskCreated:
+async def blur_plates(caller: CurrentCaller, form: Blur) -> TaskCreated:
     """Find number plates and hide them."""
-    options = options_of(form, ObjectClass.PLATE)
-    wanted = Submission(JobKind.BLUR, options, request_id, idempotency_key)
-    return TaskCreated(task_id=await submit(gateway, form.file.file, wanted))
+    return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.PLATE))
 
 
 @router.post("/blur")
-async def blur(
-    gateway: CurrentGateway,
-    request_id: RequestId,
-    form: Annotated[BlurClassesForm, Form(media_type=MULTIPART)],
-    idempotency_key: IdempotencyKey = "",
-) -> TaskCreated:
+async def blur(caller: CurrentCaller, form: BlurClasses) -> TaskCreated:
     """Find objects of several classes and hide them."""
-    wanted = Submission(JobKind.BLUR, options_of(form), request_id, idempotency_key)
-    return TaskCreated(task_id=await submit(gateway, form.file.file, wanted))
+    return await caller.submit(JobKind.BLUR, form.file, options_of(form))

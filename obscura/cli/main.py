@@ -98,7 +98,9 @@ def _show(line: dict[str, Any], *, as_json: bool) -> None:
         notes.print(f"{line['path']}: {line['error']['message']}", style="red", markup=False, highlight=False)
     elif "output" in line:
         review = "  (look at it: needs_review)" if line["report"]["verdict"] == "needs_review" else ""
-        notes.print(f"{line['path']} -> {line['output']}{review}", markup=False, highlight=False)
+        notes.print(
+            f"{line['path']} -> {line['output']}{review}", markup=False, highlight=False, soft_wrap=True
+        )
     else:
         found = (
             ", ".join(f"{item['class']} {item['confidence']:.2f}" for item in line["detections"]) or "nothing"
