@@ -12,20 +12,19 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 # Celery reads this when it is imported: SIGTERM ends a worker within worker_soft_shutdown_timeout
 # and gives unfinished steps back, instead of waiting for the hard limit.
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
 import structlog
-from celery import Celery, Task, bootsteps
+from celery import Celery, Task
 from celery.exceptions import SecurityWarning, SoftTimeLimitExceeded
 from celery.signals import worker_process_init
-from celery.worker import state
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from obscura.beats import beat_ready, consumer_beat
 from obscura.broker import make_celery, send
 from obscura.contract import Queue, Step, StepRequest, TaskSpec
 from obscura.errors import (
@@ -36,7 +35,6 @@ from obscura.errors import (
     ServiceError,
 )
 from obscura.jobs import Claimed, Heartbeats, Ledger
-from obscura.jobs.workers import BEAT_S
 from obscura.observability import configure_logging
 from obscura.settings import Settings
 from obscura.storage import MissingObjectError, Storage
@@ -191,71 +189,6 @@ def _register(app: Celery, service: Service, runtime: Callable[[], Runtime]) -> 
     app.task(run, name=service.spec.name, bind=True, shared=False)
 
 
-class _Entry(Protocol):
-    def cancel(self) -> None: ...
-
-
-class _Timer(Protocol):
-    def call_repeatedly(self, seconds: float, work: Callable[[], None]) -> _Entry: ...
-
-
-class _Consumer(Protocol):
-    timer: _Timer
-    task_consumer: Any
-
-
-class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no type hints
-    """Says from the consumer's own event loop that messages are fetched, and sees to it that they are."""
-
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-    queues: Sequence[Queue] = ()
-    settings: Settings | None = None
-
-    def __init__(self, parent: object, **_options: object) -> None:
-        super().__init__(parent)
-        self._entry: _Entry | None = None
-        self._ledger = Ledger(self.settings or Settings())
-        self._was_stuck = False
-
-    def start(self, parent: _Consumer) -> None:
-        """Begin when the consumer does."""
-        self._was_stuck = False
-        self._entry = parent.timer.call_repeatedly(BEAT_S / 2, lambda: self._beat(parent))
-
-    def stop(self, _parent: _Consumer) -> None:
-        """End when the consumer does."""
-        if self._entry is not None:
-            self._entry.cancel()
-
-    def _beat(self, parent: _Consumer) -> None:
-        # A message whose acknowledgement met a broker that was away keeps its place in the prefetch window:
-        # the window stays full with nothing in work, and nothing is fetched ever again.
-        is_stuck = not parent.task_consumer.channel.qos.can_consume() and not state.reserved_requests
-        if is_stuck and self._was_stuck:
-            message = "the consumer's window is full of messages that nobody works on"
-            # A connection error out of a timer makes celery connect anew, with an empty window.
-            raise RedisConnectionError(message)
-        self._was_stuck = is_stuck
-        try:
-            for queue in self.queues:
-                Heartbeats.consuming(self._ledger.client, queue)
-        except RedisError as error:
-            log.warning("heartbeat_failed", error=type(error).__name__)
-
-
-def _beat_ready(settings: Settings, queues: Sequence[Queue]) -> None:
-    """Say for ever that this process has its models loaded."""
-    ledger = Ledger(settings)
-    pause = threading.Event()
-    while True:
-        try:
-            for queue in queues:
-                Heartbeats.ready(ledger.client, queue)
-        except RedisError as error:
-            log.warning("heartbeat_failed", error=type(error).__name__)
-        pause.wait(BEAT_S)
-
-
 def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
     """Return a Celery application that serves ``services``; models are loaded in its processes."""
     app = make_celery(settings)
@@ -263,7 +196,7 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
     runtimes: list[Runtime] = []
     for service in services:
         _register(app, service, lambda: runtimes[0])
-    app.steps["consumer"].add(type("Beat", (_Beat,), {"queues": queues, "settings": settings}))
+    app.steps["consumer"].add(consumer_beat(settings, queues))
 
     def load(**_signal: object) -> None:
         try:
@@ -271,7 +204,7 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
         except ObscuraError as error:
             log.critical("process_cannot_start", code=error.code, error=error.message)
             raise
-        threading.Thread(target=_beat_ready, args=(settings, queues), daemon=True).start()
+        threading.Thread(target=beat_ready, args=(settings, queues), daemon=True).start()
 
     worker_process_init.connect(load, weak=False)
     return app

@@ -1,0 +1,90 @@
+"""Heartbeats of a worker: its models are loaded, its consumer fetches messages."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import structlog
+from celery import bootsteps
+from celery.worker import state
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from obscura.contract import Queue
+from obscura.jobs import Heartbeats, Ledger
+from obscura.jobs.workers import BEAT_S
+from obscura.settings import Settings
+
+__all__ = ["beat_ready", "consumer_beat"]
+
+log = structlog.get_logger(__name__)
+
+
+class _Entry(Protocol):
+    def cancel(self) -> None: ...
+
+
+class _Timer(Protocol):
+    def call_repeatedly(self, seconds: float, work: Callable[[], None]) -> _Entry: ...
+
+
+class _Consumer(Protocol):
+    timer: _Timer
+    task_consumer: Any
+
+
+class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no type hints
+    """Says from the consumer's own event loop that messages are fetched, and sees to it that they are."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    queues: Sequence[Queue] = ()
+    settings: Settings | None = None
+
+    def __init__(self, parent: object, **_options: object) -> None:
+        super().__init__(parent)
+        self._entry: _Entry | None = None
+        self._ledger = Ledger(self.settings or Settings())
+        self._was_stuck = False
+
+    def start(self, parent: _Consumer) -> None:
+        """Begin when the consumer does."""
+        self._was_stuck = False
+        self._entry = parent.timer.call_repeatedly(BEAT_S / 2, lambda: self._beat(parent))
+
+    def stop(self, _parent: _Consumer) -> None:
+        """End when the consumer does."""
+        if self._entry is not None:
+            self._entry.cancel()
+
+    def _beat(self, parent: _Consumer) -> None:
+        # A message whose acknowledgement met a broker that was away keeps its place in the prefetch window:
+        # the window stays full with nothing in work, and nothing is fetched ever again.
+        is_stuck = not parent.task_consumer.channel.qos.can_consume() and not state.reserved_requests
+        if is_stuck and self._was_stuck:
+            message = "the consumer's window is full of messages that nobody works on"
+            # A connection error out of a timer makes celery connect anew, with an empty window.
+            raise RedisConnectionError(message)
+        self._was_stuck = is_stuck
+        try:
+            for queue in self.queues:
+                Heartbeats.consuming(self._ledger.client, queue)
+        except RedisError as error:
+            log.warning("heartbeat_failed", error=type(error).__name__)
+
+
+def beat_ready(settings: Settings, queues: Sequence[Queue]) -> None:
+    """Say for ever that this process has its models loaded."""
+    ledger = Ledger(settings)
+    pause = threading.Event()
+    while True:
+        try:
+            for queue in queues:
+                Heartbeats.ready(ledger.client, queue)
+        except RedisError as error:
+            log.warning("heartbeat_failed", error=type(error).__name__)
+        pause.wait(BEAT_S)
+
+
+def consumer_beat(settings: Settings, queues: Sequence[Queue]) -> type[bootsteps.StartStopStep]:
+    """Return the step that makes a consumer beat for ``queues``."""
+    return type("Beat", (_Beat,), {"queues": queues, "settings": settings})
