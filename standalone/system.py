@@ -97,8 +97,13 @@ def check_port(host: str, port: int) -> None:
 @contextmanager
 def _sole_use(folder: Path) -> Iterator[IO[str]]:
     """Hold the data folder for this system alone."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock_file = (folder / "lock").open("w")
+    except OSError as error:
+        message = f"cannot use the folder {folder} ({error.strerror}); choose another --data-dir"
+        raise EmbeddedServerError(message) from error
+    with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -149,6 +149,17 @@ def test_a_folder_in_use_is_a_clear_error(system: RunningSystem) -> None:
     assert "another Obscura" in done.stderr
 
 
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    """A file in the way is named, without a traceback."""
+    (tmp_path / "file").write_bytes(b"")
+    folder = tmp_path / "file" / "data"
+    command = [sys.executable, "-m", "standalone", "--port", str(free_port()), "--data-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert str(folder) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [("missing", errors.ModelMissingError.code), ("corrupt", errors.ModelCorruptError.code)],
