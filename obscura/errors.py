@@ -34,8 +34,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     └── ProcessingError         the work was begun and could not be ended
         ├── ProcessingFailedError       processing_failed
         ├── ProcessingTimedOutError     processing_timed_out
-        ├── WorkerLostError             worker_lost
-        └── CancelledJobError           cancelled
+        └── WorkerLostError             worker_lost (written by the job ledger)
 """
 
 from typing import ClassVar
@@ -241,9 +240,3 @@ class WorkerLostError(ProcessingError):
     """The workers of this job died as often as is tried."""
 
     code = "worker_lost"
-
-
-class CancelledJobError(ProcessingError):
-    """The job was cancelled by its owner."""
-
-    code = "cancelled"
