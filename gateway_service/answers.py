@@ -9,18 +9,12 @@ from typing import Any
 
 from gateway_service.dependencies import Gateway
 from gateway_service.schemas import TaskError, TaskResult, TaskStatus
-from obscura.contract import DetectedObject, JobKind, ObjectClass
+from obscura.contract import DetectedObject, JobKind, ObjectClass, reviewed, surest_first
 from obscura.errors import NoPictureError
 from obscura.jobs import JobRow, JobState
 
 # The seed's own word for a face's box, and its twin.
 AREA_NAMES = {ObjectClass.FACE: "facial_area", ObjectClass.PLATE: "plate_area"}
-
-
-def detections_of(row: JobRow) -> tuple[DetectedObject, ...]:
-    """Return all found objects, the surest first."""
-    found = [item for part in row.parts.values() for item in part.detections]
-    return tuple(sorted(found, key=lambda item: -item.confidence))
 
 
 def boxes_by_name(detections: Iterable[DetectedObject]) -> dict[str, dict[str, list[int]]]:
@@ -38,11 +32,7 @@ def report_of(row: JobRow) -> dict[str, Any] | None:
     """Return the report of a redaction, with what the second look found."""
     if row.report is None:
         return None
-    report: dict[str, Any] = json.loads(row.report)
-    if row.suspects:
-        report["verdict"] = "needs_review"
-        report["suspects"] = [item.model_dump(mode="json", by_alias=True) for item in row.suspects]
-    return report
+    return reviewed(json.loads(row.report), row.suspects)
 
 
 async def picture_of(gateway: Gateway, row: JobRow) -> bytes:
@@ -68,7 +58,7 @@ async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.state is JobState.FAILED:
         error = TaskError(code=row.error_code or "", message=row.error_message or "")
         return TaskResult(status=TaskStatus.FAILURE, error=error)
-    detections = detections_of(row)
+    detections = surest_first(row.parts.values())
     result: Any = boxes_by_name(detections)
     if row.kind is not JobKind.DETECT:
         picture = await picture_of(gateway, row)

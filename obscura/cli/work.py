@@ -10,6 +10,7 @@ from typing import Any
 from obscura.anonymisation import RedactedPhoto, Target, redact_photo
 from obscura.cli.files import FoundPhoto
 from obscura.contract import (
+    DetectedObject,
     DetectionPart,
     JobOptions,
     MetadataPolicy,
@@ -18,6 +19,8 @@ from obscura.contract import (
     Quality,
     RedactionShape,
     RedactionStyle,
+    reviewed,
+    surest_first,
 )
 from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
 from obscura.errors import ObscuraError
@@ -50,15 +53,11 @@ class Findings:
 
     def as_line(self) -> dict[str, Any]:
         """Return width, height and detections (the surest first) for a JSON line."""
-        found = [item for part in self.parts for item in part.detections]
         image = self.parts[0].image
         return {
             "width": image.width,
             "height": image.height,
-            "detections": [
-                item.model_dump(mode="json", by_alias=True)
-                for item in sorted(found, key=lambda item: -item.confidence)
-            ],
+            "detections": [item.model_dump(mode="json", by_alias=True) for item in surest_first(self.parts)],
         }
 
 
@@ -85,12 +84,12 @@ class Finder:
         photo = open_photo(data, self.settings)
         return Findings([find_objects(detector, photo, self._options) for detector in self._detectors])
 
-    def find_again(self, redacted: RedactedPhoto) -> list[dict[str, Any]]:
-        """Return what is still to be seen in a redacted picture, for a JSON line."""
+    def find_again(self, redacted: RedactedPhoto) -> list[DetectedObject]:
+        """Return what is still to be seen in a redacted picture."""
         picture = open_photo(redacted.data, self.settings)
         hidden = [Box(*region) for region in redacted.report.regions]
         return [
-            item.model_dump(mode="json", by_alias=True)
+            item
             for detector in self._detectors
             for item in look_again(detector, picture, hidden, self._options)
         ]
@@ -124,13 +123,11 @@ class Blurrer:
         redacted = redact_photo(data, targets, self._request)
         output = (self._folder / photo.relative).with_suffix(_suffix(photo.path, redacted.extension))
         _write_whole(output, redacted.data)
-        report = redacted.report.as_dict()
         suspects = self._finder.find_again(redacted) if self._reviews else []
-        if suspects:
-            report |= {"verdict": "needs_review", "suspects": suspects}
+        report = reviewed(redacted.report.as_dict(), suspects)
         line = {"output": str(output), **findings.as_line(), "report": report}
         if self._manifest:
-            reviewed = report["verdict"] if self._reviews else None
+            verdict = report["verdict"] if self._reviews else None
             work = Work(
                 data,
                 redacted,
@@ -138,7 +135,7 @@ class Blurrer:
                 self._finder.asked,
                 self._request,
                 cards=known_cards(self._finder.settings),
-                review_verdict=reviewed,
+                review_verdict=verdict,
             )
             place = output.with_name(output.name + ".manifest.json")
             _write_whole(place, canonical(signed(manifest_of(work), self._key)) + b"\n")

@@ -21,7 +21,14 @@ from obscura.contract.options import (
     RedactionStyle,
     UserBox,
 )
-from obscura.contract.results import DetectedObject, DetectionPart, ImageInfo, ModelInfo
+from obscura.contract.results import (
+    DetectedObject,
+    DetectionPart,
+    ImageInfo,
+    ModelInfo,
+    reviewed,
+    surest_first,
+)
 
 __all__ = [
     "DETECT_FACES",
@@ -45,4 +52,6 @@ __all__ = [
     "StepRequest",
     "TaskSpec",
     "UserBox",
+    "reviewed",
+    "surest_first",
 ]

@@ -1,5 +1,8 @@
 """What detection workers leave in the job ledger, and the answer that clients read from it."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from obscura.contract.options import ObjectClass
@@ -42,3 +45,17 @@ class DetectionPart(BaseModel):
     image: ImageInfo
     model: ModelInfo
     detections: tuple[DetectedObject, ...]
+
+
+def surest_first(parts: Iterable[DetectionPart]) -> tuple[DetectedObject, ...]:
+    """Return all found objects of several detections, ordered by score."""
+    found = (item for part in parts for item in part.detections)
+    return tuple(sorted(found, key=lambda item: -item.confidence))
+
+
+def reviewed(report: Mapping[str, Any], suspects: Sequence[DetectedObject]) -> dict[str, Any]:
+    """Return the report of a redaction after its second look: what is still seen makes it `needs_review`."""
+    if not suspects:
+        return dict(report)
+    shown = [item.model_dump(mode="json", by_alias=True) for item in suspects]
+    return {**report, "verdict": "needs_review", "suspects": shown}

@@ -24,9 +24,9 @@ from obscura.errors import InvalidOptionError
 from obscura.geometry import Box, Size
 from obscura.jpeg.structure import BLOCK_SIDE, Component, Frame, Structure
 from obscura.redaction.masks import Window, mask, window
-from obscura.redaction.paint import CELL_NOISE, PIXEL_NOISE
+from obscura.redaction.paint import CELL_NOISE, PIXEL_NOISE, noise
 from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
-from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, Style
+from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, Style, strength
 
 Plane: TypeAlias = NDArray[np.int16]
 """``int16[rows, columns]``: DC coefficients of a component, quantised, in whole MCUs."""
@@ -95,7 +95,7 @@ def patches(frame: Frame, regions: Sequence[Region], orientation: int) -> tuple[
     InvalidOptionError
         If a coordinate is not a finite number.
     """
-    ordered = sorted(regions, key=lambda region: (_strength(region.style), region.box))
+    ordered = sorted(regions, key=lambda region: (strength(region.style), region.box))
     return tuple(
         _patch(frame, Region(box, region.style, region.shape))
         for region in ordered
@@ -135,7 +135,7 @@ def replaced(
             levels = _levels(patch, sums * step, counts, share, entropy)
             blocks = levels.repeat(component.v, axis=0).repeat(component.h, axis=1)
             if isinstance(patch.style, PixelNoise):
-                blocks = blocks + share * _noise(blocks.shape, PIXEL_NOISE, entropy)
+                blocks = blocks + share * noise(blocks.shape, PIXEL_NOISE, entropy).astype(np.float64)
             values = np.rint(blocks.clip(_LOWEST, _HIGHEST) / step).astype(np.int16)
             hidden = by_block(patch.covered, component)
             fresh[index][window_of][hidden] = values[hidden]
@@ -205,7 +205,9 @@ def _levels(
     totals = np.bincount(labels, sums[patch.covered], size)
     means = totals / np.bincount(labels, counts[patch.covered], size).clip(min=1.0)
     if isinstance(patch.style, Mosaic | PixelNoise):
-        means = means.clip(_LOWEST, _HIGHEST) + share * _noise(means.shape, CELL_NOISE, entropy)
+        means = means.clip(_LOWEST, _HIGHEST) + share * noise(means.shape, CELL_NOISE, entropy).astype(
+            np.float64
+        )
     return np.asarray(means[patch.labels], np.float64)
 
 
@@ -230,27 +232,6 @@ def _blocks(inside: Window, component: Component) -> tuple[slice, slice]:
         slice(inside.y1 * component.v, inside.y2 * component.v),
         slice(inside.x1 * component.h, inside.x2 * component.h),
     )
-
-
-def _noise(shape: tuple[int, ...], levels: int, entropy: Entropy) -> NDArray[np.float64]:
-    """Return random steps in ``-levels..levels``, as good as even."""
-    words = np.frombuffer(entropy(2 * math.prod(shape)), np.uint16).reshape(shape)
-    return np.asarray(words % (2 * levels + 1), np.float64) - levels
-
-
-def _strength(style: Style) -> int:
-    """Return the rank of a style, the strongest highest."""
-    match style:
-        case Blur():
-            return 0
-        case PixelNoise():
-            return 1
-        case Mosaic():
-            return 2
-        case Solid():
-            return 3
-        case _:
-            assert_never(style)
 
 
 def _finite(box: Box) -> Box:

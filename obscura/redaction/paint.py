@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from obscura.geometry import Box, Size
 from obscura.redaction.masks import Window, mask, window
 from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
-from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, Style
+from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, strength
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """``uint8[height, width, 3]``, RGB."""
@@ -79,28 +79,13 @@ def _covered(
 ) -> list[tuple[Region, Window, NDArray[np.bool_]]]:
     """Return the regions that lie in the picture, weakest first, each with its window and mask."""
     size = Size(picture.shape[1], picture.shape[0])
-    ordered = sorted(regions, key=lambda region: (_strength(region.style), region.box))
+    ordered = sorted(regions, key=lambda region: (strength(region.style), region.box))
     windows = [(region, window(region.box, size)) for region in ordered if not region.box.is_empty]
     return [
         (region, inside, mask(region.box, region.shape, inside))
         for region, inside in windows
         if not inside.is_empty
     ]
-
-
-def _strength(style: Style) -> int:
-    """Return the rank of a style, the strongest highest."""
-    match style:
-        case Blur():
-            return 0
-        case PixelNoise():
-            return 1
-        case Mosaic():
-            return 2
-        case Solid():
-            return 3
-        case _:
-            assert_never(style)
 
 
 def _patch(source: Pixels, region: Region, entropy: Entropy) -> Pixels:
@@ -114,7 +99,7 @@ def _patch(source: Pixels, region: Region, entropy: Entropy) -> Pixels:
             return _mosaic(source, _cell_side(region.box, cells), entropy)
         case PixelNoise(cells):
             coarse = _mosaic(source, _cell_side(region.box, cells), entropy)
-            return _moved(coarse, _noise(coarse.shape, PIXEL_NOISE, entropy))
+            return _moved(coarse, noise(coarse.shape, PIXEL_NOISE, entropy))
         case Blur(sigma_fraction):
             sigma = max(sigma_fraction, BLUR_FLOOR) * region.box.long_side
             return _blurred(source, sigma)
@@ -158,12 +143,12 @@ def _mosaic(source: Pixels, side: int, entropy: Entropy) -> Pixels:
     sums = np.add.reduceat(np.add.reduceat(source, tops, axis=0, dtype=np.int64), lefts, axis=1)
     counts = np.outer(np.diff(tops, append=height), np.diff(lefts, append=width))
     means = np.rint(sums / counts[..., None]).astype(np.uint8)
-    cells = _moved(means, _noise(means.shape, CELL_NOISE, entropy))
+    cells = _moved(means, noise(means.shape, CELL_NOISE, entropy))
     rows, columns = np.arange(height) // side, np.arange(width) // side
     return np.asarray(cells[rows[:, None], columns[None, :]], np.uint8)
 
 
-def _noise(shape: tuple[int, ...], levels: int, entropy: Entropy) -> NDArray[np.int16]:
+def noise(shape: tuple[int, ...], levels: int, entropy: Entropy) -> NDArray[np.int16]:
     """Return random steps in ``-levels..levels``, as good as even."""
     words = np.frombuffer(entropy(2 * math.prod(shape)), np.uint16).reshape(shape)
     return np.asarray(words % (2 * levels + 1), np.int16) - np.int16(levels)

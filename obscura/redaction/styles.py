@@ -78,6 +78,21 @@ class PixelNoise:
 Style: TypeAlias = Mosaic | Solid | Blur | PixelNoise
 
 
+def strength(style: Style) -> int:
+    """Return the rank of a style, the strongest highest."""
+    match style:
+        case Blur():
+            return 0
+        case PixelNoise():
+            return 1
+        case Mosaic():
+            return 2
+        case Solid():
+            return 3
+        case _:
+            assert_never(style)
+
+
 def describe(style: Style) -> str:
     """Return the style in words, as reports carry it."""
     match style:
