@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from obscura import anonymisation
 from obscura.anonymisation import RedactionRequest, Target, Verdict, redact_photo
+from obscura.anonymisation import redact as redacting
 from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.errors import ProcessingFailedError, TruncatedPhotoError
 from obscura.geometry import Box, Size
@@ -169,7 +169,7 @@ def test_painting_that_paints_nothing_is_caught(monkeypatch: pytest.MonkeyPatch)
     def idle(pixels: NDArray[np.uint8], regions: list[Region]) -> NDArray[np.uint8]:
         return pixels.copy()
 
-    monkeypatch.setattr(anonymisation, "paint", idle)
+    monkeypatch.setattr(redacting, "paint", idle)
     with pytest.raises(ProcessingFailedError, match="still to be seen"):
         redact_photo(marked_jpeg(), TARGETS, AS_PNG)
 
@@ -181,7 +181,7 @@ def test_an_encoder_that_writes_the_original_is_caught(monkeypatch: pytest.Monke
         original = decode(marked_jpeg())
         return encode(original, options)
 
-    monkeypatch.setattr(anonymisation, "encode", stale)
+    monkeypatch.setattr(redacting, "encode", stale)
     with pytest.raises(ProcessingFailedError, match="still to be seen"):
         redact_photo(marked_jpeg(), TARGETS, AS_PNG)
 
@@ -193,7 +193,7 @@ def test_metadata_that_comes_along_is_caught(monkeypatch: pytest.MonkeyPatch) ->
         done = encode(photo, options)
         return EncodedPhoto(done.data + MARKER, done.format)
 
-    monkeypatch.setattr(anonymisation, "encode", chatty)
+    monkeypatch.setattr(redacting, "encode", chatty)
     with pytest.raises(ProcessingFailedError, match="metadata"):
         redact_photo(marked_jpeg(), TARGETS, AS_PNG)
 
@@ -204,7 +204,7 @@ def test_a_splice_that_hides_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) 
     def idle(data: bytes, _regions: list[Region], **options: object) -> SplicedPhoto:
         return splice(data, [], **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(anonymisation, "splice", idle)
+    monkeypatch.setattr(redacting, "splice", idle)
     with pytest.raises(ProcessingFailedError, match="still to be seen"):
         redact_photo(marked_jpeg(), TARGETS)
 
@@ -216,7 +216,7 @@ def test_a_splice_that_brings_metadata_along_is_caught(monkeypatch: pytest.Monke
         done = splice(data, regions, **options)  # type: ignore[arg-type]
         return replace(done, data=done.data + MARKER)
 
-    monkeypatch.setattr(anonymisation, "splice", chatty)
+    monkeypatch.setattr(redacting, "splice", chatty)
     with pytest.raises(ProcessingFailedError, match="metadata"):
         redact_photo(marked_jpeg(6), TARGETS)
 
@@ -236,7 +236,7 @@ def test_what_cannot_be_spliced_is_encoded_again_with_a_warning(monkeypatch: pyt
         message = "arithmetic coding"
         raise NotSpliceableError(message)
 
-    monkeypatch.setattr(anonymisation, "splice", refuse)
+    monkeypatch.setattr(redacting, "splice", refuse)
     result = redact_photo(marked_jpeg(), TARGETS)
     assert result.report.lossless is None
     assert result.report.warnings == ("the picture was encoded again as a whole: arithmetic coding",)

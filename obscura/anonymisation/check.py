@@ -1,0 +1,113 @@
+"""The finished file, opened again: what was to be hidden is hidden, and nothing else came along."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from obscura.anonymisation.outcome import Redaction
+from obscura.anonymisation.request import RedactionRequest
+from obscura.contract import MetadataPolicy
+from obscura.errors import PhotoError, ProcessingFailedError
+from obscura.imaging import metadata
+from obscura.imaging.embedded import exif_of
+from obscura.imaging.encode import EncodedPhoto, on_white
+from obscura.imaging.exif import ORIENTATION
+from obscura.imaging.gate import GateLimits
+from obscura.imaging.photo import Photo, decode
+from obscura.imaging.pixels import Pixels
+from obscura.redaction.masks import mask, window
+from obscura.redaction.regions import Region
+
+_KEPT_KINDS: Final[Mapping[MetadataPolicy, frozenset[str]]] = {
+    MetadataPolicy.STRIP: frozenset({"icc", "pano"}),
+    MetadataPolicy.KEEP_SAFE: frozenset({"icc", "pano", "exif", "gps", "tiff_text"}),
+    MetadataPolicy.COARSE_GPS: frozenset({"icc", "pano", "exif", "gps", "tiff_text"}),
+}
+_FLAT: Final = 8.0
+"""Standard deviation, in levels, under which a region has nothing in it that could be seen to change."""
+
+_LEAST_CHANGE: Final = 1.0
+"""Mean change of a region, in levels, under which it was not hidden."""
+
+_LEAST_SHARE: Final = 0.4
+"""Share of the painted change that the finished file must show; strong compression takes some of it."""
+
+
+def require_hidden(
+    redaction: Redaction, regions: Sequence[Region], request: RedactionRequest
+) -> tuple[str, ...]:
+    """Open the finished file again and check it; return the kinds of metadata in it.
+
+    The seam for a stronger check (a second detection): it belongs here and raises likewise.
+    """
+    encoded = redaction.encoded
+    kept = metadata.found(encoded.data, encoded.format)
+    if redaction.spliced is not None and _holds_only_orientation(encoded):
+        kept = tuple(kind for kind in kept if kind != "exif")
+    if not set(kept) <= _KEPT_KINDS[request.metadata]:
+        message = "the redacted photo still carries metadata that was to be removed"
+        raise ProcessingFailedError(message)
+    if regions:
+        _require_painted(redaction, regions, request.limits)
+    return kept
+
+
+def _require_painted(redaction: Redaction, regions: Sequence[Region], limits: GateLimits) -> None:
+    """Check that the finished file shows what was painted, and not what was there before."""
+    result = redaction.after if redaction.spliced else open_again(redaction.encoded, limits)
+    if result.size != redaction.before.size:
+        message = "the redacted photo has another size than the photo"
+        raise ProcessingFailedError(message)
+    # Where the file holds no transparency, all three are compared as seen on white.
+    look = on_white if result.alpha is None else _stored
+    views = (look(redaction.before), look(redaction.after), result.pixels)
+    if not all(_is_hidden(region, redaction.before, views) for region in regions):
+        message = "an object is still to be seen in the redacted photo"
+        raise ProcessingFailedError(message)
+
+
+def open_again(encoded: EncodedPhoto, limits: GateLimits) -> Photo:
+    """Decode a finished file; raise ProcessingFailedError where that fails."""
+    # What is written may be longer than what may be sent in: no limit on the length of our own file.
+    own_limits = replace(limits, max_bytes=len(encoded.data))
+    try:
+        return decode(encoded.data, own_limits)
+    except PhotoError as error:
+        message = "the redacted photo cannot be opened again"
+        raise ProcessingFailedError(message) from error
+
+
+def _holds_only_orientation(encoded: EncodedPhoto) -> bool:
+    """Return whether the only EXIF tag is the orientation, which a spliced picture needs."""
+    block = exif_of(encoded.data, encoded.format)
+    return block is not None and set(block.main) <= {ORIENTATION} and not block.exif and not block.gps
+
+
+def _stored(photo: Photo) -> Pixels:
+    """Return the pixels of a photo, whatever its transparency."""
+    return photo.pixels
+
+
+def _is_hidden(region: Region, photo: Photo, views: tuple[Pixels, Pixels, Pixels]) -> bool:
+    """Return whether a region was changed, and whether the finished file shows the change.
+
+    Parameters
+    ----------
+    region
+        What was painted over.
+    photo
+        The photo as it came.
+    views
+        The photo as it came, as painted, and as the finished file shows it, ``uint8[height, width, 3]`` each.
+    """
+    inside = window(region.box, photo.size)
+    if inside.is_empty:
+        return True
+    covered = mask(region.box, region.shape, inside)
+    came, painted, shown = (view[inside.slices][covered].astype(np.float32) for view in views)
+    if float(came.std(axis=0).max()) < _FLAT:
+        return True
+    change = float(np.abs(painted - came).mean())
+    return change >= _LEAST_CHANGE and float(np.abs(shown - came).mean()) >= _LEAST_SHARE * change

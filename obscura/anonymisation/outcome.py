@@ -1,0 +1,18 @@
+"""A redaction on its way: what the check looks at and the report tells of."""
+
+from dataclasses import dataclass
+
+from obscura.imaging.encode import EncodedPhoto
+from obscura.imaging.photo import Photo
+from obscura.jpeg.splice import SplicedPhoto
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Redaction:
+    """The picture before and after painting, and the file made of it."""
+
+    before: Photo
+    after: Photo
+    encoded: EncodedPhoto
+    spliced: SplicedPhoto | None = None
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,101 @@
+"""A photo and what was found in it go in, the redacted photo and a report come out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from obscura.anonymisation.check import open_again, require_hidden
+from obscura.anonymisation.outcome import Redaction
+from obscura.anonymisation.report import RedactionReport, report_of
+from obscura.anonymisation.request import RedactionRequest, Target
+from obscura.contract import OutputFormat
+from obscura.geometry import Size
+from obscura.imaging import metadata, panorama
+from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
+from obscura.imaging.formats import PhotoFormat
+from obscura.imaging.photo import Photo, decode
+from obscura.jpeg.errors import NotSpliceableError
+from obscura.jpeg.splice import splice
+from obscura.redaction.paint import paint, paint_alpha
+from obscura.redaction.policy import regions_for
+from obscura.redaction.regions import Region
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedPhoto:
+    """A finished file with its report; ``size`` in pixels of the upright picture."""
+
+    data: bytes
+    media_type: str
+    extension: str
+    size: Size
+    report: RedactionReport
+
+
+def redact_photo(
+    data: bytes, targets: Sequence[Target], request: RedactionRequest | None = None
+) -> RedactedPhoto:
+    """Hide ``targets`` in a photo.
+
+    Parameters
+    ----------
+    data
+        All bytes of the photo.
+    targets
+        What to hide; boxes are grown by the policy.
+    request
+        How; the defaults of `RedactionRequest` where None.
+
+    Returns
+    -------
+    RedactedPhoto
+        The file, which passed a check of its pixels and of its structure, and the report.
+
+    Raises
+    ------
+    PhotoError
+        If the photo cannot be opened; see `obscura.imaging.photo.decode`.
+    InvalidOptionError
+        If the picture does not fit the output asked for.
+    ProcessingFailedError
+        If the check finds an object that is still to be seen, or metadata that was to be removed.
+    """
+    request = request or RedactionRequest()
+    regions = regions_for(targets, request.policy)
+    redaction = _redact(data, regions, request)
+    kept = require_hidden(redaction, regions, request)
+    return RedactedPhoto(
+        data=redaction.encoded.data,
+        media_type=redaction.encoded.media_type,
+        extension=redaction.encoded.extension,
+        size=redaction.after.size,
+        report=report_of(data, targets, request, (redaction, regions, kept)),
+    )
+
+
+def _redact(data: bytes, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
+    """Hide regions: in place where a JPEG goes in and out, by painting and encoding otherwise."""
+    before = decode(data, request.limits)
+    is_jpeg = before.header.format is PhotoFormat.JPEG
+    if not (is_jpeg and request.output in {OutputFormat.SAME, OutputFormat.JPEG}):
+        return _repaint(before, regions, request)
+    try:
+        return _splice(data, before, regions, request)
+    except NotSpliceableError as error:
+        warning = f"the picture was encoded again as a whole: {error.message}"
+        return replace(_repaint(before, regions, request), warnings=(warning,))
+
+
+def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
+    """Redact without decoding: every coefficient outside the regions stays as it is."""
+    exif = metadata.kept_exif(before.exif, request.metadata)
+    spliced = splice(data, regions, orientation=before.orientation, icc=before.icc, exif=exif)
+    encoded = EncodedPhoto(panorama.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
+    return Redaction(before, open_again(encoded, request.limits), encoded, spliced)
+
+
+def _repaint(before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
+    """Redact by painting and encoding."""
+    alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
+    after = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
+    exif = metadata.kept_exif(before.exif, request.metadata)
+    return Redaction(before, after, encode(after, EncodeOptions(request.output, exif)))

@@ -1,0 +1,120 @@
+"""What was done to a photo, in words and numbers."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from obscura.anonymisation.outcome import Redaction
+from obscura.anonymisation.request import RedactionRequest, Target
+from obscura.imaging import metadata
+from obscura.imaging.formats import PhotoFormat
+from obscura.jpeg.splice import SplicedPhoto
+from obscura.redaction.masks import Window, window
+from obscura.redaction.regions import Region
+from obscura.redaction.styles import Blur, Style, describe
+
+
+class Verdict(Enum):
+    """What the check after redaction found. A failed check raises and has no verdict."""
+
+    CLEAN = "clean"
+    NOTHING_FOUND = "nothing_found"
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionReport:
+    """What was done to a photo.
+
+    Attributes
+    ----------
+    verdict
+        The outcome of the check.
+    hidden
+        Number of objects hidden, by class.
+    styles
+        What they were hidden with, in words, by class.
+    regions
+        The painted boxes, ``(x1, y1, x2, y2)`` in whole pixels, grown and clipped, in the targets' order.
+    metadata_removed
+        Kinds of metadata that were in the input and are not in the output.
+    metadata_kept
+        Kinds of metadata in the output.
+    warnings
+        What the user ought to know, in words.
+    lossless
+        Which blocks of a JPEG were replaced, all others being the same numbers as before; None where the
+        picture was encoded as a whole.
+    """
+
+    verdict: Verdict
+    hidden: Mapping[str, int]
+    styles: Mapping[str, str]
+    regions: tuple[Window, ...]
+    metadata_removed: tuple[str, ...]
+    metadata_kept: tuple[str, ...]
+    warnings: tuple[str, ...]
+    lossless: SplicedPhoto | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON types."""
+        return {
+            "verdict": self.verdict.value,
+            "hidden": dict(self.hidden),
+            "styles": dict(self.styles),
+            "regions": [list(region) for region in self.regions],
+            "metadata_removed": list(self.metadata_removed),
+            "metadata_kept": list(self.metadata_kept),
+            "warnings": list(self.warnings),
+            "lossless": None
+            if self.lossless is None
+            else {
+                "engine": self.lossless.engine,
+                "blocks_touched": self.lossless.blocks_touched,
+                "blocks_total": self.lossless.blocks_total,
+            },
+        }
+
+
+def report_of(
+    data: bytes,
+    targets: Sequence[Target],
+    request: RedactionRequest,
+    done: tuple[Redaction, Sequence[Region], tuple[str, ...]],
+) -> RedactionReport:
+    """Say what was done."""
+    redaction, regions, kept = done
+    windows = [window(region.box, redaction.before.size) for region in regions]
+    painted = [
+        (target.class_name, inside)
+        for target, inside in zip(targets, windows, strict=True)
+        if not inside.is_empty
+    ]
+    counts = Counter(class_name for class_name, _ in painted)
+    styles = {class_name: request.policy.style_of(class_name) for class_name in sorted(counts)}
+    found = metadata.found(data, redaction.before.header.format)
+    return RedactionReport(
+        verdict=Verdict.CLEAN if painted else Verdict.NOTHING_FOUND,
+        hidden={class_name: counts[class_name] for class_name in styles},
+        styles={class_name: describe(style) for class_name, style in styles.items()},
+        regions=tuple(inside for _, inside in painted),
+        metadata_removed=tuple(kind for kind in found if kind not in kept),
+        metadata_kept=kept,
+        lossless=redaction.spliced,
+        warnings=(
+            *(() if redaction.spliced else redaction.before.warnings),
+            *redaction.warnings,
+            *_warnings(redaction, styles.values(), len(windows) - len(painted)),
+        ),
+    )
+
+
+def _warnings(redaction: Redaction, styles: Iterable[Style], left_out: int) -> Iterator[str]:
+    """Yield what the user ought to know."""
+    if any(isinstance(style, Blur) for style in styles):
+        yield "blur is cosmetic: it can be undone"
+    if redaction.encoded.format is PhotoFormat.JPEG and redaction.before.alpha is not None:
+        yield "transparent parts became white"
+    if left_out:
+        yield f"{left_out} boxes lie outside the picture"

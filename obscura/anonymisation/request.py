@@ -1,0 +1,26 @@
+"""What is to be hidden, and how."""
+
+from dataclasses import dataclass, field
+
+from obscura.contract import MetadataPolicy, OutputFormat
+from obscura.geometry import Box
+from obscura.imaging.gate import GateLimits
+from obscura.redaction.policy import RedactionPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something to hide: its class and its box in pixels of the upright picture, not grown."""
+
+    class_name: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionRequest:
+    """How to redact; the defaults are the project's promises."""
+
+    policy: RedactionPolicy = field(default_factory=RedactionPolicy)
+    metadata: MetadataPolicy = MetadataPolicy.STRIP
+    output: OutputFormat = OutputFormat.SAME
+    limits: GateLimits = field(default_factory=GateLimits)
