@@ -1,7 +1,7 @@
 """What routes work with."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, cast
 
 from celery import Celery
@@ -25,13 +25,19 @@ class Gateway:
     celery: Celery
     events: JobEvents
 
+    def seen_by(self, owner: str | None) -> "Gateway":
+        """Return the system as the holder of a key sees it: jobs of others are not there."""
+        ledger = self.ledger.seen_by(owner)
+        return replace(self, ledger=ledger, events=self.events.seen_by(ledger))
+
     async def send(self, request: StepRequest) -> None:
         """Send a step to its queue; raise QueueUnavailableError where the broker is away."""
         await asyncio.to_thread(send, self.celery, request)
 
 
 def _gateway(request: Request) -> Gateway:
-    return cast("Gateway", request.app.state.gateway)
+    whole = cast("Gateway", request.app.state.gateway)
+    return whole.seen_by(request.state.owner)
 
 
 def _request_id(request: Request) -> str:

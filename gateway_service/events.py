@@ -1,6 +1,7 @@
 """Waiting for jobs: one subscription for all waiters of this gateway."""
 
 import asyncio
+import copy
 from collections import defaultdict
 from contextlib import suppress
 
@@ -22,6 +23,12 @@ class JobEvents:
     def __init__(self, ledger: AsyncLedger) -> None:
         self._ledger = ledger
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def seen_by(self, ledger: AsyncLedger) -> "JobEvents":
+        """Return these events for whoever sees ``ledger``: a wait for somebody else's job is refused."""
+        view = copy.copy(self)
+        view._ledger = ledger  # noqa: SLF001 - a copy of this very class
+        return view
 
     async def listen(self) -> None:
         """Hear the ledger's events until cancelled."""

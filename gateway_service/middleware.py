@@ -81,7 +81,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        # Nobody owns a job where no keys are asked for.
+        scope.setdefault("state", {}).update(request_id=request_id, owner=None)
         began = time.perf_counter()
         status = 0
 

@@ -15,6 +15,7 @@ from obscura.contract import (
     ModelInfo,
     ObjectClass,
     OutputFormat,
+    Priority,
     Quality,
     RedactionShape,
     RedactionStyle,
@@ -39,6 +40,7 @@ def _style(value: object) -> object:
     )
 
 
+PRIORITY_TEXT = "bulk: waits behind everything that somebody waits for; default interactive"
 Blank = BeforeValidator(_blank_is_absent)
 
 
@@ -56,6 +58,7 @@ class PhotoForm(BaseModel):
         description="lowest score of a detection; default: the model's",
     )
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
+    priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
 
 
 class DetectForm(PhotoForm):
@@ -121,6 +124,7 @@ class RedactForm(HideOptions):
 
     file: UploadFile | None = Field(None, description="the photo")
     task_id: Annotated[str | None, Blank] = Field(None, max_length=64, description="id of a detection")
+    priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
     boxes: str = Field(
         max_length=MAX_BOXES_TEXT,
         description='JSON: [{"class": "face", "xyxy": [x1, y1, x2, y2]}, ...] or [[x1, y1, x2, y2], ...]',

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from gateway_service.dependencies import Gateway
-from obscura.contract import JobKind, JobOptions, StepRequest
+from obscura.contract import JobKind, JobOptions
 from obscura.errors import InvalidOptionError, PhotoTooLargeError, WeakerThanPolicyError
 from obscura.imaging.gate import check
-from obscura.jobs import NewJob
+from obscura.jobs import NewJob, wake_up
 from obscura.limits import gate_limits
 from obscura.settings import Settings
 
@@ -112,7 +112,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
             return created.job_id
         entered = True
         for step in job.first_steps:
-            await gateway.send(StepRequest(job_id=job_id, step=step, request_id=job.request_id))
+            await gateway.send(wake_up(job, step))
     except BaseException:
         if entered:
             await gateway.ledger.run(gateway.ledger.calls.erase(job_id))

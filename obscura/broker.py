@@ -65,6 +65,9 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "max_retries": 0,
+            # Queues are looked at in the order that the worker names them: a bulk lane only when no
+            # interactive one holds anything.
+            "queue_order_strategy": "priority",
         },
         "visibility_timeout": visibility_s,
         "broker_connection_retry_on_startup": True,
@@ -100,7 +103,7 @@ def send(app: Celery, request: StepRequest) -> None:
         app.send_task(
             spec.name,
             args=[request.model_dump(mode="json")],
-            queue=spec.queue.value,
+            queue=spec.queue.lane(request.priority),
             ignore_result=True,
             retry=False,
             argsrepr="-",

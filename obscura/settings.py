@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     max_side: int = Field(16_384, ge=1, description="longest side accepted, pixels")
     max_scans: int = Field(64, ge=1, description="most scans of a progressive JPEG")
     queue_limit: int = Field(1000, ge=1, description="unfinished jobs at which new ones get a 503")
+    bulk_queue_limit: int = Field(5000, ge=1, description="the same for jobs with `priority=bulk`")
 
     max_cells: int = Field(5, ge=1, le=64, description="policy floor: most mosaic cells per object")
     min_grow: float = Field(1.0, ge=1.0, le=3.0, description="policy floor: least growth of a box")

@@ -26,7 +26,7 @@ from redis.exceptions import RedisError
 
 from obscura.beats import beat_ready, consumer_beat
 from obscura.broker import make_celery, send
-from obscura.contract import Queue, Step, StepRequest, TaskSpec
+from obscura.contract import Priority, Queue, Step, StepRequest, TaskSpec
 from obscura.errors import (
     ObscuraError,
     OriginalErasedError,
@@ -34,7 +34,7 @@ from obscura.errors import (
     ProcessingTimedOutError,
     ServiceError,
 )
-from obscura.jobs import Claimed, Heartbeats, Ledger
+from obscura.jobs import Claimed, Heartbeats, Ledger, wake_up
 from obscura.observability import configure_logging
 from obscura.settings import Settings
 from obscura.storage import MissingObjectError, Storage
@@ -142,7 +142,7 @@ class Runtime:
             return
         row = claimed.row
         for step in outcome.next_steps:
-            self._send(StepRequest(job_id=row.id, step=step, request_id=row.request_id))
+            self._send(wake_up(row, step))
         if outcome.finished and row.options.retain == 0:
             self._erase_photo(row.photo)
 
@@ -189,6 +189,17 @@ def _register(app: Celery, service: Service, runtime: Callable[[], Runtime]) -> 
     app.task(run, name=service.spec.name, bind=True, shared=False)
 
 
+def lanes(services: Sequence[Service]) -> list[str]:
+    """Return the lanes that a worker of ``services`` fetches from, the most pressing first.
+
+    All interactive lanes come before all bulk ones, so that a photo somebody waits for waits behind the
+    bulk steps in work and no others; within a priority later kinds of work come first, so that what is
+    begun is ended before more is begun.
+    """
+    queues = [service.spec.queue for service in reversed(services)]
+    return [queue.lane(priority) for priority in Priority for queue in queues]
+
+
 def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
     """Return a Celery application that serves ``services``; models are loaded in its processes."""
     app = make_celery(settings)
@@ -223,7 +234,7 @@ def serve(settings: Settings, services: Sequence[Service]) -> int:
         return 1
     app = make_worker_app(settings, services)
     worker = app.Worker(
-        queues=[service.spec.queue.value for service in services],
+        queues=lanes(services),
         concurrency=concurrency(settings),
         pool="prefork",
         loglevel=settings.log_level.upper(),

@@ -11,9 +11,13 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from obscura.errors import EmbeddedServerError, ObscuraError
 from obscura.settings import Settings
+
+if TYPE_CHECKING:
+    from obscura.worker import Service
 
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.1
@@ -92,14 +96,20 @@ def _run_valkey(chosen: Namespace) -> int:
     return 0 if ended else 1
 
 
-def _run_worker(_chosen: Namespace) -> int:
+def services() -> "tuple[Service, ...]":
+    """Return everything that the one worker does, in the order in which a job needs it."""
     from face_detection_service.handler import SERVICE as FACES
-    from obscura.worker import serve
     from plate_detection_service.handler import SERVICE as PLATES
     from redaction_service.handler import SERVICE as REDACTION
 
+    return FACES, PLATES, REDACTION
+
+
+def _run_worker(_chosen: Namespace) -> int:
+    from obscura.worker import serve
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return serve(Settings(), (FACES, PLATES, REDACTION))
+    return serve(Settings(), services())
 
 
 def _run_gateway(chosen: Namespace) -> int:

@@ -8,12 +8,23 @@ from types import MappingProxyType
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class Priority(StrEnum):
+    """Whether somebody waits for the answer, or a pile of photos is to be done some time."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
 class Queue(StrEnum):
-    """Celery queues; the value is the queue's name on the broker."""
+    """Kinds of work, each with workers of its own; the value is the interactive lane's name on the broker."""
 
     FACES = "detect.faces"
     PLATES = "detect.plates"
     REDACTION = "redact"
+
+    def lane(self, priority: Priority) -> str:
+        """Return the name on the broker of this queue's lane for ``priority``."""
+        return self.value if priority is Priority.INTERACTIVE else f"{self.value}.{priority.value}"
 
 
 class Step(StrEnum):
@@ -34,6 +45,7 @@ class StepRequest(BaseModel):
     contract: int = Field(1, ge=1, le=1, description="version of this message")
     job_id: str = Field(min_length=1, max_length=64)
     step: Step
+    priority: Priority = Field(Priority.INTERACTIVE, description="which lane of the step's queue it waits in")
     request_id: str = Field("", max_length=64, description="the HTTP request that began the job, for logs")
 
 

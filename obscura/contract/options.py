@@ -5,7 +5,7 @@ from typing import Annotated, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from obscura.contract.messages import DETECT_FACES, DETECT_PLATES, Step, TaskSpec
+from obscura.contract.messages import DETECT_FACES, DETECT_PLATES, Priority, Step, TaskSpec
 
 
 class ObjectClass(StrEnum):
@@ -116,6 +116,7 @@ class JobOptions(BaseModel):
     retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
     review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
+    priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
 
     def stages(self, kind: JobKind) -> tuple[tuple[Step, ...], ...]:
         """Return the steps of a job of ``kind``: side by side in a stage, one stage after the other."""

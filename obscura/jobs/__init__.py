@@ -2,7 +2,7 @@
 
 from obscura.jobs.calls import Claimed, Created, LedgerCalls
 from obscura.jobs.ledger import AsyncLedger, Ledger
-from obscura.jobs.rows import JobRow, JobState, NewJob
+from obscura.jobs.rows import JobRow, JobState, NewJob, wake_up
 from obscura.jobs.workers import Heartbeats
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Ledger",
     "LedgerCalls",
     "NewJob",
+    "wake_up",
 ]

@@ -4,12 +4,13 @@ Nothing here talks to a server: a ``Call`` says what to run and how to read the 
 blocking ledger of the workers and the asynchronous one of the gateway share every line.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Generic, TypeVar
 
-from obscura.contract import Step
+from obscura.contract import Priority, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError
 from obscura.jobs.rows import JobRow, NewJob
 from obscura.settings import Settings
@@ -30,6 +31,12 @@ IDEMPOTENCY_TTL_S = 24 * 3600
 def job_key(job_id: str) -> str:
     """Return the key of a job's row."""
     return f"{PREFIX}job:{job_id}"
+
+
+def _idempotency(job: NewJob) -> str:
+    """Return the name of an owner's Idempotency-Key: what people write into it is kept nowhere."""
+    text = f"{job.owner}\n{job.idempotency_key}"
+    return f"{PREFIX}idempotency:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _script(name: str) -> str:
@@ -82,9 +89,13 @@ class Completed:
 
 @dataclass(frozen=True)
 class LedgerCalls:
-    """All calls, with the times and limits of one installation."""
+    """All calls, with the times and limits of one installation.
+
+    ``owner`` is the key that jobs are entered for; None where no keys are asked for.
+    """
 
     settings: Settings
+    owner: str | None = None
 
     def _keys(self, job_id: str) -> tuple[str, ...]:
         return job_key(job_id), ACTIVE, EXPIRY, ERASE
@@ -105,10 +116,13 @@ class LedgerCalls:
                     message = "too many unfinished jobs; try again later"
                     raise QueueFullError(message)
 
-        key = f"{PREFIX}idempotency:{job.owner}:{job.idempotency_key}" if job.idempotency_key else ""
+        job = replace(job, owner=self.owner or "")
         pairs = [text for pair in job.fields().items() for text in pair]
         settings = self.settings
-        head = (job.id, settings.queue_limit, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S)
+        is_bulk = job.options.priority is Priority.BULK
+        lane = ("bulk", settings.bulk_queue_limit) if is_bulk else ("", settings.queue_limit)
+        key = _idempotency(job) if job.idempotency_key else ""
+        head = (job.id, *lane, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
         return Call("create", (job_key(job.id), ACTIVE, key), (*head, *pairs), parse)
 
     def claim(self, job_id: str, step: Step, token: str, *, takeover: bool) -> Call[Claimed | None]:

@@ -1,7 +1,9 @@
 """The ledger on a server: blocking for workers, asynchronous for the gateway."""
 
+import copy
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import redis
@@ -37,8 +39,9 @@ def _translated() -> Iterator[None]:
         raise QueueUnavailableError(message) from error
 
 
-def _row(job_id: str, fields: dict[str, str]) -> JobRow:
-    if "state" not in fields:
+def _row(job_id: str, fields: dict[str, str], owner: str | None = None) -> JobRow:
+    # Somebody else's job is one that is not there: an answer must not say that an id exists.
+    if "state" not in fields or owner not in {None, fields.get("owner", "")}:
         message = "there is no task of this id"
         raise UnknownTaskError(message)
     return JobRow.from_fields(job_id, fields)
@@ -77,7 +80,10 @@ class Ledger:
 
 
 class AsyncLedger:
-    """The ledger for the gateway; the same promises."""
+    """The ledger for the gateway; the same promises.
+
+    ``seen_by`` gives the view of one owner: it enters jobs for that owner and reads no others.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.calls = LedgerCalls(settings)
@@ -85,6 +91,12 @@ class AsyncLedger:
             settings.redis_url, retry=redis.asyncio.retry.Retry(NoBackoff(), 1), **connection_options()
         )
         self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
+
+    def seen_by(self, owner: str | None) -> "AsyncLedger":
+        """Return this ledger as ``owner`` sees it, on the same connections; None sees every job."""
+        view = copy.copy(self)
+        view.calls = replace(self.calls, owner=owner)
+        return view
 
     async def run(self, call: Call[T]) -> T:
         """Run ``call`` and return its outcome."""
@@ -97,7 +109,7 @@ class AsyncLedger:
         """Return a job's row; raise UnknownTaskError where there is none."""
         with _translated():
             fields = await cast("Awaitable[dict[str, str]]", self.client.hgetall(job_key(job_id)))
-        return _row(job_id, fields)
+        return _row(job_id, fields, self.calls.owner)
 
     async def forget_object(self, key: str) -> None:
         """Note that a stored object has been erased."""

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from obscura.contract import Queue, StepRequest
+from obscura.contract import StepRequest
 from obscura.contract.messages import STEP_TASKS
 from obscura.errors import ObscuraError
 from obscura.jobs.calls import ACTIVE, ERASE, EXPIRY, PREFIX
 from obscura.jobs.ledger import AsyncLedger
+from obscura.jobs.rows import wake_up
 from obscura.storage import Storage
 
 LOCK = PREFIX + "reaper"
@@ -63,12 +64,12 @@ class Reaper:
         ledger = self._ledger
         for step in await ledger.run(ledger.calls.reap(job_id)):
             row = await ledger.read(job_id)
-            if await self._is_waiting_in(STEP_TASKS[step].queue):
+            if await self._is_waiting_in(STEP_TASKS[step].queue.lane(row.options.priority)):
                 continue
-            await self._send(StepRequest(job_id=job_id, step=step, request_id=row.request_id))
+            await self._send(wake_up(row, step))
             log.info("step_sent_again", step=step.value, request_id=row.request_id)
 
-    async def _is_waiting_in(self, queue: Queue) -> bool:
+    async def _is_waiting_in(self, lane: str) -> bool:
         # A message that still waits its turn is not lost: sending it again would only lengthen the queue.
-        # (celery keeps a queue as a list of the queue's name.)
-        return int(await self._ledger.client.llen(queue.value)) > 0
+        # (celery keeps a lane as a list of the lane's name.)
+        return int(await self._ledger.client.llen(lane)) > 0

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from obscura.contract import DetectedObject, DetectionPart, JobKind, JobOptions, Step
+from obscura.contract import DetectedObject, DetectionPart, JobKind, JobOptions, Step, StepRequest
 
 
 class JobState(StrEnum):
@@ -110,3 +110,8 @@ class JobRow:
             error_code=fields.get("error_code"),
             error_message=fields.get("error_message"),
         )
+
+
+def wake_up(job: NewJob | JobRow, step: Step) -> StepRequest:
+    """Return the message that makes a worker look at ``step`` of ``job``."""
+    return StepRequest(job_id=job.id, step=step, priority=job.options.priority, request_id=job.request_id)

@@ -12,12 +12,18 @@ local function publish(channel, id, state)
   redis.call('PUBLISH', channel, id .. ' ' .. state)
 end
 
+-- Forget that a job is unfinished. Bulk jobs stand in a set of their own as well, which bounds their lane.
+local function leave(active, id)
+  redis.call('ZREM', active, id)
+  redis.call('SREM', active .. ':bulk', id)
+end
+
 -- Move a job to an end state: no more steps, original to be erased, row and result kept for ttl seconds.
 -- keys: job, active, expiry, erase; the channel is an argument.
 local function finish(keys, channel, id, state, now, ttl)
   local job, active, expiry, erase = keys[1], keys[2], keys[3], keys[4]
   redis.call('HSET', job, 'state', state, 'finished', tostring(now))
-  redis.call('ZREM', active, id)
+  leave(active, id)
   redis.call('ZADD', expiry, now + ttl, id)
   local photo = redis.call('HGET', job, 'photo')
   if photo then

@@ -1,21 +1,30 @@
--- KEYS job, active, idempotency ('' = none). ARGV id, limit, lease, idempotency value, ttl, field, value, ...
+-- KEYS job, active, idempotency ('' = none).
+-- ARGV id, 'bulk' or '', limit of its lane, lease, idempotency value, ttl, prefix of rows, field, value, ...
 -- Returns {'created'} | {'full'} | {'same', id of the earlier job} | {'conflict'}
 local now = clock()
 if KEYS[3] ~= '' then
   local earlier = redis.call('GET', KEYS[3])
   if earlier then
     local split = string.find(earlier, ' ', 1, true)
-    if string.sub(earlier, split + 1) ~= ARGV[4] then return {'conflict'} end
-    return {'same', string.sub(earlier, 1, split - 1)}
+    local earlier_id = string.sub(earlier, 1, split - 1)
+    -- A job that was erased or has expired answers nothing any more: the key is free again.
+    if redis.call('EXISTS', ARGV[7] .. earlier_id) == 1 then
+      if string.sub(earlier, split + 1) ~= ARGV[5] then return {'conflict'} end
+      return {'same', earlier_id}
+    end
   end
 end
-if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[2]) then return {'full'} end
-redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 6))
+local bulk = redis.call('SCARD', KEYS[2] .. ':bulk')
+local depth = bulk
+if ARGV[2] == '' then depth = redis.call('ZCARD', KEYS[2]) - bulk end
+if depth >= tonumber(ARGV[3]) then return {'full'} end
+redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 8))
 for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
   if redis.call('HGET', KEYS[1], 's:' .. step) == 'queued' then
-    redis.call('HSET', KEYS[1], 'l:' .. step, tostring(now + tonumber(ARGV[3])))
+    redis.call('HSET', KEYS[1], 'l:' .. step, tostring(now + tonumber(ARGV[4])))
   end
 end
-redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
-if KEYS[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[4], 'EX', ARGV[5]) end
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
+if ARGV[2] ~= '' then redis.call('SADD', KEYS[2] .. ':bulk', ARGV[1]) end
+if KEYS[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[5], 'EX', ARGV[6]) end
 return {'created'}

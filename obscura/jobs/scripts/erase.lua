@@ -2,7 +2,7 @@
 -- KEYS job, active, expiry, erase. ARGV id, channel
 -- Returns {'erased'} | {'gone'}
 local job, id = KEYS[1], ARGV[1]
-redis.call('ZREM', KEYS[2], id)
+leave(KEYS[2], id)
 redis.call('ZREM', KEYS[3], id)
 if redis.call('EXISTS', job) == 0 then return {'gone'} end
 local now = clock()

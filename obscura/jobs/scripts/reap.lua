@@ -5,7 +5,7 @@ local now = clock()
 local job, id = KEYS[1], ARGV[1]
 local state = redis.call('HGET', job, 'state')
 if not state or ended(state) then
-  redis.call('ZREM', KEYS[2], id)
+  leave(KEYS[2], id)
   return {'gone'}
 end
 local answer = {'resend'}
