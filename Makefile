@@ -87,6 +87,10 @@ test: check ## every check and every test that takes less than minutes
 attacks: $(VENV)/.test ## tries to undo redactions and prints how far it gets (docs/privacy.md)
 	$(BIN)/python -m benchmarks.attacks
 
+.PHONY: bench-splice
+bench-splice: $(VENV)/.test ## CPU time of the lossless splice beside decode, blur and encode
+	$(BIN)/python -m benchmarks.splice
+
 .PHONY: test-slow
 test-slow: $(VENV)/.test ## the tests that take minutes
 	$(BIN)/pytest -m slow

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 _SOURCES: Final = Path(__file__).with_name("native")
-_UNITS: Final = ("sequential.c", "coefficients.c")
+_UNITS: Final = ("sequential.c", "decode.c", "encode.c")
 _HEADERS: Final = ("bits.h",)
 _COMPILERS: Final = ("cc", "gcc", "clang")
 _FLAGS: Final = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-fstack-protector-strong")

@@ -130,8 +130,25 @@ class Codec(Protocol):
             None where the tables have no code for what is new.
         """
 
-    def decode(self, job: Job, clean: Clean) -> None:
-        """Read a scan into ``values[rows, columns, 64]``."""
+    def decode(self, job: Job, clean: Clean) -> NDArray[np.int64]:
+        """Read a scan into ``values[rows, columns, 64]``.
+
+        Returns
+        -------
+        ndarray
+            ``int64[mcus]``: the bit behind each MCU; -1 where a run of ends of block goes on over the next.
+        """
+
+    def patch(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:
+        """Write a scan of a progressive frame again: the touched blocks, and whatever their bits are tied to.
+
+        All other bits are those of the source.
+
+        Returns
+        -------
+        bytes or None
+            None where the tables have no code for what is new.
+        """
 
     def tokens(self, job: Job) -> Tokens:
         """Turn ``values[rows, columns, 64]`` into the symbols of a scan."""

@@ -67,7 +67,8 @@ def _library() -> ctypes.CDLL:
         "obscura_unstuff": (ctypes.c_char_p, size, pointer, pointer, number),
         "obscura_survey": (pointer, pointer, pointer, pointer),
         "obscura_splice": (pointer, pointer, pointer, pointer, pointer),
-        "obscura_decode": (pointer, pointer, pointer),
+        "obscura_decode": (pointer, pointer, pointer, pointer),
+        "obscura_patch": (pointer, pointer, pointer, pointer, pointer),
         "obscura_tokens": (pointer, pointer, pointer),
         "obscura_encode": (pointer, ctypes.c_char_p, size, pointer),
         "obscura_free": (pointer,),
@@ -131,12 +132,26 @@ class NativeCodec:
         )
         return None if status == _NO_CODE else _taken(status, done)
 
-    def decode(self, job: Job, clean: Clean) -> None:
+    def decode(self, job: Job, clean: Clean) -> NDArray[np.int64]:
         """See `Codec.decode`."""
-        scan = _scan(job, 64)
-        _require(
-            _library().obscura_decode(ctypes.byref(scan), clean.bits.ctypes.data, clean.starts.ctypes.data)
+        scan, ends = _scan(job, 64), np.empty(job.mcus.pixels, np.int64)
+        status = _library().obscura_decode(
+            ctypes.byref(scan), clean.bits.ctypes.data, clean.starts.ctypes.data, ends.ctypes.data
         )
+        _require(status)
+        return ends
+
+    def patch(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:
+        """See `Codec.patch`."""
+        scan, done = _scan(job, 64), _Result()
+        status = _library().obscura_patch(
+            ctypes.byref(scan),
+            clean.bits.ctypes.data,
+            clean.starts.ctypes.data,
+            ends.ctypes.data,
+            ctypes.byref(done),
+        )
+        return None if status == _NO_CODE else _taken(status, done)
 
     def tokens(self, job: Job) -> Tokens:
         """See `Codec.tokens`."""

@@ -12,6 +12,7 @@ from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.portable_bits import BitWriter, DecodingTable, Windows
 from obscura.jpeg.portable_decoder import Decoder
 from obscura.jpeg.portable_encoder import Encoder, count_symbols
+from obscura.jpeg.portable_patch import Patcher
 from obscura.jpeg.structure import COEFFICIENTS, Frame
 
 _LARGEST: Final = 32767
@@ -45,9 +46,16 @@ class PortableCodec:
         except KeyError:
             return None
 
-    def decode(self, job: Job, clean: Clean) -> None:
+    def decode(self, job: Job, clean: Clean) -> NDArray[np.int64]:
         """See `Codec.decode`."""
-        Decoder(job, clean).run()
+        return Decoder(job, clean).run()
+
+    def patch(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:
+        """See `Codec.patch`."""
+        try:
+            return Patcher(job, clean, ends).run()
+        except KeyError:
+            return None
 
     def tokens(self, job: Job) -> Tokens:
         """See `Codec.tokens`; none are kept, as they would take more memory than time."""

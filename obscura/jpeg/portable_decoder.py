@@ -1,9 +1,12 @@
-"""Whole scans into coefficients, in Python. Does what the first half of ``native/coefficients.c`` does.
+"""Whole scans into coefficients, in Python. Does what ``native/decode.c`` does.
 
 Source: ITU-T T.81 annex F (sequential) and annex G (progressive).
 """
 
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from obscura.jpeg import portable_bits as bits
 from obscura.jpeg.codec import Clean, Job, Part
@@ -30,9 +33,10 @@ class Decoder:
         self._at = 0
         self._eob_run = 0
 
-    def run(self) -> None:
-        """Read all restart intervals."""
+    def run(self) -> NDArray[np.int64]:
+        """Read all restart intervals; return where each MCU ends, as `Codec.decode` does."""
         width = self._job.mcus.width
+        ends: list[int] = []
         for segment in range(self._job.segments):
             self._at, limit = 8 * self._starts[segment], 8 * self._starts[segment + 1]
             self._last = [0] * len(self._job.parts)
@@ -41,6 +45,9 @@ class Decoder:
                 y, x = divmod(mcu, width)
                 for index, part in enumerate(self._job.parts):
                     self._decode_part(index, part, y, x, limit)
+                ends.append(-1 if self._eob_run else self._at)
+            ends[-1] = self._at
+        return np.array(ends, np.int64)
 
     def _decode_part(self, index: int, part: Part, y: int, x: int, limit: int) -> None:
         columns = part.touched.shape[1]

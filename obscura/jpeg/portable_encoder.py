@@ -1,4 +1,4 @@
-"""Whole scans from coefficients, in Python. Does what the second half of ``native/coefficients.c`` does.
+"""Whole scans from coefficients, in Python. Does what ``native/encode.c`` does.
 
 Source: ITU-T T.81 annex F (sequential) and annex G (progressive).
 """
@@ -36,15 +36,12 @@ class Encoder:
 
     def run(self) -> bytes:
         """Return the data of the scan, with restart markers."""
-        width = self._job.mcus.width
         for segment in range(self._job.segments):
             if segment:
                 self._out.restart(segment - 1)
                 self._last = [0] * len(self._job.parts)
             for mcu in range(*self._job.bounds(segment)):
-                y, x = divmod(mcu, width)
-                for index, part in enumerate(self._job.parts):
-                    self._encode_part(index, part, y, x)
+                self._encode_mcu(mcu)
             self._put_eob_run()
             self._out.end_segment()
         return self._out.bytes()
@@ -54,6 +51,11 @@ class Encoder:
 
     def _put_value(self, value: int, count: int) -> None:
         self._out.put(value, count)
+
+    def _encode_mcu(self, mcu: int) -> None:
+        y, x = divmod(mcu, self._job.mcus.width)
+        for index, part in enumerate(self._job.parts):
+            self._encode_part(index, part, y, x)
 
     def _encode_part(self, index: int, part: Part, y: int, x: int) -> None:
         columns, values = part.touched.shape[1], self._flat[index]

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from obscura.imaging.formats import Buffer
-from obscura.jpeg.codec import Codec, Counts, Job, Values, job_of
+from obscura.jpeg.codec import Clean, Codec, Counts, Job, Values, job_of
 from obscura.jpeg.cover import Entropy, Patch, Touched, by_block, replaced, touched_mcus
 from obscura.jpeg.header import CodedScan
 from obscura.jpeg.huffman import optimal
@@ -39,17 +40,24 @@ class _Work:
         return tuple(coded) if len(coded) == len(jobs) else None
 
     def through_coefficients(self) -> tuple[CodedScan, ...]:
-        """Read all coefficients and write all scans anew, each with tables that fit."""
+        """Read all coefficients and write the scans again."""
         values = tuple(np.zeros((*touched.shape, COEFFICIENTS), np.int16) for touched in self.touched)
-        jobs = self._jobs(values)
-        for job in jobs:
-            self.codec.decode(job, self.codec.clean(job, self._data_of(job)))
+        read = [self._read(job) for job in self._jobs(values)]
         planes = [np.ascontiguousarray(part[..., 0]) for part in values]
         fresh = replaced(self.structure, planes, self.covers, self.entropy)
         for part, plane, touched in zip(values, fresh, self.touched, strict=True):
             part[touched] = 0
             part[touched, 0] = plane[touched]
-        return tuple(self._encoded(job) for job in jobs)
+        return tuple(self._patched(*item) or self._encoded(item[0]) for item in read)
+
+    def _read(self, job: Job) -> tuple[Job, Clean, NDArray[np.int64]]:
+        clean = self.codec.clean(job, self._data_of(job))
+        return job, clean, self.codec.decode(job, clean)
+
+    def _patched(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> CodedScan | None:
+        """Return a scan of a progressive frame with its own tables; None where those lack a code."""
+        data = self.codec.patch(job, clean, ends) if job.is_progressive else None
+        return None if data is None else CodedScan(job.scan, data)
 
     def _encoded(self, job: Job) -> CodedScan:
         tokens = self.codec.tokens(job)
@@ -74,8 +82,8 @@ def recode(
 ) -> tuple[CodedScan, ...]:
     """Return the scans of a file with the blocks under ``covers`` replaced.
 
-    A sequential scan keeps its Huffman tables, and its bits wherever nothing changes; where its tables have
-    no code for something new, it is written anew with tables that fit, as a progressive one always is.
+    A scan keeps its Huffman tables, and its bits wherever nothing changes; where its tables have no code for
+    something new, it is written anew with tables that fit.
 
     Raises
     ------

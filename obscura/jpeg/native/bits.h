@@ -274,6 +274,15 @@ static void put_restart(writer *out, int64_t index)
     out->data[out->size++] = (uint8_t)(0xD0 + (index & 7));
 }
 
+/* Write bits `from`..`to` of data without stuffed bytes. */
+static inline void copy_bits(writer *out, const uint8_t *clean, uint64_t from, uint64_t to)
+{
+    reader in = {clean, from, to};
+    for (; in.at + 32 <= to; in.at += 32) put(out, (uint32_t)(peek(&in) >> 32), 32);
+    int rest = (int)(to - in.at);
+    if (rest) put(out, (uint32_t)(peek(&in) >> (64 - rest)), rest);
+}
+
 static inline int bit_length(uint32_t value)
 {
     return value ? 32 - __builtin_clz(value) : 0;
@@ -318,6 +327,13 @@ static inline int64_t mcus_of(const scan *s)
 static inline int64_t segments_of(const scan *s)
 {
     return s->restart ? (mcus_of(s) + s->restart - 1) / s->restart : 1;
+}
+
+/* Whether an MCU is replaced; its first block tells for all. */
+static inline int is_touched(const scan *s, int64_t mcu)
+{
+    const component *c = &s->components[0];
+    return c->touched[block_index(c, mcu / s->mcus_x, mcu % s->mcus_x, 0, 0)];
 }
 
 /* Whether every index that a walk over the scan can form lies inside its arrays. */

@@ -149,14 +149,6 @@ static int put_difference(writer *out, const encoding_table *table, int32_t diff
     return OK;
 }
 
-static void copy_bits(writer *out, const uint8_t *clean, uint64_t from, uint64_t to)
-{
-    reader in = {clean, from, to};
-    for (; in.at + 32 <= to; in.at += 32) put(out, (uint32_t)(peek(&in) >> 32), 32);
-    int rest = (int)(to - in.at);
-    if (rest) put(out, (uint32_t)(peek(&in) >> (64 - rest)), rest);
-}
-
 typedef struct {
     const scan *s;
     const uint8_t *clean;
@@ -189,12 +181,6 @@ static int put_mcu(splicer *all, reader in, int64_t mcu, int is_touched, int32_t
             }
     }
     return OK;
-}
-
-static int is_touched(const scan *s, int64_t mcu)
-{
-    const component *c = &s->components[0];
-    return c->touched[block_index(c, mcu / s->mcus_x, mcu % s->mcus_x, 0, 0)];
 }
 
 /* Remember the DC coefficients that an MCU leaves behind. */

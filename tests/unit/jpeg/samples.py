@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -74,6 +74,23 @@ def with_cjpeg(*settings: str, scans: str = "") -> bytes:
     return done.stdout
 
 
+def with_jpeglib(*sampling: tuple[int, int], version: str = "turbo210", flags: Sequence[str] = ()) -> bytes:
+    """Encode the picture with one of the libraries in jpeglib, by sampling factors ``(v, h)``."""
+    jpeglib = pytest.importorskip("jpeglib", reason="jpeglib, the second writer, is not installed")
+    with tempfile.TemporaryDirectory() as folder, jpeglib.version(version):
+        path = Path(folder, "photo.jpg")
+        image = jpeglib.from_spatial(picture())
+        image.samp_factor = np.array(sampling or ((2, 2), (1, 1), (1, 1)))
+        image.write_spatial(str(path), qt=85, flags=list(flags))
+        return path.read_bytes()
+
+
+def arithmetic(*, is_progressive: bool = False) -> bytes:
+    """Encode the picture with arithmetic coding."""
+    flags = ["+ARITH_CODE", *(["+PROGRESSIVE_MODE"] if is_progressive else [])]
+    return with_jpeglib(flags=flags)
+
+
 _SAMPLINGS = {"411": 0x411111, "420": 0x221111, "422": 0x211111, "440": 0x121111, "444": 0x111111}
 
 KINDS: dict[str, Callable[[], bytes]] = {
@@ -100,11 +117,16 @@ KINDS: dict[str, Callable[[], bytes]] = {
     ),
     "cv2 restarts": lambda: with_cv2(cv2.IMWRITE_JPEG_RST_INTERVAL, 4, cv2.IMWRITE_JPEG_OPTIMIZE, 1),
     **{f"simplejpeg {name}": partial(with_simplejpeg, name) for name in ("440", "411", "420")},
-    "cjpeg mixed sampling": lambda: with_cjpeg("-sample", "2x2,1x2,2x1"),
-    "cjpeg odd mixed sampling": lambda: with_cjpeg("-sample", "2x1,1x2,1x1", "-optimize"),
-    "cjpeg fine chroma": lambda: with_cjpeg("-sample", "1x1,2x2,2x2"),
-    "cjpeg three to one": lambda: with_cjpeg("-sample", "3x2,1x1,1x1"),
-    "cjpeg mixed progressive": lambda: with_cjpeg("-sample", "2x2,1x2,2x1", "-progressive"),
+    "jpeglib mixed sampling": lambda: with_jpeglib((2, 2), (2, 1), (1, 2)),
+    "jpeglib odd mixed sampling": lambda: with_jpeglib((1, 2), (2, 1), (1, 1), flags=["+OPTIMIZE_CODING"]),
+    "jpeglib fine chroma": lambda: with_jpeglib((1, 1), (2, 2), (2, 2)),
+    "jpeglib three to one": lambda: with_jpeglib((2, 3), (1, 1), (1, 1)),
+    "jpeglib four to one": lambda: with_jpeglib((4, 1), (1, 1), (1, 1)),
+    "jpeglib 6b": lambda: with_jpeglib(version="6b"),
+    "jpeglib mixed progressive": lambda: with_jpeglib(
+        (2, 2), (2, 1), (1, 2), flags=["+PROGRESSIVE_MODE"], version="9d"
+    ),
+    "jpeglib mozjpeg": lambda: with_jpeglib(version="mozjpeg403"),
     "cjpeg 16-bit tables": lambda: with_cjpeg("-quality", "4"),
     "cjpeg one scan each": lambda: with_cjpeg("-optimize", scans="0;\n1;\n2;\n"),
     "cjpeg one scan each with restarts": lambda: with_cjpeg("-restart", "7B", scans="0 2;\n1;\n"),

@@ -22,7 +22,7 @@ from obscura.jpeg.portable import PortableCodec
 from obscura.jpeg.splice import splice, splice_with
 from obscura.redaction.regions import Region
 from obscura.redaction.styles import Mosaic, Solid
-from tests.unit.jpeg.samples import blocks_under, decoded, made, with_cjpeg
+from tests.unit.jpeg.samples import arithmetic, blocks_under, decoded, made
 
 FACE = Region(Box(20.0, 15.0, 85.0, 80.0), Mosaic())
 
@@ -36,7 +36,7 @@ def test_the_code_is_stable() -> None:
 def test_arithmetic_coding_is_refused() -> None:
     """An arithmetic-coded JPEG raises the error for files that must be encoded again."""
     with pytest.raises(NotSpliceableError, match="arithmetic"):
-        splice(with_cjpeg("-arithmetic"), [FACE])
+        splice(arithmetic(), [FACE])
 
 
 @pytest.mark.parametrize("marker", [0xC3, 0xC5, 0xC7, 0xC9, 0xCA, 0xCB])

@@ -1,4 +1,4 @@
-/* Whole scans into coefficients and back: progressive files, and sequential ones that need other tables.
+/* Coefficients into scans: whole ones with tables that fit, or only what changes in one.
  *
  * Source: ITU-T T.81 annex F (sequential) and annex G (progressive). Coefficients are kept in zigzag order,
  * which is the order of the stream.
@@ -7,169 +7,6 @@
 
 #define MAX_CORRECTIONS 1000
 #define MAX_EOB_RUN 0x7FFF
-
-/* ---- decoding ----------------------------------------------------------------------------------- */
-
-typedef struct {
-    const scan *s;
-    reader in;
-    int32_t last[4];
-    int32_t eob_run;
-    decoding_table dc[4], ac[4];
-} decoder;
-
-static inline int fits(int32_t value)
-{
-    return value >= -INT16_MAX && value <= INT16_MAX;
-}
-
-static int decode_dc(decoder *d, int i, int16_t *block)
-{
-    const scan *s = d->s;
-    if (s->ah) {
-        /* Sets a bit below all bits known so far, in two's complement: G.1.2.1.1. */
-        if (take(&d->in, 1)) block[0] = (int16_t)(block[0] | 1 << s->al);
-        return OK;
-    }
-    int size = take_symbol(&d->in, &d->dc[s->components[i].dc_table]);
-    if (size < 0 || size > 15) return DAMAGED;
-    d->last[i] += extended(take(&d->in, size), size);
-    int32_t value = fits(d->last[i]) ? d->last[i] * (1 << s->al) : INT32_MAX;
-    if (!fits(value)) return DAMAGED;
-    block[0] = (int16_t)value;
-    return OK;
-}
-
-/* First look at a band of AC coefficients: F.2.2.2 and G.1.2.2. */
-static int decode_ac_first(decoder *d, const decoding_table *table, int16_t *block, int from)
-{
-    const scan *s = d->s;
-    if (d->eob_run) {
-        d->eob_run--;
-        return OK;
-    }
-    for (int k = from; k <= s->se; k++) {
-        int symbol = take_symbol(&d->in, table);
-        if (symbol < 0) return DAMAGED;
-        int run = symbol >> 4, size = symbol & 15;
-        if (size) {
-            k += run;
-            int32_t value = extended(take(&d->in, size), size) * (1 << s->al);
-            if (k > s->se || !fits(value)) return DAMAGED;
-            block[k] = (int16_t)value;
-        } else if (run == 15) {
-            k += 15;
-        } else {
-            if (s->is_progressive) d->eob_run = (1 << run) + take(&d->in, run) - 1;
-            return OK;
-        }
-    }
-    return OK;
-}
-
-/* Read the next bit of a coefficient that is known to differ from zero. */
-static inline int correct(decoder *d, int16_t *coefficient)
-{
-    int32_t value = *coefficient, bit = 1 << d->s->al;
-    if (take(&d->in, 1) && (value & bit) == 0) value += value >= 0 ? bit : -bit;
-    if (!fits(value)) return DAMAGED;
-    *coefficient = (int16_t)value;
-    return OK;
-}
-
-/* Correct `skip` zero coefficients' worth of a band; `*k` ends on the next zero one or behind the band. */
-static int correct_over(decoder *d, int16_t *block, int *k, int skip)
-{
-    for (; *k <= d->s->se; (*k)++) {
-        if (block[*k] == 0) {
-            if (--skip < 0) return OK;
-        } else if (correct(d, &block[*k])) {
-            return DAMAGED;
-        }
-    }
-    return OK;
-}
-
-/* A further look at a band: G.1.2.3. */
-static int decode_ac_further(decoder *d, const decoding_table *table, int16_t *block)
-{
-    const scan *s = d->s;
-    int k = s->ss;
-    while (k <= s->se && d->eob_run == 0) {
-        int symbol = take_symbol(&d->in, table);
-        if (symbol < 0) return DAMAGED;
-        int run = symbol >> 4, size = symbol & 15;
-        int32_t fresh = 0;
-        if (size > 1) return DAMAGED;
-        if (size) {
-            fresh = take(&d->in, 1) ? 1 << s->al : -(1 << s->al);
-        } else if (run != 15) {
-            d->eob_run = (1 << run) + take(&d->in, run);
-            break;
-        }
-        if (correct_over(d, block, &k, run)) return DAMAGED;
-        if (fresh && k > s->se) return DAMAGED;
-        if (fresh) block[k] = (int16_t)fresh;
-        k++;
-    }
-    if (d->eob_run) {
-        d->eob_run--;
-        return correct_over(d, block, &k, BLOCK);
-    }
-    return OK;
-}
-
-static int decode_block(decoder *d, int i, int16_t *block)
-{
-    const scan *s = d->s;
-    const decoding_table *ac = &d->ac[s->components[i].ac_table];
-    if (s->ss == 0) {
-        int status = decode_dc(d, i, block);
-        return status || s->is_progressive ? status : decode_ac_first(d, ac, block, 1);
-    }
-    return s->ah ? decode_ac_further(d, ac, block) : decode_ac_first(d, ac, block, s->ss);
-}
-
-static int decode_mcu(decoder *d, int64_t mcu)
-{
-    int64_t y = mcu / d->s->mcus_x, x = mcu % d->s->mcus_x;
-    for (int i = 0; i < d->s->n_components; i++) {
-        const component *c = &d->s->components[i];
-        for (int by = 0; by < c->v; by++)
-            for (int bx = 0; bx < c->h; bx++) {
-                int status = decode_block(d, i, c->values + BLOCK * block_index(c, y, x, by, bx));
-                if (status != OK) return status;
-                if (has_overrun(&d->in)) return TRUNCATED;
-            }
-    }
-    return OK;
-}
-
-/* Read a scan into the coefficients of its components. */
-EXPORT int obscura_decode(const scan *s, const uint8_t *clean, const int64_t *starts)
-{
-    if (!is_sound(s)) return BAD_CALL;
-    int64_t mcus = mcus_of(s), segments = segments_of(s), step = s->restart ? s->restart : mcus;
-    int status = OK;
-    decoder *d = malloc(sizeof *d);
-    if (d == NULL) return NO_MEMORY;
-    d->s = s;
-    for (int i = 0; i < 4 && status == OK; i++) {
-        status = make_decoding_table(&s->dc[i], &d->dc[i]);
-        if (status == OK) status = make_decoding_table(&s->ac[i], &d->ac[i]);
-    }
-    for (int64_t segment = 0; segment < segments && status == OK; segment++) {
-        int64_t stop = (segment + 1) * step < mcus ? (segment + 1) * step : mcus;
-        d->in = (reader){clean, (uint64_t)starts[segment] * 8, (uint64_t)starts[segment + 1] * 8};
-        memset(d->last, 0, sizeof d->last);
-        d->eob_run = 0;
-        for (int64_t mcu = segment * step; mcu < stop && status == OK; mcu++) status = decode_mcu(d, mcu);
-    }
-    free(d);
-    return status;
-}
-
-/* ---- encoding ----------------------------------------------------------------------------------- */
 
 /* What is to be written, before it is known with which codes: one token per symbol with the bits behind it.
  *
@@ -404,18 +241,25 @@ static void encode_segments(encoder *e)
     put_eob_run(e);
 }
 
-/* Turn coefficients into tokens, and count their symbols: `counts` is [8][256], DC tables then AC tables. */
-EXPORT int obscura_tokens(const scan *s, uint32_t *counts, result *done)
+static encoder *new_encoder(const scan *s, uint32_t *counts)
 {
-    if (!is_sound(s)) return BAD_CALL;
     encoder *e = calloc(1, sizeof *e);
-    if (e == NULL) return NO_MEMORY;
+    if (e == NULL) return NULL;
     e->s = s;
     e->counts = counts;
     e->capacity = 1 << 16;
     e->tokens = malloc(e->capacity * sizeof *e->tokens);
     if (e->tokens == NULL) e->error = NO_MEMORY;
-    else encode_segments(e);
+    return e;
+}
+
+/* Turn coefficients into tokens, and count their symbols: `counts` is [8][256], DC tables then AC tables. */
+EXPORT int obscura_tokens(const scan *s, uint32_t *counts, result *done)
+{
+    if (!is_sound(s)) return BAD_CALL;
+    encoder *e = new_encoder(s, counts);
+    if (e == NULL) return NO_MEMORY;
+    if (e->error == OK) encode_segments(e);
     int status = e->error;
     if (status == OK) {
         done->data = (uint8_t *)e->tokens;
@@ -427,34 +271,141 @@ EXPORT int obscura_tokens(const scan *s, uint32_t *counts, result *done)
     return status;
 }
 
+/* Tables of a scan as `put_tokens` looks them up: DC 0..3, then AC 0..3. */
+static int make_encoding_tables(const scan *s, encoding_table *tables)
+{
+    for (int i = 0; i < 4; i++)
+        if (make_encoding_table(&s->dc[i], &tables[i]) || make_encoding_table(&s->ac[i], &tables[4 + i]))
+            return DAMAGED;
+    return OK;
+}
+
+static int put_tokens(writer *out, const encoding_table *tables, const uint8_t *tokens, size_t size)
+{
+    for (size_t at = 0; at + sizeof(token) <= size; at += sizeof(token)) {
+        token t;
+        memcpy(&t, tokens + at, sizeof t);
+        if (UNLIKELY(t & IS_RESTART)) {
+            put_restart(out, t & 7);
+            continue;
+        }
+        const encoding_table *table = &tables[t >> 27 & 7];
+        int symbol = (int)(t >> 19 & 255), length = t & HAS_SYMBOL ? table->length[symbol] : 0;
+        if (UNLIKELY((t & HAS_SYMBOL) && length == 0)) return NO_CODE;
+        uint32_t code = length ? table->code[symbol] : 0;
+        put(out, code << raw_bits(t) | (t & 0x7FFF), length + raw_bits(t));
+    }
+    return OK;
+}
+
 /* Write tokens with the tables of `s`. */
 EXPORT int obscura_encode(const scan *s, const uint8_t *tokens, size_t size, result *done)
 {
     encoding_table *tables = malloc(8 * sizeof *tables);
     writer out;
-    int status = tables == NULL ? NO_MEMORY : OK;
-    for (int i = 0; i < 4 && status == OK; i++) {
-        status = make_encoding_table(&s->dc[i], &tables[i]);
-        if (status == OK) status = make_encoding_table(&s->ac[i], &tables[4 + i]);
-    }
+    int status = tables == NULL ? NO_MEMORY : make_encoding_tables(s, tables);
     if (status == OK) status = start_writer(&out, size);
-    if (status != OK) {
-        free(tables);
-        return status;
-    }
-    for (size_t at = 0; at + sizeof(token) <= size && status == OK; at += sizeof(token)) {
-        token t;
-        memcpy(&t, tokens + at, sizeof t);
-        if (UNLIKELY(t & IS_RESTART)) {
-            put_restart(&out, t & 7);
-            continue;
-        }
-        const encoding_table *table = &tables[t >> 27 & 7];
-        int symbol = (int)(t >> 19 & 255), length = t & HAS_SYMBOL ? table->length[symbol] : 0;
-        if (UNLIKELY((t & HAS_SYMBOL) && length == 0)) status = NO_CODE;
-        uint32_t code = length ? table->code[symbol] : 0;
-        put(&out, code << raw_bits(t) | (t & 0x7FFF), length + raw_bits(t));
+    if (status == OK) {
+        status = put_tokens(&out, tables, tokens, size);
+        status = end_writer(&out, status, done);
     }
     free(tables);
-    return end_writer(&out, status, done);
+    return status;
+}
+
+/* ---- patching ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    const scan *s;
+    const uint8_t *clean;
+    const int64_t *ends;
+    encoder *e;
+    writer out;
+    encoding_table tables[8];
+} patcher;
+
+/* DC coefficients that an MCU leaves behind, as a scan predicts from them. */
+static void leave(const patcher *p, int64_t mcu, int32_t *last)
+{
+    const scan *s = p->s;
+    for (int i = 0; i < s->n_components; i++) {
+        const component *c = &s->components[i];
+        size_t block = block_index(c, mcu / s->mcus_x, mcu % s->mcus_x, c->v - 1, c->h - 1);
+        last[i] = c->values[BLOCK * block] >> s->al;
+    }
+}
+
+/* Whether an MCU cannot be copied because of those before it. */
+static int depends_on_last(const patcher *p, int64_t mcu)
+{
+    int is_predicted = p->s->ss == 0 && p->s->ah == 0;
+    return p->ends[mcu - 1] < 0 || (is_predicted && is_touched(p->s, mcu - 1));
+}
+
+/* Write MCUs `from`..`to` of a restart interval that begins with `first`, from their coefficients. */
+static int put_fresh(patcher *p, int64_t first, int64_t from, int64_t to)
+{
+    encoder *e = p->e;
+    e->size = 0;
+    memset(e->last, 0, sizeof e->last);
+    if (from > first && p->s->ss == 0) leave(p, from - 1, e->last);
+    for (int64_t mcu = from; mcu < to && e->error == OK; mcu++) encode_mcu(e, mcu);
+    put_eob_run(e);
+    return e->error ? e->error : put_tokens(&p->out, p->tables, (uint8_t *)e->tokens, e->size * sizeof(token));
+}
+
+static int patch_segment(patcher *p, int64_t start, int64_t first, int64_t stop)
+{
+    int64_t copied = start, clear = first; /* in bits; the first MCU that is not written yet */
+    for (int64_t mcu = first; mcu < stop; mcu++) {
+        if (!is_touched(p->s, mcu)) continue;
+        int64_t from = mcu, to = mcu + 1;
+        /* A run of ends of block is written anew as a whole. */
+        while (from > clear && p->ends[from - 1] < 0) from--;
+        while (to < stop && (is_touched(p->s, to) || depends_on_last(p, to))) to++;
+        copy_bits(&p->out, p->clean, (uint64_t)copied, (uint64_t)(from > first ? p->ends[from - 1] : start));
+        int status = put_fresh(p, first, from, to);
+        if (status != OK) return status;
+        copied = p->ends[to - 1];
+        clear = to;
+        mcu = to - 1;
+    }
+    copy_bits(&p->out, p->clean, (uint64_t)copied, (uint64_t)p->ends[stop - 1]);
+    return OK;
+}
+
+/* Write a scan again with what is replaced in it, bit by bit as it was everywhere else. `values` hold the new
+ * coefficients, `ends` what decoding found in the same `clean`. NO_CODE where the source's tables cannot say
+ * what is new. */
+EXPORT int obscura_patch(const scan *s, const uint8_t *clean, const int64_t *starts, const int64_t *ends,
+                         result *done)
+{
+    static const size_t n_counts = 8 * 256;
+    if (!is_sound(s)) return BAD_CALL;
+    patcher *p = calloc(1, sizeof *p);
+    uint32_t *counts = calloc(n_counts, sizeof *counts);
+    encoder *e = new_encoder(s, counts);
+    int64_t mcus = mcus_of(s), segments = segments_of(s), step = s->restart ? s->restart : mcus;
+    int status = p == NULL || counts == NULL || e == NULL ? NO_MEMORY : e->error;
+    if (status == OK) {
+        p->s = s;
+        p->clean = clean;
+        p->ends = ends;
+        p->e = e;
+        status = make_encoding_tables(s, p->tables);
+    }
+    if (status == OK) status = start_writer(&p->out, (size_t)starts[segments] + 4096);
+    if (status == OK) {
+        for (int64_t segment = 0; segment < segments && status == OK; segment++) {
+            int64_t stop = (segment + 1) * step < mcus ? (segment + 1) * step : mcus;
+            if (segment) put_restart(&p->out, segment - 1);
+            status = patch_segment(p, starts[segment] * 8, segment * step, stop);
+        }
+        status = end_writer(&p->out, status, done);
+    }
+    if (e != NULL) free(e->tokens);
+    free(e);
+    free(counts);
+    free(p);
+    return status;
 }
