@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway_service.app import create_app, create_bocashi_app
-from obscura.observability import configure_logging
+from obscura.observability import configure_logging, forbid_core_dumps
 from obscura.settings import Settings
 
 KEEP_ALIVE_S = 30
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     settings = Settings()
     configure_logging(settings.log_level)
+    forbid_core_dumps()
     create = create_bocashi_app if chosen.bocashi_only else create_app
     serve(create(settings), chosen.host, chosen.port)
     return 0

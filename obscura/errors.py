@@ -11,6 +11,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── TruncatedPhotoError         truncated_photo
     │   ├── TooManyPixelsError          too_many_pixels
     │   ├── TooManyScansError           too_many_scans
+    │   ├── PhotoTooCostlyError         photo_too_costly
     │   └── AnimatedPhotoError          animated_photo
     ├── RequestError            what was asked for cannot be done
     │   ├── MissingFieldError           missing_field
@@ -96,6 +97,12 @@ class TooManyScansError(PhotoError):
     """A progressive JPEG with more scans than any encoder writes: a decoding bomb."""
 
     code = "too_many_scans"
+
+
+class PhotoTooCostlyError(PhotoError):
+    """Opening it takes more processor time or memory than any photo of its size does."""
+
+    code = "photo_too_costly"
 
 
 class AnimatedPhotoError(PhotoError):

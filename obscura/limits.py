@@ -1,9 +1,16 @@
 """From the settings of an installation to the limits of its gate."""
 
+from typing import Final
+
+from obscura.imaging.budget import Budget
 from obscura.imaging.gate import GateLimits
 from obscura.settings import Settings
 
 __all__ = ["gate_limits"]
+
+BASE_MEMORY: Final = 256 << 20
+BYTES_PER_PIXEL: Final = 32
+"""The most that any accepted format took was 21 bytes (WebP): decoded, converted, turned."""
 
 
 def gate_limits(settings: Settings) -> GateLimits:
@@ -13,4 +20,12 @@ def gate_limits(settings: Settings) -> GateLimits:
         max_pixels=settings.max_pixels,
         max_side=settings.max_side,
         max_scans=settings.max_scans,
+        budget=_budget(settings),
     )
+
+
+def _budget(settings: Settings) -> Budget:
+    """Return what opening a photo may cost here."""
+    megabytes = settings.decode_memory_mb
+    memory = megabytes << 20 if megabytes else BASE_MEMORY + BYTES_PER_PIXEL * settings.max_pixels
+    return Budget(settings.decode_cpu_s, memory, settings.decode_kill_s)

@@ -1,10 +1,12 @@
 """Settings of the whole system: frozen objects that are handed in. Nothing else reads the environment."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -28,6 +30,25 @@ class Precision(StrEnum):
     F32 = "f32"
 
 
+class PhotoProfile(StrEnum):
+    """A set of limits of the gate under one name."""
+
+    DEFAULT = "default"
+    PANORAMA = "panorama"
+
+
+PROFILES: Mapping[PhotoProfile, Mapping[str, int]] = MappingProxyType(
+    {
+        PhotoProfile.DEFAULT: {},
+        PhotoProfile.PANORAMA: {
+            "max_upload_mb": 100,
+            "max_pixels": 100_000_000,
+            "max_side": 32_768,
+        },
+    }
+)
+
+
 class Settings(BaseSettings):
     """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README."""
 
@@ -47,10 +68,24 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=256, description="threads per inference; 0: cores / concurrency")
     concurrency: int = Field(0, ge=0, le=256, description="processes of a worker; 0: one per core")
 
+    profile: PhotoProfile = Field(
+        PhotoProfile.DEFAULT,
+        description="which photos are taken: default, or panorama (100 MiB, 100 Mpx, side 32768) where the "
+        "limits below are not set themselves",
+    )
     max_upload_mb: int = Field(25, ge=1, le=4096, description="largest photo accepted, MiB")
     max_pixels: int = Field(50_000_000, ge=1, description="largest photo accepted, pixels")
     max_side: int = Field(16_384, ge=1, description="longest side accepted, pixels")
     max_scans: int = Field(64, ge=1, description="most scans of a progressive JPEG")
+    decode_cpu_s: float = Field(20.0, gt=0, description="processor seconds that opening a photo may take")
+    decode_memory_mb: int = Field(
+        0,
+        ge=0,
+        description="memory that opening a photo may take, MiB; 0: 256 and 32 bytes for every pixel allowed",
+    )
+    decode_kill_s: float = Field(
+        45.0, ge=0, description="seconds after which a worker that still opens a photo is killed; 0: never"
+    )
     queue_limit: int = Field(1000, ge=1, description="unfinished jobs at which new ones get a 503")
     bulk_queue_limit: int = Field(5000, ge=1, description="the same for jobs with `priority=bulk`")
 
@@ -86,6 +121,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_of_profile(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the sources hold
+        """Take the limits of the profile where they are not set themselves."""
+        name = values.get("profile", PhotoProfile.DEFAULT)
+        limits = PROFILES.get(name, {})
+        return {**limits, **values}
 
     @property
     def max_upload_bytes(self) -> int:

@@ -5,7 +5,6 @@
 
 import argparse
 import os
-import secrets
 import sys
 import threading
 import time
@@ -22,11 +21,13 @@ import structlog
 from celery import Celery, Task
 from celery.exceptions import SecurityWarning, SoftTimeLimitExceeded
 from celery.signals import worker_process_init
+from celery.worker.request import Request
 from redis.exceptions import RedisError
 
 from obscura.beats import beat_ready, consumer_beat
 from obscura.broker import make_celery, send
 from obscura.contract import Priority, Queue, Step, StepRequest, TaskSpec
+from obscura.endings import request_class, token_of
 from obscura.errors import (
     ObscuraError,
     OriginalErasedError,
@@ -35,7 +36,7 @@ from obscura.errors import (
     ServiceError,
 )
 from obscura.jobs import Claimed, Heartbeats, Ledger, wake_up
-from obscura.observability import configure_logging
+from obscura.observability import configure_logging, forbid_core_dumps
 from obscura.settings import Settings
 from obscura.storage import MissingObjectError, Storage
 
@@ -120,7 +121,7 @@ class Runtime:
             If ledger or queue stay away for longer than a step may wait: the reaper finds the step again.
         """
         calls = self._ledger.calls
-        claim = calls.claim(request.job_id, request.step, secrets.token_hex(8), takeover=takeover)
+        claim = calls.claim(request.job_id, request.step, token_of(os.getpid()), takeover=takeover)
         claimed = patiently(lambda: self._ledger.run(claim))
         if claimed is None:
             log.info("step_not_claimed")
@@ -151,7 +152,7 @@ class Runtime:
 
     def _end_with_error(self, claimed: Claimed, error: ObscuraError) -> None:
         log.warning("step_failed", code=error.code)
-        fail = self._ledger.calls.fail(claimed, error.code, error.message)
+        fail = self._ledger.calls.fail(claimed.lease, error.code, error.message)
         if patiently(lambda: self._ledger.run(fail)):
             self._erase_photo(claimed.row.photo)
 
@@ -175,7 +176,7 @@ def _as_answer(error: Exception) -> ObscuraError:
             return ProcessingFailedError("the photo could not be processed")
 
 
-def _register(app: Celery, service: Service, runtime: Callable[[], Runtime]) -> None:
+def _register(app: Celery, service: Service, runtime: Callable[[], Runtime], request: type[Request]) -> None:
     def run(task: Task, payload: dict[str, Any]) -> None:
         request = StepRequest.model_validate(payload)
         redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
@@ -186,7 +187,7 @@ def _register(app: Celery, service: Service, runtime: Callable[[], Runtime]) -> 
                 # The stack says nothing that the code does not.
                 log.error("step_given_up", code=error.code)  # noqa: TRY400 - see above
 
-    app.task(run, name=service.spec.name, bind=True, shared=False)
+    app.task(run, name=service.spec.name, bind=True, shared=False, Request=request)
 
 
 def lanes(services: Sequence[Service]) -> list[str]:
@@ -205,8 +206,9 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
     app = make_celery(settings)
     queues = [service.spec.queue for service in services]
     runtimes: list[Runtime] = []
+    request = request_class(settings)
     for service in services:
-        _register(app, service, lambda: runtimes[0])
+        _register(app, service, lambda: runtimes[0], request)
     app.steps["consumer"].add(consumer_beat(settings, queues))
 
     def load(**_signal: object) -> None:
@@ -224,6 +226,7 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
 def serve(settings: Settings, services: Sequence[Service]) -> int:
     """Serve ``services`` in this process and its children until a signal ends it; return the exit code."""
     configure_logging(settings.log_level)
+    forbid_core_dumps()
     # Celery warns of root because of pickle; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     try:

@@ -64,7 +64,7 @@ def evaluate(
     from obscura.evaluation.labels import label_photos
     from obscura.evaluation.summary import summarise
 
-    settings = Settings()
+    settings = Settings(decode_kill_s=0)
     data = label_photos(
         _photos(images, limit), _folder(labels, "--labels"), _folder(ignore, "--ignore") if ignore else None
     )

@@ -57,7 +57,9 @@ def _classes(text: str) -> tuple[ObjectClass, ...]:
 
 
 def _settings(engine: EngineChoice | None) -> Settings:
-    return Settings() if engine is None else Settings(engine=engine)
+    # Nobody would start a command line again: it gives a photo up, but never ends itself.
+    settings = Settings(decode_kill_s=0)
+    return settings if engine is None else settings.model_copy(update={"engine": engine})
 
 
 def _read(path: Path) -> bytes:

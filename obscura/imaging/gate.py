@@ -17,6 +17,7 @@ from obscura.errors import (
     TruncatedPhotoError,
     UnsupportedFormatError,
 )
+from obscura.imaging.budget import Budget
 from obscura.imaging.formats import Buffer, PhotoFormat, PhotoHeader
 from obscura.imaging.headers import inspect
 
@@ -53,6 +54,8 @@ class GateLimits:
         Frames or pages.
     formats
         The formats let in.
+    budget
+        What opening the photo may cost; None for no limit. The gate itself opens nothing.
     """
 
     max_bytes: int = 25 * 1024 * 1024
@@ -61,6 +64,7 @@ class GateLimits:
     max_scans: int = 64
     max_frames: int = 1
     formats: AbstractSet[PhotoFormat] = ACCEPTED
+    budget: Budget | None = None
 
 
 def check(data: Buffer, limits: GateLimits | None = None) -> PhotoHeader:

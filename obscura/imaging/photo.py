@@ -12,9 +12,16 @@ from typing import Final, TypeAlias, TypeVar
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from obscura.errors import ObscuraError, TooManyPixelsError, TruncatedPhotoError, UndecodablePhotoError
+from obscura.errors import (
+    ObscuraError,
+    PhotoTooCostlyError,
+    TooManyPixelsError,
+    TruncatedPhotoError,
+    UndecodablePhotoError,
+)
 from obscura.geometry import Size
 from obscura.imaging import decoders, embedded, exif, gate, icc
+from obscura.imaging.budget import within
 from obscura.imaging.containers import riff_chunks
 from obscura.imaging.exif import ExifBlock
 from obscura.imaging.formats import PhotoFormat, PhotoHeader
@@ -40,6 +47,9 @@ _BOXED: Final = frozenset({PhotoFormat.HEIC, PhotoFormat.AVIF})
 _FULL_CHROMA: Final = 0
 _TURNED: Final = 5
 """The first of the orientations that swap rows and columns."""
+
+# Pillow's own guard is the last resort: how large a picture may be is for the gate to say.
+Image.MAX_IMAGE_PIXELS = 2**28
 
 DEEP_WARNING: Final = "samples of more than 8 bits were reduced to 8 bits"
 
@@ -126,9 +136,17 @@ def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
     ------
     PhotoError
         As `gate.check` does; `TruncatedPhotoError` or `UndecodablePhotoError` where the decoder fails;
-        `UnsupportedFormatError` where the decoder is not installed.
+        `UnsupportedFormatError` where the decoder is not installed; `PhotoTooCostlyError` where it takes
+        more than the budget of ``limits``.
     """
+    limits = limits or gate.GateLimits()
     header = gate.check(data, limits)
+    with within(limits.budget):
+        return _decode(data, header)
+
+
+def _decode(data: bytes, header: PhotoHeader) -> Photo:
+    """Decode a file that has passed the gate."""
     block = embedded.exif_of(data, header.format)
     profile = embedded.profile_of(data, header.format)
     bare = bytes(embedded.skeleton(data, header.format))
@@ -185,11 +203,17 @@ def _guarded(work: Callable[[], _Result]) -> _Result:
         return work()
     except ObscuraError:
         raise
+    except MemoryError as error:
+        message = "there is not enough memory to open the picture"
+        raise PhotoTooCostlyError(message) from error
     except Image.DecompressionBombError as error:
         message = "the picture has more pixels than can be decoded"
         raise TooManyPixelsError(message) from error
     except Exception as error:
         # Broad on purpose: on hostile bytes Pillow's plugins raise almost anything.
+        if "out of memory" in str(error).lower():
+            message = "there is not enough memory to open the picture"
+            raise PhotoTooCostlyError(message) from error
         if "truncated" in str(error).lower():
             message = "the file ends before its picture does"
             raise TruncatedPhotoError(message) from error

@@ -1,6 +1,6 @@
 """The job ledger: the truth about every job. A Celery message is only a wake-up."""
 
-from obscura.jobs.calls import Claimed, Created, LedgerCalls
+from obscura.jobs.calls import Claimed, Created, Lease, LedgerCalls
 from obscura.jobs.ledger import AsyncLedger, Ledger
 from obscura.jobs.rows import JobRow, JobState, NewJob, wake_up
 from obscura.jobs.workers import Heartbeats
@@ -12,6 +12,7 @@ __all__ = [
     "Heartbeats",
     "JobRow",
     "JobState",
+    "Lease",
     "Ledger",
     "LedgerCalls",
     "NewJob",

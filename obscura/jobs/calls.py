@@ -70,12 +70,26 @@ class Created:
 
 
 @dataclass(frozen=True)
+class Lease:
+    """The right to end a step: whoever holds the token of its last claim."""
+
+    job_id: str
+    step: Step
+    token: str
+
+
+@dataclass(frozen=True)
 class Claimed:
     """A step that now belongs to the caller until its lease ends."""
 
     row: JobRow
     step: Step
     token: str
+
+    @property
+    def lease(self) -> Lease:
+        """The right to end the step."""
+        return Lease(self.row.id, self.step, self.token)
 
 
 @dataclass(frozen=True)
@@ -159,10 +173,10 @@ class LedgerCalls:
         limits = (settings.lease_s, settings.result_ttl_s, EVENTS)
         return Call("complete", self._keys(claimed.row.id), (*head, *limits, *pairs), parse)
 
-    def fail(self, claimed: Claimed, code: str, message: str) -> Call[bool]:
-        """End the whole job with an error; the reply says whether the claim still held."""
-        head = (claimed.row.id, claimed.step.value, claimed.token, self.settings.result_ttl_s, EVENTS)
-        keys = self._keys(claimed.row.id)
+    def fail(self, lease: Lease, code: str, message: str) -> Call[bool]:
+        """End the whole job with an error; the reply says whether the lease still held."""
+        head = (lease.job_id, lease.step.value, lease.token, self.settings.result_ttl_s, EVENTS)
+        keys = self._keys(lease.job_id)
         return Call("fail", keys, (*head, code, message), lambda reply: reply[0] == "failed")
 
     def reap(self, job_id: str) -> Call[tuple[Step, ...]]:

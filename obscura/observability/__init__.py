@@ -1,12 +1,13 @@
 """Logs: one JSON object a line on standard error, with the request id of the job that it speaks of."""
 
 import logging
+import resource
 import sys
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-__all__ = ["configure_logging"]
+__all__ = ["configure_logging", "forbid_core_dumps"]
 
 
 def configure_logging(level: str) -> None:
@@ -44,3 +45,8 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def forbid_core_dumps() -> None:
+    """Keep the memory of this process and its children, which holds photos, off the disk when they die."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -43,7 +43,7 @@ def test_an_ended_bulk_job_makes_room(settings: Settings, how: str) -> None:
         if how == "done":
             ledger.run(ledger.calls.complete(claimed, {"x": "y"}))
         else:
-            ledger.run(ledger.calls.fail(claimed, "code", "message"))
+            ledger.run(ledger.calls.fail(claimed.lease, "code", "message"))
     assert ledger.run(ledger.calls.create(new("second", Priority.BULK))).is_new
     ledger.close()
 

@@ -128,7 +128,7 @@ def test_a_late_outcome_is_refused(ledger: Ledger) -> None:
     assert fast is not None
     outcome = {f"p:{Step.DETECT_FACES}": PART.model_dump_json(by_alias=True)}
     assert not ledger.run(ledger.calls.complete(slow, outcome)).accepted
-    assert not ledger.run(ledger.calls.fail(slow, "x", "y"))
+    assert not ledger.run(ledger.calls.fail(slow.lease, "x", "y"))
     assert ledger.run(ledger.calls.complete(fast, outcome)).accepted
     assert not ledger.run(ledger.calls.complete(fast, outcome)).accepted
 

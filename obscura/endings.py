@@ -1,0 +1,85 @@
+"""What a worker's first process tells the ledger of a step whose own process was ended by a limit.
+
+A process that dies for another reason leaves its step to be started again, a few times. One that was ended
+because its photo took too long would take too long again: its job fails at once.
+"""
+
+import hashlib
+import os
+import socket
+from functools import cache
+from typing import Any
+
+import structlog
+from billiard.einfo import ExceptionInfo
+from celery.exceptions import WorkerLostError
+from celery.worker.request import Request
+
+from obscura.contract import StepRequest
+from obscura.errors import ProcessingTimedOutError, ServiceError
+from obscura.jobs import Lease, Ledger
+from obscura.settings import Settings
+
+__all__ = ["request_class", "token_of"]
+
+# What `obscura.imaging.budget` lets the kernel send; billiard puts the name into its message.
+LIMITS = ("SIGALRM", "SIGXCPU")
+log = structlog.get_logger(__name__)
+
+
+def token_of(pid: int) -> str:
+    """Return the token of whatever process ``pid`` of this machine claims; it does one step at a time.
+
+    Its parent can work it out too, and so end what the process cannot end any more.
+    """
+    host = hashlib.blake2s(socket.gethostname().encode(), digest_size=4).hexdigest()
+    return f"{host}{pid:x}"
+
+
+class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
+    """A message in work, as the worker's first process sees it."""
+
+    ledger_settings: Settings | None = None
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - celery's signature
+        """End the job when the process was killed at the hard limit."""
+        if not soft:
+            self._end_job()
+        super().on_timeout(soft, timeout)
+
+    def on_failure(
+        self,
+        exc_info: ExceptionInfo,
+        send_failed_event: bool = True,  # noqa: FBT001, FBT002 - celery's signature
+        return_ok: bool = False,  # noqa: FBT001, FBT002 - celery's signature
+    ) -> None:
+        """End the job when the process was killed while it opened a photo."""
+        # billiard wraps what crosses from one process to another.
+        lost = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(lost, WorkerLostError) and any(name in str(lost) for name in LIMITS):
+            self._end_job()
+        super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def _end_job(self) -> None:
+        payload: dict[str, Any] = self.args[0]
+        step = StepRequest.model_validate(payload)
+        lease = Lease(step.job_id, step.step, token_of(self.worker_pid or os.getpid()))
+        error = ProcessingTimedOutError("the photo took longer than the time limit")
+        ledger = _ledger(self.ledger_settings or Settings())
+        try:
+            ended = ledger.run(ledger.calls.fail(lease, error.code, error.message))
+        except ServiceError as away:
+            # The reaper will find the step.
+            log.warning("step_not_ended", code=away.code)
+        else:
+            log.warning("step_killed", step=step.step.value, request_id=step.request_id, ended=ended)
+
+
+@cache
+def _ledger(settings: Settings) -> Ledger:
+    return Ledger(settings)
+
+
+def request_class(settings: Settings) -> type[Request]:
+    """Return the class of messages in work that keep the ledger of ``settings``."""
+    return type("StepMessage", (_StepMessage,), {"ledger_settings": settings})

@@ -1,0 +1,114 @@
+"""Photos that kill, hang or starve whoever opens them."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.system import ROOT, free_port
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos]
+
+CODES = {
+    b"segfault": "worker_lost",
+    b"abort": "worker_lost",
+    b"die": "worker_lost",
+    b"hang": "processing_timed_out",
+    b"spin": "processing_timed_out",
+    b"eat": "photo_too_costly",
+}
+"""What the owner of each poison is told."""
+
+
+@contextmanager
+def poisoned_system(valkey_url: str, folder: Path, **settings: str) -> Iterator[str]:
+    """Run a gateway and the worker that poisons work on; yield the gateway's address."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "OBSCURA_REDIS_URL": valkey_url,
+        "OBSCURA_STORAGE_DIR": str(folder / "photos"),
+        "OBSCURA_CONCURRENCY": "2",
+        **settings,
+    }
+    commands = (
+        ["-m", "gateway_service", "--port", str(port)],
+        ["-m", "tests.chaos.poison", str(folder / "starts")],
+    )
+    (folder / "starts").mkdir()
+    with (folder / "log").open("wb") as log:
+        parts = [
+            subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, stderr=log)
+            for words in commands
+        ]
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for_workers(url)
+        yield url
+    finally:
+        for part in parts:
+            part.terminate()
+        for part in parts:
+            part.wait(45)
+
+
+def wait_for_workers(url: str) -> None:
+    """Wait until the one worker of the system serves its queue."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if "worker:detect.faces" not in httpx.get(f"{url}/readyz").json()["missing"]:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail("no worker")
+
+
+def post(client: httpx.Client, photo: bytes) -> str:
+    """Hand a photo in and return its task."""
+    answer = client.post("/detect_faces", files={"file": photo})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["task_id"])
+
+
+@pytest.mark.parametrize(
+    ("names", "settings"),
+    [
+        pytest.param(
+            (b"segfault", b"hang", b"eat"),
+            {"OBSCURA_DECODE_KILL_S": "3", "OBSCURA_DECODE_MEMORY_MB": "400"},
+            id="short",
+        ),
+        pytest.param(tuple(CODES), {}, id="as-shipped", marks=pytest.mark.slow),
+    ],
+)
+def test_poison_harms_only_itself(
+    names: Collection[bytes], settings: dict[str, str], valkey_url: str, tmp_path: Path, portrait: Path
+) -> None:
+    """Each poison is started at most 3 times and FAILS within 60 s saying why; all 20 others succeed."""
+    good = portrait.read_bytes()
+    with (
+        poisoned_system(valkey_url, tmp_path, **settings) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        began = time.monotonic()
+        poisons = {post(client, good + name): name for name in names}
+        others = [post(client, good) for _ in range(20)]
+        ends = {task: client.get(f"/task_result/{task}?wait=30").json() for task in (*others, *poisons)}
+        while time.monotonic() - began < 60 and any(ends[task]["status"] == "RUNNING" for task in poisons):
+            ends.update({task: client.get(f"/task_result/{task}?wait=1").json() for task in poisons})
+        assert time.monotonic() - began < 60
+    told = {name: ends[task].get("error", {}).get("code") for task, name in poisons.items()}
+    assert told == {name: CODES[name] for name in names}
+    assert {ends[task]["status"] for task in others} == {"SUCCESS"}
+    starts = {name: len((tmp_path / "starts" / task).read_text().split()) for task, name in poisons.items()}
+    assert max(starts.values()) <= 3
+    # What took too long once would take too long again.
+    assert {count for name, count in starts.items() if CODES[name] != "worker_lost"} == {1}
