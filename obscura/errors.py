@@ -19,6 +19,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── InvalidRequestError         invalid_request
     │   ├── WeakerThanPolicyError       weaker_than_policy
     │   └── IdempotencyConflictError    idempotency_conflict
+    ├── FeaturesUnreadableError features_unreadable: a cache that cannot be used
     ├── LookupFailedError       a thing that is not there (any more)
     │   ├── UnknownTaskError            unknown_task
     │   ├── NoPictureError              no_picture
@@ -145,6 +146,12 @@ class IdempotencyConflictError(RequestError):
     """An Idempotency-Key was used again with another body."""
 
     code = "idempotency_conflict"
+
+
+class FeaturesUnreadableError(ObscuraError):
+    """Stored features are damaged or of another version; they can be found anew from the photo."""
+
+    code = "features_unreadable"
 
 
 class LookupFailedError(ObscuraError):

@@ -1,0 +1,56 @@
+"""Which keypoints of two pictures look alike."""
+
+from typing import Final, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from obscura.matching.model import Keypoints
+
+Pairs: TypeAlias = NDArray[np.intp]
+"""``intp[n, 2]``: positions in the keypoints of the standard photo and of the new one."""
+
+Descriptors: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
+"""One row per keypoint."""
+
+_RATIO: Final = 0.8
+"""A match must be this much nearer than the second best (Lowe, IJCV 60, 2004)."""
+
+_TWO: Final = 2
+
+
+def akaze_pairs(standard: Keypoints, photo: Keypoints) -> Pairs:
+    """Return the pairs of alike AKAZE keypoints, by Hamming distance."""
+    return _pairs(standard.descriptors, photo.descriptors, cv2.NORM_HAMMING)
+
+
+def sift_pairs(standard: Keypoints, photo: Keypoints) -> Pairs:
+    """Return the pairs of alike SIFT keypoints, by Euclidean distance."""
+    one, other = standard.descriptors.astype(np.float32), photo.descriptors.astype(np.float32)
+    return _pairs(one, other, cv2.NORM_L2)
+
+
+def _pairs(one: Descriptors, other: Descriptors, norm: int) -> Pairs:
+    """Return pairs that pass the ratio test, each keypoint of ``other`` in one pair at most: its nearest."""
+    if not len(one) or len(other) < _TWO:
+        return np.empty((0, 2), np.intp)
+    best: dict[int, cv2.DMatch] = {}
+    for first, second in cv2.BFMatcher(norm).knnMatch(one, other, k=_TWO):
+        if first.distance >= _RATIO * second.distance:
+            continue
+        rival = best.get(first.trainIdx)
+        if rival is None or first.distance < rival.distance:
+            best[first.trainIdx] = first
+    return np.array([(match.queryIdx, match.trainIdx) for match in best.values()], np.intp).reshape(-1, 2)
+
+
+def distinct(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return which matches to keep so that no two begin or end on the same pixel.
+
+    Detectors report one spot at several scales and angles; counted twice it would prove itself.
+    """
+    kept = np.arange(len(source))
+    for points in (source, target):
+        kept = kept[np.sort(np.unique(np.rint(points[kept]), axis=0, return_index=True)[1])]
+    return kept
