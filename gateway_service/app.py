@@ -11,7 +11,7 @@ from gateway_service.compat import bocashi
 from gateway_service.dependencies import Gateway
 from gateway_service.events import JobEvents
 from gateway_service.middleware import BodyLimit, Edge
-from gateway_service.routes import health, redaction, results, tasks
+from gateway_service.routes import health, page, redaction, results, tasks
 from obscura import __version__
 from obscura.broker import make_celery
 from obscura.jobs import AsyncLedger
@@ -70,9 +70,11 @@ def _assemble(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the gateway with every route."""
-    return _assemble(
-        settings, (tasks.router, redaction.router, results.router, bocashi.router, health.router)
+    app = _assemble(
+        settings, (tasks.router, redaction.router, results.router, bocashi.router, health.router, page.router)
     )
+    app.mount("/web", page.files, name="web")
+    return app
 
 
 def create_bocashi_app(settings: Settings) -> FastAPI:

@@ -1,0 +1,29 @@
+"""The page for people: static files, and a policy that lets them reach nothing but this server."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+FOLDER = Path(__file__).parent.parent / "web"
+# No inline code, no other host; pictures are shown from memory (blob:).
+HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+        "img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'",
+        # A new version is seen at the next visit; unchanged files are not sent again (ETag).
+        "cache-control": "no-cache",
+    }
+)
+router = APIRouter(include_in_schema=False)
+files = StaticFiles(directory=FOLDER)
+
+
+@router.get("/")
+async def page() -> FileResponse:
+    """Return the page."""
+    return FileResponse(FOLDER / "index.html", media_type="text/html", headers=dict(HEADERS))
