@@ -33,10 +33,14 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── QueueFullError              queue_full
     │   ├── StorageUnavailableError     storage_unavailable
     │   └── EmbeddedServerError         embedded_server_failed
-    └── ProcessingError         the work was begun and could not be ended
-        ├── ProcessingFailedError       processing_failed
-        ├── ProcessingTimedOutError     processing_timed_out
-        └── WorkerLostError             worker_lost (written by the job ledger)
+    ├── ProcessingError         the work was begun and could not be ended
+    │   ├── ProcessingFailedError       processing_failed
+    │   ├── ProcessingTimedOutError     processing_timed_out
+    │   └── WorkerLostError             worker_lost (written by the job ledger)
+    └── RemoteError             a server that the client talks to said no, or nothing
+        ├── RemoteRefusalError          remote_refusal
+        ├── RemoteTaskFailedError       remote_task_failed
+        └── ServerUnreachableError      server_unreachable
 """
 
 from typing import ClassVar
@@ -254,3 +258,36 @@ class WorkerLostError(ProcessingError):
     """The workers of this job died as often as is tried."""
 
     code = "worker_lost"
+
+
+class RemoteError(ObscuraError):
+    """A call of the client did not end well."""
+
+    code = "remote_error"
+
+
+class RemoteRefusalError(RemoteError):
+    """The server refused a request: ``status`` is HTTP's, ``remote_code`` the server's own stable code."""
+
+    code = "remote_refusal"
+
+    def __init__(self, message: str, status: int, remote_code: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.remote_code = remote_code
+
+
+class RemoteTaskFailedError(RemoteError):
+    """The server took a photo and could not work on it; ``remote_code`` says why."""
+
+    code = "remote_task_failed"
+
+    def __init__(self, message: str, remote_code: str) -> None:
+        super().__init__(message)
+        self.remote_code = remote_code
+
+
+class ServerUnreachableError(RemoteError):
+    """No answer within the time that the caller had."""
+
+    code = "server_unreachable"

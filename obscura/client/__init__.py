@@ -1,0 +1,12 @@
+"""A client of a running system, blocking and for asyncio.
+
+>>> from obscura.client import Obscura
+>>> with Obscura("http://localhost:8000") as obscura:  # doctest: +SKIP
+...     obscura.blur("photo.jpg").save("hidden.jpg")
+"""
+
+from obscura.client.answers import Found, Hidden
+from obscura.client.drivers import AsyncObscura, Obscura, Outcome
+from obscura.contract import UserBox
+
+__all__ = ["AsyncObscura", "Found", "Hidden", "Obscura", "Outcome", "UserBox"]

@@ -1,0 +1,40 @@
+"""What calls of the client return."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from obscura.contract import DetectedObject, ImageInfo, ModelInfo
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a photo: boxes in pixels of the upright picture, the surest first."""
+
+    task_id: str
+    detections: tuple[DetectedObject, ...]
+    image: ImageInfo
+    models: tuple[ModelInfo, ...]
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A redacted picture as bytes, with the report of what was done and the manifest."""
+
+    task_id: str
+    picture: bytes
+    detections: tuple[DetectedObject, ...]
+    report: Mapping[str, Any]
+    manifest: Mapping[str, Any] | None
+
+    @property
+    def verdict(self) -> str:
+        """``clean``, ``nothing_found`` or ``needs_review``: the last asks a person to look."""
+        return str(self.report["verdict"])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture and return its path."""
+        target = Path(path)
+        target.write_bytes(self.picture)
+        return target

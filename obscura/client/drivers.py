@@ -1,0 +1,242 @@
+"""Clients of a running system, blocking and for asyncio: the same calls, the same answers."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, Unpack
+
+import httpx
+
+from obscura.client import flows
+from obscura.client.answers import Found, Hidden
+from obscura.client.options import BlurOptions, HideOptions, LookOptions
+from obscura.contract import UserBox
+from obscura.errors import ObscuraError
+
+__all__ = ["AsyncObscura", "Obscura", "Outcome"]
+
+T = TypeVar("T")
+P = TypeVar("P", bound=flows.Photo)
+DEFAULT_URL = "http://127.0.0.1:8000"
+# One request carries at most one photo up or down; the whole call has its own patience.
+REQUEST_TIMEOUT_S = 60.0
+PATIENCE_S = 300.0
+AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[P]):
+    """One photo of many: its answer, or the error that it met."""
+
+    photo: P
+    hidden: Hidden | None
+    error: ObscuraError | OSError | None
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"authorization": f"Bearer {key}"}
+
+
+def _arguments(request: flows.Send) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "url": request.path,
+        "params": dict(request.params),
+        "data": dict(request.data) or None,
+        # A name of ours: the file's own is the user's business.
+        "files": None if request.photo is None else {"file": ("photo", request.photo)},
+        "headers": dict(request.headers),
+    }
+
+
+class _Calls:
+    """What both clients know: whose key, how patient."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+
+    def _patience(self) -> flows.Patience:
+        return flows.Patience(self._patience_s)
+
+
+class Obscura(_Calls):
+    """A blocking client; use it as a context manager, from as many threads as you like.
+
+    Raises (all calls)
+    ------------------
+    RemoteRefusalError
+        If the server refuses the request; it carries status and stable code.
+    RemoteTaskFailedError
+        If the photo was taken but could not be worked on.
+    ServerUnreachableError
+        If there is no answer within ``patience_s`` seconds.
+    OSError
+        If the photo's file cannot be read.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
+        super().__init__(patience_s)
+        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def detect(self, photo: flows.Photo, **options: Unpack[LookOptions]) -> Found:
+        """Find faces and plates in a photo (bytes, or the path of a file)."""
+        return self._run(flows.detect(photo, options, self._patience()))
+
+    def blur(self, photo: flows.Photo, **options: Unpack[BlurOptions]) -> Hidden:
+        """Find faces and plates and hide them."""
+        return self._run(flows.blur(photo, options, self._patience()))
+
+    def redact(self, photo: flows.Photo, boxes: Sequence[UserBox], **options: Unpack[HideOptions]) -> Hidden:
+        """Hide exactly these boxes."""
+        return self._run(flows.redact(photo, boxes, options, self._patience()))
+
+    def erase(self, task_id: str) -> None:
+        """Have the server forget a task now instead of at its time."""
+        self._run(flows.erase(task_id, self._patience()))
+
+    def blur_many(
+        self, photos: Iterable[P], *, at_once: int = AT_ONCE, **options: Unpack[BlurOptions]
+    ) -> Iterator[Outcome[P]]:
+        """Blur photos, ``at_once`` at a time, and yield each as it ends; one that fails stops no other."""
+        with ThreadPoolExecutor(at_once) as pool:
+            pending: set[Future[Outcome[P]]] = set()
+            try:
+                for photo in photos:
+                    # No more is begun than is worked on: an endless source stays where it is.
+                    if len(pending) >= at_once:
+                        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                        yield from (future.result() for future in done)
+                    pending.add(pool.submit(self._outcome, photo, options))
+                while pending:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            finally:
+                for future in pending:
+                    future.cancel()
+
+    def _outcome(self, photo: P, options: BlurOptions) -> Outcome[P]:
+        try:
+            return Outcome(photo, self.blur(photo, **options), None)
+        except (ObscuraError, OSError) as error:
+            return Outcome(photo, None, error)
+
+    def _run(self, flow: flows.Flow[T]) -> T:
+        outcome: flows.Outcome = None
+        try:
+            while True:
+                wanted = flow.send(outcome)
+                outcome = self._do(wanted)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    def _do(self, wanted: flows.Send | flows.Sleep) -> flows.Outcome:
+        if isinstance(wanted, flows.Sleep):
+            time.sleep(wanted.seconds)
+            return None
+        try:
+            return self._http.request(**_arguments(wanted))
+        except httpx.TransportError as error:
+            return error
+
+
+class AsyncObscura(_Calls):
+    """The same for asyncio; see ``Obscura``."""
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
+        super().__init__(patience_s)
+        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT_S)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._http.aclose()
+
+    async def detect(self, photo: flows.Photo, **options: Unpack[LookOptions]) -> Found:
+        """Find faces and plates in a photo (bytes, or the path of a file)."""
+        return await self._run(flows.detect(photo, options, self._patience()))
+
+    async def blur(self, photo: flows.Photo, **options: Unpack[BlurOptions]) -> Hidden:
+        """Find faces and plates and hide them."""
+        return await self._run(flows.blur(photo, options, self._patience()))
+
+    async def redact(
+        self, photo: flows.Photo, boxes: Sequence[UserBox], **options: Unpack[HideOptions]
+    ) -> Hidden:
+        """Hide exactly these boxes."""
+        return await self._run(flows.redact(photo, boxes, options, self._patience()))
+
+    async def erase(self, task_id: str) -> None:
+        """Have the server forget a task now instead of at its time."""
+        await self._run(flows.erase(task_id, self._patience()))
+
+    async def blur_many(
+        self, photos: Iterable[P], *, at_once: int = AT_ONCE, **options: Unpack[BlurOptions]
+    ) -> AsyncIterator[Outcome[P]]:
+        """Blur photos, ``at_once`` at a time, and yield each as it ends; one that fails stops no other."""
+        pending: set[asyncio.Task[Outcome[P]]] = set()
+        try:
+            for photo in photos:
+                if len(pending) >= at_once:
+                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        yield task.result()
+                pending.add(asyncio.create_task(self._outcome(photo, options)))
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in pending:
+                task.cancel()
+
+    async def _outcome(self, photo: P, options: BlurOptions) -> Outcome[P]:
+        try:
+            return Outcome(photo, await self.blur(photo, **options), None)
+        except (ObscuraError, OSError) as error:
+            return Outcome(photo, None, error)
+
+    async def _run(self, flow: flows.Flow[T]) -> T:
+        outcome: flows.Outcome = None
+        try:
+            while True:
+                wanted = flow.send(outcome)
+                outcome = await self._do(wanted)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    async def _do(self, wanted: flows.Send | flows.Sleep) -> flows.Outcome:
+        if isinstance(wanted, flows.Sleep):
+            await asyncio.sleep(wanted.seconds)
+            return None
+        try:
+            return await self._http.request(**_arguments(wanted))
+        except httpx.TransportError as error:
+            return error

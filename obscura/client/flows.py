@@ -1,0 +1,188 @@
+"""The client's conversations with a server, apart from how they are carried.
+
+A flow is a generator: it yields what it wants done, is sent the outcome, and returns the answer. One
+driver carries flows over blocking sockets, another over asyncio; every rule about retries and waiting
+stands here once.
+"""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import TypeAdapter
+
+from obscura.client.answers import Found, Hidden
+from obscura.contract import DetectedObject, ImageInfo, ModelInfo, UserBox
+from obscura.errors import RemoteRefusalError, RemoteTaskFailedError, ServerUnreachableError
+
+WAIT_S = 20
+# Seconds between two tries where the server names none.
+PAUSE_S = 1.0
+MAX_PAUSE_S = 30.0
+BREATH_S = 0.2
+TOO_MANY = 429
+BUSY = frozenset({TOO_MANY, 503})
+ERRORS_FROM = 400
+Photo = bytes | str | Path
+Fields = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send this request and give the response back, or the ``httpx.TransportError`` that ended it."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    photo: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Let so many seconds pass."""
+
+    seconds: float
+
+
+T = TypeVar("T")
+Outcome = httpx.Response | httpx.TransportError | None
+Flow = Generator[Send | Sleep, Outcome, T]
+
+_DETECTIONS = TypeAdapter(tuple[DetectedObject, ...])
+_MODELS = TypeAdapter(tuple[ModelInfo, ...])
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a call may take in all, from its first byte to its answer."""
+
+    seconds: float
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.seconds - (time.monotonic() - self.began))
+
+
+def _pause(response: httpx.Response) -> float:
+    asked = response.headers.get("retry-after", "")
+    return min(MAX_PAUSE_S, float(asked)) if asked.isdecimal() else PAUSE_S
+
+
+def _refusal(response: httpx.Response) -> RemoteRefusalError:
+    try:
+        error = response.json()["error"]
+        return RemoteRefusalError(str(error["message"]), response.status_code, str(error["code"]))
+    except (ValueError, KeyError, TypeError):
+        # A proxy's page, or another server altogether.
+        text = f"the server answered with status {response.status_code}"
+        return RemoteRefusalError(text, response.status_code, "http_error")
+
+
+def ask(request: Send, patience: Patience) -> Flow[httpx.Response]:
+    """Send a request until it is answered; a busy server and a lost connection are asked again.
+
+    Raises
+    ------
+    RemoteRefusalError
+        If the answer is an error that asking again would not change, or patience has ended.
+    ServerUnreachableError
+        If no connection lasts until patience ends.
+    """
+    while True:
+        outcome = yield request
+        if isinstance(outcome, httpx.Response):
+            if outcome.status_code < ERRORS_FROM:
+                return outcome
+            if outcome.status_code not in BUSY or patience.left == 0:
+                raise _refusal(outcome)
+            pause = _pause(outcome)
+        else:
+            if patience.left == 0:
+                message = f"no answer from the server: {outcome}"
+                raise ServerUnreachableError(message) from outcome
+            pause = PAUSE_S
+        yield Sleep(min(pause, max(patience.left, 0.01)))
+
+
+def _texts(fields: Fields) -> dict[str, str]:
+    """Return form fields as text: lists with commas, what is None not at all."""
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        for name, value in fields.items()
+        if value is not None
+    }
+
+
+def _bytes_of(photo: Photo) -> bytes:
+    return photo if isinstance(photo, bytes) else Path(photo).read_bytes()
+
+
+def _finished(task_id: str, patience: Patience) -> Flow[dict[str, Any]]:
+    while True:
+        wait = min(WAIT_S, patience.left)
+        request = Send("GET", f"/task_result/{task_id}", params={"wait": f"{wait:.3f}"})
+        response = yield from ask(request, patience)
+        body: dict[str, Any] = response.json()
+        if body["status"] == "SUCCESS":
+            return body
+        if body["status"] == "FAILURE":
+            raise RemoteTaskFailedError(body["error"]["message"], body["error"]["code"])
+        if patience.left == 0:
+            message = f"task {task_id} has not ended in {patience.seconds:g} s"
+            raise ServerUnreachableError(message)
+        # Whoever answers at once instead of waiting, a cache for one, is not asked without a breath.
+        yield Sleep(min(BREATH_S, patience.left))
+
+
+def _work(path: str, photo: Photo, fields: Fields, patience: Patience) -> Flow[tuple[str, dict[str, Any]]]:
+    # The key makes a POST that is sent again, its answer having been lost, the same task.
+    headers = {"idempotency-key": secrets.token_hex(16)}
+    request = Send("POST", path, data=_texts(fields), photo=_bytes_of(photo), headers=headers)
+    response = yield from ask(request, patience)
+    task_id = str(response.json()["task_id"])
+    body = yield from _finished(task_id, patience)
+    return task_id, body
+
+
+def _hidden(task_id: str, body: Mapping[str, Any]) -> Hidden:
+    detections = _DETECTIONS.validate_python(body.get("detections", ()))
+    picture = base64.b64decode(body["result"], validate=True)
+    return Hidden(task_id, picture, detections, body.get("report") or {}, body.get("manifest"))
+
+
+def detect(photo: Photo, fields: Fields, patience: Patience) -> Flow[Found]:
+    """Find objects."""
+    task_id, body = yield from _work("/detect", photo, fields, patience)
+    models = body.get("models") or [body["model"]]
+    detections = _DETECTIONS.validate_python(body["detections"])
+    return Found(
+        task_id, detections, ImageInfo.model_validate(body["image"]), _MODELS.validate_python(models)
+    )
+
+
+def blur(photo: Photo, fields: Fields, patience: Patience) -> Flow[Hidden]:
+    """Find objects and hide them."""
+    task_id, body = yield from _work("/blur", photo, fields, patience)
+    return _hidden(task_id, body)
+
+
+def redact(photo: Photo, boxes: Sequence[UserBox], fields: Fields, patience: Patience) -> Flow[Hidden]:
+    """Hide exactly the given boxes."""
+    text = json.dumps([box.model_dump(mode="json", by_alias=True) for box in boxes])
+    task_id, body = yield from _work("/redact", photo, {**fields, "boxes": text}, patience)
+    return _hidden(task_id, body)
+
+
+def erase(task_id: str, patience: Patience) -> Flow[None]:
+    """Have the server forget a task, its photo and its result."""
+    yield from ask(Send("DELETE", f"/task_result/{task_id}"), patience)

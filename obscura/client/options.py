@@ -1,0 +1,27 @@
+"""Options of calls, by name; the server's defaults where they are not given."""
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+
+class LookOptions(TypedDict, total=False):
+    """How to look for objects."""
+
+    classes: Sequence[Literal["face", "plate"]]
+    quality: Literal["fast", "balanced", "thorough"]
+    min_confidence: float
+
+
+class HideOptions(TypedDict, total=False):
+    """How to hide objects."""
+
+    style: Literal["mosaic", "solid", "blur", "pixel_noise"]
+    cells: int
+    shape: Literal["box", "ellipse"]
+    grow: float
+    metadata: Literal["strip", "keep_safe", "coarse_gps"]
+    output: Literal["same", "jpeg", "png", "webp"]
+
+
+class BlurOptions(LookOptions, HideOptions, total=False):
+    """How to look and how to hide."""
