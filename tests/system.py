@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +21,9 @@ def free_port() -> int:
 class RunningSystem:
     """A whole system in processes of its own."""
 
-    def __init__(self, module: str, data_dir: Path, *arguments: str) -> None:
+    def __init__(
+        self, module: str, data_dir: Path, *arguments: str, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
@@ -37,6 +40,7 @@ class RunningSystem:
         ]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
         environment["OBSCURA_LOG_LEVEL"] = "info"
+        environment |= settings or {}
         self.log = data_dir.with_suffix(".log")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

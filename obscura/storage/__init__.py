@@ -1,18 +1,27 @@
 """Photos by key. Four verbs - put, get, delete, size - over obstore's stores."""
 
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import LocalStore, S3Store
 
 from obscura.errors import LookupFailedError, StorageUnavailableError
+from obscura.settings import Settings, StorageChoice
+from obscura.storage.places import Place, bucket_place, folder_place, memory_place
+
+if TYPE_CHECKING:
+    from obstore import Attributes
 
 __all__ = ["MissingObjectError", "Storage"]
+
+
+_NO_BUCKET = "<Code>NoSuchBucket</Code>"
 
 
 class MissingObjectError(LookupFailedError):
@@ -27,6 +36,9 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        if _NO_BUCKET in str(error):
+            message = "photo storage has no such bucket"
+            raise StorageUnavailableError(message) from error
         message = f"no object {key!r}"
         raise MissingObjectError(message) from error
     except (BaseError, OSError) as error:
@@ -37,12 +49,28 @@ def _translated(key: str) -> Iterator[None]:
 class Storage:
     """Objects by key; a write is seen whole or not at all.
 
-    Build it after a fork: the store beneath runs threads of its own.
+    Build it after a fork: the store beneath runs threads of its own. Every verb raises
+    `StorageUnavailableError` where the storage is down, full, too slow or refuses the keys of the settings.
     """
 
-    def __init__(self, store: LocalStore | MemoryStore, folder: Path | None = None) -> None:
-        self._store = store
-        self._folder = folder
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._store = place.store
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Storage":
+        """Return the storage that the settings choose.
+
+        Raises
+        ------
+        StorageUnavailableError
+            If the folder cannot be made, or the settings of the bucket cannot be used.
+        """
+        match settings.storage:
+            case StorageChoice.FOLDER:
+                return cls(folder_place(settings.storage_dir, settings.storage_public_url))
+            case StorageChoice.S3:
+                return cls(bucket_place(settings))
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Storage":
@@ -53,23 +81,21 @@ class Storage:
         StorageUnavailableError
             If the folder cannot be made.
         """
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return cls(LocalStore(folder.resolve()), folder)
-        except (BaseError, OSError) as error:
-            message = f"cannot use {folder} as photo storage"
-            raise StorageUnavailableError(message) from error
+        return cls(folder_place(folder))
 
     @classmethod
     def in_memory(cls) -> "Storage":
         """Return a storage that lives as long as this object."""
-        return cls(MemoryStore())
+        return cls(memory_place())
 
-    def put(self, key: str, data: bytes | IO[bytes]) -> None:
-        """Store ``data`` under ``key``, replacing what is there."""
+    def put(self, key: str, data: bytes | IO[bytes], content_type: str | None = None) -> None:
+        """Store ``data`` under ``key``, replacing what is there; a folder keeps no content type."""
+        attributes: Attributes | None = None
+        if content_type is not None and not isinstance(self._store, LocalStore):
+            attributes = {"Content-Type": content_type}
         with _translated(key):
             # One plain put is a write to a temporary name and a rename; streams would be cut into parts.
-            obstore.put(self._store, key, data, use_multipart=False)
+            obstore.put(self._store, key, data, attributes=attributes, use_multipart=False)
 
     def get(self, key: str) -> bytes:
         """Return the bytes under ``key``.
@@ -104,6 +130,25 @@ class Storage:
         with _translated(key):
             return int(obstore.head(self._store, key)["size"])
 
+    def url(self, key: str) -> str:
+        """Return the URL of ``key``, the same for as long as the settings are: what a database may keep.
+
+        It begins with `storage_public_url` where that is set; else it is the bucket's, or a ``file:`` URL.
+        Whether anybody may read there is the bucket's policy; `link` is for those who may not.
+        """
+        return self._place.url(key)
+
+    def key_of(self, url: str) -> str | None:
+        """Return the key whose `url` this is, None for any other URL."""
+        return self._place.key_of(url)
+
+    def link(self, key: str) -> str:
+        """Return a URL that can be read now: signed for a while where the bucket has no public URL."""
+        if self._place.link_life is None or not isinstance(self._store, S3Store):
+            return self.url(key)
+        with _translated(key):
+            return obstore.sign(self._store, "GET", key, self._place.link_life)
+
     def local_path(self, key: str) -> Path | None:
         """Return the file that holds ``key``, or None where objects are not files of this machine.
 
@@ -113,15 +158,18 @@ class Storage:
             If there is no such object.
         """
         self.size(key)
-        return None if self._folder is None else self._folder / key
+        return None if self._place.folder is None else self._place.folder / key
 
     def check(self) -> None:
         """Raise ``StorageUnavailableError`` unless something can be written and erased now."""
-        if self._folder is None:
+        if self._place.folder is None:
+            probe = f".check-{secrets.token_hex(8)}"
+            self.put(probe, b"x")
+            self.delete(probe)
             return
         try:
-            with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".check") as probe:
-                probe.write(b"x")
+            with tempfile.NamedTemporaryFile(dir=self._place.folder, prefix=".check") as file:
+                file.write(b"x")
         except OSError as error:
             message = f"nothing can be written to the photo storage ({error.strerror})"
             raise StorageUnavailableError(message) from error

@@ -1,0 +1,153 @@
+"""Where objects lie: a folder, the memory, or a bucket behind the S3 API; and the URLs of objects there."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore, S3Store
+
+from obscura.errors import StorageUnavailableError
+from obscura.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
+_AGAIN = 2
+_FIRST_PAUSE = timedelta(milliseconds=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store and its addresses.
+
+    Attributes
+    ----------
+    store
+        What obstore works on.
+    base_url
+        What comes before the slash and the key in an object's URL.
+    folder
+        The folder of a `LocalStore`, else None.
+    link_life
+        How long a signed URL works; None where URLs are not signed.
+    """
+
+    store: LocalStore | MemoryStore | S3Store
+    base_url: str
+    folder: Path | None = None
+    link_life: timedelta | None = None
+
+    def url(self, key: str) -> str:
+        """Return the URL of an object; it stays the same for as long as the settings do."""
+        return f"{self.base_url}/{quote(key)}"
+
+    def key_of(self, url: str) -> str | None:
+        """Return the key of an object by its URL, None where the URL is not exactly one of this place."""
+        key = unquote(url.removeprefix(f"{self.base_url}/"))
+        steps = key.split("/")
+        is_clean = "" not in steps and "." not in steps and ".." not in steps
+        return key if is_clean and self.url(key) == url else None
+
+
+def folder_place(folder: Path, public_url: str | None = None) -> Place:
+    """Return a place in ``folder``, made with access for its owner only where it is absent.
+
+    Raises
+    ------
+    StorageUnavailableError
+        If the folder cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        store = LocalStore(folder.resolve())
+    except (BaseError, OSError) as error:
+        message = f"cannot use {folder} as photo storage"
+        raise StorageUnavailableError(message) from error
+    return Place(store, _without_slash(public_url) or folder.resolve().as_uri(), folder)
+
+
+def memory_place() -> Place:
+    """Return a place that lives as long as the object."""
+    return Place(MemoryStore(), "memory://")
+
+
+def bucket_place(settings: Settings) -> Place:
+    """Return a place in a bucket; nothing is asked of the server yet.
+
+    Raises
+    ------
+    StorageUnavailableError
+        If the settings name no bucket or cannot be used.
+    """
+    _check(settings)
+    # Servers of one's own rarely have a name per bucket; Amazon's want one.
+    path_style = bool(settings.s3_endpoint) if settings.s3_path_style is None else settings.s3_path_style
+    address = _bucket_url(settings, path_style=path_style)
+    try:
+        store = _s3(settings, address, path_style=path_style)
+    except (BaseError, ValueError) as error:
+        message = f"the S3 settings cannot be used: {error}"
+        raise StorageUnavailableError(message) from error
+    public = _without_slash(settings.storage_public_url)
+    life = None if public else timedelta(seconds=settings.s3_link_ttl_s)
+    return Place(store, public or address, link_life=life)
+
+
+def _check(settings: Settings) -> None:
+    """Raise StorageUnavailableError for settings with which obstore would not fail but crash."""
+    wrong = ""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", settings.s3_bucket):
+        wrong = "OBSCURA_S3_BUCKET has to be the name of a bucket"
+    elif settings.s3_endpoint and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", settings.s3_endpoint):
+        wrong = "OBSCURA_S3_ENDPOINT has to be a URL such as https://s3.example.org"
+    elif not re.fullmatch(r"[A-Za-z0-9-]+", settings.s3_region):
+        wrong = "OBSCURA_S3_REGION has to be the name of a region"
+    elif (settings.s3_access_key_id is None) != (settings.s3_secret_access_key is None):
+        wrong = "OBSCURA_S3_ACCESS_KEY_ID and OBSCURA_S3_SECRET_ACCESS_KEY go together"
+    if wrong:
+        raise StorageUnavailableError(wrong)
+
+
+def _s3(settings: Settings, address: str, *, path_style: bool) -> S3Store:
+    limit = timedelta(seconds=settings.s3_timeout_s)
+    config: S3Config = {
+        "endpoint": address.removesuffix(f"/{settings.s3_bucket}") if path_style else address,
+        "region": settings.s3_region,
+        "virtual_hosted_style_request": not path_style,
+    }
+    # Without keys obstore asks the machine: its role, its container or its environment.
+    if settings.s3_access_key_id is not None:
+        config["access_key_id"] = settings.s3_access_key_id.get_secret_value()
+    if settings.s3_secret_access_key is not None:
+        config["secret_access_key"] = settings.s3_secret_access_key.get_secret_value()
+    return S3Store(
+        settings.s3_bucket,
+        config=config,
+        client_options={
+            "timeout": limit,
+            "connect_timeout": limit,
+            "allow_http": address.startswith("http://"),
+        },
+        retry_config={
+            "max_retries": _AGAIN,
+            "retry_timeout": limit,
+            "backoff": {"init_backoff": _FIRST_PAUSE, "max_backoff": limit, "base": 2},
+        },
+    )
+
+
+def _bucket_url(settings: Settings, *, path_style: bool) -> str:
+    """Return the URL of the bucket, as the server knows it."""
+    endpoint = _without_slash(settings.s3_endpoint) or f"https://s3.{settings.s3_region}.amazonaws.com"
+    if path_style:
+        return f"{endpoint}/{settings.s3_bucket}"
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{settings.s3_bucket}.{parts.netloc}{parts.path}"
+
+
+def _without_slash(url: str | None) -> str:
+    return (url or "").rstrip("/")
