@@ -1,9 +1,11 @@
 # The one door of the project. `make` alone lists what it can do.
 #
 #   PORT=8000        where `make run` answers
+#   HOST=127.0.0.1   on which address; 0.0.0.0: for other machines too, and then with API keys
 #   PYTHON=python3   the interpreter (3.11 or later) that .venv is made from
 
 PORT   ?= 8000
+HOST   ?= 127.0.0.1
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -69,7 +71,7 @@ $(VENV)/.ultralytics: $(VENV)/.run requirements/torch.txt requirements/ultralyti
 
 .PHONY: run
 run: $(VENV)/.run ## the whole system on this machine, in the foreground (PORT=8000)
-	@exec $(BIN)/obscura serve --port $(PORT)
+	@exec $(BIN)/obscura serve --host $(HOST) --port $(PORT)
 # `exec` makes the server make's own child: the terminal's Ctrl-C reaches both, and a SIGTERM to make is
 # passed on by make, which then waits until the server has stopped.
 

@@ -2,25 +2,34 @@
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from gateway_service.app import create_app, create_bocashi_app
+from gateway_service.protocol import BoundedHttp
+from obscura.access import asks_for_keys, is_reachable
 from obscura.observability import configure_logging, forbid_core_dumps
 from obscura.settings import Settings
 
 KEEP_ALIVE_S = 30
 GRACE_S = 20
+log = structlog.get_logger(__name__)
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
+def serve(app: FastAPI, host: str, port: int, trusted_proxies: str = "") -> None:
     """Serve ``app`` on ``host:port`` until SIGINT or SIGTERM."""
     uvicorn.run(
         app,
         host=host,
         port=port,
+        http=BoundedHttp,
+        # A caller could name any address, and so escape the limit of its own.
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -39,8 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = Settings()
     configure_logging(settings.log_level)
     forbid_core_dumps()
+    if settings.upload_dir is not None:
+        settings.upload_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.tempdir = str(settings.upload_dir)
+    if is_reachable(settings, chosen.host) and not asks_for_keys(settings, chosen.host):
+        log.warning("api_keys_off", text="other machines can reach this gateway, and it asks for no API keys")
     create = create_bocashi_app if chosen.bocashi_only else create_app
-    serve(create(settings), chosen.host, chosen.port)
+    serve(create(settings, chosen.host), chosen.host, chosen.port, settings.trusted_proxies)
     return 0
 
 

@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
-from gateway_service import problems
+from gateway_service import docs, openapi, problems
+from gateway_service.access import Access, AccessRules
 from gateway_service.compat import bocashi
 from gateway_service.dependencies import Gateway
 from gateway_service.events import JobEvents
-from gateway_service.middleware import BodyLimit, Edge
+from gateway_service.middleware import BodyBounds, BodyLimit, Edge, cors_options
+from gateway_service.rates import RateLimits
 from gateway_service.routes import health, page, redaction, results, tasks
 from obscura import __version__
+from obscura.access import AsyncKeyRing
 from obscura.broker import make_celery
 from obscura.jobs import AsyncLedger
 from obscura.jobs.reaper import Reaper
@@ -23,15 +27,27 @@ __all__ = ["create_app", "create_bocashi_app"]
 
 # Room for the other form fields and the multipart boundaries of an upload.
 FORM_OVERHEAD_BYTES = 256 * 1024
+# One photo at a time passes the gate and is written: that takes milliseconds, and bounds the memory.
+UPLOADS_IN_MEMORY = 1
+LOOPBACK = "127.0.0.1"
 DESCRIPTION = "Finds faces and number plates in photos and hides them. Risk-reduced, with measured recall."
 
 
-def _assemble(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
+def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRouter]) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ledger = AsyncLedger(settings)
         events = JobEvents(ledger)
-        gateway = Gateway(settings, ledger, Storage.open(settings), make_celery(settings), events)
+        gateway = Gateway(
+            settings,
+            ledger,
+            Storage.open(settings),
+            make_celery(settings),
+            events,
+            AsyncKeyRing(ledger.client),
+            RateLimits(settings, ledger.client, keys=rules.keys),
+            asyncio.Semaphore(UPLOADS_IN_MEMORY),
+        )
         app.state.gateway = gateway
         reaper = Reaper(ledger, gateway.storage, gateway.send)
         chores = [asyncio.create_task(events.listen()), asyncio.create_task(reaper.run())]
@@ -50,31 +66,40 @@ def _assemble(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url="/docs" if settings.docs else None,
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
+        form_limits={"max_files": settings.max_form_files, "max_fields": settings.max_form_fields},
     )
-    app.add_middleware(
-        BodyLimit,
-        max_bytes=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
-        refusals={"/bocashi": bocashi.unusable},
+    bounds = BodyBounds(
+        settings.max_upload_bytes + FORM_OVERHEAD_BYTES, settings.upload_timeout_s, settings.upload_idle_s
     )
-    app.add_middleware(Edge)
+    # The last one added is the first that a request meets.
+    app.add_middleware(BodyLimit, bounds=bounds, refusals={"/bocashi": bocashi.unusable})
+    app.add_middleware(Access, rules=rules)
+    if rules.origins:
+        app.add_middleware(CORSMiddleware, **cors_options(rules.origins))
+    app.add_middleware(Edge, hsts_s=settings.hsts_s)
+    openapi.install(app, keys=rules.keys)
     problems.install(app)
     for router in routers:
         app.include_router(router)
+    if app.openapi_url is not None:
+        app.include_router(docs.router_of(app.title, app.openapi_url))
     return app
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the gateway with every route."""
+def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
+    """Return the gateway with every route; whether it asks for keys depends on the address it listens on."""
     app = _assemble(
-        settings, (tasks.router, redaction.router, results.router, bocashi.router, health.router, page.router)
+        settings,
+        AccessRules.of(settings, listens_on),
+        (tasks.router, redaction.router, results.router, bocashi.router, health.router, page.router),
     )
     app.mount("/web", page.files, name="web")
     return app
 
 
-def create_bocashi_app(settings: Settings) -> FastAPI:
+def create_bocashi_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     """Return the bocashi dialect alone."""
-    return _assemble(settings, (bocashi.router, health.router))
+    return _assemble(settings, AccessRules.of(settings, listens_on), (bocashi.router, health.router))

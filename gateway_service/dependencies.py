@@ -8,6 +8,8 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from gateway_service.events import JobEvents
+from gateway_service.rates import RateLimits
+from obscura.access import AsyncKeyRing
 from obscura.broker import send
 from obscura.contract import StepRequest
 from obscura.jobs import AsyncLedger
@@ -17,13 +19,19 @@ from obscura.storage import Storage
 
 @dataclass(frozen=True)
 class Gateway:
-    """The parts of the system that a gateway talks to."""
+    """The parts of the system that a gateway talks to.
+
+    ``intake`` bounds how many uploads are in memory at once; the others wait where they were spooled.
+    """
 
     settings: Settings
     ledger: AsyncLedger
     storage: Storage
     celery: Celery
     events: JobEvents
+    keys: AsyncKeyRing
+    rates: RateLimits
+    intake: asyncio.Semaphore
 
     def seen_by(self, owner: str | None) -> "Gateway":
         """Return the system as the holder of a key sees it: jobs of others are not there."""

@@ -1,8 +1,11 @@
 """What every request passes: a size limit, a request id for the logs, headers that keep browsers careful."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,16 +14,30 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_service.problems import too_large
+from obscura.errors import SlowUploadError
 
 REQUEST_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 MAX_REQUEST_ID = 64
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
 log = structlog.get_logger(__name__)
+
+
+def cors_options(origins: frozenset[str]) -> dict[str, Any]:
+    """Return what pages of the ``origins`` that were let in may send and see."""
+    return {
+        "allow_origins": sorted(origins),
+        "allow_methods": ["GET", "POST", "DELETE"],
+        "allow_headers": ["Authorization", "X-API-Key", "Idempotency-Key", "If-None-Match", "Range"],
+        "expose_headers": ["Content-Disposition", "Content-Range", "ETag", "Retry-After", "X-Request-ID"],
+    }
 
 
 def _request_id(scope: Scope) -> str:
@@ -35,16 +52,26 @@ Refusal = Callable[[], Response]
 """Makes the answer to a body that is too large."""
 
 
+@dataclass(frozen=True)
+class BodyBounds:
+    """What a body may be at most: bytes, seconds in all, and seconds without a byte."""
+
+    max_bytes: int
+    timeout_s: float
+    idle_s: float
+
+
 class BodyLimit:
-    """ASGI middleware that reads no more of a body than is allowed.
+    """ASGI middleware that reads no more of a body, and for no longer, than is allowed.
 
     A length that is declared too large is answered before anything is read, by the path's own refusal
-    where a dialect has one. A body without a length ends in a 413 at the byte that is too many.
+    where a dialect has one. A body without a length ends in a 413 at the byte that is too many, a slow one
+    in a 408.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, refusals: Mapping[str, Refusal]) -> None:
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, refusals: Mapping[str, Refusal]) -> None:
         self._app = app
-        self._max_bytes = max_bytes
+        self._bounds = bounds
         self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,27 +80,52 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._max_bytes:
+        if declared.isdecimal() and int(declared) > self._bounds.max_bytes:
             await self._refusals.get(scope["path"], too_large)()(scope, receive, send)
             return
-        left = self._max_bytes
+        await self._app(scope, _Body(receive, self._bounds), send)
 
-        async def receive_some() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413)
-            return message
 
-        await self._app(scope, receive_some, send)
+class _Body:
+    """The messages of one request, within bounds.
+
+    What is raised is a framework's exception: it is the only kind that form parsers let pass.
+    """
+
+    def __init__(self, receive: Receive, bounds: BodyBounds) -> None:
+        self._receive = receive
+        self._left = bounds.max_bytes
+        self._idle_s = bounds.idle_s
+        self._deadline = asyncio.get_running_loop().time() + bounds.timeout_s
+        self._is_arriving = True
+
+    async def __call__(self) -> Message:
+        if not self._is_arriving:
+            # Waiting for the caller to hang up takes as long as it takes.
+            return await self._receive()
+        until = min(asyncio.get_running_loop().time() + self._idle_s, self._deadline)
+        try:
+            async with asyncio.timeout_at(until):
+                message = await self._receive()
+        except TimeoutError as error:
+            slow = SlowUploadError("the body of the request did not arrive in time")
+            slow.__cause__ = error
+            raise HTTPException(408, headers={"connection": "close"}) from slow
+        self._is_arriving = message.get("more_body", False)
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise HTTPException(413)
+        return message
 
 
 class Edge:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, hsts_s: int = 0) -> None:
         self._app = app
+        # Only where an operator says so: it would lock a plain-HTTP installation out of browsers.
+        hsts = {"strict-transport-security": f"max-age={hsts_s}"} if hsts_s else {}
+        self._headers = SECURITY_HEADERS | hsts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -92,7 +144,7 @@ class Edge:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -103,4 +155,12 @@ class Edge:
                 # The route's template, not the path: paths carry task ids.
                 template = getattr(scope.get("route"), "path", "-")
                 milliseconds = round((time.perf_counter() - began) * 1000, 1)
-                log.info("request", method=scope["method"], route=template, status=status, ms=milliseconds)
+                owner = scope["state"]["owner"]
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    route=template,
+                    status=status,
+                    ms=milliseconds,
+                    **({} if owner is None else {"key": owner}),
+                )

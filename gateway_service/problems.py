@@ -25,6 +25,12 @@ STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
     errors.TooManyPixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.PhotoError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SlowUploadError: HTTPStatus.REQUEST_TIMEOUT,
+    errors.KeyRequiredError: HTTPStatus.UNAUTHORIZED,
+    errors.InvalidKeyError: HTTPStatus.UNAUTHORIZED,
+    errors.UnknownHostError: HTTPStatus.MISDIRECTED_REQUEST,
+    errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.AccessError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.InvalidRequestError: HTTPStatus.BAD_REQUEST,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -53,6 +59,19 @@ def problem(status: int, code: str, message: str, headers: Mapping[str, str] | N
     """Return the one shape that every error answer has."""
     content = {"error": {"code": code, "message": message}}
     return JSONResponse(content, status_code=status, headers=dict(headers or {}))
+
+
+def answer_to(error: errors.ObscuraError) -> JSONResponse:
+    """Return the answer to an error, with the headers that its status asks for."""
+    status = status_of(error)
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.RateLimitedError):
+        headers["retry-after"] = str(error.retry_after_s)
+    elif status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = RETRY_AFTER_S
+    elif status is HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = 'Bearer realm="obscura"'
+    return problem(status, error.code, error.message, headers)
 
 
 def too_large() -> JSONResponse:
@@ -89,14 +108,24 @@ def _methods_at(request: Request) -> list[str]:
     ]
 
 
+def _cause(error: HTTPException) -> errors.ObscuraError | None:
+    """Return what of ours a framework's exception was made from."""
+    match error.__cause__:
+        case errors.ObscuraError() as cause:
+            return cause
+        case OSError():
+            # The form parser could not write: the folder of uploads is full or away.
+            return errors.StorageUnavailableError("uploads cannot be taken in: their folder is full or away")
+        case _:
+            return None
+
+
 def install(app: FastAPI) -> None:
     """Make ``app`` answer every error in one shape."""
 
     @app.exception_handler(errors.ObscuraError)
     async def _obscura(_request: Request, error: errors.ObscuraError) -> JSONResponse:
-        status = status_of(error)
-        headers = {"retry-after": RETRY_AFTER_S} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-        return problem(status, error.code, error.message, headers)
+        return answer_to(error)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -104,6 +133,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        cause = _cause(error)
+        if cause is not None:
+            answer = answer_to(cause)
+            answer.headers.update(error.headers or {})
+            return answer
         code, message = _CODES_OF_STATUS.get(error.status_code, ("http_error", str(error.detail)))
         headers = error.headers
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

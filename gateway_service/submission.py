@@ -85,9 +85,10 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
     if len(submission.idempotency_key) > MAX_IDEMPOTENCY_KEY:
         message = f"an Idempotency-Key has at most {MAX_IDEMPOTENCY_KEY} characters"
         raise InvalidOptionError(message)
-    data = await asyncio.to_thread(_read, upload, settings.max_upload_bytes)
-    await asyncio.to_thread(check, data, gate_limits(settings))
-    return await enter(gateway, data, submission)
+    async with gateway.intake:
+        data = await asyncio.to_thread(_read, upload, settings.max_upload_bytes)
+        await asyncio.to_thread(check, data, gate_limits(settings))
+        return await enter(gateway, data, submission)
 
 
 async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:

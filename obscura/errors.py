@@ -17,11 +17,20 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── MissingFieldError           missing_field
     │   ├── InvalidOptionError          invalid_option
     │   ├── InvalidRequestError         invalid_request
+    │   ├── SlowUploadError             upload_too_slow
     │   ├── WeakerThanPolicyError       weaker_than_policy
     │   └── IdempotencyConflictError    idempotency_conflict
     ├── FeaturesUnreadableError features_unreadable: a cache that cannot be used
+    ├── AccessError             the caller may not do this
+    │   ├── KeyRequiredError            key_required
+    │   ├── InvalidKeyError             invalid_key
+    │   ├── MissingScopeError           missing_scope
+    │   ├── ForeignOriginError          foreign_origin
+    │   ├── UnknownHostError            unknown_host
+    │   └── RateLimitedError            rate_limited
     ├── LookupFailedError       a thing that is not there (any more)
     │   ├── UnknownTaskError            unknown_task
+    │   ├── UnknownKeyError             unknown_key
     │   ├── NoPictureError              no_picture
     │   └── OriginalErasedError         original_erased
     ├── ModelError              weights or engines that cannot be used
@@ -140,6 +149,12 @@ class InvalidRequestError(RequestError):
     code = "invalid_request"
 
 
+class SlowUploadError(RequestError):
+    """The body of a request did not arrive in time."""
+
+    code = "upload_too_slow"
+
+
 class WeakerThanPolicyError(RequestError):
     """An option asks for weaker hiding than this server allows."""
 
@@ -158,6 +173,52 @@ class FeaturesUnreadableError(ObscuraError):
     code = "features_unreadable"
 
 
+class AccessError(ObscuraError):
+    """The caller may not do this."""
+
+    code = "access_denied"
+
+
+class KeyRequiredError(AccessError):
+    """An API key is asked for and there was none."""
+
+    code = "key_required"
+
+
+class InvalidKeyError(AccessError):
+    """The API key is unknown, revoked or expired."""
+
+    code = "invalid_key"
+
+
+class MissingScopeError(AccessError):
+    """The API key is valid but was not made for this."""
+
+    code = "missing_scope"
+
+
+class ForeignOriginError(AccessError):
+    """A web page of somebody else's made a browser ask."""
+
+    code = "foreign_origin"
+
+
+class UnknownHostError(AccessError):
+    """The request names a host that this installation does not answer for."""
+
+    code = "unknown_host"
+
+
+class RateLimitedError(AccessError):
+    """More requests than are allowed; ``retry_after_s`` says when there is room again."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class LookupFailedError(ObscuraError):
     """A thing that is not there, or not any more."""
 
@@ -168,6 +229,12 @@ class UnknownTaskError(LookupFailedError):
     """No task of this id: never was, erased, or somebody else's."""
 
     code = "unknown_task"
+
+
+class UnknownKeyError(LookupFailedError):
+    """No API key of this id."""
+
+    code = "unknown_key"
 
 
 class NoPictureError(LookupFailedError):

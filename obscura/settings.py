@@ -1,5 +1,6 @@
 """Settings of the whole system: frozen objects that are handed in. Nothing else reads the environment."""
 
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,11 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# In the folder of a running system: where its Valkey listens.
+LEDGER_URL_FILE = "ledger.url"
+# Requests per time, as the library `limits` reads it.
+RATE = r"^(0|[1-9]\d{0,8}/(second|minute|hour|day))$"
+
 
 class EngineChoice(StrEnum):
     """Which engine runs the models; ``auto`` takes the fastest that is there."""
@@ -17,6 +23,14 @@ class EngineChoice(StrEnum):
     ONNX = "onnx"
     OPENVINO = "openvino"
     ULTRALYTICS = "ultralytics"
+
+
+class ApiKeys(StrEnum):
+    """Whether a gateway asks for API keys; ``auto`` does where other machines can reach it."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
 
 
 class Precision(StrEnum):
@@ -140,6 +154,42 @@ class Settings(BaseSettings):
     bocashi_retries: int = Field(10, ge=0, description="bocashi dialect: waits before status 2 (-r)")
     bocashi_slots: int = Field(1, ge=1, description="bocashi dialect: requests worked on at once")
 
+    api_keys: ApiKeys = Field(
+        ApiKeys.AUTO, description="auto: asked for where other machines can reach the gateway; on; off"
+    )
+    published_on: str = Field(
+        "",
+        description="address that the gateway's port is published on, where it is not the one listened on "
+        "(containers); decides on `auto`",
+    )
+    allowed_hosts: str = Field(
+        "", description="host names that requests may name, comma-separated; see docs/access.md"
+    )
+    cors_origins: str = Field(
+        "",
+        description="origins of web pages that may use this server, comma-separated; unset: none",
+    )
+    rate_limit: str = Field("3000/minute", pattern=RATE, description="requests of one API key; `0`: no limit")
+    address_rate_limit: str | None = Field(
+        None,
+        pattern=RATE,
+        description="requests of one address; unset: 6000/minute where keys are asked for, else no limit",
+    )
+    trusted_proxies: str = Field(
+        "", description="addresses of proxies whose X-Forwarded-For is believed, comma-separated; unset: none"
+    )
+    hsts_s: int = Field(
+        0, ge=0, description="seconds of Strict-Transport-Security; 0: the header is not sent"
+    )
+
+    upload_dir: Path | None = Field(
+        None, description="folder of uploads that are still arriving, best a tmpfs; unset: the system's own"
+    )
+    upload_timeout_s: float = Field(120.0, gt=0, description="seconds in which a body must have arrived")
+    upload_idle_s: float = Field(15.0, gt=0, description="seconds without a byte that end an upload")
+    max_form_files: int = Field(16, ge=1, description="most files of one form")
+    max_form_fields: int = Field(64, ge=1, description="most other fields of one form")
+
     docs: bool = Field(True, description="serve /docs and /openapi.json")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line"
@@ -154,6 +204,29 @@ class Settings(BaseSettings):
         return {**limits, **values}
 
     @property
+    def host_names(self) -> frozenset[str]:
+        """Names of ``allowed_hosts``, in lower case."""
+        return _items(self.allowed_hosts.lower())
+
+    @property
+    def cors_origin_names(self) -> frozenset[str]:
+        """Origins of ``cors_origins``, as browsers write them."""
+        return frozenset(item.rstrip("/") for item in _items(self.cors_origins.lower()))
+
+    @property
     def max_upload_bytes(self) -> int:
         """Largest photo accepted, in bytes."""
         return self.max_upload_mb * 1024 * 1024
+
+
+def _items(text: str) -> frozenset[str]:
+    return frozenset(item.strip() for item in text.split(",") if item.strip())
+
+
+def default_data_dir(port: int) -> Path:
+    """Return a folder for the data of the system on ``port``: two systems never share one."""
+    base = os.environ.get("OBSCURA_DATA_DIR")
+    if base:
+        return Path(base) / str(port)
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "obscura" / str(port)

@@ -1,11 +1,11 @@
 """``python -m standalone``: the whole system in the foreground (what ``obscura serve`` runs)."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from obscura.settings import default_data_dir
 from standalone.system import Place, run
 
 GREETING = """\
@@ -15,15 +15,6 @@ Obscura is ready at {address}
   curl "{address}/task_result/some-task-id"
 
 Ctrl-C stops it."""  # noqa: E501 - a line to copy is one line
-
-
-def default_data_dir(port: int) -> Path:
-    """Return a folder for the data of the system on ``port``: two systems never share one."""
-    base = os.environ.get("OBSCURA_DATA_DIR")
-    if base:
-        return Path(base) / str(port)
-    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(home) / "obscura" / str(port)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from standalone.__main__ import default_data_dir
+from obscura.settings import default_data_dir
 from standalone.system import Place, run
 
 GREETING = """\

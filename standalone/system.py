@@ -18,7 +18,9 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Self
 
+from obscura.access import asks_for_keys, is_reachable
 from obscura.errors import EmbeddedServerError
+from obscura.settings import LEDGER_URL_FILE, Settings
 
 READY_S = 180.0
 POLL_S = 0.1
@@ -123,6 +125,7 @@ class System:
         self._quiet = quiet
         self._runtime = Path(tempfile.mkdtemp(prefix="obscura-"))
         self._socket = str(self._runtime / "valkey.sock")
+        self._ledger_url = place.data_dir / LEDGER_URL_FILE
         flags = ["--bocashi-only"] if bocashi_only else []
         gateway = Part("gateway", ["--host", place.host, "--port", str(place.port), *flags])
         self._parts = [Part("worker", []), gateway]
@@ -150,6 +153,9 @@ class System:
         EmbeddedServerError
             If a part ends before that, or it takes too long.
         """
+        # `obscura keys` finds the embedded server by it.
+        self._ledger_url.touch(mode=0o600)
+        self._ledger_url.write_text(self._environment["OBSCURA_REDIS_URL"], "utf-8")
         for part in self._parts:
             part.start(self._environment)
         deadline = time.monotonic() + READY_S
@@ -196,6 +202,7 @@ class System:
         """End all parts, the gateway first, so that nothing is accepted that nobody will work on."""
         for part in reversed(self._parts):
             part.stop()
+        self._ledger_url.unlink(missing_ok=True)
         shutil.rmtree(self._runtime, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -210,6 +217,16 @@ class System:
     def __exit__(self, *_error: object) -> None:
         """Stop."""
         self.stop()
+
+
+def _on_keys(place: Place) -> str:
+    """Return what a person has to know about API keys of the system at ``place``."""
+    if asks_for_keys(settings := Settings(), place.host):
+        where = f"--data-dir {place.data_dir}"
+        return f"\nIt asks for API keys. Make one with: obscura keys create NAME {where}"
+    if is_reachable(settings, place.host):
+        return "\nWARNING: other machines can reach it, and it asks for no API keys (OBSCURA_API_KEYS=off)."
+    return ""
 
 
 def run(place: Place, greeting: str, *, bocashi_only: bool = False) -> int:
@@ -227,6 +244,8 @@ def run(place: Place, greeting: str, *, bocashi_only: bool = False) -> int:
                 if system.stop_asked:
                     return 0
                 print(greeting.format(address=place.address), flush=True)  # noqa: T201 - for the person at the terminal
+                if note := _on_keys(place):
+                    print(note, file=sys.stderr, flush=True)  # noqa: T201 - the same
                 system.watch()
     except EmbeddedServerError as error:
         print(f"obscura: {error.message}", file=sys.stderr)  # noqa: T201 - for the person at the terminal

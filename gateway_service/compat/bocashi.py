@@ -137,6 +137,9 @@ async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId)
         form = await request.form(max_files=4, max_fields=16)
     except HTTPException:
         return unusable()
+    except OSError as error:
+        log.warning("bocashi_failed", error=type(error).__name__)
+        return _standard(Status.FAILED)
     if not await _slot(request, gateway):
         return _standard(Status.BUSY)
     try:

@@ -49,7 +49,7 @@ async def picture_response(gateway: Gateway, row: JobRow, if_none_match: str = "
     # A result never changes under its id.
     etag = f'"{row.id}"'
     name = f"obscura_{row.id}.{EXTENSIONS.get(row.media_type, 'bin')}"
-    headers = {"etag": etag, "cache-control": "private, no-cache"}
+    headers = {"etag": etag, "cache-control": "private, no-store"}
     if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
     path = await asyncio.to_thread(gateway.storage.local_path, row.picture)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from obscura import __version__
 from obscura.cli.evaluate import evaluate
 from obscura.cli.files import FoundPhoto, find_photos
+from obscura.cli.keys import app as keys
 from obscura.cli.verify import verify
 from obscura.contract import (
     MetadataPolicy,
@@ -204,6 +205,7 @@ def version() -> None:
     sys.stdout.write(__version__ + "\n")
 
 
+app.add_typer(keys, name="keys")
 app.command()(evaluate)
 app.command()(verify)
 

@@ -173,6 +173,13 @@ def test_only_the_gateway_is_published_and_only_to_this_machine() -> None:
     assert published == {GATEWAY: ["${OBSCURA_BIND:-127.0.0.1}:${PORT:-8000}:8000"]}
 
 
+def test_keys_are_asked_for_once_the_port_is_published_to_others() -> None:
+    """The gateway is told where its port is published; as shipped that is this machine."""
+    environment = compose_service(GATEWAY)["environment"]
+    assert environment["OBSCURA_PUBLISHED_ON"] == "${OBSCURA_BIND:-127.0.0.1}"
+    assert environment["OBSCURA_API_KEYS"] == "${OBSCURA_API_KEYS:-auto}"
+
+
 def test_workers_and_queue_cannot_reach_the_world() -> None:
     """Whoever opens a photo, or knows of it, is connected to the inner network only."""
     assert compose()["networks"]["inside"]["internal"] is True
@@ -262,13 +269,13 @@ def test_help_lists_targets_that_exist() -> None:
     plan = subprocess.run(
         ["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    assert "obscura serve --port 8000" in plan.stdout
+    assert "obscura serve --host 127.0.0.1 --port 8000" in plan.stdout
 
 
 def test_running_replaces_the_shell() -> None:
     """`make run` ends in the server itself, so that a signal to make reaches it."""
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nrun: ")[2]
-    assert recipe.splitlines()[1].strip() == "@exec $(BIN)/obscura serve --port $(PORT)"
+    assert recipe.splitlines()[1].strip() == "@exec $(BIN)/obscura serve --host $(HOST) --port $(PORT)"
 
 
 def test_the_build_machine_runs_the_tests() -> None:

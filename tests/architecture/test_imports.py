@@ -77,7 +77,7 @@ def test_importing_a_worker_loads_no_engine(package: str) -> None:
 @pytest.mark.parametrize(
     ("lock", "modules"),
     [
-        ("gateway", "gateway_service.app gateway_service.__main__ kombu.transport.redis"),
+        ("gateway", "gateway_service.app gateway_service.__main__ kombu.transport.redis obscura.cli.main"),
         *(("worker", f"{package}.handler obscura.worker kombu.transport.redis") for package in WORKERS),
     ],
 )

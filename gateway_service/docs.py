@@ -1,0 +1,59 @@
+"""``/docs``: the description of the API as a page, without a byte from anybody else's server."""
+
+import base64
+import hashlib
+import re
+from importlib import resources
+
+from fastapi import APIRouter
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse, Response
+
+__all__ = ["router_of"]
+
+# The package that carries Swagger UI's own files; frameworks would load them from a network of others.
+ASSETS = resources.files("fastapi_offline") / "static"
+TYPES = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon.png": "image/png",
+}
+
+
+def router_of(title: str, openapi_url: str) -> APIRouter:
+    """Return the routes of the page and its files."""
+    page = bytes(
+        get_swagger_ui_html(
+            openapi_url=openapi_url,
+            title=title,
+            swagger_js_url="/docs/swagger-ui-bundle.js",
+            swagger_css_url="/docs/swagger-ui.css",
+            swagger_favicon_url="/docs/favicon.png",
+        ).body
+    )
+    policy = _policy(page)
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page, headers={"content-security-policy": policy})
+
+    @router.get("/docs/{name}")
+    async def asset(name: str) -> Response:
+        if name not in TYPES:
+            return Response(status_code=404)
+        headers = {"cache-control": "public, max-age=3600"}
+        return Response((ASSETS / name).read_bytes(), media_type=TYPES[name], headers=headers)
+
+    return router
+
+
+def _policy(page: bytes) -> str:
+    """Return the policy under which the page works: its own files, its one inline script, this server."""
+    inline = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
+    hashes = (base64.b64encode(hashlib.sha256(script).digest()).decode() for script in inline)
+    scripts = " ".join(f"'sha256-{text}'" for text in hashes)
+    return (
+        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
