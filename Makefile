@@ -23,7 +23,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 UV := $(BIN)/uv pip
 INTO := --python $(BIN)/python
-PACKAGES := obscura gateway_service face_detection_service plate_detection_service redaction_service standalone
+PACKAGES := obscura gateway_service face_detection_service photo_service plate_detection_service redaction_service standalone
 SOURCES := $(PACKAGES) tests test_detection.py test_blurring.py
 
 .PHONY: help

@@ -104,6 +104,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
         request_id=submission.request_id,
         idempotency_key=key,
         fingerprint=_fingerprint(data, submission) if key else "",
+        pipeline=gateway.settings.pipeline,
     )
     entered = False
     try:

@@ -38,7 +38,8 @@ def make_celery(settings: Settings) -> Celery:
 
 def _configuration(settings: Settings) -> dict[str, Any]:
     # Above twice the hard limit: a message is not handed out again while its step may still run.
-    visibility_s = max(300, 2 * settings.hard_limit_s + 30)
+    longest = max(spec.length for spec in STEP_TASKS.values())
+    visibility_s = max(300, 2 * longest * settings.hard_limit_s + 30)
     return {
         "broker_url": broker_url(settings.redis_url),
         # Only JSON: a message can never run code.

@@ -13,7 +13,14 @@ from obscura.jobs import Claimed
 from obscura.reviewing import look_again
 from obscura.worker import Handler, Service, Tools, threads
 
-__all__ = ["detection_service"]
+__all__ = ["detection_service", "detector_of"]
+
+
+def detector_of(tools: Tools, class_name: ObjectClass) -> Detector:
+    """Return this process's detector of ``class_name``, loaded when it is first asked for."""
+    if class_name not in tools.detectors:
+        tools.detectors[class_name] = load_for(tools.settings, class_name, threads(tools.settings))
+    return tools.detectors[class_name]
 
 
 def _detect(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
@@ -38,7 +45,7 @@ def detection_service(class_name: ObjectClass) -> Service:
     """Return the service that finds ``class_name``, and looks for it again in what was redacted."""
 
     def build(tools: Tools) -> Mapping[Step, Handler]:
-        detector = load_for(tools.settings, class_name, threads(tools.settings))
+        detector = detector_of(tools, class_name)
         return {
             class_name.step: partial(_detect, tools, detector),
             class_name.review_step: partial(_review, tools, detector),

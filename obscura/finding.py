@@ -4,12 +4,13 @@ from obscura.contract import DetectedObject, DetectionPart, ImageInfo, JobOption
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
+from obscura.detection.memory import NOTHING_SEEN, Memory
 from obscura.geometry import Size
 from obscura.imaging.photo import Photo, decode
 from obscura.limits import gate_limits
 from obscura.settings import Settings
 
-__all__ = ["check_weights", "detection_options", "find_objects", "load_for", "open_photo"]
+__all__ = ["check_weights", "detection_options", "find_objects", "load_for", "look_at", "open_photo"]
 
 
 def load_for(settings: Settings, class_name: ObjectClass, thread_count: int) -> Detector:
@@ -42,11 +43,19 @@ def detection_options(options: JobOptions) -> DetectionOptions:
 
 def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionPart:
     """Look at ``photo`` and return what was found, boxes clipped to the upright picture."""
+    return look_at(detector, photo, options)[0]
+
+
+def look_at(
+    detector: Detector, photo: Photo, options: DetectionOptions, known: Memory = NOTHING_SEEN
+) -> tuple[DetectionPart, Memory]:
+    """Return what was found in ``photo``, and the memory of the look; for ``known`` see `Detector.look`."""
     height, width = photo.pixels.shape[:2]
     size = Size(width, height)
-    boxes = [(item, item.box.clip(size)) for item in detector.detect(photo.pixels, options)]
+    look = detector.look(photo.pixels, options, known)
+    boxes = [(item, item.box.clip(size)) for item in look.found]
     card = detector.card
-    return DetectionPart(
+    part = DetectionPart(
         image=ImageInfo(width=width, height=height),
         model=ModelInfo(name=card.name, version=card.version, engine=detector.engine),
         detections=tuple(
@@ -58,3 +67,4 @@ def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) ->
             for item, box in boxes
         ),
     )
+    return part, look.memory

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from obscura.contract import DetectedObject, DetectionPart
+from obscura.contract import DetectedObject
 from obscura.detection.detector import DetectionOptions, Detector
-from obscura.finding import find_objects
+from obscura.detection.memory import NOTHING_SEEN, Memory
+from obscura.finding import look_at
 from obscura.geometry import Box
 from obscura.imaging.photo import Photo
 
@@ -23,7 +24,11 @@ HIDDEN_SHARE = 0.5
 
 
 def look_again(
-    detector: Detector, picture: Photo, hidden: Sequence[Box], options: DetectionOptions
+    detector: Detector,
+    picture: Photo,
+    hidden: Sequence[Box],
+    options: DetectionOptions,
+    known: Memory = NOTHING_SEEN,
 ) -> tuple[DetectedObject, ...]:
     """Return what is still to be seen in a redacted picture.
 
@@ -37,10 +42,12 @@ def look_again(
         The boxes that were painted over, in pixels of the picture.
     options
         How to look; its threshold is not used.
+    known
+        What of the first look holds for the redacted picture too (see `obscura.detection.memory.Changes`).
     """
     threshold = detector.card.min_confidence * REVIEW_SHARE
     again = DetectionOptions(options.quality, threshold, options.panorama, options.priors)
-    part: DetectionPart = find_objects(detector, picture, again)
+    part, _ = look_at(detector, picture, again, known)
     return tuple(item for item in part.detections if hidden_share(Box(*item.xyxy), hidden) < HIDDEN_SHARE)
 
 

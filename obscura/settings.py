@@ -70,6 +70,17 @@ class StorageChoice(StrEnum):
     S3 = "s3"
 
 
+class Pipeline(StrEnum):
+    """How a photo goes through the workers.
+
+    ``split``: a queue per kind of step, so that each kind can have machines of its own, detectors their GPUs.
+    ``fused``: one worker does all steps of a photo at once, and opens it once: the cheapest on CPUs.
+    """
+
+    SPLIT = "split"
+    FUSED = "fused"
+
+
 class Settings(BaseSettings):
     """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README."""
 
@@ -103,6 +114,11 @@ class Settings(BaseSettings):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:0 (ultralytics engine)")
     threads: int = Field(0, ge=0, le=256, description="threads per inference; 0: cores / concurrency")
+    pipeline: Pipeline = Field(
+        Pipeline.SPLIT,
+        description="split: a queue per kind of step; fused: one worker does all steps of a photo at once "
+        "(`obscura serve` sets fused)",
+    )
     concurrency: int = Field(0, ge=0, le=256, description="processes of a worker; 0: one per core")
 
     profile: PhotoProfile = Field(

@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 # Celery reads this when it is imported: SIGTERM ends a worker within worker_soft_shutdown_timeout
@@ -21,12 +21,12 @@ import structlog
 from celery import Celery, Task
 from celery.exceptions import SecurityWarning, SoftTimeLimitExceeded
 from celery.signals import worker_process_init
-from celery.worker.request import Request
 from redis.exceptions import RedisError
 
 from obscura.beats import beat_ready, consumer_beat
 from obscura.broker import make_celery, send
-from obscura.contract import Priority, Queue, Step, StepRequest, TaskSpec
+from obscura.contract import ObjectClass, Priority, Queue, Step, StepRequest, TaskSpec
+from obscura.detection.detector import Detector
 from obscura.endings import request_class, token_of
 from obscura.errors import (
     ObscuraError,
@@ -40,20 +40,39 @@ from obscura.observability import configure_logging, forbid_core_dumps
 from obscura.settings import Settings
 from obscura.storage import MissingObjectError, Storage
 
-__all__ = ["Handler", "Runtime", "Service", "Tools", "concurrency", "serve", "threads"]
+__all__ = ["Handler", "Runtime", "Service", "StepLostError", "Tools", "concurrency", "serve", "threads"]
 
 T = TypeVar("T")
 PATIENCE_S = 30.0
 AGAIN_S = 0.5
+# A step younger than this is not worth asking after.
+HOLD_S = 1.0
 log = structlog.get_logger(__name__)
+
+
+class StepLostError(Exception):
+    """A step is no longer its worker's: the job was erased, or somebody else took the step over."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a handler is built with, once in every process, after the fork."""
+    """What a handler is built with, once in every process, after the fork.
+
+    Attributes
+    ----------
+    settings, storage
+        Of this installation.
+    hold
+        To be called between the parts of a long step: makes its claim last, and raises `StepLostError` where
+        it does not hold any more.
+    detectors
+        Those that are loaded: services of one process share them.
+    """
 
     settings: Settings
     storage: Storage
+    hold: Callable[[Claimed], None]
+    detectors: dict[ObjectClass, Detector] = field(default_factory=dict)
 
 
 Handler = Callable[[Claimed], Mapping[str, str]]
@@ -107,7 +126,8 @@ class Runtime:
         self._app = app
         self._ledger = Ledger(settings)
         self._storage = Storage.open(settings)
-        tools = Tools(settings, self._storage)
+        tools = Tools(settings, self._storage, self._hold)
+        self._held_at = 0.0
         self._handlers: dict[Step, Handler] = {}
         for service in services:
             self._handlers.update(service.build(tools))
@@ -126,12 +146,22 @@ class Runtime:
         if claimed is None:
             log.info("step_not_claimed")
             return
+        self._held_at = time.monotonic()
         try:
             fields = patiently(lambda: self._handlers[request.step](claimed))
+        except StepLostError:
+            log.warning("step_lost")
         except Exception as error:  # noqa: BLE001 - whatever a photo does to a decoder, its owner gets an answer
             self._end_with_error(claimed, _as_answer(error))
         else:
             self._end(claimed, fields)
+
+    def _hold(self, claimed: Claimed) -> None:
+        if time.monotonic() - self._held_at < HOLD_S:
+            return
+        if not patiently(lambda: self._ledger.run(self._ledger.calls.renew(claimed))):
+            raise StepLostError
+        self._held_at = time.monotonic()
 
     def _end(self, claimed: Claimed, fields: Mapping[str, str]) -> None:
         outcome = patiently(lambda: self._ledger.run(self._ledger.calls.complete(claimed, fields)))
@@ -176,7 +206,7 @@ def _as_answer(error: Exception) -> ObscuraError:
             return ProcessingFailedError("the photo could not be processed")
 
 
-def _register(app: Celery, service: Service, runtime: Callable[[], Runtime], request: type[Request]) -> None:
+def _register(app: Celery, service: Service, settings: Settings, runtime: Callable[[], Runtime]) -> None:
     def run(task: Task, payload: dict[str, Any]) -> None:
         request = StepRequest.model_validate(payload)
         redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
@@ -187,7 +217,16 @@ def _register(app: Celery, service: Service, runtime: Callable[[], Runtime], req
                 # The stack says nothing that the code does not.
                 log.error("step_given_up", code=error.code)  # noqa: TRY400 - see above
 
-    app.task(run, name=service.spec.name, bind=True, shared=False, Request=request)
+    length = service.spec.length
+    app.task(
+        run,
+        name=service.spec.name,
+        bind=True,
+        shared=False,
+        soft_time_limit=settings.soft_limit_s * length,
+        time_limit=settings.hard_limit_s * length,
+        Request=request_class(settings),
+    )
 
 
 def lanes(services: Sequence[Service]) -> list[str]:
@@ -206,9 +245,8 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
     app = make_celery(settings)
     queues = [service.spec.queue for service in services]
     runtimes: list[Runtime] = []
-    request = request_class(settings)
     for service in services:
-        _register(app, service, lambda: runtimes[0], request)
+        _register(app, service, settings, lambda: runtimes[0])
     app.steps["consumer"].add(consumer_beat(settings, queues))
 
     def load(**_signal: object) -> None:

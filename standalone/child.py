@@ -99,10 +99,12 @@ def _run_valkey(chosen: Namespace) -> int:
 def services() -> "tuple[Service, ...]":
     """Return everything that the one worker does, in the order in which a job needs it."""
     from face_detection_service.handler import SERVICE as FACES
+    from photo_service.handler import SERVICE as PHOTOS
     from plate_detection_service.handler import SERVICE as PLATES
     from redaction_service.handler import SERVICE as REDACTION
 
-    return FACES, PLATES, REDACTION
+    # All queues in either pipeline: jobs entered before a change of the setting are still done.
+    return PHOTOS, FACES, PLATES, REDACTION
 
 
 def _run_worker(_chosen: Namespace) -> int:

@@ -20,7 +20,7 @@ from typing import IO, Self
 
 from obscura.access import asks_for_keys, is_reachable
 from obscura.errors import EmbeddedServerError
-from obscura.settings import LEDGER_URL_FILE, Settings
+from obscura.settings import LEDGER_URL_FILE, Pipeline, Settings
 
 READY_S = 180.0
 POLL_S = 0.1
@@ -140,6 +140,8 @@ class System:
         environment.setdefault("OBSCURA_REDIS_URL", f"unix://{self._socket}")
         environment.setdefault("OBSCURA_STORAGE_DIR", str(self.place.data_dir.resolve() / "photos"))
         environment.setdefault("OBSCURA_LOG_LEVEL", "warning")
+        # One worker serves all queues here: a photo need not be handed on, nor opened more than once.
+        environment.setdefault("OBSCURA_PIPELINE", Pipeline.FUSED)
         # The services lie beside this package, wherever it was started from.
         root = str(Path(__file__).resolve().parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))

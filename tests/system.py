@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 STOP_S = 60
+# Lets all end-to-end tests run in the other pipeline: OBSCURA_TEST_PIPELINE=split pytest tests/end_to_end
+PIPELINE = os.environ.get("OBSCURA_TEST_PIPELINE", "")
 
 
 def free_port() -> int:
@@ -40,6 +42,8 @@ class RunningSystem:
         ]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
         environment["OBSCURA_LOG_LEVEL"] = "info"
+        if PIPELINE:
+            environment["OBSCURA_PIPELINE"] = PIPELINE
         environment |= settings or {}
         self.log = data_dir.with_suffix(".log")
         with self.log.open("wb") as log:

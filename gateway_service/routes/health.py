@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from gateway_service.dependencies import CurrentGateway
 from obscura import __version__
+from obscura.contract import queues_of
 from obscura.errors import ServiceError
 from obscura.jobs import Heartbeats
 
@@ -32,7 +33,8 @@ async def readyz(gateway: CurrentGateway, response: Response) -> Readiness:
     """Answer 200 once broker and storage are there and every queue has a worker with its model loaded."""
     missing: list[str] = []
     try:
-        missing += [f"worker:{queue}" for queue in await Heartbeats.unserved(gateway.ledger.client)]
+        needed = queues_of(gateway.settings.pipeline)
+        missing += [f"worker:{queue}" for queue in await Heartbeats.unserved(gateway.ledger.client, needed)]
     except ServiceError:
         missing.append("broker")
     try:

@@ -9,10 +9,11 @@ from obscura.jpeg.splice import SplicedPhoto
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Redaction:
-    """The picture before and after painting, and the file made of it."""
+    """The picture before and after painting, the file made of it, and that file opened again."""
 
     before: Photo
     after: Photo
     encoded: EncodedPhoto
+    shown: Photo
     spliced: SplicedPhoto | None = None
     warnings: tuple[str, ...] = ()

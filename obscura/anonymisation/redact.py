@@ -20,19 +20,35 @@ from obscura.redaction.policy import regions_for
 from obscura.redaction.regions import Region
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class RedactedPhoto:
-    """A finished file with its report; ``size`` in pixels of the upright picture."""
+    """A finished file with its report.
+
+    Attributes
+    ----------
+    data, media_type, extension
+        The file.
+    size
+        In pixels of the upright picture.
+    report
+        What was done.
+    shown
+        The finished file as it was decoded again for the check: what a person sees who opens it.
+    """
 
     data: bytes
     media_type: str
     extension: str
     size: Size
     report: RedactionReport
+    shown: Photo
 
 
 def redact_photo(
-    data: bytes, targets: Sequence[Target], request: RedactionRequest | None = None
+    data: bytes,
+    targets: Sequence[Target],
+    request: RedactionRequest | None = None,
+    before: Photo | None = None,
 ) -> RedactedPhoto:
     """Hide ``targets`` in a photo.
 
@@ -44,6 +60,8 @@ def redact_photo(
         What to hide; boxes are grown by the policy.
     request
         How; the defaults of `RedactionRequest` where None.
+    before
+        ``data`` as `decode` gave it, for a caller who has it already.
 
     Returns
     -------
@@ -61,7 +79,7 @@ def redact_photo(
     """
     request = request or RedactionRequest()
     regions = regions_for(targets, request.policy)
-    redaction = _redact(data, regions, request)
+    redaction = _redact(data, before or decode(data, request.limits), regions, request)
     kept = require_hidden(redaction, regions, request)
     return RedactedPhoto(
         data=redaction.encoded.data,
@@ -69,12 +87,12 @@ def redact_photo(
         extension=redaction.encoded.extension,
         size=redaction.after.size,
         report=report_of(data, targets, request, (redaction, regions, kept)),
+        shown=redaction.shown,
     )
 
 
-def _redact(data: bytes, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
+def _redact(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
     """Hide regions: in place where a JPEG goes in and out, by painting and encoding otherwise."""
-    before = decode(data, request.limits)
     is_jpeg = before.header.format is PhotoFormat.JPEG
     if not (is_jpeg and request.output in {OutputFormat.SAME, OutputFormat.JPEG}):
         return _repaint(before, regions, request)
@@ -90,7 +108,8 @@ def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: Reda
     exif = metadata.kept_exif(before.exif, request.metadata)
     spliced = splice(data, regions, orientation=before.orientation, icc=before.icc, exif=exif)
     encoded = EncodedPhoto(panorama.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
-    return Redaction(before, open_again(encoded, request.limits), encoded, spliced)
+    shown = open_again(encoded, request.limits)
+    return Redaction(before, shown, encoded, shown, spliced)
 
 
 def _repaint(before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
@@ -98,4 +117,5 @@ def _repaint(before: Photo, regions: Sequence[Region], request: RedactionRequest
     alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
     after = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
     exif = metadata.kept_exif(before.exif, request.metadata)
-    return Redaction(before, after, encode(after, EncodeOptions(request.output, exif)))
+    encoded = encode(after, EncodeOptions(request.output, exif))
+    return Redaction(before, after, encoded, open_again(encoded, request.limits))

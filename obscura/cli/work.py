@@ -24,12 +24,12 @@ from obscura.contract import (
 )
 from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
 from obscura.errors import ObscuraError
-from obscura.finding import check_weights, detection_options, find_objects, load_for, open_photo
+from obscura.finding import check_weights, detection_options, load_for, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
 from obscura.manifest import Work, canonical, known_cards, manifest_of, signed, signing_key
-from obscura.reviewing import look_again
 from obscura.settings import Settings
+from obscura.whole import Looker, Sighting
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,16 @@ class HideOptions:
     manifest: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Findings:
     """What all detectors found in one photo."""
 
-    parts: Sequence[DetectionPart]
+    sighting: Sighting
+
+    @property
+    def parts(self) -> Sequence[DetectionPart]:
+        """What each found."""
+        return tuple(self.sighting.parts.values())
 
     def as_line(self) -> dict[str, Any]:
         """Return width, height and detections (the surest first) for a JSON line."""
@@ -73,26 +78,21 @@ class Finder:
     ) -> None:
         self.settings = settings
         self.asked = JobOptions(quality=quality, min_confidence=min_confidence)
-        self._options = detection_options(self.asked)
         thread_count = settings.threads or len(os.sched_getaffinity(0))
         for name in classes:
             check_weights(settings, name)
-        self._detectors = [load_for(settings, name, thread_count) for name in classes]
+        detectors = {name: load_for(settings, name, thread_count) for name in classes}
+        self._looker = Looker(detectors, detection_options(self.asked))
 
     def find(self, data: bytes) -> Findings:
         """Return what is in a photo; raise PhotoError where it cannot be opened."""
-        photo = open_photo(data, self.settings)
-        return Findings([find_objects(detector, photo, self._options) for detector in self._detectors])
+        return Findings(self._looker.look(open_photo(data, self.settings)))
 
-    def find_again(self, redacted: RedactedPhoto) -> list[DetectedObject]:
+    def find_again(self, findings: Findings, redacted: RedactedPhoto) -> list[DetectedObject]:
         """Return what is still to be seen in a redacted picture."""
-        picture = open_photo(redacted.data, self.settings)
         hidden = [Box(*region) for region in redacted.report.regions]
-        return [
-            item
-            for detector in self._detectors
-            for item in look_again(detector, picture, hidden, self._options)
-        ]
+        suspects = self._looker.look_again(findings.sighting, redacted.shown, hidden)
+        return [item for found in suspects.values() for item in found]
 
 
 class Blurrer:
@@ -120,10 +120,10 @@ class Blurrer:
         findings = self._finder.find(data)
         found = [item for part in findings.parts for item in part.detections]
         targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in found]
-        redacted = redact_photo(data, targets, self._request)
+        redacted = redact_photo(data, targets, self._request, findings.sighting.photo)
         output = (self._folder / photo.relative).with_suffix(_suffix(photo.path, redacted.extension))
         _write_whole(output, redacted.data)
-        suspects = self._finder.find_again(redacted) if self._reviews else []
+        suspects = self._finder.find_again(findings, redacted) if self._reviews else []
         report = reviewed(redacted.report.as_dict(), suspects)
         line = {"output": str(output), **findings.as_line(), "report": report}
         if self._manifest:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from obscura.settings import Pipeline
 
 
 class Priority(StrEnum):
@@ -21,6 +24,7 @@ class Queue(StrEnum):
     FACES = "detect.faces"
     PLATES = "detect.plates"
     REDACTION = "redact"
+    PHOTOS = "photos"
 
     def lane(self, priority: Priority) -> str:
         """Return the name on the broker of this queue's lane for ``priority``."""
@@ -35,6 +39,11 @@ class Step(StrEnum):
     REDACT = "redact"
     REVIEW_FACES = "review_faces"
     REVIEW_PLATES = "review_plates"
+    WHOLE = "whole"
+
+
+Stages: TypeAlias = tuple[tuple[Step, ...], ...]
+"""The steps of a job: side by side in a stage, one stage after the other."""
 
 
 class StepRequest(BaseModel):
@@ -51,12 +60,16 @@ class StepRequest(BaseModel):
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A Celery task as both sides see it: its name, its queue, the steps that it does, its payload."""
+    """A Celery task as both sides see it: its name, its queue, the steps that it does, its payload.
+
+    ``length`` is how many steps' time it may take.
+    """
 
     name: str
     queue: Queue
     steps: frozenset[Step]
     request: type[StepRequest] = StepRequest
+    length: int = 1
 
 
 DETECT_FACES = TaskSpec(
@@ -66,8 +79,25 @@ DETECT_PLATES = TaskSpec(
     "obscura.detect_plates", Queue.PLATES, frozenset({Step.DETECT_PLATES, Step.REVIEW_PLATES})
 )
 REDACT = TaskSpec("obscura.redact", Queue.REDACTION, frozenset({Step.REDACT}))
-
+WHOLE = TaskSpec("obscura.whole", Queue.PHOTOS, frozenset({Step.WHOLE}), length=3)
+"""A photo from its first look to its last in one worker: three stages, so three steps' time."""
 
 STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType(
-    {step: spec for spec in (DETECT_FACES, DETECT_PLATES, REDACT) for step in spec.steps}
+    {step: spec for spec in (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE) for step in spec.steps}
 )
+
+_FUSED: frozenset[Step] = DETECT_FACES.steps | DETECT_PLATES.steps | REDACT.steps
+
+
+def stages_in(pipeline: Pipeline, stages: Stages) -> Stages:
+    """Return the stages of a job as ``pipeline`` has them: what one worker can do alone becomes one step."""
+    is_whole = pipeline is Pipeline.FUSED and all(step in _FUSED for stage in stages for step in stage)
+    return ((Step.WHOLE,),) if is_whole else stages
+
+
+def queues_of(pipeline: Pipeline) -> tuple[Queue, ...]:
+    """Return the queues that need a worker."""
+    idle = {spec.queue for spec in (DETECT_FACES, DETECT_PLATES, REDACT)}
+    if pipeline is Pipeline.SPLIT:
+        idle = {WHOLE.queue}
+    return tuple(queue for queue in Queue if queue not in idle)

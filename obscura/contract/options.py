@@ -5,7 +5,7 @@ from typing import Annotated, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from obscura.contract.messages import DETECT_FACES, DETECT_PLATES, Priority, Step, TaskSpec
+from obscura.contract.messages import DETECT_FACES, DETECT_PLATES, Priority, Stages, Step, TaskSpec
 
 
 class ObjectClass(StrEnum):
@@ -118,13 +118,13 @@ class JobOptions(BaseModel):
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
 
-    def stages(self, kind: JobKind) -> tuple[tuple[Step, ...], ...]:
+    def stages(self, kind: JobKind) -> Stages:
         """Return the steps of a job of ``kind``: side by side in a stage, one stage after the other."""
         detect = tuple(item.step for item in self.classes)
         review = tuple(item.review_step for item in self.classes) if self.review else ()
         match kind:
             case JobKind.DETECT:
-                stages: tuple[tuple[Step, ...], ...] = (detect,)
+                stages: Stages = (detect,)
             case JobKind.BLUR:
                 stages = (detect, (Step.REDACT,), review)
             case JobKind.REDACT:

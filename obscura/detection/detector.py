@@ -1,6 +1,6 @@
 """From the pixels of a photo to what is in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ from obscura.detection.decode import decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
 from obscura.detection.letterbox import Letterbox, letterbox
 from obscura.detection.manifest import ModelCard, card_for_class, load_manifest
+from obscura.detection.memory import NOTHING_SEEN, Memory, Seen
 from obscura.detection.merging import Candidates, concatenate, merge_passes
 from obscura.detection.priors import Priors, plausible, priors_for
 from obscura.detection.suppression import suppress
@@ -25,6 +26,7 @@ __all__ = [
     "Detector",
     "EngineChoice",
     "EngineOptions",
+    "Look",
     "Precision",
     "load_detector",
 ]
@@ -71,6 +73,14 @@ class DetectionOptions:
     priors: Priors | None = None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Look:
+    """What was found, surest first, and what the network said in every pass."""
+
+    found: tuple[Detection, ...]
+    memory: Memory
+
+
 @dataclass(frozen=True, slots=True)
 class _View:
     """A photo as the passes see it: ``period`` is a panorama's own width before it was wrapped around."""
@@ -111,7 +121,13 @@ class Detector:
         self._session.close()
 
     def detect(self, pixels: Pixels, options: DetectionOptions | None = None) -> tuple[Detection, ...]:
-        """Return what is in a photo, surest first.
+        """Return what is in a photo, surest first; see `look`."""
+        return self.look(pixels, options).found
+
+    def look(
+        self, pixels: Pixels, options: DetectionOptions | None = None, known: Memory = NOTHING_SEEN
+    ) -> Look:
+        """Return what is in a photo, with a memory of the look.
 
         Parameters
         ----------
@@ -119,6 +135,8 @@ class Detector:
             uint8 ``[height, width, 3]``, RGB, upright.
         options
             Balanced, with the model's own threshold, when left out.
+        known
+            Passes that this detector has made over the very same pixels; they are not made again.
 
         Raises
         ------
@@ -129,32 +147,33 @@ class Detector:
             message = f"pixels must be uint8 [height, width, 3], not {pixels.dtype} {list(pixels.shape)}"
             raise ValueError(message)
         if 0 in pixels.shape:
-            return ()
+            return Look((), NOTHING_SEEN)
         options = options or DetectionOptions()
         size = Size(pixels.shape[1], pixels.shape[0])
         view = _view(pixels, size, options)
-        found = merge_passes(self._look(view, options), self.card.max_overlap, view.period)
+        passes = plan_passes(view.size, options.quality, self._sight)
+        seen = {item: known[item] for item in passes if item in known}
+        seen.update(self._outputs(view.pixels, [item for item in passes if item not in seen]))
+        found = self._merged({item: seen[item] for item in passes}, options, view.period)
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
         found = found.take(plausible(found.boxes, size, priors))
-        return tuple(
+        boxes = tuple(
             Detection(self.card.class_name, box, float(score))
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
             for box in _in_photo(Box(*corners), size, view.period)
         )
+        return Look(boxes, seen)
 
-    def _look(self, view: _View, options: DetectionOptions) -> Candidates:
-        """Return what every pass finds, each already free of duplicates of its own."""
+    def _merged(self, seen: Memory, options: DetectionOptions, period: float | None) -> Candidates:
+        """Return what all passes found, without duplicates."""
         threshold = _threshold(self.card, options)
-        passes = plan_passes(view.size, options.quality, self._sight)
         parts = [
-            self._read(output, item, (number, threshold), view)
-            for number, (item, output) in enumerate(self._outputs(view.pixels, passes))
+            self._read(item, output, (number, threshold), wrapped=period is not None)
+            for number, (item, output) in enumerate(seen.items())
         ]
-        return concatenate(parts)
+        return merge_passes(concatenate(parts), self.card.max_overlap, period)
 
-    def _outputs(
-        self, pixels: Pixels, passes: tuple[Pass, ...]
-    ) -> Iterator[tuple[tuple[Pass, Letterbox], Floats]]:
+    def _outputs(self, pixels: Pixels, passes: Sequence[Pass]) -> Iterator[tuple[Pass, Seen]]:
         """Run the passes in order, neighbours of one input shape together where the engine gains by it."""
         for _, group in groupby(passes, key=lambda item: (item.region.size, item.long_side)):
             same = list(group)
@@ -164,21 +183,19 @@ class Detector:
                 batch = (
                     np.concatenate([box.tensor for box in inputs]) if len(inputs) > 1 else inputs[0].tensor
                 )
-                yield from zip(zip(chunk, inputs, strict=True), self._session.run(batch), strict=True)
+                for item, box, output in zip(chunk, inputs, self._session.run(batch), strict=True):
+                    yield item, Seen(output, box.placing)
 
-    def _read(
-        self, output: Floats, seen: tuple[Pass, Letterbox], rule: tuple[int, float], view: _View
-    ) -> Candidates:
-        item, frame = seen
+    def _read(self, item: Pass, seen: Seen, rule: tuple[int, float], *, wrapped: bool) -> Candidates:
         number, threshold = rule
-        raw = decode(output, threshold)
+        raw = decode(seen.output, threshold)
         kept = suppress(raw.boxes, raw.scores, self.card.max_overlap)
         boxes = raw.boxes[kept]
         if item.mirrored:
             boxes = boxes.copy()
-            boxes[:, [0, 2]] = frame.tensor.shape[3] - boxes[:, [2, 0]]
-        in_region = frame.to_image_frame(boxes)
-        cut = _touches(in_region, item, frame.scale.x, wrapped=view.period is not None)
+            boxes[:, [0, 2]] = seen.placing.width - boxes[:, [2, 0]]
+        in_region = seen.placing.to_image_frame(boxes)
+        cut = _touches(in_region, item, seen.placing.scale.x, wrapped=wrapped)
         offset = np.array([item.region.left, item.region.top] * 2, dtype=np.float32)
         source = np.full(len(kept), number, dtype=np.intp)
         return Candidates(in_region + offset, raw.scores[kept], cut, source)
@@ -220,7 +237,7 @@ def _input(pixels: Pixels, item: Pass) -> Letterbox:
     frame = letterbox(pixels[region.top : region.bottom, region.left : region.right], item.long_side)
     if not item.mirrored:
         return frame
-    return Letterbox(np.ascontiguousarray(frame.tensor[..., ::-1]), frame.scale, frame.pad)
+    return Letterbox(np.ascontiguousarray(frame.tensor[..., ::-1]), frame.placing)
 
 
 def _touches(boxes_in_region: Floats, item: Pass, scale: float, *, wrapped: bool) -> Mask:

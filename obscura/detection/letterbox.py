@@ -9,7 +9,7 @@ import numpy as np
 from obscura.detection.arrays import Floats, Pixels
 from obscura.geometry import Size
 
-__all__ = ["Letterbox", "Offset", "Scale", "input_size", "letterbox"]
+__all__ = ["Letterbox", "Offset", "Placing", "Scale", "input_size", "letterbox"]
 
 GREY = 114
 """What YOLOv8 saw around the pictures in training."""
@@ -38,21 +38,12 @@ class Offset(NamedTuple):
     top: int
 
 
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """A picture as the network takes it.
+class Placing(NamedTuple):
+    """Where a picture lies in an input of ``width`` pixels: ``input = picture * scale + pad``."""
 
-    Attributes
-    ----------
-    tensor
-        float32 ``[1, 3, height, width]``, RGB in 0..1.
-    scale, pad
-        How a point of the picture becomes one of the tensor: ``input = picture * scale + pad``.
-    """
-
-    tensor: Floats
     scale: Scale
     pad: Offset
+    width: int
 
     def to_image_frame(self, boxes_in_input: Floats) -> Floats:
         """Return boxes ``[n, 4]`` given in pixels of the tensor in pixels of the picture (not clipped)."""
@@ -65,6 +56,14 @@ class Letterbox:
         offset = np.array([self.pad.left, self.pad.top] * 2, dtype=np.float32)
         factor = np.array([self.scale.x, self.scale.y] * 2, dtype=np.float32)
         return boxes_in_image * factor + offset
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """A picture as the network takes it: float32 ``[1, 3, height, width]``, RGB in 0..1, with its place."""
+
+    tensor: Floats
+    placing: Placing
 
 
 def input_size(scaled: Size) -> Size:
@@ -95,7 +94,7 @@ def letterbox(pixels: Pixels, long_side: int) -> Letterbox:
         value=(GREY, GREY, GREY),
     )
     tensor = np.asarray(cv2.dnn.blobFromImage(padded, 1.0 / 255.0), dtype=np.float32)
-    return Letterbox(tensor, scale, pad)
+    return Letterbox(tensor, Placing(scale, pad, whole.width))
 
 
 def _resize(pixels: Pixels, target: Size) -> tuple[Pixels, Scale]:

@@ -47,7 +47,7 @@ def _script(name: str) -> str:
 
 
 SCRIPTS: Mapping[str, str] = {
-    name: _script(name) for name in ("create", "claim", "complete", "fail", "reap", "erase", "due")
+    name: _script(name) for name in ("create", "claim", "renew", "complete", "fail", "reap", "erase", "due")
 }
 
 
@@ -154,6 +154,12 @@ class LedgerCalls:
         settings = self.settings
         limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
         return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits), parse)
+
+    def renew(self, claimed: Claimed) -> Call[bool]:
+        """Make a claim last for another lease; the reply says whether it still holds."""
+        args = (claimed.row.id, claimed.step.value, claimed.token, self.settings.lease_s)
+        keys = self._keys(claimed.row.id)[:2]
+        return Call("renew", keys, args, lambda reply: reply[0] == "renewed")
 
     def complete(self, claimed: Claimed, fields: Fields) -> Call[Completed]:
         """End a claimed step and leave ``fields`` in the row."""

@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from obscura.contract import DetectedObject, DetectionPart, JobKind, JobOptions, Step, StepRequest
+from obscura.contract import (
+    DetectedObject,
+    DetectionPart,
+    JobKind,
+    JobOptions,
+    Stages,
+    Step,
+    StepRequest,
+    stages_in,
+)
+from obscura.settings import Pipeline
 
 
 class JobState(StrEnum):
@@ -35,15 +45,21 @@ class NewJob:
     idempotency_key: str = ""
     fingerprint: str = ""
     parts: Mapping[Step, DetectionPart] = field(default_factory=dict)
+    pipeline: Pipeline = Pipeline.SPLIT
+
+    @property
+    def stages(self) -> Stages:
+        """The steps of this job."""
+        return stages_in(self.pipeline, self.options.stages(self.kind))
 
     @property
     def first_steps(self) -> tuple[Step, ...]:
         """The steps that can begin at once."""
-        return self.options.stages(self.kind)[0]
+        return self.stages[0]
 
     def fields(self) -> dict[str, str]:
         """Return the hash that stands for this job."""
-        stages = self.options.stages(self.kind)
+        stages = self.stages
         row = {
             "kind": self.kind.value,
             "owner": self.owner,
@@ -93,16 +109,16 @@ class JobRow:
             photo=fields["photo"],
             created=float(fields["created"]),
             finished=None if finished is None else float(finished),
+            # In the order of the steps, whichever of them ended first.
             parts={
-                Step(name.removeprefix("p:")): DetectionPart.model_validate_json(text)
-                for name, text in fields.items()
-                if name.startswith("p:")
+                step: DetectionPart.model_validate_json(fields[f"p:{step}"])
+                for step in Step
+                if f"p:{step}" in fields
             },
             suspects=tuple(
                 DetectedObject.model_validate(item)
-                for name, text in fields.items()
-                if name.startswith("r:")
-                for item in json.loads(text)
+                for step in Step
+                for item in json.loads(fields.get(f"r:{step}", "[]"))
             ),
             picture=fields.get("picture"),
             media_type=fields.get("media_type"),

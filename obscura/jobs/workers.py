@@ -4,7 +4,7 @@ A queue is served while both halves are fresh: a process of it has its model loa
 its consumer's event loop, the one that fetches messages, still turns (``consuming``).
 """
 
-from collections.abc import Awaitable  # noqa: TC003 - quoted in a cast, needed by its reader
+from collections.abc import Awaitable, Sequence
 from typing import cast
 
 import redis
@@ -41,19 +41,19 @@ class Heartbeats:
         return client.exists(*_keys(queue)) == len(_keys(queue))
 
     @staticmethod
-    async def unserved(client: redis.asyncio.Redis) -> tuple[Queue, ...]:
-        """Return the queues that no worker serves now.
+    async def unserved(client: redis.asyncio.Redis, queues: Sequence[Queue]) -> tuple[Queue, ...]:
+        """Return those of ``queues`` that no worker serves now.
 
         Raises
         ------
         QueueUnavailableError
             If the server does not answer.
         """
-        names = [key for queue in Queue for key in _keys(queue)]
+        names = [key for queue in queues for key in _keys(queue)]
         try:
             values = await cast("Awaitable[list[str | None]]", client.mget(names))
         except (RedisError, OSError) as error:
             message = "the job ledger cannot be reached"
             raise QueueUnavailableError(message) from error
         fresh = dict(zip(names, values, strict=True))
-        return tuple(queue for queue in Queue if not all(fresh[key] for key in _keys(queue)))
+        return tuple(queue for queue in queues if not all(fresh[key] for key in _keys(queue)))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from obscura.contract import Queue
+from obscura.contract import Queue, queues_of
+from obscura.settings import Pipeline
 
 ROOT = Path(__file__).parents[2]
 GATEWAY = "gateway_service"
@@ -16,7 +17,9 @@ WORKER_OF_QUEUE = {
     Queue.FACES: "face_detection_service",
     Queue.PLATES: "plate_detection_service",
     Queue.REDACTION: "redaction_service",
+    Queue.PHOTOS: "photo_service",
 }
+FUSED = "docker-compose.fused.yml"
 SERVICES = (GATEWAY, *WORKER_OF_QUEUE.values())
 # What an image carries beside the library: its own service, and weights where a model is run.
 ARROWS = {
@@ -24,6 +27,7 @@ ARROWS = {
     "face_detection_service": {"obscura", "face_detection_service", "models"},
     "plate_detection_service": {"obscura", "plate_detection_service", "models"},
     "redaction_service": {"obscura", "redaction_service"},
+    "photo_service": {"obscura", "photo_service", "models"},
 }
 LOCK_OF_SERVICE = {GATEWAY: "gateway.lock"} | dict.fromkeys(WORKER_OF_QUEUE.values(), "worker.lock")
 LOCKS = ("bootstrap", "gateway", "run", "test", "worker")
@@ -39,8 +43,9 @@ def compose(name: str = "docker-compose.yml") -> dict[str, Any]:
 
 
 def compose_service(name: str) -> dict[str, Any]:
-    """Return one service of the compose file."""
-    service = compose()["services"][name]
+    """Return one service of the compose files."""
+    services = {**compose(FUSED)["services"], **compose()["services"]}
+    service = services[name]
     assert isinstance(service, dict)
     return service
 
@@ -75,7 +80,7 @@ def pins(lock: str) -> dict[str, str]:
 def test_every_queue_has_exactly_one_worker_service() -> None:
     """Each queue is watched by the health check of one compose service, which runs that queue's worker."""
     watched = {}
-    for name, service in compose()["services"].items():
+    for name, service in {**compose(FUSED)["services"], **compose()["services"]}.items():
         test = service["healthcheck"]["test"]
         if "--healthcheck" in test:
             watched[name] = test[-1]
@@ -159,8 +164,8 @@ def test_a_container_is_hardened(name: str) -> None:
 
 
 def test_compose_knows_every_service_and_no_other() -> None:
-    """The compose file holds the queue's server and one container per image."""
-    assert set(compose()["services"]) == {"valkey", *SERVICES}
+    """The compose files hold the queue's server and one container per image."""
+    assert set(compose()["services"]) | set(compose(FUSED)["services"]) == {"valkey", *SERVICES}
     for name in SERVICES:
         assert compose_service(name)["build"]["dockerfile"] == f"{name}/Dockerfile"
 
@@ -212,6 +217,17 @@ def test_a_stopped_worker_has_time_to_give_its_photo_back() -> None:
         service = compose_service(name)
         assert service["depends_on"] == {"valkey": {"condition": "service_healthy"}}
         assert int(service["stop_grace_period"].removesuffix("s")) >= LEAST_WORKER_GRACE_S
+
+
+def test_each_pipeline_has_its_services_and_no_other() -> None:
+    """The fused override starts the service of its queue, and stops the others by a profile."""
+    override = compose(FUSED)["services"]
+    stopped = {name for name, service in override.items() if service.get("profiles") == ["split"]}
+    running = {"valkey", *SERVICES} - stopped
+    assert running == {"valkey", GATEWAY, *(WORKER_OF_QUEUE[queue] for queue in queues_of(Pipeline.FUSED))}
+    assert override[GATEWAY]["environment"]["OBSCURA_PIPELINE"] == Pipeline.FUSED
+    started = set(compose()["services"])
+    assert started == {"valkey", GATEWAY, *(WORKER_OF_QUEUE[queue] for queue in queues_of(Pipeline.SPLIT))}
 
 
 def test_the_gpu_override_changes_only_the_detection_services() -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from obscura import errors
+from obscura.settings import Pipeline
 from tests.end_to_end.test_faceblur import finished, work
 from tests.system import ROOT, RunningSystem, free_port
 
@@ -67,9 +68,10 @@ def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_killed_workers_lose_no_photo(tmp_path: Path, portrait: Path) -> None:
+@pytest.mark.parametrize("pipeline", list(Pipeline))
+def test_killed_workers_lose_no_photo(tmp_path: Path, portrait: Path, pipeline: Pipeline) -> None:
     """With every worker process killed under load, each accepted job still ends in SUCCESS."""
-    running = RunningSystem("standalone", tmp_path / "data")
+    running = RunningSystem("standalone", tmp_path / "data", settings={"OBSCURA_PIPELINE": pipeline})
     running.wait_until_ready()
     with httpx.Client(base_url=running.url, timeout=60) as client:
         photo = portrait.read_bytes()

@@ -37,7 +37,7 @@ def test_channels_stay_rgb_and_the_padding_is_grey() -> None:
     red = np.zeros((20, 64, 3), np.uint8)
     red[..., 0] = 255
     framed = letterbox(red, 64)
-    assert framed.pad.top == 6
+    assert framed.placing.pad.top == 6
     assert np.allclose(framed.tensor[0, :, 16, 32], [1.0, 0.0, 0.0])
     assert np.allclose(framed.tensor[0, :, 0, 0], GREY / 255.0)
 
@@ -60,7 +60,7 @@ def test_a_mark_lands_where_the_frame_says(height: int, width: int) -> None:
     # The padding is grey, 0.45: only the square is brighter than 0.5.
     rows, columns = np.nonzero(framed.tensor[0, 0] > 0.5)
     seen = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
-    expected = framed.to_input_frame(np.array([[left, top, left + side, top + side]], np.float32))
+    expected = framed.placing.to_input_frame(np.array([[left, top, left + side, top + side]], np.float32))
     assert np.abs(seen - expected).max() <= 1.0
 
 
@@ -86,5 +86,5 @@ def test_frames_are_inverse(
     """A box taken to the input and back is the same box."""
     framed = letterbox(np.zeros((height, width, 3), np.uint8), long_side)
     box = np.array([corners], np.float32)
-    there_and_back = framed.to_image_frame(framed.to_input_frame(box))
+    there_and_back = framed.placing.to_image_frame(framed.placing.to_input_frame(box))
     assert np.abs(there_and_back - box).max() < 0.01 * max(1.0, max(height, width) / long_side)

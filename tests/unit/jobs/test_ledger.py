@@ -8,6 +8,7 @@ import pytest
 import redis  # noqa: TC002 - of a runtime annotation
 
 from obscura.contract import (
+    STEP_TASKS,
     DetectedObject,
     DetectionPart,
     ImageInfo,
@@ -15,12 +16,14 @@ from obscura.contract import (
     JobOptions,
     ModelInfo,
     ObjectClass,
+    Queue,
     Step,
+    queues_of,
 )
 from obscura.errors import IdempotencyConflictError, QueueFullError, QueueUnavailableError, UnknownTaskError
 from obscura.jobs import Claimed, JobState, Ledger, NewJob
 from obscura.jobs.calls import ACTIVE, ERASE, EXPIRY, Completed
-from obscura.settings import Settings
+from obscura.settings import Pipeline, Settings
 
 PART = DetectionPart(
     image=ImageInfo(width=640, height=480),
@@ -230,3 +233,58 @@ def test_no_message_or_row_holds_a_picture(ledger: Ledger) -> None:
     client: redis.Redis = ledger.client
     for key in client.keys("*"):
         assert (client.memory_usage(key) or 0) < 2000
+
+
+def test_a_claim_is_made_to_last_while_it_holds(ledger: Ledger) -> None:
+    """Renewing moves the lease; once taken over, ended or erased it says so and moves nothing."""
+    enter(ledger)
+    claimed = claim(ledger, Step.DETECT_FACES)
+    assert claimed is not None
+    before = ledger.client.zscore(ACTIVE, "job-1")
+    time.sleep(0.02)
+    assert ledger.run(ledger.calls.renew(claimed))
+    later = ledger.client.zscore(ACTIVE, "job-1")
+    assert before is not None
+    assert later is not None
+    assert later > before
+    other = claim(ledger, Step.DETECT_FACES, "second", takeover=True)
+    assert other is not None
+    assert not ledger.run(ledger.calls.renew(claimed))
+    assert ledger.run(ledger.calls.renew(other))
+    ledger.run(ledger.calls.erase("job-1"))
+    assert not ledger.run(ledger.calls.renew(other))
+    assert ledger.client.zscore(ACTIVE, "job-1") is None
+
+
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_a_fused_job_is_one_step(ledger: Ledger, kind: JobKind) -> None:
+    """Its one step is released at once and ends the job, with the fields of all steps that it stands for."""
+    job = NewJob("job-1", kind, JobOptions(), "photos/job-1", pipeline=Pipeline.FUSED)
+    assert ledger.run(ledger.calls.create(job)).is_new
+    assert job.first_steps == (Step.WHOLE,)
+    claimed = claim(ledger, Step.WHOLE)
+    assert claimed is not None
+    fields = {f"p:{Step.DETECT_FACES}": PART.model_dump_json(by_alias=True), "picture": "results/job-1"}
+    assert ledger.run(ledger.calls.complete(claimed, fields)).finished
+    row = ledger.read("job-1")
+    assert (row.state, row.picture) == (JobState.DONE, "results/job-1")
+    assert row.parts == {Step.DETECT_FACES: PART}
+
+
+def test_each_pipeline_needs_its_own_queues() -> None:
+    """No queue is needed by neither, and the first steps of a job go to one that is."""
+    needed = {pipeline: set(queues_of(pipeline)) for pipeline in Pipeline}
+    assert set.union(*needed.values()) == set(Queue)
+    for pipeline, queues in needed.items():
+        for kind in JobKind:
+            job = NewJob("job-1", kind, JobOptions(), "photos/job-1", pipeline=pipeline)
+            steps = [step for stage in job.stages for step in stage]
+            assert {STEP_TASKS[step].queue for step in steps} <= queues
+
+
+def test_parts_stand_in_the_order_of_their_steps(ledger: Ledger) -> None:
+    """Which detector ended first says nothing: the answer is the same."""
+    enter(ledger)
+    do(ledger, Step.DETECT_PLATES)
+    do(ledger, Step.DETECT_FACES)
+    assert list(ledger.read("job-1").parts) == [Step.DETECT_FACES, Step.DETECT_PLATES]

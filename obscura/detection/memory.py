@@ -1,0 +1,89 @@
+"""What a network said about a photo, and where a second look at it would hear the same.
+
+A pass in which no pixel has changed needs no second run: equal input, equal output. Whether pixels have
+changed is found by comparing them, never concluded from what was done to the picture.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
+
+import cv2
+import numpy as np
+
+from obscura.detection.arrays import Floats, Mask, Pixels
+from obscura.detection.letterbox import Placing
+from obscura.detection.tiling import Pass, Region
+from obscura.geometry import Size
+
+__all__ = ["NOTHING_SEEN", "Changes", "Memory", "Seen"]
+
+CELL = 64
+"""Pixels of the squares in which changes are noted."""
+
+
+class Seen(NamedTuple):
+    """The raw output of one pass, ``[4 + classes, anchors]``, and where its region lay in the input."""
+
+    output: Floats
+    placing: Placing
+
+
+Memory: TypeAlias = Mapping[Pass, Seen]
+"""The passes over one photo by one network."""
+
+NOTHING_SEEN: Final[Memory] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Changes:
+    """Where two pictures of one size differ.
+
+    Attributes
+    ----------
+    size
+        Of both pictures, in pixels.
+    cells
+        ``bool[rows, columns]``: squares of `CELL` pixels in which any pixel differs.
+    """
+
+    size: Size
+    cells: Mask
+
+    @classmethod
+    def between(cls, first: Pixels, second: Pixels) -> "Changes":
+        """Compare all pixels of two pictures ``uint8[height, width, 3]``.
+
+        Raises
+        ------
+        ValueError
+            If they differ in size.
+        """
+        if first.shape != second.shape:
+            message = f"pictures of {first.shape} and {second.shape} cannot be compared"
+            raise ValueError(message)
+        height, width = first.shape[:2]
+        cells: Mask = np.zeros((-(-height // CELL), -(-width // CELL)), dtype=np.bool_)
+        for row in range(len(cells)):
+            strip = slice(row * CELL, (row + 1) * CELL)
+            if _differ(first[strip], second[strip]):
+                for column in range(cells.shape[1]):
+                    part = (strip, slice(column * CELL, (column + 1) * CELL))
+                    cells[row, column] = _differ(first[part], second[part])
+        return cls(Size(width, height), cells)
+
+    def touch(self, region: Region) -> bool:
+        """Return whether any pixel may differ in a region, which may reach around a panorama's seam."""
+        rows = slice(region.top // CELL, -(-region.bottom // CELL))
+        columns = np.arange(region.left // CELL, -(-min(region.right, self.size.width) // CELL))
+        around = np.arange(-(-max(0, region.right - self.size.width) // CELL))
+        return bool(self.cells[rows][:, np.concatenate([columns, around])].any())
+
+    def outside(self, memory: Memory) -> Memory:
+        """Return what of a memory of the first picture holds for the second one as well."""
+        return {item: seen for item, seen in memory.items() if not self.touch(item.region)}
+
+
+def _differ(first: Pixels, second: Pixels) -> bool:
+    return cv2.norm(first, second, cv2.NORM_INF) > 0

@@ -1,0 +1,11 @@
+-- Make a claim last for another lease.
+-- KEYS job, active. ARGV id, step, token, lease
+-- Returns {'renewed'} | {'lost'}
+local job, step = KEYS[1], ARGV[2]
+if redis.call('HGET', job, 's:' .. step) ~= 'running'
+  or redis.call('HGET', job, 't:' .. step) ~= ARGV[3]
+  or ended(redis.call('HGET', job, 'state')) then return {'lost'} end
+local lease = clock() + tonumber(ARGV[4])
+redis.call('HSET', job, 'l:' .. step, tostring(lease))
+redis.call('ZADD', KEYS[2], lease, ARGV[1])
+return {'renewed'}

@@ -1,0 +1,1 @@
+"""Does all steps of a photo at once."""

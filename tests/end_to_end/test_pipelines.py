@@ -1,0 +1,81 @@
+"""Split or fused: the same answers."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import photos
+from tests.end_to_end.test_faceblur import finished, work
+from tests.system import RunningSystem
+
+pytestmark = pytest.mark.end_to_end
+# Hidden under one colour each, without noise: only the time differs from run to run.
+SOLID = {"style": "solid"}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, system_url: str) -> Iterator[tuple[httpx.Client, ...]]:
+    """Return clients of the usual system and of one with the other pipeline."""
+    folder = tmp_path_factory.mktemp("pipelines") / "data"
+    other = RunningSystem("standalone", folder, settings={"OBSCURA_PIPELINE": "split"})
+    other.wait_until_ready()
+    clients = tuple(httpx.Client(base_url=url, timeout=60) for url in (system_url, other.url))
+    yield clients
+    for client in clients:
+        client.close()
+    other.stop()
+
+
+def timeless(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer without the time in its manifest."""
+    manifest = {key: value for key, value in (body.get("manifest") or {}).items() if key != "time"}
+    return {**body, "manifest": manifest}
+
+
+@pytest.mark.parametrize("path", ["/detect", "/blur"])
+def test_both_give_the_same_answer(pair: tuple[httpx.Client, ...], path: str) -> None:
+    """Picture, detections, models, report and manifest of several photos are alike to the last byte."""
+    inputs = [
+        photos.encoded(photos.group(6, 4), quality=90),
+        photos.encoded(photos.car()[0], quality=92),
+        photos.encoded(photos.group(), "PNG"),
+        photos.turned(photos.portrait(), 6),
+    ]
+    for photo in inputs:
+        one, other = (work(client, path, photo, {} if path == "/detect" else SOLID) for client in pair)
+        assert one["status"] == "SUCCESS"
+        assert timeless(one) == timeless(other)
+
+
+def test_both_apply_a_persons_boxes(pair: tuple[httpx.Client, ...]) -> None:
+    """What a person drew is hidden alike, and not looked at again."""
+    boxes = {"boxes": '[{"class": "plate", "xyxy": [20, 20, 200, 120]}]'}
+    photo = photos.encoded(photos.group(), quality=90)
+    one, other = (work(client, "/redact", photo, boxes) for client in pair)
+    assert one["status"] == "SUCCESS"
+    assert timeless(one) == timeless(other)
+
+
+def test_both_refuse_alike(pair: tuple[httpx.Client, ...]) -> None:
+    """A photo that passes the gate and cannot be decoded ends in the same error."""
+    whole = photos.encoded(photos.portrait(), quality=90)
+    middle = len(whole) // 2
+    damaged = whole[:middle] + b"\xff\xc4\x00\x04\x00\x00" + whole[middle:]
+    one, other = (work(client, "/blur", damaged) for client in pair)
+    assert one["status"] == "FAILURE"
+    assert one == other
+
+
+def test_both_forget_what_was_cancelled(pair: tuple[httpx.Client, ...]) -> None:
+    """A job that is erased while it waits or runs leaves nothing, and the next one is worked on."""
+    photo = photos.encoded(photos.group(6, 4).resize((1800, 1200)), quality=90)
+    for client in pair:
+        tasks = [client.post("/blur", files={"file": photo}).json()["task_id"] for _ in range(3)]
+        time.sleep(0.2)
+        for task in tasks[:2]:
+            assert client.delete(f"/task_result/{task}").status_code == 204
+        assert finished(client, tasks[2])["status"] == "SUCCESS"
+        assert [client.get(f"/task_result/{task}").status_code for task in tasks] == [404, 404, 200]
