@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gateway_service import docs, openapi, problems
 from gateway_service.access import Access, AccessRules
+from gateway_service.chores import chores
 from gateway_service.compat import bocashi
 from gateway_service.dependencies import Gateway
 from gateway_service.events import JobEvents
@@ -19,7 +20,6 @@ from obscura import __version__
 from obscura.access import AsyncKeyRing
 from obscura.broker import make_celery
 from obscura.jobs import AsyncLedger
-from obscura.jobs.reaper import Reaper
 from obscura.settings import Settings
 from obscura.storage import Storage
 
@@ -49,14 +49,13 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
             asyncio.Semaphore(UPLOADS_IN_MEMORY),
         )
         app.state.gateway = gateway
-        reaper = Reaper(ledger, gateway.storage, gateway.send)
-        chores = [asyncio.create_task(events.listen()), asyncio.create_task(reaper.run())]
+        running = [asyncio.create_task(work) for work in (events.listen(), *chores(gateway))]
         try:
             yield
         finally:
-            for chore in chores:
+            for chore in running:
                 chore.cancel()
-            for chore in chores:
+            for chore in running:
                 with suppress(asyncio.CancelledError):
                     await chore
             await ledger.close()

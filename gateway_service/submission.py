@@ -118,7 +118,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
             await gateway.send(wake_up(job, step))
     except BaseException:
         if entered:
-            await gateway.ledger.run(gateway.ledger.calls.erase(job_id))
+            await gateway.ledger.run(gateway.ledger.calls.erase(job_id, why="withdrawn"))
         entered = False
         raise
     finally:

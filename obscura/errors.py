@@ -42,6 +42,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── QueueFullError              queue_full
     │   ├── StorageUnavailableError     storage_unavailable
     │   └── EmbeddedServerError         embedded_server_failed
+    ├── AuditBrokenError        audit_broken: the audit log was tampered with
     ├── ProcessingError         the work was begun and could not be ended
     │   ├── ProcessingFailedError       processing_failed
     │   ├── ProcessingTimedOutError     processing_timed_out
@@ -301,6 +302,12 @@ class EmbeddedServerError(ServiceError):
     """The embedded Valkey server could not be started."""
 
     code = "embedded_server_failed"
+
+
+class AuditBrokenError(ObscuraError):
+    """The audit log does not hold together: something was changed, removed or added."""
+
+    code = "audit_broken"
 
 
 class ProcessingError(ObscuraError):

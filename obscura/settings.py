@@ -162,6 +162,15 @@ class Settings(BaseSettings):
     max_retain_s: int = Field(900, ge=0, description="longest `retain` of a detected photo's original")
     lease_s: int = Field(100, ge=1, description="seconds after which a silent worker loses its step")
     max_attempts: int = Field(3, ge=1, le=20, description="starts of one step before the job fails")
+    sweep_interval_s: float = Field(
+        60.0, gt=0, description="seconds between two searches for orphans in the storage"
+    )
+    audit_file: Path | None = Field(
+        None, description="the audit log; unset: `audit.jsonl` beside the folder of photos"
+    )
+    audit_key: SecretStr | None = Field(
+        None, description="secret that chains the audit log by HMAC; unset: by plain SHA-256"
+    )
     reaper_interval_s: float = Field(15.0, gt=0, description="seconds between two rounds of the reaper")
     soft_limit_s: int = Field(60, ge=1, description="seconds after which a step is told to stop")
     hard_limit_s: int = Field(90, ge=1, description="seconds after which its process is killed")
@@ -233,6 +242,16 @@ class Settings(BaseSettings):
     def max_upload_bytes(self) -> int:
         """Largest photo accepted, in bytes."""
         return self.max_upload_mb * 1024 * 1024
+
+    @property
+    def audit_path(self) -> Path:
+        """Where the audit log is."""
+        return self.audit_file or self.storage_dir.parent / "audit.jsonl"
+
+    @property
+    def audit_secret(self) -> bytes:
+        """The key of the audit log's chain; empty where there is none."""
+        return self.audit_key.get_secret_value().encode() if self.audit_key else b""
 
 
 def _items(text: str) -> frozenset[str]:

@@ -188,8 +188,8 @@ class Runtime:
 
     def _erase_photo(self, key: str) -> None:
         # The ledger has noted the key: should this fail, the reaper erases it.
-        self._storage.delete(key)
-        self._ledger.forget_object(key)
+        was_there = self._storage.delete(key)
+        self._ledger.run(self._ledger.calls.forget(key, was_there=was_there))
 
 
 def _as_answer(error: Exception) -> ObscuraError:

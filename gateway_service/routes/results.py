@@ -70,6 +70,6 @@ async def erase(gateway: Gateway, row: JobRow) -> bool:
     was_there = await gateway.ledger.run(gateway.ledger.calls.erase(row.id))
     for key in (row.photo, row.picture):
         if key is not None:
-            await asyncio.to_thread(gateway.storage.delete, key)
-            await gateway.ledger.forget_object(key)
+            erased = await asyncio.to_thread(gateway.storage.delete, key)
+            await gateway.ledger.run(gateway.ledger.calls.forget(key, was_there=erased))
     return was_there

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from obscura import __version__
+from obscura.cli import audit
 from obscura.cli.evaluate import evaluate
 from obscura.cli.files import FoundPhoto, find_photos
 from obscura.cli.keys import app as keys
@@ -208,6 +209,7 @@ def version() -> None:
 app.add_typer(keys, name="keys")
 app.command()(evaluate)
 app.command()(verify)
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

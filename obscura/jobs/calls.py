@@ -24,8 +24,17 @@ ACTIVE = PREFIX + "active"
 EXPIRY = PREFIX + "expiry"
 ERASE = PREFIX + "erase"
 EVENTS = PREFIX + "events"
+AUDIT = PREFIX + "audit"
+COUNTERS = PREFIX + "counters"
+# First part of a stored object's key, and what the audit log calls such an object.
+OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
 # A row outlives its results by far only where no reaper runs at all.
 IDEMPOTENCY_TTL_S = 24 * 3600
+
+
+def job_of(key: str) -> str:
+    """Return the id of the job that a stored object belongs to: ``photos/ID`` or ``results/ID.TOKEN``."""
+    return key.rpartition("/")[2].partition(".")[0]
 
 
 def job_key(job_id: str) -> str:
@@ -47,7 +56,8 @@ def _script(name: str) -> str:
 
 
 SCRIPTS: Mapping[str, str] = {
-    name: _script(name) for name in ("create", "claim", "renew", "complete", "fail", "reap", "erase", "due")
+    name: _script(name)
+    for name in ("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due")
 }
 
 
@@ -195,9 +205,16 @@ class LedgerCalls:
         limits = (settings.lease_s, settings.max_attempts, settings.result_ttl_s, EVENTS)
         return Call("reap", self._keys(job_id), (job_id, *limits), parse)
 
-    def erase(self, job_id: str) -> Call[bool]:
-        """Forget a job; the reply says whether it was there."""
-        return Call("erase", self._keys(job_id), (job_id, EVENTS), lambda reply: reply[0] == "erased")
+    def erase(self, job_id: str, why: str = "deleted") -> Call[bool]:
+        """Forget a job; the reply says whether it was there. ``why`` goes to the audit log."""
+        return Call("erase", self._keys(job_id), (job_id, EVENTS, why), lambda reply: reply[0] == "erased")
+
+    def forget(self, key: str, *, was_there: bool, is_orphan: bool = False) -> Call[None]:
+        """Note that the stored object ``key`` is gone: erased now, or not there any more."""
+        kind = "orphan" if is_orphan else OBJECT_KINDS.get(key.partition("/")[0], "object")
+        job_id = job_of(key)
+        event = f"{kind}_erased" if was_there else ""
+        return Call("forget", self._keys(job_id), (key, event, job_id), lambda _reply: None)
 
     @staticmethod
     def due(key: str, limit: int = 500) -> Call[tuple[str, ...]]:

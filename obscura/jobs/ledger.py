@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from obscura.errors import QueueUnavailableError, UnknownTaskError
-from obscura.jobs.calls import ERASE, SCRIPTS, Call, LedgerCalls, job_key
+from obscura.jobs.calls import COUNTERS, SCRIPTS, Call, LedgerCalls, job_key
 from obscura.jobs.rows import JobRow
 from obscura.settings import Settings
 
@@ -69,10 +69,10 @@ class Ledger:
             fields = cast("dict[str, str]", self.client.hgetall(job_key(job_id)))
         return _row(job_id, fields)
 
-    def forget_object(self, key: str) -> None:
-        """Note that a stored object has been erased."""
+    def field(self, key: str, name: str) -> str | None:
+        """Return a field of one of the ledger's other hashes, or None where it is not there."""
         with _translated():
-            self.client.zrem(ERASE, key)
+            return cast("str | None", self.client.hget(key, name))
 
     def close(self) -> None:
         """Close all connections."""
@@ -111,10 +111,11 @@ class AsyncLedger:
             fields = await cast("Awaitable[dict[str, str]]", self.client.hgetall(job_key(job_id)))
         return _row(job_id, fields, self.calls.owner)
 
-    async def forget_object(self, key: str) -> None:
-        """Note that a stored object has been erased."""
+    async def counters(self) -> dict[str, int]:
+        """Return how often each event of the audit log has happened since the ledger began."""
         with _translated():
-            await self.client.zrem(ERASE, key)
+            counted = await cast("Awaitable[dict[str, str]]", self.client.hgetall(COUNTERS))
+        return {name: int(number) for name, number in counted.items()}
 
     async def ping(self) -> None:
         """Raise QueueUnavailableError unless the server answers."""

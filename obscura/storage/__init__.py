@@ -1,9 +1,12 @@
 """Photos by key. Four verbs - put, get, delete, size - over obstore's stores."""
 
+import re
 import secrets
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["MissingObjectError", "Storage"]
 
 
+PROBE = ".check"
+# What the store beneath calls a file that it has not finished, and what a killed check of ours leaves.
+UNFINISHED = re.compile(rf"#\d+$|^{re.escape(PROBE)}")
 _NO_BUCKET = "<Code>NoSuchBucket</Code>"
 
 
@@ -149,6 +155,34 @@ class Storage:
         with _translated(key):
             return obstore.sign(self._store, "GET", key, self._place.link_life)
 
+    def keys(self, folders: Collection[str], older_than_s: float = 0.0) -> list[str]:
+        """Return the keys in ``folders`` that were last written longer ago than ``older_than_s`` seconds."""
+        last = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        with _translated(""):
+            return [
+                item["path"]
+                for folder in folders
+                for batch in obstore.list(self._store, prefix=folder)
+                for item in batch
+                if item["last_modified"] <= last
+            ]
+
+    def sweep(self, older_than_s: float) -> int:
+        """Erase the files of writes that were never ended, and return how many there were."""
+        if self._place.folder is None:
+            return 0
+        last = time.time() - older_than_s
+        swept = 0
+        try:
+            for path in self._place.folder.rglob("*"):
+                if UNFINISHED.search(path.name) and path.is_file() and path.stat().st_mtime <= last:
+                    path.unlink(missing_ok=True)
+                    swept += 1
+        except OSError as error:
+            message = "photo storage is unavailable"
+            raise StorageUnavailableError(message) from error
+        return swept
+
     def local_path(self, key: str) -> Path | None:
         """Return the file that holds ``key``, or None where objects are not files of this machine.
 
@@ -163,12 +197,12 @@ class Storage:
     def check(self) -> None:
         """Raise ``StorageUnavailableError`` unless something can be written and erased now."""
         if self._place.folder is None:
-            probe = f".check-{secrets.token_hex(8)}"
+            probe = f"{PROBE}-{secrets.token_hex(8)}"
             self.put(probe, b"x")
             self.delete(probe)
             return
         try:
-            with tempfile.NamedTemporaryFile(dir=self._place.folder, prefix=".check") as file:
+            with tempfile.NamedTemporaryFile(dir=self._place.folder, prefix=PROBE) as file:
                 file.write(b"x")
         except OSError as error:
             message = f"nothing can be written to the photo storage ({error.strerror})"

@@ -12,18 +12,27 @@ local function publish(channel, id, state)
   redis.call('PUBLISH', channel, id .. ' ' .. state)
 end
 
+-- Leave a record for the audit log, which a gateway moves into its file, and count it.
+-- No record ever holds more than ids, times and codes.
+local function note(event, id, ...)
+  redis.call('XADD', 'obscura:audit', '*', 'event', event, 'job', id, ...)
+  redis.call('HINCRBY', 'obscura:counters', event, 1)
+end
+
 -- Forget that a job is unfinished. Bulk jobs stand in a set of their own as well, which bounds their lane.
 local function leave(active, id)
   redis.call('ZREM', active, id)
   redis.call('SREM', active .. ':bulk', id)
 end
 
--- Move a job to an end state: no more steps, original to be erased, row and result kept for ttl seconds.
+-- Move a job to an end state: no more steps, original to be erased, row and result kept for ttl seconds
+-- (or for as long as the row itself says, where that is less).
 -- keys: job, active, expiry, erase; the channel is an argument.
 local function finish(keys, channel, id, state, now, ttl)
   local job, active, expiry, erase = keys[1], keys[2], keys[3], keys[4]
   redis.call('HSET', job, 'state', state, 'finished', tostring(now))
   leave(active, id)
+  ttl = math.min(ttl, tonumber(redis.call('HGET', job, 'ttl') or ttl))
   redis.call('ZADD', expiry, now + ttl, id)
   local photo = redis.call('HGET', job, 'photo')
   if photo then
@@ -31,5 +40,6 @@ local function finish(keys, channel, id, state, now, ttl)
     if state == 'done' then retain = tonumber(redis.call('HGET', job, 'retain') or '0') end
     redis.call('ZADD', erase, now + retain, photo)
   end
+  note(state, id, 'code', redis.call('HGET', job, 'error_code') or '')
   publish(channel, id, state)
 end

@@ -27,4 +27,5 @@ end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
 if ARGV[2] ~= '' then redis.call('SADD', KEYS[2] .. ':bulk', ARGV[1]) end
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[5], 'EX', ARGV[6]) end
+note('accepted', ARGV[1], 'kind', redis.call('HGET', KEYS[1], 'kind'), 'owner', redis.call('HGET', KEYS[1], 'owner'))
 return {'created'}

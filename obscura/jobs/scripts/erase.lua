@@ -1,5 +1,5 @@
 -- Forget a job: row gone, original and result to be erased now.
--- KEYS job, active, expiry, erase. ARGV id, channel
+-- KEYS job, active, expiry, erase. ARGV id, channel, why
 -- Returns {'erased'} | {'gone'}
 local job, id = KEYS[1], ARGV[1]
 leave(KEYS[2], id)
@@ -11,5 +11,6 @@ for _, field in ipairs({'photo', 'picture'}) do
   if key then redis.call('ZADD', KEYS[4], now, key) end
 end
 redis.call('DEL', job)
+note(ARGV[3], id)
 publish(ARGV[2], id, 'erased')
 return {'erased'}

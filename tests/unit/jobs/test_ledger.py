@@ -232,7 +232,8 @@ def test_no_message_or_row_holds_a_picture(ledger: Ledger) -> None:
     enter(ledger)
     client: redis.Redis = ledger.client
     for key in client.keys("*"):
-        assert (client.memory_usage(key) or 0) < 2000
+        # A stream takes 4 kB for its first entry.
+        assert (client.memory_usage(key) or 0) < (2000 if client.type(key) != "stream" else 6000)
 
 
 def test_a_claim_is_made_to_last_while_it_holds(ledger: Ledger) -> None:

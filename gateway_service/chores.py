@@ -1,0 +1,33 @@
+"""What a gateway does for ever beside answering requests; of several gateways one at a time."""
+
+from collections.abc import Coroutine
+
+from gateway_service.dependencies import Gateway
+from obscura.audit import AuditFile
+from obscura.jobs.auditing import Auditor
+from obscura.jobs.chores import repeat
+from obscura.jobs.eraser import Eraser
+from obscura.jobs.reaper import Reaper
+
+__all__ = ["chores"]
+
+# An original is gone within seconds of its job's end, also where its worker died before it could erase it.
+ERASE_INTERVAL_S = 2.0
+AUDIT_INTERVAL_S = 1.0
+
+
+def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
+    """Return what is to be run for as long as the gateway lives."""
+    settings, ledger = gateway.settings, gateway.ledger
+    eraser = Eraser(ledger, gateway.storage)
+    auditor = Auditor(ledger, AuditFile(settings.audit_path, settings.audit_secret))
+
+    async def sweep() -> None:
+        await eraser.sweep()
+
+    return (
+        repeat("reaper", settings.reaper_interval_s, ledger, Reaper(ledger, gateway.send).round),
+        repeat("eraser", ERASE_INTERVAL_S, ledger, eraser.round),
+        repeat("sweeper", settings.sweep_interval_s, ledger, sweep),
+        repeat("auditor", AUDIT_INTERVAL_S, ledger, auditor.round),
+    )

@@ -1,0 +1,115 @@
+"""The audit log as a file that is only ever added to."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from obscura.audit.chain import BEGIN, Head, Record, link, parse
+from obscura.errors import AuditBrokenError, StorageUnavailableError
+
+__all__ = ["AuditFile", "read_head"]
+
+TAIL_BYTES: Final = 1 << 20
+"""More than one batch of records: what a crash let be written twice is looked for there."""
+
+
+def read_head(path: Path) -> Head | None:
+    """Return the end of the chain in ``path`` by its last line alone, or None where there is none."""
+    try:
+        with path.open("rb") as file:
+            return _last(file)[0]
+    except FileNotFoundError:
+        return None
+
+
+class AuditFile:
+    """Adds records to the log at ``path``; several processes of one machine may."""
+
+    def __init__(self, path: Path, key: bytes = b"") -> None:
+        self._path = path
+        self._key = key
+
+    def append(self, records: Sequence[Record], follows: str = "") -> Head:
+        """Add records that are not there yet, by their ``id``; return once they are on the disk.
+
+        ``follows`` is noted where a chain begins: the head of the one before.
+
+        Raises
+        ------
+        StorageUnavailableError
+            If they cannot be written; then none of them is.
+        AuditBrokenError
+            If the file ends in something else than a record.
+        """
+        try:
+            with self._locked() as file:
+                head, seen = _last(file)
+                if head is None:
+                    begin = {"event": BEGIN, "chain": secrets.token_hex(8), "follows": follows, "at": _now()}
+                    head = self._write(file, [begin], None)
+                return self._write(file, [record for record in records if record["id"] not in seen], head)
+        except OSError as error:
+            message = f"the audit log cannot be written ({error.strerror})"
+            raise StorageUnavailableError(message) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+
+    def _write(self, file: BinaryIO, records: Sequence[Record], head: Head | None) -> Head:
+        end = file.seek(0, os.SEEK_END)
+        texts: list[str] = []
+        for record in records:
+            text, head = link(record, head, self._key)
+            texts.append(text)
+        try:
+            file.write("".join(texts).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            # Half a line would break the chain for ever.
+            os.ftruncate(file.fileno(), end)
+            raise
+        if head is None:
+            message = "nothing was written to the audit log"
+            raise AuditBrokenError(message)
+        return head
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _last(file: BinaryIO) -> tuple[Head | None, frozenset[str]]:
+    """Return the head by the last line, and the ids of the last records; cut off a line without an end."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - TAIL_BYTES))
+    tail = file.read()
+    whole, _, torn = tail.rpartition(b"\n")
+    if torn and file.writable():
+        # A crash in the middle of a write: its records are still where they came from.
+        os.ftruncate(file.fileno(), size - len(torn))
+    if not whole:
+        return None, frozenset()
+    lines = whole.split(b"\n")
+    if size > TAIL_BYTES:
+        del lines[0]
+    records = [parse(text) for text in lines]
+    last = records[-1]
+    chain = str(records[0].get("chain", "")) if size <= TAIL_BYTES else _chain(file)
+    head = Head(chain, int(str(last["n"])), str(last["hash"]))
+    return head, frozenset(str(record.get("id", "")) for record in records)
+
+
+def _chain(file: BinaryIO) -> str:
+    file.seek(0)
+    return str(parse(file.readline()).get("chain", ""))
