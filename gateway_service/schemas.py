@@ -88,6 +88,13 @@ class HideOptions(BaseModel):
         allow_inf_nan=False,
         description="growth of a box before it is hidden; default 1.3",
     )
+    feather: Annotated[float | None, Blank] = Field(
+        None,
+        ge=0.0,
+        le=0.5,
+        allow_inf_nan=False,
+        description="soft edge outside of what is hidden, as a share of its long side; default 0, none",
+    )
     metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     output: Annotated[OutputFormat | None, Blank] = Field(None, description="default same")
 

@@ -46,6 +46,7 @@ def request_of(options: JobOptions, settings: Settings) -> RedactionRequest:
         },
         shape=options.shape or RedactionShape.BOX,
         grow=options.grow or max(GROW, settings.min_grow),
+        feather=options.feather or 0.0,
         floor=PolicyFloor(max_cells=settings.max_cells, min_grow=settings.min_grow),
     )
     style = _style(options, settings.max_cells)
@@ -54,4 +55,5 @@ def request_of(options: JobOptions, settings: Settings) -> RedactionRequest:
         metadata=options.metadata,
         output=options.output,
         limits=gate_limits(settings),
+        unspliceable=settings.unspliceable,
     )

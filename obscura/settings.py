@@ -81,6 +81,17 @@ class Pipeline(StrEnum):
     FUSED = "fused"
 
 
+class Unspliceable(StrEnum):
+    """What happens to a JPEG that cannot be redacted in place (arithmetic coding and the like).
+
+    ``reencode`` decodes it and encodes it again at its own quantisation, with a warning in the report;
+    ``refuse`` fails the job with the code ``not_spliceable``.
+    """
+
+    REENCODE = "reencode"
+    REFUSE = "refuse"
+
+
 class Settings(BaseSettings):
     """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README."""
 
@@ -148,6 +159,10 @@ class Settings(BaseSettings):
         0.9, gt=0.0, le=1.0, description="policy floor: highest confidence threshold a request may set"
     )
 
+    unspliceable: Unspliceable = Field(
+        Unspliceable.REENCODE,
+        description="a JPEG that cannot be redacted in place: `reencode` it with a warning, or `refuse` it",
+    )
     review: bool = Field(
         True, description="look at every redacted picture again; what is still seen makes it `needs_review`"
     )

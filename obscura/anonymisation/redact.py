@@ -18,6 +18,7 @@ from obscura.jpeg.splice import splice
 from obscura.redaction.paint import paint, paint_alpha
 from obscura.redaction.policy import regions_for
 from obscura.redaction.regions import Region
+from obscura.settings import Unspliceable
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,7 +72,8 @@ def redact_photo(
     Raises
     ------
     PhotoError
-        If the photo cannot be opened; see `obscura.imaging.photo.decode`.
+        If the photo cannot be opened; see `obscura.imaging.photo.decode`. `NotSpliceableError`, where the
+        request refuses JPEGs that cannot be redacted in place.
     InvalidOptionError
         If the picture does not fit the output asked for.
     ProcessingFailedError
@@ -99,6 +101,8 @@ def _redact(data: bytes, before: Photo, regions: Sequence[Region], request: Reda
     try:
         return _splice(data, before, regions, request)
     except NotSpliceableError as error:
+        if request.unspliceable is Unspliceable.REFUSE:
+            raise
         warning = f"the picture was encoded again as a whole: {error.message}"
         return replace(_repaint(before, regions, request), warnings=(warning,))
 

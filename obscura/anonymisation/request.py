@@ -6,6 +6,7 @@ from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.geometry import Box
 from obscura.imaging.gate import GateLimits
 from obscura.redaction.policy import RedactionPolicy
+from obscura.settings import Unspliceable
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,4 @@ class RedactionRequest:
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME
     limits: GateLimits = field(default_factory=GateLimits)
+    unspliceable: Unspliceable = Unspliceable.REENCODE

@@ -145,6 +145,9 @@ def blur(
     ] = None,
     shape: Annotated[RedactionShape | None, typer.Option(help="outline for faces")] = None,
     grow: Annotated[float | None, typer.Option(min=1.0, max=3.0, help="growth of a box")] = None,
+    feather: Annotated[
+        float | None, typer.Option(min=0.0, max=0.5, help="soft edge outside, as a share of the long side")
+    ] = None,
     metadata: Annotated[MetadataPolicy, typer.Option(help="which metadata stays")] = MetadataPolicy.STRIP,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="format written")
@@ -165,6 +168,7 @@ def blur(
         cells=cells,
         shape=shape,
         grow=grow,
+        feather=feather,
         metadata=metadata,
         output=output_format,
         manifest=manifest,

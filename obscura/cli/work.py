@@ -40,6 +40,7 @@ class HideOptions:
     cells: int | None
     shape: RedactionShape | None
     grow: float | None
+    feather: float | None
     metadata: MetadataPolicy
     output: OutputFormat
     manifest: bool = False
@@ -106,6 +107,7 @@ class Blurrer:
             cells=hide.cells,
             shape=hide.shape,
             grow=hide.grow,
+            feather=hide.feather,
             metadata=hide.metadata,
             output=hide.output,
         )

@@ -111,6 +111,9 @@ class JobOptions(BaseModel):
     cells: int | None = Field(None, ge=1, le=64)
     shape: RedactionShape | None = None
     grow: float | None = Field(None, ge=1.0, le=3.0, allow_inf_nan=False)
+    feather: float | None = Field(
+        None, ge=0.0, le=0.5, allow_inf_nan=False, description="width of the soft edge around what is hidden"
+    )
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME
     retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")

@@ -3,180 +3,96 @@
 A region hides every MCU that its outline touches, as a whole. A hidden block keeps no AC coefficient; its DC
 coefficient is eight times the mean level of its samples (ITU-T T.81 A.3.3), and becomes
 
-- Mosaic: the mean of a cell of whole MCUs, moved by noise, of which colour differences get half. No cell is
-  smaller than an MCU; a region has at most as many cells on its long side as the style says, and fewer where
-  MCUs are large.
-- Solid: one mean for the region, and so for every object smaller than `ONE_COLOUR_BELOW`.
+- Mosaic: the mean of a cell of whole MCUs as `cells.toned` leaves it, colour differences with half the noise.
+  No cell is smaller than an MCU; a region has at most as many cells on its long side as the style says, and
+  fewer where MCUs are large.
+- Solid: the mean of the MCUs around the region that are seen, and so for every object smaller than
+  `ONE_COLOUR_BELOW`.
 - PixelNoise: as Mosaic, with stronger noise for every block in addition. Noise goes no finer than blocks: in
   pixels it would need AC coefficients, and those would make the file many times larger.
 - Blur: the means of MCUs, smoothed over the region by a Gaussian. It is as coarse as MCUs are.
+
+A soft edge lies on the MCUs around those: they keep no AC coefficient either, and their means pass from the
+region's colour to their own.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias, assert_never
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from obscura.errors import InvalidOptionError
-from obscura.geometry import Box, Size
-from obscura.jpeg.structure import BLOCK_SIDE, Component, Frame, Structure
-from obscura.redaction.masks import Window, mask, window
-from obscura.redaction.paint import CELL_NOISE, PIXEL_NOISE, noise
-from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
-from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, Style, strength
+from obscura.jpeg.patches import Patch, Touched, by_block, touched_mcus
+from obscura.jpeg.structure import BLOCK_SIDE, Component, Structure
+from obscura.redaction.cells import PIXEL_NOISE, Entropy, Levels, noise, ring, toned
+from obscura.redaction.masks import Window
+from obscura.redaction.styles import PixelNoise, Solid
 
 Plane: TypeAlias = NDArray[np.int16]
 """``int16[rows, columns]``: DC coefficients of a component, quantised, in whole MCUs."""
-
-Touched: TypeAlias = NDArray[np.bool_]
-"""``bool[rows, columns]``, by block or by MCU: what is hidden."""
-
-Entropy: TypeAlias = Callable[[int], bytes]
-"""Gives that many random bytes."""
 
 _LOWEST: Final = -128.0
 _HIGHEST: Final = 127.0
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Patch:
-    """A region on the MCU grid.
-
-    Attributes
-    ----------
-    inside
-        The MCUs around it, in MCUs.
-    covered
-        ``bool[inside.height, inside.width]``: those that its outline touches.
-    labels
-        ``int64``, of the same shape: the cell that each MCU belongs to.
-    sigma
-        Of a blur, ``(down, across)`` in MCUs; None for every other style.
-    style
-        How it is hidden.
-    """
-
-    inside: Window
-    covered: Touched
-    labels: NDArray[np.int64]
-    style: Style
-    sigma: tuple[float, float] | None = None
-
-
-def to_stored(box: Box, orientation: int, stored: Size) -> Box:
-    """Return where a box of the upright picture lies in the stored one.
-
-    Parameters
-    ----------
-    box
-        In pixels of the upright picture.
-    orientation
-        EXIF orientation (CIPA DC-008 4.6.5), 1..8.
-    stored
-        Size of the picture as stored.
-    """
-    if orientation >= 5:  # noqa: PLR2004 - the first of those that swap rows and columns
-        box = Box(box.y1, box.x1, box.y2, box.x2)
-    if orientation in (2, 3, 7, 8):
-        box = Box(stored.width - box.x2, box.y1, stored.width - box.x1, box.y2)
-    if orientation in (3, 4, 6, 7):
-        box = Box(box.x1, stored.height - box.y2, box.x2, stored.height - box.y1)
-    return box
-
-
-def patches(frame: Frame, regions: Sequence[Region], orientation: int) -> tuple[Patch, ...]:
-    """Return the regions that lie in the picture, weakest style first, on the MCU grid.
-
-    Raises
-    ------
-    InvalidOptionError
-        If a coordinate is not a finite number.
-    """
-    ordered = sorted(regions, key=lambda region: (strength(region.style), region.box))
-    return tuple(
-        _patch(frame, Region(box, region.style, region.shape))
-        for region in ordered
-        if not (box := to_stored(_finite(region.box), orientation, frame.size)).clip(frame.size).is_empty
-    )
-
-
-def touched_mcus(frame: Frame, covers: Sequence[Patch]) -> Touched:
-    """Return ``bool[mcus.height, mcus.width]``: what is hidden by any patch."""
-    touched = np.zeros((frame.mcus.height, frame.mcus.width), np.bool_)
-    for patch in covers:
-        touched[patch.inside.slices] |= patch.covered
-    return touched
-
-
-def by_block(mcus: NDArray[np.bool_], component: Component) -> Touched:
-    """Return a map of MCUs as one of the blocks of a component."""
-    return np.ascontiguousarray(mcus.repeat(component.v, axis=0).repeat(component.h, axis=1))
-
-
 def replaced(
     structure: Structure, planes: Sequence[Plane], covers: Sequence[Patch], entropy: Entropy
 ) -> list[Plane]:
-    """Return copies of the DC planes of all components with the hidden blocks replaced.
+    """Return copies of the DC planes of all components with the touched blocks replaced.
 
-    What replaces them is computed from the planes as they came; where patches overlap, the last one shows.
+    What replaces them is computed from the planes as they came; where patches overlap, the last one shows,
+    and a soft edge nowhere over what is hidden.
     """
     fresh = [plane.copy() for plane in planes]
-    for patch in covers:
-        for index, component in enumerate(structure.frame.components):
-            step = structure.quants[index].divisors[0] / BLOCK_SIDE
-            window_of = _blocks(patch.inside, component)
-            here = planes[index][window_of]
-            sums, counts = _per_mcu(here, component, patch.inside)
-            # Colour differences count for about twice as much as brightness.
-            share = 0.5 if structure.has_chroma and index in (1, 2) else 1.0
-            levels = _levels(patch, sums * step, counts, share, entropy)
-            blocks = levels.repeat(component.v, axis=0).repeat(component.h, axis=1)
+    touched = touched_mcus(structure.frame, covers)
+    for index, component in enumerate(structure.frame.components):
+        # Colour differences count for about twice as much as brightness.
+        share = 0.5 if structure.has_chroma and index in (1, 2) else 1.0
+        step = structure.quants[index].divisors[0] / BLOCK_SIDE
+        source = _Source(planes[index], component, step, touched)
+        shown = [_levels(patch, source, share, entropy) for patch in covers]
+        for patch, levels in zip(covers, shown, strict=True):
+            if patch.edge is not None:
+                _soften(fresh[index], source, patch, levels)
+        for patch, levels in zip(covers, shown, strict=True):
+            blocks = _to_blocks(levels, component)
             if isinstance(patch.style, PixelNoise):
-                blocks = blocks + share * noise(blocks.shape, PIXEL_NOISE, entropy).astype(np.float64)
-            values = np.rint(blocks.clip(_LOWEST, _HIGHEST) / step).astype(np.int16)
-            hidden = by_block(patch.covered, component)
-            fresh[index][window_of][hidden] = values[hidden]
+                blocks = blocks + share * noise(blocks.shape, PIXEL_NOISE, entropy)
+            _put(fresh[index][_blocks(patch.inside, component)], blocks, patch.covered, source)
     return fresh
 
 
-def _patch(frame: Frame, region: Region) -> Patch:
-    """Put a region, in pixels as stored, on the MCU grid."""
-    whole = region.box.scale(1 / frame.mcu.width, 1 / frame.mcu.height)
-    inside = window(whole, frame.mcus)
-    # By the whole box, not by its visible part: half a face at the picture's edge must not get finer cells.
-    outer = whole.outward()
-    cells = _cells(region)
-    side = math.ceil(max(outer.width * frame.mcu.width, outer.height * frame.mcu.height) / cells)
-    rows = (np.arange(inside.y1, inside.y2) - int(outer.y1)) // math.ceil(side / frame.mcu.height)
-    columns = (np.arange(inside.x1, inside.x2) - int(outer.x1)) // math.ceil(side / frame.mcu.width)
-    labels = (rows - rows[0])[:, None] * (columns[-1] - columns[0] + 1) + (columns - columns[0])[None, :]
-    covered = mask(whole, region.shape, inside)
-    match region.style:
-        case _ if region.box.long_side < ONE_COLOUR_BELOW:
-            return Patch(inside, covered, labels, Solid())
-        case Blur(sigma_fraction):
-            sigma = max(sigma_fraction, BLUR_FLOOR) * region.box.long_side
-            return Patch(
-                inside, covered, labels, region.style, (sigma / frame.mcu.height, sigma / frame.mcu.width)
-            )
-        case _:
-            return Patch(inside, covered, labels, region.style)
+class _Source(NamedTuple):
+    """A component as it came: its DC plane, the level that a step of it stands for, what is touched."""
+
+    plane: Plane
+    component: Component
+    step: float
+    touched: Touched
 
 
-def _cells(region: Region) -> int:
-    """Return the most cells on the long side of a region."""
-    if region.box.long_side < ONE_COLOUR_BELOW:
-        return 1
-    match region.style:
-        case Mosaic(cells) | PixelNoise(cells):
-            return cells
-        case Solid() | Blur():
-            return 1
-        case _:
-            assert_never(region.style)
+def _soften(fresh: Plane, source: _Source, patch: Patch, levels: Levels) -> None:
+    """Let the levels of a patch pass into the blocks around it, in place."""
+    if patch.edge is None:
+        return
+    around, share = patch.edge
+    rows = np.arange(around.y1, around.y2).clip(patch.inside.y1, patch.inside.y2 - 1) - patch.inside.y1
+    columns = np.arange(around.x1, around.x2).clip(patch.inside.x1, patch.inside.x2 - 1) - patch.inside.x1
+    wide = _to_blocks(levels[rows[:, None], columns[None, :]], source.component)
+    here = fresh[_blocks(around, source.component)]
+    part = _to_blocks(share, source.component)
+    _put(here, part * wide + (1.0 - part) * here * source.step, share > 0, source)
+
+
+def _put(here: Plane, blocks: Levels, covered: Touched, source: _Source) -> None:
+    """Write levels into the blocks of the covered MCUs, in place."""
+    values = np.rint(blocks.clip(_LOWEST, _HIGHEST) / source.step).astype(np.int16)
+    hidden = by_block(covered, source.component)
+    here[hidden] = values[hidden]
+
+
+def _to_blocks(levels: Levels, component: Component) -> Levels:
+    return levels.repeat(component.v, axis=0).repeat(component.h, axis=1)
 
 
 def _per_mcu(
@@ -191,24 +107,35 @@ def _per_mcu(
     return sums, real.reshape(shape).sum(axis=(1, 3), dtype=np.float64)
 
 
-def _levels(
-    patch: Patch, sums: NDArray[np.float64], counts: NDArray[np.float64], share: float, entropy: Entropy
-) -> NDArray[np.float64]:
-    """Return the mean level, -128..127, that each MCU of a patch is to have, given sum and number of blocks.
-
-    Noise is added by its ``share``.
-    """
+def _levels(patch: Patch, source: _Source, share: float, entropy: Entropy) -> Levels:
+    """Return the mean level, -128..127, of each MCU of a patch; noise counts by its ``share``."""
+    if isinstance(patch.style, Solid):
+        return np.full(patch.covered.shape, _around(patch, source))
+    sums, counts = _per_mcu(
+        source.plane[_blocks(patch.inside, source.component)], source.component, patch.inside
+    )
+    sums = sums * source.step
     if patch.sigma is not None:
         return _smoothed(patch, sums, counts, patch.sigma)
     labels = patch.labels[patch.covered]
     size = int(patch.labels[-1, -1]) + 1
     totals = np.bincount(labels, sums[patch.covered], size)
-    means = totals / np.bincount(labels, counts[patch.covered], size).clip(min=1.0)
-    if isinstance(patch.style, Mosaic | PixelNoise):
-        means = means.clip(_LOWEST, _HIGHEST) + share * noise(means.shape, CELL_NOISE, entropy).astype(
-            np.float64
-        )
-    return np.asarray(means[patch.labels], np.float64)
+    blocks = np.bincount(labels, counts[patch.covered], size)
+    means = (totals / blocks.clip(min=1.0)).clip(_LOWEST, _HIGHEST)
+    overall = np.array([totals.sum() / max(blocks.sum(), 1.0)])
+    shown = toned(means[:, None], overall, share, entropy)[:, 0]
+    return np.asarray(shown[patch.labels], np.float64)
+
+
+def _around(patch: Patch, source: _Source) -> float:
+    """Return the mean level of the untouched MCUs around a patch; 0, mid-grey, where there are none."""
+    height, width = source.touched.shape
+    wide = ring(patch.inside, patch.reach, 1)
+    around = Window(wide.x1, wide.y1, min(wide.x2, width), min(wide.y2, height))
+    sums, counts = _per_mcu(source.plane[_blocks(around, source.component)], source.component, around)
+    seen = ~source.touched[around.slices]
+    blocks = float(counts[seen].sum())
+    return float(sums[seen].sum()) * source.step / blocks if blocks else 0.0
 
 
 def _smoothed(
@@ -232,10 +159,3 @@ def _blocks(inside: Window, component: Component) -> tuple[slice, slice]:
         slice(inside.y1 * component.v, inside.y2 * component.v),
         slice(inside.x1 * component.h, inside.x2 * component.h),
     )
-
-
-def _finite(box: Box) -> Box:
-    if not all(map(math.isfinite, box)):
-        message = "the coordinates of a box must be finite numbers"
-        raise InvalidOptionError(message)
-    return box

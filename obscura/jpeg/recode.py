@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from obscura.imaging.formats import Buffer
 from obscura.jpeg.codec import Clean, Codec, Counts, Job, Values, job_of
-from obscura.jpeg.cover import Entropy, Patch, Touched, by_block, replaced, touched_mcus
+from obscura.jpeg.cover import replaced
 from obscura.jpeg.header import CodedScan
 from obscura.jpeg.huffman import optimal
+from obscura.jpeg.patches import Patch, Touched, by_block, touched_mcus
 from obscura.jpeg.structure import COEFFICIENTS, HuffmanTable, Structure, TableKey
+from obscura.redaction.cells import Entropy
 
 
 @dataclass(frozen=True, eq=False, slots=True)

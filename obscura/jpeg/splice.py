@@ -13,11 +13,12 @@ from typing import NamedTuple
 from obscura.imaging.formats import Buffer
 from obscura.jpeg import native, parsing
 from obscura.jpeg.codec import Codec
-from obscura.jpeg.cover import Entropy, patches, touched_mcus
 from obscura.jpeg.header import Dressing, write
 from obscura.jpeg.native import NativeCodec
+from obscura.jpeg.patches import patches, touched_mcus
 from obscura.jpeg.portable import PortableCodec
 from obscura.jpeg.recode import recode
+from obscura.redaction.cells import Entropy
 from obscura.redaction.regions import Region
 
 

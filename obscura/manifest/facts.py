@@ -60,6 +60,7 @@ class RedactionFacts(_Part):
     styles: dict[str, Words]
     shape: Words
     grow: float
+    feather: float = 0.0
     regions: tuple[tuple[int, int, int, int], ...]
 
 

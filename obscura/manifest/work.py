@@ -75,6 +75,7 @@ def manifest_of(work: Work) -> dict[str, Any]:
             "styles": {name: describe(policy.style_of(name)) for name in sorted(report.hidden)},
             "shape": policy.shape.value,
             "grow": policy.grow,
+            "feather": policy.feather,
             "regions": [list(region) for region in report.regions],
         },
         "metadata": {

@@ -1,4 +1,4 @@
-"""Which pixels to paint: whole-pixel windows and outlines."""
+"""Which pixels to paint: whole-pixel windows, outlines, and the soft edge around them."""
 
 from typing import NamedTuple, assert_never
 
@@ -55,15 +55,61 @@ def mask(box: Box, shape: RegionShape, inside: Window) -> NDArray[np.bool_]:
         case RegionShape.BOX:
             return np.ones((inside.y2 - inside.y1, inside.x2 - inside.x1), np.bool_)
         case RegionShape.ELLIPSE:
-            across = _nearest(inside.x1, inside.x2, (box.x1 + box.x2) / 2) / max(box.width / 2, 0.5)
-            down = _nearest(inside.y1, inside.y2, (box.y1 + box.y2) / 2) / max(box.height / 2, 0.5)
-            covered: NDArray[np.bool_] = across[None, :] ** 2 + down[:, None] ** 2 <= 1.0
+            covered: NDArray[np.bool_] = _reach(box, inside) <= 1.0
             return covered
         case _:
             assert_never(shape)
+
+
+def soft_edge(
+    box: Box, shape: RegionShape, around: Window, reach: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return how much of the paint each pixel of a window gets: 1 on the outline and inside, 0 far outside.
+
+    Parameters
+    ----------
+    box
+        The whole region, not clipped.
+    shape
+        Its outline.
+    around
+        The window, which may be larger than the region.
+    reach
+        How far outside the share becomes 0, down and across; both above 0.
+
+    Returns
+    -------
+    ndarray
+        ``float64[around.height, around.width]``.
+    """
+    match shape:
+        case RegionShape.BOX:
+            down = _outside(around.y1, around.y2, box.y1, box.y2) / reach[0]
+            across = _outside(around.x1, around.x2, box.x1, box.x2) / reach[1]
+            far = np.hypot(down[:, None], across[None, :])
+        case RegionShape.ELLIPSE:
+            # Along the longer half axis exactly, along the shorter one a little less.
+            widest = max(box.height / reach[0], box.width / reach[1]) / 2
+            far = (_reach(box, around) - 1.0) * widest
+        case _:
+            assert_never(shape)
+    return np.asarray((1.0 - far).clip(0.0, 1.0), np.float64)
+
+
+def _reach(box: Box, inside: Window) -> NDArray[np.float64]:
+    """Return how far the nearest point of each pixel lies from the centre, the ellipse's outline being 1."""
+    across = _nearest(inside.x1, inside.x2, (box.x1 + box.x2) / 2) / max(box.width / 2, 0.5)
+    down = _nearest(inside.y1, inside.y2, (box.y1 + box.y2) / 2) / max(box.height / 2, 0.5)
+    return np.asarray(np.hypot(across[None, :], down[:, None]), np.float64)
 
 
 def _nearest(start: int, stop: int, centre: float) -> NDArray[np.float64]:
     """Return the distance of ``centre`` from the nearest point of each pixel ``start``..``stop``."""
     left = np.arange(start, stop, dtype=np.float64)
     return np.maximum(np.maximum(left - centre, centre - (left + 1.0)), 0.0)
+
+
+def _outside(start: int, stop: int, low: float, high: float) -> NDArray[np.float64]:
+    """Return how far the middle of each pixel ``start``..``stop`` lies outside ``low``..``high``."""
+    middle = np.arange(start, stop, dtype=np.float64) + 0.5
+    return np.maximum(np.maximum(low - middle, middle - high), 0.0)

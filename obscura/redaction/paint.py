@@ -2,39 +2,43 @@
 
 What is painted is always computed from the picture as it came, and every pixel of every region is painted at
 least once, the strongest style last: overlapping regions hide their union, in whatever order they are given.
+Soft edges lie outside the regions and are painted before any of them: they never bring anything back.
 """
 
-import math
 import os
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias, assert_never
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, assert_never
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from obscura.geometry import Box, Size
-from obscura.redaction.masks import Window, mask, window
+from obscura.redaction.cells import PIXEL_NOISE, Entropy, Levels, grid, noise, ring, toned
+from obscura.redaction.masks import Window, mask, soft_edge, window
 from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
 from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, strength
 
-Pixels: TypeAlias = NDArray[np.uint8]
-"""``uint8[height, width, 3]``, RGB."""
+Pixels: TypeAlias = NDArray[Any]
+"""``uint8`` or ``uint16[height, width, channels]``: colours, or one grey."""
 
-Plane: TypeAlias = NDArray[np.uint8]
-"""``uint8[height, width]``."""
-
-Entropy: TypeAlias = Callable[[int], bytes]
-"""Gives that many random bytes."""
-
-CELL_NOISE: Final = 24
-"""Levels, either way, by which a cell's colour is moved."""
-
-PIXEL_NOISE: Final = 48
-"""Levels, either way, by which a pixel is moved."""
+Plane: TypeAlias = NDArray[Any]
+"""``uint8`` or ``uint16[height, width]``."""
 
 _WORKING_SIGMA: Final = 8.0
 """Sigma, in pixels, above which a blur is done on a smaller copy."""
+
+_LEAST_RING: Final = 4
+_NEUTRAL: Final = 128.0
+"""Level of one colour where nothing but hidden things lies around."""
+
+
+class _Spot(NamedTuple):
+    """A region that lies in the picture: its window, and which pixels of that it covers."""
+
+    region: Region
+    inside: Window
+    covered: NDArray[np.bool_]
 
 
 def paint(pixels: Pixels, regions: Sequence[Region], entropy: Entropy = os.urandom) -> Pixels:
@@ -43,7 +47,7 @@ def paint(pixels: Pixels, regions: Sequence[Region], entropy: Entropy = os.urand
     Parameters
     ----------
     pixels
-        ``uint8[height, width, 3]``; not changed.
+        ``uint8`` or ``uint16[height, width, channels]``; not changed.
     regions
         What to paint; parts outside the picture are left out.
     entropy
@@ -52,12 +56,20 @@ def paint(pixels: Pixels, regions: Sequence[Region], entropy: Entropy = os.urand
     Returns
     -------
     ndarray
-        ``uint8[height, width, 3]``, equal to ``pixels`` outside the regions.
+        Of the same type and shape, equal to ``pixels`` outside the regions and their soft edges.
     """
     painted = pixels.copy()
-    for region, inside, covered in _covered(pixels, regions):
-        patch = _patch(pixels[inside.slices], region, entropy)
-        painted[inside.slices][covered] = patch[covered]
+    spots = _spots(pixels, regions)
+    hidden = _union(pixels, spots)
+    patches = [
+        (_patch(pixels, hidden, spot, entropy).clip(0, 255) * _unit(pixels)).astype(pixels.dtype)
+        for spot in spots
+    ]
+    for spot, patch in zip(spots, patches, strict=True):
+        if spot.region.feather:
+            _soften(painted, spot, patch)
+    for spot, patch in zip(spots, patches, strict=True):
+        painted[spot.inside.slices][spot.covered] = patch[spot.covered]
     return painted
 
 
@@ -68,62 +80,63 @@ def paint_alpha(alpha: Plane, regions: Sequence[Region]) -> Plane:
     not be seen stays invisible.
     """
     painted = alpha.copy()
-    for _, inside, covered in _covered(alpha, regions):
+    for spot in _spots(alpha, regions):
         # From the plane as painted so far: later regions must not bring an outline back.
-        painted[inside.slices][covered] = painted[inside.slices][covered].max(initial=0)
+        here = painted[spot.inside.slices]
+        here[spot.covered] = here[spot.covered].max(initial=0)
     return painted
 
 
-def _covered(
-    picture: NDArray[np.uint8], regions: Sequence[Region]
-) -> list[tuple[Region, Window, NDArray[np.bool_]]]:
-    """Return the regions that lie in the picture, weakest first, each with its window and mask."""
-    size = Size(picture.shape[1], picture.shape[0])
+def _spots(picture: NDArray[Any], regions: Sequence[Region]) -> list[_Spot]:
+    """Return the regions that lie in the picture, weakest first."""
+    size = _size(picture)
     ordered = sorted(regions, key=lambda region: (strength(region.style), region.box))
     windows = [(region, window(region.box, size)) for region in ordered if not region.box.is_empty]
     return [
-        (region, inside, mask(region.box, region.shape, inside))
+        _Spot(region, inside, mask(region.box, region.shape, inside))
         for region, inside in windows
         if not inside.is_empty
     ]
 
 
-def _patch(source: Pixels, region: Region, entropy: Entropy) -> Pixels:
-    """Return what to paint over ``source``, the part of the picture under the region's box."""
+def _union(picture: NDArray[Any], spots: Sequence[_Spot]) -> NDArray[np.bool_]:
+    """Return ``bool[height, width]``: what is hidden by any region."""
+    hidden = np.zeros(picture.shape[:2], np.bool_)
+    for spot in spots:
+        hidden[spot.inside.slices] |= spot.covered
+    return hidden
+
+
+def _patch(pixels: Pixels, hidden: NDArray[np.bool_], spot: _Spot, entropy: Entropy) -> Levels:
+    """Return what to paint over the window of a region, in 8-bit levels."""
+    region, source = spot.region, pixels[spot.inside.slices]
     if region.box.long_side < ONE_COLOUR_BELOW:
-        return _one_colour(source)
+        return _one_colour(pixels, hidden, spot)
     match region.style:
         case Solid():
-            return _one_colour(source)
+            return _one_colour(pixels, hidden, spot)
         case Mosaic(cells):
-            return _mosaic(source, _cell_side(region.box, cells), entropy)
+            return np.rint(_mosaic(source, spot, cells, entropy))
         case PixelNoise(cells):
-            coarse = _mosaic(source, _cell_side(region.box, cells), entropy)
-            return _moved(coarse, noise(coarse.shape, PIXEL_NOISE, entropy))
+            coarse = np.rint(_mosaic(source, spot, cells, entropy)).clip(0, 255)
+            return np.asarray(coarse + noise(coarse.shape, PIXEL_NOISE, entropy), np.float64)
         case Blur(sigma_fraction):
             sigma = max(sigma_fraction, BLUR_FLOOR) * region.box.long_side
-            return _blurred(source, sigma)
+            return _blurred(source, sigma).reshape(source.shape)
         case _:
             assert_never(region.style)
 
 
-def _cell_side(box: Box, cells: int) -> int:
-    """Return the side of a cell in pixels.
-
-    By the whole box, not by its visible part: half a face at the picture's edge must not get finer cells.
-    """
-    # Outward: a box on fractions of pixels touches one pixel more than it is long.
-    return max(1, math.ceil(box.outward().long_side / cells))
-
-
-def _one_colour(source: Pixels) -> Pixels:
-    """Return the mean colour of ``source`` everywhere."""
-    colour = np.rint(source.mean(axis=(0, 1))).astype(np.uint8)
-    return np.broadcast_to(colour, source.shape).copy()
+def _one_colour(pixels: Pixels, hidden: NDArray[np.bool_], spot: _Spot) -> Levels:
+    """Return the mean colour of what is seen around a region: it cannot tell what the region hides."""
+    around = ring(spot.inside, spot.region.box.long_side, _LEAST_RING).slices
+    seen = _levels(pixels[around][~hidden[around]])
+    colour = np.rint(seen.mean(axis=0)) if len(seen) else np.full(pixels.shape[2], _NEUTRAL)
+    return np.broadcast_to(colour, pixels[spot.inside.slices].shape).copy()
 
 
-def _blurred(source: Pixels, sigma: float) -> Pixels:
-    """Return ``source`` under a Gaussian blur of ``sigma`` pixels.
+def _blurred(source: Pixels, sigma: float) -> Levels:
+    """Return ``source`` under a Gaussian blur of ``sigma`` pixels, in 8-bit levels.
 
     A wide blur is done on a smaller copy: no detail is lost that it would leave, and the time it takes does
     not grow with sigma.
@@ -133,28 +146,48 @@ def _blurred(source: Pixels, sigma: float) -> Pixels:
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
     small = cv2.resize(source, size, interpolation=cv2.INTER_AREA)
     soft = cv2.GaussianBlur(small, (0, 0), sigma / shrink, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    wide = np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
+    return _levels(wide)
 
 
-def _mosaic(source: Pixels, side: int, entropy: Entropy) -> Pixels:
-    """Return ``source`` in cells of ``side`` pixels: the mean of each, moved by noise."""
+def _mosaic(source: Pixels, spot: _Spot, cells: int, entropy: Entropy) -> Levels:
+    """Return ``source`` in cells, in 8-bit levels: what `toned` leaves of their means."""
+    # Outward: a box on fractions of pixels touches one pixel more than it is long.
+    whole = spot.region.box.outward()
+    side = whole.long_side / cells
+    places = grid(whole, spot.inside, (side, side))
+    tops, lefts = (np.flatnonzero(np.diff(labels, prepend=-1)) for labels in (places.rows, places.columns))
     height, width = source.shape[:2]
-    tops, lefts = np.arange(0, height, side), np.arange(0, width, side)
     sums = np.add.reduceat(np.add.reduceat(source, tops, axis=0, dtype=np.int64), lefts, axis=1)
-    counts = np.outer(np.diff(tops, append=height), np.diff(lefts, append=width))
-    means = np.rint(sums / counts[..., None]).astype(np.uint8)
-    cells = _moved(means, noise(means.shape, CELL_NOISE, entropy))
-    rows, columns = np.arange(height) // side, np.arange(width) // side
-    return np.asarray(cells[rows[:, None], columns[None, :]], np.uint8)
+    counts = np.outer(np.diff(tops, append=height), np.diff(lefts, append=width))[..., None]
+    unit = _unit(source)
+    overall = sums.sum(axis=(0, 1)) / (counts.sum() * unit)
+    shown = toned(sums / (counts * unit), overall, 1.0, entropy)
+    return np.asarray(shown[places.rows[:, None], places.columns[None, :]], np.float64)
 
 
-def noise(shape: tuple[int, ...], levels: int, entropy: Entropy) -> NDArray[np.int16]:
-    """Return random steps in ``-levels..levels``, as good as even."""
-    words = np.frombuffer(entropy(2 * math.prod(shape)), np.uint16).reshape(shape)
-    return np.asarray(words % (2 * levels + 1), np.int16) - np.int16(levels)
+def _soften(painted: Pixels, spot: _Spot, patch: Pixels) -> None:
+    """Blend the paint of a region into the picture around it, in place."""
+    box, reach = spot.region.box, spot.region.feather
+    wide = Box(box.x1 - reach, box.y1 - reach, box.x2 + reach, box.y2 + reach)
+    around = window(wide, _size(painted))
+    share = soft_edge(box, spot.region.shape, around, (reach, reach))[..., None]
+    rows = np.arange(around.y1, around.y2).clip(spot.inside.y1, spot.inside.y2 - 1) - spot.inside.y1
+    columns = np.arange(around.x1, around.x2).clip(spot.inside.x1, spot.inside.x2 - 1) - spot.inside.x1
+    paint_here = patch[rows[:, None], columns[None, :]].astype(np.float64)
+    here = painted[around.slices]
+    here[:] = np.rint(share * paint_here + (1.0 - share) * here).astype(painted.dtype)
 
 
-def _moved(colours: Pixels, steps: NDArray[np.int16]) -> Pixels:
-    """Return colours moved by ``steps``, kept inside 0..255."""
-    moved = colours.astype(np.int16) + steps
-    return np.asarray(np.clip(moved, 0, 255), np.uint8)
+def _size(picture: NDArray[Any]) -> Size:
+    return Size(picture.shape[1], picture.shape[0])
+
+
+def _unit(pixels: Pixels) -> int:
+    """Return how many steps of a sample make an 8-bit level."""
+    return 257 if pixels.dtype == np.uint16 else 1
+
+
+def _levels(pixels: Pixels) -> Levels:
+    """Return samples in 8-bit levels."""
+    return np.asarray(pixels / _unit(pixels), np.float64)

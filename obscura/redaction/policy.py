@@ -15,6 +15,7 @@ from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Regio
 FACE: Final = "face"
 PLATE: Final = "plate"
 MAX_GROW: Final = 3.0
+MAX_FEATHER: Final = 0.5
 
 
 class Target(Protocol):
@@ -68,6 +69,9 @@ class RedactionPolicy:
         Outline of what is painted, for classes that are not hidden by `Solid`; those get the whole box.
     grow
         Factor by which boxes are grown before they are painted.
+    feather
+        Width of the soft edge outside of what is painted, as a share of its long side. It hides nothing:
+        inside, everything is as without it.
     floor
         What the styles may not go below.
 
@@ -76,12 +80,13 @@ class RedactionPolicy:
     WeakerThanPolicyError
         If the floor forbids a style or the growth.
     InvalidOptionError
-        If the growth is no growth at all.
+        If the growth is no growth at all, or the soft edge wider than half of what it surrounds.
     """
 
     styles: Mapping[str, Style] = field(default_factory=_default_styles)
     shape: RegionShape = RegionShape.BOX
     grow: float = GROW
+    feather: float = 0.0
     floor: PolicyFloor = field(default_factory=PolicyFloor)
 
     def __post_init__(self) -> None:
@@ -92,6 +97,9 @@ class RedactionPolicy:
         if self.grow < self.floor.min_grow:
             message = f"this server grows boxes by at least {self.floor.min_grow:g}"
             raise WeakerThanPolicyError(message)
+        if not 0.0 <= self.feather <= MAX_FEATHER:
+            message = f"feather must lie in 0..{MAX_FEATHER:g}, not {self.feather:g}"
+            raise InvalidOptionError(message)
         for class_name, style in self.styles.items():
             _require_allowed(class_name, style, self.floor)
 
@@ -119,7 +127,8 @@ def _region(target: Target, policy: RedactionPolicy) -> Region:
         style = Solid()
     is_whole_box = isinstance(policy.style_of(target.class_name), Solid)
     shape = RegionShape.BOX if is_whole_box else policy.shape
-    return Region(grown(target.box, policy.grow), style, shape)
+    box = grown(target.box, policy.grow)
+    return Region(box, style, shape, feather=policy.feather * box.long_side)
 
 
 def _require_allowed(class_name: str, style: Style, floor: PolicyFloor) -> None:

@@ -25,11 +25,14 @@ class Region:
         What to paint, in pixels of the upright picture: grown already, not clipped.
     style, shape
         How.
+    feather
+        Pixels outside the outline over which the paint passes into the picture; nothing inside gets less.
     """
 
     box: Box
     style: Style
     shape: RegionShape = RegionShape.BOX
+    feather: float = 0.0
 
 
 def grown(box: Box, factor: float = GROW) -> Box:
