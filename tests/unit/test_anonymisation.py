@@ -22,7 +22,9 @@ from obscura.jpeg.splice import SplicedPhoto, splice
 from obscura.redaction.policy import RedactionPolicy
 from obscura.redaction.regions import Region, grown
 from obscura.redaction.styles import Blur, PixelNoise, RegionShape, Style
+from obscura.settings import Unspliceable
 from tests.unit.imaging.samples import FACE, MARKED, MARKER, exif_block, marked_jpeg, portrait, save
+from tests.unit.jpeg.samples import arithmetic
 
 TARGETS = [Target("face", Box(*FACE))]
 AS_PNG = RedactionRequest(output=OutputFormat.PNG)
@@ -247,3 +249,35 @@ def test_a_broken_photo_is_the_senders_error() -> None:
     """What cannot be opened is no failure of the processing."""
     with pytest.raises(TruncatedPhotoError):
         redact_photo(save(Image.fromarray(portrait()), "JPEG")[:9000], TARGETS)
+
+
+@pytest.mark.parametrize("is_progressive", [False, True])
+def test_arithmetic_coding_is_encoded_again_or_refused(*, is_progressive: bool) -> None:
+    """By default an arithmetic-coded JPEG is hidden in with a warning, or refused by setting."""
+    source = arithmetic(is_progressive=is_progressive)
+    target = [Target("face", Box(20, 15, 85, 80))]
+    result = redact_photo(source, target)
+    assert result.report.lossless is None
+    assert any("encoded again" in warning for warning in result.report.warnings)
+    before, after = (Image.open(BytesIO(data)) for data in (source, result.data))
+    assert before.quantization == after.quantization  # type: ignore[attr-defined]
+    with pytest.raises(NotSpliceableError, match="arithmetic") as caught:
+        redact_photo(source, target, RedactionRequest(unspliceable=Unspliceable.REFUSE))
+    assert caught.value.code == "not_spliceable"
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+@pytest.mark.parametrize("shape", RegionShape)
+def test_a_soft_edge_lies_outside(name: str, shape: RegionShape) -> None:
+    """What the painted box covers is hidden as without a soft edge; only the margin around it blends."""
+    source = save(Image.fromarray(portrait()), name)
+    policy = RedactionPolicy(shape=shape, feather=0.2)
+    result = redact_photo(source, TARGETS, RedactionRequest(policy))
+    before, after = (decode(data).pixels.astype(int) for data in (source, result.data))
+    (x1, y1, x2, y2), reach = result.report.regions[0], 0.2 * 195 + 34
+    outside = np.ones(before.shape[:2], bool)
+    outside[max(0, int(y1 - reach)) : int(y2 + reach), max(0, int(x1 - reach)) : int(x2 + reach)] = False
+    assert np.array_equal(before[outside], after[outside])
+    assert np.abs(np.diff(after[WHERE], axis=1)).max(axis=2).mean() < 2
+    margin = np.abs(after - before)[y1:y2, max(0, x1 - 20) : x1 - 2]
+    assert margin.max() > 0

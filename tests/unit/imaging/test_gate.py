@@ -190,10 +190,10 @@ def test_a_tiff_whose_directories_go_in_a_circle_ends() -> None:
 )
 def test_hostile_structures_are_refused_in_time(data: bytes) -> None:
     """Millions of tiny parts cost a second or two, not minutes."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(PhotoError):
         check(data)
-    assert time.perf_counter() - start < 5.0
+    assert time.process_time() - start < 5.0
 
 
 @settings(max_examples=400, deadline=None)
@@ -258,7 +258,7 @@ def test_the_shared_corpus_is_judged_as_its_manifest_says(shared: Path) -> None:
     """
     wrong, judged = [], 0
     for row, data in corpus(shared):
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             accepted = bool(check(data))
         except ObscuraError:
@@ -269,7 +269,7 @@ def test_the_shared_corpus_is_judged_as_its_manifest_says(shared: Path) -> None:
         # The manifest is of a time before HEIC and AVIF were read; see test_boxes.
         is_boxed = row["magic"] in {"heif", "avif"}
         must_fail = row["kind"] == "not-an-image" or (row["kind"] == "unsupported" and not is_boxed)
-        too_slow = time.perf_counter() - start > 2.0
+        too_slow = time.process_time() - start > 2.0
         if (must_pass and not accepted) or (must_fail and accepted) or too_slow:
             wrong.append(row["file"])
     assert judged > 1000

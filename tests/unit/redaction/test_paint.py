@@ -85,7 +85,8 @@ def test_a_mosaic_has_no_more_cells_than_asked_for(box: Box, cells: int) -> None
 def test_half_an_object_gets_no_finer_cells(cut: float) -> None:
     """Cells are measured by the whole box: the visible part of a face at the edge has its share of them."""
     box = Box(-cut, 0, 100 - cut, 100)
-    painted = paint(noisy_picture(), [Region(box, Mosaic(5))], no_entropy)
+    slope = np.repeat(np.arange(0, 240, 1.5).astype(np.uint8)[None, :, None], 120, axis=0).repeat(3, axis=2)
+    painted = paint(slope, [Region(box, Mosaic(5))], no_entropy)
     row = painted[0, : int(100 - cut)]
     assert len(np.unique(row, axis=0)) == -((cut - 100) // 20)
 
