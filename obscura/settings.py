@@ -84,11 +84,11 @@ class Pipeline(StrEnum):
 class Unspliceable(StrEnum):
     """What happens to a JPEG that cannot be redacted in place (arithmetic coding and the like).
 
-    ``reencode`` decodes it and encodes it again at its own quantisation, with a warning in the report;
+    ``recode`` decodes it and encodes it again at its own quantisation, with a warning in the report;
     ``refuse`` fails the job with the code ``not_spliceable``.
     """
 
-    REENCODE = "reencode"
+    RECODE = "recode"
     REFUSE = "refuse"
 
 
@@ -160,8 +160,8 @@ class Settings(BaseSettings):
     )
 
     unspliceable: Unspliceable = Field(
-        Unspliceable.REENCODE,
-        description="a JPEG that cannot be redacted in place: `reencode` it with a warning, or `refuse` it",
+        Unspliceable.RECODE,
+        description="a JPEG that cannot be redacted in place: `recode` it with a warning, or `refuse` it",
     )
     review: bool = Field(
         True, description="look at every redacted picture again; what is still seen makes it `needs_review`"

@@ -25,4 +25,4 @@ class RedactionRequest:
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME
     limits: GateLimits = field(default_factory=GateLimits)
-    unspliceable: Unspliceable = Unspliceable.REENCODE
+    unspliceable: Unspliceable = Unspliceable.RECODE
