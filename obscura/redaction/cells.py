@@ -27,7 +27,7 @@ KEPT_CONTRAST: Final = 0.125
 CELL_NOISE: Final = 24
 """Levels, either way, by which a cell's colour is moved."""
 
-REGION_NOISE: Final = 24
+REGION_NOISE: Final = 32
 """Levels, either way, by which the colours of all cells of a region are moved together."""
 
 PIXEL_NOISE: Final = 48
