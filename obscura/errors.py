@@ -12,7 +12,8 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── TooManyPixelsError          too_many_pixels
     │   ├── TooManyScansError           too_many_scans
     │   ├── PhotoTooCostlyError         photo_too_costly
-    │   └── AnimatedPhotoError          animated_photo
+    │   ├── AnimatedPhotoError          animated_photo
+    │   └── NotSpliceableError          not_spliceable
     ├── RequestError            what was asked for cannot be done
     │   ├── MissingFieldError           missing_field
     │   ├── InvalidOptionError          invalid_option
@@ -124,6 +125,12 @@ class AnimatedPhotoError(PhotoError):
     """More than one frame or page."""
 
     code = "animated_photo"
+
+
+class NotSpliceableError(PhotoError):
+    """A JPEG that cannot be changed in place: it would have to be decoded and encoded again."""
+
+    code = "not_spliceable"
 
 
 class RequestError(ObscuraError):

@@ -8,12 +8,12 @@ from obscura.anonymisation.outcome import Redaction
 from obscura.anonymisation.report import RedactionReport, report_of
 from obscura.anonymisation.request import RedactionRequest, Target
 from obscura.contract import OutputFormat
+from obscura.errors import NotSpliceableError
 from obscura.geometry import Size
 from obscura.imaging import metadata, panorama
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.photo import Photo, decode
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.splice import splice
 from obscura.redaction.paint import paint, paint_alpha
 from obscura.redaction.policy import regions_for

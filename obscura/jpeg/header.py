@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from obscura.errors import NotSpliceableError
 from obscura.imaging import exif
 from obscura.imaging.containers import APP0, APP1, APP2, APP14, EOI, SOI, SOS
 from obscura.imaging.exif import Entry, ExifBlock
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.structure import DHT, DQT, DRI, Frame, HuffmanTable, QuantTable, Scan, Structure, TableKey
 
 _ICC: Final = b"ICC_PROFILE\x00"

@@ -10,11 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from obscura.errors import ProcessingFailedError
+from obscura.errors import NotSpliceableError, ProcessingFailedError
 from obscura.imaging.formats import Buffer
 from obscura.jpeg.build import library_path
 from obscura.jpeg.codec import Clean, Job, Part, Tokens
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.structure import Frame, HuffmanTable
 
 _PADDING: Final = 1024

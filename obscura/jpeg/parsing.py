@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-from obscura.errors import TruncatedPhotoError, UndecodablePhotoError
+from obscura.errors import NotSpliceableError, TruncatedPhotoError, UndecodablePhotoError
 from obscura.geometry import Size
 from obscura.imaging.containers import (
     APP0,
@@ -20,7 +20,6 @@ from obscura.imaging.containers import (
     jpeg_segments,
 )
 from obscura.imaging.formats import Buffer
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.structure import (
     BLOCK_SIDE,
     COEFFICIENTS,

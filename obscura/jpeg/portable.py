@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from obscura.errors import NotSpliceableError
 from obscura.imaging.formats import Buffer
 from obscura.jpeg import portable_bits as bits
 from obscura.jpeg.codec import Clean, Job, Part, Tokens
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.portable_bits import BitWriter, DecodingTable, Windows
 from obscura.jpeg.portable_decoder import Decoder
 from obscura.jpeg.portable_encoder import Encoder, count_symbols

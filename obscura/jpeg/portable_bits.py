@@ -11,9 +11,9 @@ from typing import Final, NoReturn, TypeAlias
 
 import numpy as np
 
+from obscura.errors import NotSpliceableError
 from obscura.imaging.formats import Buffer
 from obscura.jpeg.codec import Clean, Job
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.structure import HuffmanTable, TableKey
 
 Windows: TypeAlias = memoryview

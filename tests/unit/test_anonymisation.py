@@ -12,12 +12,11 @@ from PIL import Image, ImageOps
 from obscura.anonymisation import RedactionRequest, Target, Verdict, redact_photo
 from obscura.anonymisation import redact as redacting
 from obscura.contract import MetadataPolicy, OutputFormat
-from obscura.errors import ProcessingFailedError, TruncatedPhotoError
+from obscura.errors import NotSpliceableError, ProcessingFailedError, TruncatedPhotoError
 from obscura.geometry import Box, Size
 from obscura.imaging import metadata
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
 from obscura.imaging.photo import Photo, decode
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.splice import SplicedPhoto, splice
 from obscura.redaction.policy import RedactionPolicy
 from obscura.redaction.regions import Region, grown

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from obscura.errors import NotSpliceableError
 from obscura.geometry import Box
 from obscura.imaging import exif
 from obscura.imaging.containers import jpeg_segments
 from obscura.imaging.exif import ASCII, Entry, ExifBlock
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.splice import splice
 from obscura.redaction.regions import Region
 from obscura.redaction.styles import Solid

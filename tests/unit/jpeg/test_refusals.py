@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from obscura.errors import InvalidOptionError, PhotoError, TruncatedPhotoError, UndecodablePhotoError
+from obscura.errors import (
+    InvalidOptionError,
+    NotSpliceableError,
+    PhotoError,
+    TruncatedPhotoError,
+    UndecodablePhotoError,
+)
 from obscura.geometry import Box
 from obscura.imaging.containers import jpeg_segments
 from obscura.jpeg import native, parsing
 from obscura.jpeg.codec import Codec
-from obscura.jpeg.errors import NotSpliceableError
 from obscura.jpeg.header import Dressing
 from obscura.jpeg.native import NativeCodec
 from obscura.jpeg.portable import PortableCodec
