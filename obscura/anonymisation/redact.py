@@ -11,6 +11,7 @@ from obscura.contract import OutputFormat
 from obscura.errors import NotSpliceableError
 from obscura.geometry import Size
 from obscura.imaging import metadata, panorama
+from obscura.imaging.deep import Deep
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.photo import Photo, decode
@@ -118,8 +119,19 @@ def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: Reda
 
 def _repaint(before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
     """Redact by painting and encoding."""
-    alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
-    after = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
+    after = _painted(before, regions)
     exif = metadata.kept_exif(before.exif, request.metadata)
     encoded = encode(after, EncodeOptions(request.output, exif))
     return Redaction(before, after, encoded, open_again(encoded, request.limits))
+
+
+def _painted(before: Photo, regions: Sequence[Region]) -> Photo:
+    """Paint over regions, in 16 bits where there are so many."""
+    if before.deep is None:
+        alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
+        return replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
+    opacity = before.deep.alpha
+    full = Deep(
+        paint(before.deep.samples, regions), None if opacity is None else paint_alpha(opacity, regions)
+    )
+    return replace(before, deep=full, pixels=full.rgb(), alpha=full.opacity())

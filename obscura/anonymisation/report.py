@@ -4,16 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from obscura.anonymisation.outcome import Redaction
 from obscura.anonymisation.request import RedactionRequest, Target
 from obscura.imaging import metadata
 from obscura.imaging.formats import PhotoFormat
+from obscura.imaging.photo import DEEP_WARNING
 from obscura.jpeg.splice import SplicedPhoto
 from obscura.redaction.masks import Window, window
 from obscura.redaction.regions import Region
 from obscura.redaction.styles import Blur, Style, describe
+
+_DEEP_FORMATS: Final = frozenset({PhotoFormat.PNG, PhotoFormat.TIFF})
 
 
 class Verdict(Enum):
@@ -114,6 +117,8 @@ def _warnings(redaction: Redaction, styles: Iterable[Style], left_out: int) -> I
     """Yield what the user ought to know."""
     if any(isinstance(style, Blur) for style in styles):
         yield "blur is cosmetic: it can be undone"
+    if redaction.before.deep is not None and redaction.encoded.format not in _DEEP_FORMATS:
+        yield DEEP_WARNING
     if redaction.encoded.format is PhotoFormat.JPEG and redaction.before.alpha is not None:
         yield "transparent parts became white"
     if left_out:

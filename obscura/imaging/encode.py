@@ -9,11 +9,16 @@ from PIL import Image
 
 from obscura.contract import OutputFormat
 from obscura.errors import InvalidOptionError, ProcessingFailedError
+from obscura.imaging import deep
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.photo import Photo
 from obscura.imaging.pixels import Pixels
 
 _WEBP_SIDE: Final = 16_383
+_PALETTE: Final = 256
+
+_DEEP: Final = {PhotoFormat.PNG: deep.png, PhotoFormat.TIFF: deep.tiff}
+"""The formats that hold 16 bits per sample, with their writers."""
 
 
 _SAME: Final = {
@@ -92,6 +97,8 @@ def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
     if target is PhotoFormat.WEBP and photo.size.long_side > _WEBP_SIDE:
         message = f"WebP holds at most {_WEBP_SIDE} pixels a side; ask for another output"
         raise InvalidOptionError(message)
+    if photo.deep is not None and target in _DEEP:
+        return EncodedPhoto(_DEEP[target](photo.deep, photo.icc, options.exif), target)
     image = _image(photo, target)
     sink = BytesIO()
     # The image is made from an array, so it has no `info` from which Pillow could take a comment along.
@@ -114,11 +121,29 @@ def on_white(photo: Photo) -> Pixels:
 
 def _image(photo: Photo, target: PhotoFormat) -> Image.Image:
     """Return a Pillow image in the smallest mode that holds what the target can hold of the photo."""
+    indexed = _indexed(photo) if photo.is_indexed and target is PhotoFormat.PNG else None
+    if indexed is not None:
+        return indexed
     if photo.alpha is None or target is PhotoFormat.JPEG:
         image = Image.fromarray(on_white(photo))
         return image.convert("L") if photo.is_grey else image
     image = Image.fromarray(np.dstack((photo.pixels, photo.alpha)))
     return image.convert("LA") if photo.is_grey and target is PhotoFormat.PNG else image
+
+
+def _indexed(photo: Photo) -> Image.Image | None:
+    """Return a picture with a palette of exactly its colours, None where there are too many for one."""
+    opacity = np.full(photo.pixels.shape[:2], 255, np.uint8) if photo.alpha is None else photo.alpha
+    colours = np.dstack((photo.pixels, opacity))
+    names, places = np.unique(colours.view(np.uint32).reshape(-1), return_inverse=True)
+    if len(names) > _PALETTE:
+        return None
+    table = np.ascontiguousarray(names).view(np.uint8).reshape(-1, 4)
+    image = Image.fromarray(places.reshape(opacity.shape).astype(np.uint8))
+    image.putpalette(table[:, :3].tobytes())
+    if photo.alpha is not None:
+        image.info["transparency"] = table[:, 3].tobytes()
+    return image
 
 
 def _profile(photo: Photo) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from obscura.errors import (
     UndecodablePhotoError,
 )
 from obscura.geometry import Size
-from obscura.imaging import decoders, embedded, exif, fast_jpeg, gate, icc
+from obscura.imaging import decoders, deep, embedded, exif, fast_jpeg, gate, icc
 from obscura.imaging.budget import within
 from obscura.imaging.containers import riff_chunks
+from obscura.imaging.deep import Deep
 from obscura.imaging.exif import ExifBlock
 from obscura.imaging.formats import PhotoFormat, PhotoHeader
 from obscura.imaging.pixels import Colours, Pixels, Plane, to_rgb, upright
@@ -45,6 +46,7 @@ _PILLOW_NAMES: Final = {
 _LOSSY: Final = frozenset({PhotoFormat.JPEG, PhotoFormat.HEIC, PhotoFormat.AVIF})
 _BOXED: Final = frozenset({PhotoFormat.HEIC, PhotoFormat.AVIF})
 _FULL_CHROMA: Final = 0
+_BYTE_BITS: Final = 8
 _TURNED: Final = 5
 """The first of the orientations that swap rows and columns."""
 
@@ -100,6 +102,10 @@ class Photo:
         Whether the source has no colours; it is then encoded without any.
     is_lossless
         Whether the source was stored without loss.
+    is_indexed
+        Whether the source names its colours in a palette.
+    deep
+        All bits of a PNG or TIFF of 16 bits per sample, of which ``pixels`` and ``alpha`` are the upper ones.
     warnings
         What was lost in decoding, in words.
     """
@@ -114,6 +120,8 @@ class Photo:
     jpeg: JpegCoding | None = None
     is_grey: bool = False
     is_lossless: bool = False
+    is_indexed: bool = False
+    deep: Deep | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -157,19 +165,33 @@ def _decode(data: bytes, header: PhotoHeader) -> Photo:
     # Pillow turns a TIFF by itself while loading it, and nothing else.
     turn = 1 if header.format is PhotoFormat.TIFF else orientation
     pixels = upright(colours.rgb, turn)
+    alpha = None if colours.alpha is None else upright(colours.alpha, turn)
+    full = _deep(bare, header, (pixels, alpha), orientation)
+    is_reduced = full is None and (colours.is_reduced or header.bits > _BYTE_BITS)
     return Photo(
         pixels=pixels,
-        alpha=None if colours.alpha is None else upright(colours.alpha, turn),
+        alpha=alpha,
         header=header,
         orientation=orientation,
         icc=icc.usable(profile, _profile_mode(image.mode, is_grey=colours.is_grey)),
         exif=block,
         panorama=embedded.panorama_of(data, header.format),
         jpeg=_jpeg_coding(image, header, turn),
-        is_grey=colours.is_grey,
+        is_grey=colours.is_grey or (full is not None and full.is_grey),
         is_lossless=_is_lossless(data, header.format),
-        warnings=(DEEP_WARNING,) if colours.is_reduced or header.bits > 8 else (),  # noqa: PLR2004 - a byte
+        is_indexed=image.mode == "P",
+        deep=full,
+        warnings=(DEEP_WARNING,) if is_reduced else (),
     )
+
+
+def _deep(
+    data: bytes, header: PhotoHeader, seen: tuple[Pixels, Plane | None], orientation: int
+) -> Deep | None:
+    """Return all bits of a PNG or TIFF of 16 bits per sample; None for any other file."""
+    if header.bits != deep.BITS or header.format not in (PhotoFormat.PNG, PhotoFormat.TIFF):
+        return None
+    return _guarded(lambda: deep.read(data, *seen, orientation))
 
 
 def _open(data: bytes, header: PhotoHeader) -> Image.Image:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 Plane: TypeAlias = NDArray[np.uint8]
 """``uint8[height, width]``: alpha, 0 (nothing) to 255 (opaque), or a mask."""
+
+_Sample = TypeVar("_Sample", bound=np.generic)
 
 _GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 _DEEP_MODES: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
@@ -80,7 +82,7 @@ def to_bytes(values: NDArray[Any]) -> Plane:
     return np.clip(np.rint(scaled), 0, _BYTE).astype(np.uint8)
 
 
-_TURNS: Final[Mapping[int, Callable[[Plane], Plane]]] = MappingProxyType(
+_TURNS: Final[Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]]] = MappingProxyType(
     {
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
@@ -93,7 +95,7 @@ _TURNS: Final[Mapping[int, Callable[[Plane], Plane]]] = MappingProxyType(
 )
 
 
-def upright(stored: Plane, orientation: int) -> Plane:
+def upright(stored: NDArray[_Sample], orientation: int) -> NDArray[_Sample]:
     """Return ``stored[height, width, ...]`` as a person sees it, by EXIF orientation 1..8, contiguous."""
     turn = _TURNS.get(orientation)
     return stored if turn is None else np.ascontiguousarray(turn(stored))
