@@ -35,6 +35,7 @@ READING = frozenset({"GET", "HEAD"})
 OPEN = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})
 OPEN_FOLDERS = ("/docs/", "/web/")
 OPERATORS = frozenset({"/metrics"})
+ADMINISTRATION = "/admin/"
 # The bocashi dialect erases with a GET.
 ERASING_GETS = "/delete/"
 # Above it, an address block is one caller: a home has a /64 of its own.
@@ -48,7 +49,7 @@ def is_open(method: str, path: str) -> bool:
 
 def wanted_scope(method: str, path: str) -> KeyScope:
     """Return what a key must have been made for to call an address."""
-    if path in OPERATORS:
+    if path in OPERATORS or path.startswith(ADMINISTRATION):
         return KeyScope.ADMIN
     if method in READING and not path.startswith(ERASING_GETS):
         return KeyScope.READ

@@ -10,12 +10,12 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway_service import docs, openapi, problems
 from gateway_service.access import Access, AccessRules
 from gateway_service.chores import chores
-from gateway_service.compat import bocashi
+from gateway_service.compat import bocashi, verification
 from gateway_service.dependencies import Gateway
 from gateway_service.events import JobEvents
-from gateway_service.middleware import BodyBounds, BodyLimit, Edge, cors_options
+from gateway_service.middleware import BodyBounds, BodyLimit, Dialect, Edge, cors_options
 from gateway_service.rates import RateLimits
-from gateway_service.routes import health, page, redaction, results, tasks
+from gateway_service.routes import challenges, health, page, redaction, results, tasks
 from obscura import __version__
 from obscura.access import AsyncKeyRing
 from obscura.broker import make_celery
@@ -74,7 +74,7 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
         settings.max_upload_bytes + FORM_OVERHEAD_BYTES, settings.upload_timeout_s, settings.upload_idle_s
     )
     # The last one added is the first that a request meets.
-    app.add_middleware(BodyLimit, bounds=bounds, refusals={"/bocashi": bocashi.unusable})
+    app.add_middleware(BodyLimit, bounds=bounds, dialects=_dialects(settings))
     app.add_middleware(Access, rules=rules)
     if rules.origins:
         app.add_middleware(CORSMiddleware, **cors_options(rules.origins))
@@ -88,12 +88,28 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
     return app
 
 
+def _dialects(settings: Settings) -> dict[str, Dialect]:
+    """Return what each dialect says to a body that is too large, and how large that is."""
+    text = int(settings.max_upload_bytes * verification.MAX_BODY_FACTOR) + FORM_OVERHEAD_BYTES
+    said = Dialect(verification.not_understood, text)
+    return {"/bocashi": Dialect(bocashi.unusable)} | dict.fromkeys(verification.PATHS, said)
+
+
 def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     """Return the gateway with every route; whether it asks for keys depends on the address it listens on."""
     app = _assemble(
         settings,
         AccessRules.of(settings, listens_on),
-        (tasks.router, redaction.router, results.router, bocashi.router, health.router, page.router),
+        (
+            tasks.router,
+            redaction.router,
+            results.router,
+            bocashi.router,
+            verification.router,
+            challenges.router,
+            health.router,
+            page.router,
+        ),
     )
     app.mount("/web", page.files, name="web")
     return app

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -61,6 +61,14 @@ class BodyBounds:
     idle_s: float
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """A dialect's own words for a body that is too large, and its own limit in bytes where it has one."""
+
+    refusal: Refusal
+    max_bytes: int | None = None
+
+
 class BodyLimit:
     """ASGI middleware that reads no more of a body, and for no longer, than is allowed.
 
@@ -69,10 +77,10 @@ class BodyLimit:
     in a 408.
     """
 
-    def __init__(self, app: ASGIApp, bounds: BodyBounds, refusals: Mapping[str, Refusal]) -> None:
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, dialects: Mapping[str, Dialect]) -> None:
         self._app = app
         self._bounds = bounds
-        self._refusals = refusals
+        self._dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -80,10 +88,12 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._bounds.max_bytes:
-            await self._refusals.get(scope["path"], too_large)()(scope, receive, send)
+        dialect = self._dialects.get(scope["path"], Dialect(too_large))
+        bounds = replace(self._bounds, max_bytes=dialect.max_bytes or self._bounds.max_bytes)
+        if declared.isdecimal() and int(declared) > bounds.max_bytes:
+            await dialect.refusal()(scope, receive, send)
             return
-        await self._app(scope, _Body(receive, self._bounds), send)
+        await self._app(scope, _Body(receive, bounds), send)
 
 
 class _Body:

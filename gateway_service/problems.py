@@ -32,6 +32,7 @@ STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
     errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.AccessError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
+    errors.ConflictError: HTTPStatus.CONFLICT,
     errors.InvalidRequestError: HTTPStatus.BAD_REQUEST,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoPictureError: HTTPStatus.NOT_FOUND,

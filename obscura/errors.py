@@ -20,7 +20,8 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── InvalidRequestError         invalid_request
     │   ├── SlowUploadError             upload_too_slow
     │   ├── WeakerThanPolicyError       weaker_than_policy
-    │   └── IdempotencyConflictError    idempotency_conflict
+    │   ├── IdempotencyConflictError    idempotency_conflict
+    │   └── ConflictError               conflict
     ├── FeaturesUnreadableError features_unreadable: a cache that cannot be used
     ├── AccessError             the caller may not do this
     │   ├── KeyRequiredError            key_required
@@ -32,6 +33,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     ├── LookupFailedError       a thing that is not there (any more)
     │   ├── UnknownTaskError            unknown_task
     │   ├── UnknownKeyError             unknown_key
+    │   ├── UnknownRowError             unknown_row
     │   ├── NoPictureError              no_picture
     │   └── OriginalErasedError         original_erased
     ├── ModelError              weights or engines that cannot be used
@@ -42,6 +44,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── QueueUnavailableError       queue_unavailable
     │   ├── QueueFullError              queue_full
     │   ├── StorageUnavailableError     storage_unavailable
+    │   ├── DatabaseUnavailableError    database_unavailable
     │   └── EmbeddedServerError         embedded_server_failed
     ├── AuditBrokenError        audit_broken: the audit log was tampered with
     ├── ProcessingError         the work was begun and could not be ended
@@ -227,6 +230,12 @@ class RateLimitedError(AccessError):
         self.retry_after_s = retry_after_s
 
 
+class ConflictError(RequestError):
+    """An id is taken, or a thing is still in use."""
+
+    code = "conflict"
+
+
 class LookupFailedError(ObscuraError):
     """A thing that is not there, or not any more."""
 
@@ -243,6 +252,12 @@ class UnknownKeyError(LookupFailedError):
     """No API key of this id."""
 
     code = "unknown_key"
+
+
+class UnknownRowError(LookupFailedError):
+    """No challenge or participation of this id."""
+
+    code = "unknown_row"
 
 
 class NoPictureError(LookupFailedError):
@@ -303,6 +318,12 @@ class StorageUnavailableError(ServiceError):
     """The photo storage cannot be reached or is full."""
 
     code = "storage_unavailable"
+
+
+class DatabaseUnavailableError(ServiceError):
+    """The database of photo verification cannot be reached, or refuses."""
+
+    code = "database_unavailable"
 
 
 class EmbeddedServerError(ServiceError):

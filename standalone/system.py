@@ -139,6 +139,8 @@ class System:
         environment = dict(os.environ)
         environment.setdefault("OBSCURA_REDIS_URL", f"unix://{self._socket}")
         environment.setdefault("OBSCURA_STORAGE_DIR", str(self.place.data_dir.resolve() / "photos"))
+        rows = self.place.data_dir.resolve() / "verification.db"
+        environment.setdefault("OBSCURA_DATABASE_URL", f"sqlite:///{rows}")
         environment.setdefault("OBSCURA_LOG_LEVEL", "warning")
         # One worker serves all queues here: a photo need not be handed on, nor opened more than once.
         environment.setdefault("OBSCURA_PIPELINE", Pipeline.FUSED)

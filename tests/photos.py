@@ -73,3 +73,8 @@ def car() -> tuple[Image.Image, tuple[int, int, int, int]]:
     draw.rectangle((303, 333, 322, 373), fill=(20, 60, 160))
     draw.text((330, 332), "KA 7391", fill=(10, 10, 10), font=ImageFont.load_default(38))
     return picture, plate
+
+
+def opened(data: bytes) -> Image.Image:
+    """Return the picture in a file."""
+    return Image.open(io.BytesIO(data))

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
-from gateway_service.routes.results import erase, picture_response
+from gateway_service.routes.results import erase, forget, picture_response
 from gateway_service.submission import Submission, submit
 from obscura.contract import JobKind, JobOptions, ObjectClass, OutputFormat
 from obscura.errors import LookupFailedError, ObscuraError, PhotoError, UnknownTaskError
@@ -109,7 +109,7 @@ async def _blur(gateway: Gateway, form: FormData, request_id: str) -> str:
     finally:
         # Also when the caller hangs up: a picture that nobody was told of must not stay.
         if row is None or row.state is not JobState.DONE:
-            await asyncio.shield(_forget(gateway, job_id))
+            await asyncio.shield(forget(gateway, job_id))
     if row.state is not JobState.DONE:
         raise _error_of(row)
     return job_id
@@ -119,15 +119,6 @@ def _error_of(row: JobRow) -> ObscuraError:
     message = row.error_message or "not finished in time"
     photo_codes = {kind.code for kind in PhotoError.__subclasses__()}
     return _UnusableError(message) if row.error_code in photo_codes else ObscuraError(message)
-
-
-async def _forget(gateway: Gateway, job_id: str) -> None:
-    try:
-        await erase(gateway, await gateway.ledger.read(job_id))
-    except LookupFailedError:
-        pass
-    except ObscuraError as error:
-        log.warning("job_not_erased", code=error.code)
 
 
 @router.post("/bocashi", response_class=JSONResponse)

@@ -3,13 +3,14 @@
 import asyncio
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from gateway_service.answers import answer, picture_of
 from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.schemas import Problem, TaskResult
-from obscura.errors import NoPictureError
+from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow, JobState
 
 MAX_WAIT_S = 30.0
@@ -17,6 +18,7 @@ EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "im
 router = APIRouter(
     prefix="/task_result", tags=["results"], responses={s: {"model": Problem} for s in (404, 422, 503)}
 )
+log = structlog.get_logger(__name__)
 TaskId = Annotated[str, Path(max_length=200, description="the id that a POST returned")]
 
 
@@ -73,3 +75,13 @@ async def erase(gateway: Gateway, row: JobRow) -> bool:
             erased = await asyncio.to_thread(gateway.storage.delete, key)
             await gateway.ledger.run(gateway.ledger.calls.forget(key, was_there=erased))
     return was_there
+
+
+async def forget(gateway: Gateway, job_id: str) -> None:
+    """Erase a job that nobody will ask for (any more); the reaper does what fails here."""
+    try:
+        await erase(gateway, await gateway.ledger.read(job_id))
+    except LookupFailedError:
+        pass
+    except ObscuraError as error:
+        log.warning("job_not_erased", code=error.code)

@@ -25,6 +25,7 @@ class Queue(StrEnum):
     PLATES = "detect.plates"
     REDACTION = "redact"
     PHOTOS = "photos"
+    VERIFICATION = "verify"
 
     def lane(self, priority: Priority) -> str:
         """Return the name on the broker of this queue's lane for ``priority``."""
@@ -40,6 +41,7 @@ class Step(StrEnum):
     REVIEW_FACES = "review_faces"
     REVIEW_PLATES = "review_plates"
     WHOLE = "whole"
+    VERIFY = "verify"
 
 
 Stages: TypeAlias = tuple[tuple[Step, ...], ...]
@@ -82,8 +84,10 @@ REDACT = TaskSpec("obscura.redact", Queue.REDACTION, frozenset({Step.REDACT}))
 WHOLE = TaskSpec("obscura.whole", Queue.PHOTOS, frozenset({Step.WHOLE}), length=3)
 """A photo from its first look to its last in one worker: three stages, so three steps' time."""
 
+VERIFY = TaskSpec("obscura.verify", Queue.VERIFICATION, frozenset({Step.VERIFY}))
+
 STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType(
-    {step: spec for spec in (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE) for step in spec.steps}
+    {step: spec for spec in (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE, VERIFY) for step in spec.steps}
 )
 
 _FUSED: frozenset[Step] = DETECT_FACES.steps | DETECT_PLATES.steps | REDACT.steps

@@ -36,6 +36,7 @@ class JobKind(StrEnum):
     DETECT = "detect"
     BLUR = "blur"
     REDACT = "redact"
+    VERIFY = "verify"
 
 
 class RedactionStyle(StrEnum):
@@ -133,6 +134,8 @@ class JobOptions(BaseModel):
             case JobKind.REDACT:
                 # A person chose the boxes: there is nothing to look for.
                 stages = ((Step.REDACT,),)
+            case JobKind.VERIFY:
+                stages = ((Step.VERIFY,),)
             case _:
                 assert_never(kind)
         return tuple(stage for stage in stages if stage)

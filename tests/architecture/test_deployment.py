@@ -18,6 +18,7 @@ WORKER_OF_QUEUE = {
     Queue.PLATES: "plate_detection_service",
     Queue.REDACTION: "redaction_service",
     Queue.PHOTOS: "photo_service",
+    Queue.VERIFICATION: "photo_verification_service",
 }
 FUSED = "docker-compose.fused.yml"
 SERVICES = (GATEWAY, *WORKER_OF_QUEUE.values())
@@ -28,6 +29,7 @@ ARROWS = {
     "plate_detection_service": {"obscura", "plate_detection_service", "models"},
     "redaction_service": {"obscura", "redaction_service"},
     "photo_service": {"obscura", "photo_service", "models"},
+    "photo_verification_service": {"obscura", "photo_verification_service"},
 }
 LOCK_OF_SERVICE = {GATEWAY: "gateway.lock"} | dict.fromkeys(WORKER_OF_QUEUE.values(), "worker.lock")
 LOCKS = ("bootstrap", "gateway", "run", "test", "worker")

@@ -20,7 +20,13 @@ HEAVY = (
     "ultralytics",
 )
 SHOW_LOADED = "import sys; {statement}; print(*(name for name in {names} if name in sys.modules))"
-WORKERS = ("face_detection_service", "photo_service", "plate_detection_service", "redaction_service")
+WORKERS = (
+    "face_detection_service",
+    "photo_service",
+    "photo_verification_service",
+    "plate_detection_service",
+    "redaction_service",
+)
 # Stands in for an image: distributions that are not named in the first argument cannot be imported.
 IMPORT_WITH_ONLY = """
 import importlib, importlib.metadata, re, sys

@@ -1,0 +1,132 @@
+"""Administration of photo verification: challenges, and who takes part in them.
+
+The rows are the verification service's own; the gateway asks it through the queue, like everybody.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway_service.compat.verification.asking import Question, ask_workers
+from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
+from gateway_service.schemas import Problem
+from obscura.contract.verification import (
+    AddChallenge,
+    AddParticipation,
+    AdminAsk,
+    ChallengeRecord,
+    ListChallenges,
+    ListParticipations,
+    NewChallenge,
+    Outcome,
+    ParticipationRecord,
+    RemoveChallenge,
+    RemoveParticipation,
+    RowId,
+    VerificationAnswer,
+)
+from obscura.errors import (
+    ConflictError,
+    DatabaseUnavailableError,
+    ProcessingFailedError,
+    UnknownRowError,
+)
+
+router = APIRouter(
+    prefix="/admin",
+    tags=["administration of photo verification"],
+    responses={status: {"model": Problem} for status in (404, 409, 422, 503)},
+)
+Number = Annotated[RowId, Path()]
+
+
+class NewParticipation(BaseModel):
+    """Who takes part: an id of the app's own, or none for the next free one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    participation_id: RowId | None = Field(None, description="the app's own id; unset: the next free one")
+
+
+async def _ask(gateway: Gateway, ask: AdminAsk, request_id: str) -> VerificationAnswer:
+    answer = (await ask_workers(gateway, Question(ask), request_id)).answer
+    match answer.outcome:
+        case Outcome.DONE:
+            return answer
+        case Outcome.UNKNOWN:
+            message = "there is no such challenge or participation"
+            raise UnknownRowError(message)
+        case Outcome.CONFLICT:
+            message = "the id is taken, or somebody takes part in the challenge"
+            raise ConflictError(message)
+        case Outcome.NOT_STORED:
+            message = "the database is unavailable"
+            raise DatabaseUnavailableError(message)
+        case _:
+            message = "the request could not be worked on"
+            raise ProcessingFailedError(message)
+
+
+@router.post("/challenges", status_code=201)
+async def add_challenge(
+    gateway: CurrentGateway, request_id: RequestId, challenge: NewChallenge
+) -> ChallengeRecord:
+    """Create a challenge: days and daily hours, inclusive; hours from late to early go over midnight."""
+    ask = AddChallenge(**challenge.model_dump())
+    return (await _ask(gateway, ask, request_id)).challenges[0]
+
+
+@router.get("/challenges")
+async def list_challenges(gateway: CurrentGateway, request_id: RequestId) -> list[ChallengeRecord]:
+    """List all challenges."""
+    return list((await _ask(gateway, ListChallenges(), request_id)).challenges)
+
+
+@router.get("/challenges/{challenge_id}")
+async def read_challenge(
+    gateway: CurrentGateway, request_id: RequestId, challenge_id: Number
+) -> ChallengeRecord:
+    """Return one challenge."""
+    return (await _ask(gateway, ListChallenges(challenge_id=challenge_id), request_id)).challenges[0]
+
+
+@router.delete("/challenges/{challenge_id}", status_code=204)
+async def remove_challenge(gateway: CurrentGateway, request_id: RequestId, challenge_id: Number) -> None:
+    """Remove a challenge that nobody takes part in."""
+    await _ask(gateway, RemoveChallenge(challenge_id=challenge_id), request_id)
+
+
+@router.post("/challenges/{challenge_id}/participations", status_code=201)
+async def add_participation(
+    gateway: CurrentGateway, request_id: RequestId, challenge_id: Number, body: NewParticipation
+) -> ParticipationRecord:
+    """Let somebody take part."""
+    ask = AddParticipation(challenge_id=challenge_id, participation_id=body.participation_id)
+    return (await _ask(gateway, ask, request_id)).participations[0]
+
+
+@router.get("/challenges/{challenge_id}/participations")
+async def list_participations(
+    gateway: CurrentGateway, request_id: RequestId, challenge_id: Number
+) -> list[ParticipationRecord]:
+    """List who takes part in a challenge."""
+    answer = await _ask(gateway, ListParticipations(challenge_id=challenge_id), request_id)
+    return list(answer.participations)
+
+
+@router.get("/participations/{participation_id}")
+async def read_participation(
+    gateway: CurrentGateway, request_id: RequestId, participation_id: Number
+) -> ParticipationRecord:
+    """Return one participation, and whether its photos count now."""
+    ask = ListParticipations(participation_id=participation_id)
+    return (await _ask(gateway, ask, request_id)).participations[0]
+
+
+@router.delete("/participations/{participation_id}", status_code=204)
+async def remove_participation(
+    gateway: CurrentGateway, request_id: RequestId, participation_id: Number
+) -> None:
+    """Erase a participation with its standard photo, its feed and all pictures of both."""
+    await _ask(gateway, RemoveParticipation(participation_id=participation_id), request_id)

@@ -1,0 +1,250 @@
+"""Photo verification, as the gateway asks and the worker answers: no dialect, no HTTP, no database.
+
+A request is one stored object, the *envelope*: a JSON head and the photos behind it. The ledger row of the
+job carries ids only; the envelope is erased with the job like any original.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import date, time
+from enum import StrEnum
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ID_LIMIT = 2**63 - 1
+RowId: TypeAlias = Annotated[int, Field(ge=0, le=ID_LIMIT)]
+Text: TypeAlias = Annotated[str, Field(max_length=20_000)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+_HEAD_BYTES = 4
+
+
+class Outcome(StrEnum):
+    """What came of a request; each dialect has its own words for it."""
+
+    DONE = "done"
+    BAD_INPUT = "bad_input"
+    UNREADABLE_PHOTO = "unreadable_photo"
+    TOO_FEW_FEATURES = "too_few_features"
+    NO_STANDARD = "no_standard"
+    UNREADABLE_STANDARD = "unreadable_standard"
+    OUTSIDE_WINDOW = "outside_window"
+    MISMATCH = "mismatch"
+    TAGGER_FAILED = "tagger_failed"
+    NOT_STORED = "not_stored"
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+
+
+class _Ask(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CheckStandard(_Ask):
+    """Say whether the photo is good enough as a standard; with a name, keep it under that name."""
+
+    ask: Literal["check_standard"] = "check_standard"
+    name: Name | None = None
+
+
+class CompareWith(_Ask):
+    """Compare the photo with a standard: a named one, one of our URLs, or one that comes along."""
+
+    ask: Literal["compare_with"] = "compare_with"
+    name: Name | None = None
+    url: Text | None = None
+
+
+class MatchTag(_Ask):
+    """Say whether the photo shows what ``tag`` says."""
+
+    ask: Literal["match_tag"] = "match_tag"
+    tag: Text
+
+
+class RegisterStandard(_Ask):
+    """Make the photo the standard of a participation."""
+
+    ask: Literal["register_standard"] = "register_standard"
+    participation_id: RowId
+
+
+class PostFeature(_Ask):
+    """Enter the photo in the feed if it shows the same as the participation's standard, at the right time."""
+
+    ask: Literal["post_feature"] = "post_feature"
+    participation_id: RowId
+    content: Text
+
+
+class PostClassification(_Ask):
+    """Enter the photo in the feed if it shows what the keyword says, at the right time."""
+
+    ask: Literal["post_classification"] = "post_classification"
+    participation_id: RowId
+    content: Text
+    keyword: Text
+
+
+class NewChallenge(_Ask):
+    """Days, and daily hours, in which photos count: wall-clock time, both ends inclusive.
+
+    ``start_time`` after ``end_time`` means over midnight.
+    """
+
+    start_date: date
+    end_date: date
+    start_time: time = time(0, 0, 0)
+    end_time: time = time(23, 59, 59)
+
+    @model_validator(mode="after")
+    def _is_open_at_times(self) -> Self:
+        if self.end_date < self.start_date:
+            message = "end_date lies before start_date"
+            raise ValueError(message)
+        if self.start_time == self.end_time:
+            message = "start_time and end_time are the same: the whole day is 00:00:00 to 23:59:59"
+            raise ValueError(message)
+        if self.start_time.tzinfo or self.end_time.tzinfo:
+            message = "times are wall-clock times of OBSCURA_TIME_ZONE and name no zone"
+            raise ValueError(message)
+        return self
+
+
+class AddChallenge(NewChallenge):
+    """Create a challenge."""
+
+    ask: Literal["add_challenge"] = "add_challenge"
+
+
+class ListChallenges(_Ask):
+    """List all challenges, or the one named."""
+
+    ask: Literal["list_challenges"] = "list_challenges"
+    challenge_id: RowId | None = None
+
+
+class RemoveChallenge(_Ask):
+    """Remove a challenge that nobody takes part in."""
+
+    ask: Literal["remove_challenge"] = "remove_challenge"
+    challenge_id: RowId
+
+
+class AddParticipation(_Ask):
+    """Let somebody take part in a challenge, under a given id or the next free one."""
+
+    ask: Literal["add_participation"] = "add_participation"
+    challenge_id: RowId
+    participation_id: RowId | None = None
+
+
+class ListParticipations(_Ask):
+    """List the participations of all challenges, of one, or the one named."""
+
+    ask: Literal["list_participations"] = "list_participations"
+    challenge_id: RowId | None = None
+    participation_id: RowId | None = None
+
+
+class RemoveParticipation(_Ask):
+    """Erase a participation with everything that was stored of it: standard photo, feed, pictures."""
+
+    ask: Literal["remove_participation"] = "remove_participation"
+    participation_id: RowId
+
+
+AdminAsk: TypeAlias = (
+    AddChallenge
+    | ListChallenges
+    | RemoveChallenge
+    | AddParticipation
+    | ListParticipations
+    | RemoveParticipation
+)
+PhotoAsk: TypeAlias = (
+    CheckStandard | CompareWith | MatchTag | RegisterStandard | PostFeature | PostClassification
+)
+Ask: TypeAlias = PhotoAsk | AdminAsk
+
+
+class VerificationRequest(BaseModel):
+    """The head of an envelope.
+
+    After ``deadline`` (seconds since 1970) nobody waits for the answer any more, so nothing is written.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contract: int = Field(1, ge=1, le=1, description="version of this message")
+    ask: Annotated[Ask, Field(discriminator="ask")]
+    deadline: float
+    debug: bool = False
+    strict: bool = False
+
+
+class ChallengeRecord(BaseModel):
+    """A challenge as the administration sees it."""
+
+    challenge_id: int
+    start_date: date
+    end_date: date
+    start_time: time
+    end_time: time
+
+
+class ParticipationRecord(BaseModel):
+    """A participation as the administration sees it."""
+
+    participation_id: int
+    challenge_id: int
+    standard_img: str | None
+    feeds: int
+    open_now: bool
+
+
+class MatchDetails(BaseModel):
+    """How two photos compared, for ``debug``."""
+
+    inliers: int
+    method: str
+    replay: bool = False
+    quad: tuple[tuple[float, float], ...] | None = None
+
+
+class VerificationAnswer(BaseModel):
+    """What a worker leaves in the job's row."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Outcome
+    url: str | None = None
+    keypoints: int | None = None
+    match: MatchDetails | None = None
+    challenges: tuple[ChallengeRecord, ...] = ()
+    participations: tuple[ParticipationRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A request with its photos: the new one, and a standard that was fetched for it."""
+
+    request: VerificationRequest
+    photo: bytes = b""
+    standard: bytes = b""
+
+    def pack(self) -> bytes:
+        """Return the bytes to store."""
+        head = {"request": self.request.model_dump(mode="json"), "photo": len(self.photo)}
+        text = json.dumps(head).encode()
+        return len(text).to_bytes(_HEAD_BYTES, "big") + text + self.photo + self.standard
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Envelope":
+        """Return what ``pack`` packed; raise ValueError for anything else."""
+        start = _HEAD_BYTES + int.from_bytes(data[:_HEAD_BYTES], "big")
+        head = json.loads(data[_HEAD_BYTES:start])
+        middle = start + int(head["photo"])
+        request = VerificationRequest.model_validate(head["request"])
+        return cls(request, data[start:middle], data[middle:])

@@ -1,0 +1,10 @@
+"""``python -m photo_verification_service``: a worker of its own queue."""
+
+import sys
+
+from obscura.settings import Settings
+from obscura.worker import serve
+from photo_verification_service.handler import SERVICE
+
+if __name__ == "__main__":
+    sys.exit(serve(Settings(), (SERVICE,)))

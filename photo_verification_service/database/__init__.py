@@ -1,0 +1,19 @@
+"""Rows of photo verification: models, migrations, and the two databases they live in."""
+
+from photo_verification_service.database.administration import Administration
+from photo_verification_service.database.engine import Database
+from photo_verification_service.database.entries import Entry, FeedEntry, Kept, NamedEntry, StandardEntry
+from photo_verification_service.database.records import LostError, Records, UncertainError
+
+__all__ = [
+    "Administration",
+    "Database",
+    "Entry",
+    "FeedEntry",
+    "Kept",
+    "LostError",
+    "NamedEntry",
+    "Records",
+    "StandardEntry",
+    "UncertainError",
+]

@@ -1,0 +1,169 @@
+"""Challenges and participations: making, listing, removing."""
+
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from obscura.contract.verification import (
+    AddChallenge,
+    AddParticipation,
+    AdminAsk,
+    ChallengeRecord,
+    ListChallenges,
+    ListParticipations,
+    Outcome,
+    ParticipationRecord,
+    RemoveChallenge,
+    RemoveParticipation,
+    VerificationAnswer,
+)
+from photo_verification_service.database.engine import Database
+from photo_verification_service.database.entries import doom
+from photo_verification_service.database.models import (
+    AuthStandardImg,
+    Challenge,
+    Feed,
+    Participation,
+    PhotoFacts,
+)
+from photo_verification_service.window import Window
+
+__all__ = ["Administration"]
+
+_UNKNOWN = VerificationAnswer(outcome=Outcome.UNKNOWN)
+_CONFLICT = VerificationAnswer(outcome=Outcome.CONFLICT)
+
+
+def _challenge_record(row: Challenge) -> ChallengeRecord:
+    return ChallengeRecord(
+        challenge_id=row.challenge_id,
+        start_date=row.start_date,
+        end_date=row.end_date,
+        start_time=row.start_time,
+        end_time=row.end_time,
+    )
+
+
+class Administration:
+    """What an administrator may do; raises DatabaseUnavailableError where the database is away."""
+
+    def __init__(self, database: Database, zone: ZoneInfo, key_of: Callable[[str], str | None]) -> None:
+        self._database = database
+        self._zone = zone
+        self._key_of = key_of
+
+    async def do(self, ask: AdminAsk) -> VerificationAnswer:
+        """Do what is asked in one transaction."""
+        async with self._database.transaction() as session:
+            match ask:
+                case AddChallenge():
+                    return await self._add_challenge(session, ask)
+                case ListChallenges():
+                    return await self._list_challenges(session, ask)
+                case RemoveChallenge():
+                    return await self._remove_challenge(session, ask)
+                case AddParticipation():
+                    return await self._add_participation(session, ask)
+                case ListParticipations():
+                    return await self._list_participations(session, ask)
+                case RemoveParticipation():
+                    return await self._remove_participation(session, ask.participation_id)
+
+    async def _add_challenge(self, session: AsyncSession, ask: AddChallenge) -> VerificationAnswer:
+        row = Challenge(
+            start_date=ask.start_date,
+            end_date=ask.end_date,
+            start_time=ask.start_time,
+            end_time=ask.end_time,
+        )
+        session.add(row)
+        await session.flush()
+        return VerificationAnswer(outcome=Outcome.DONE, challenges=(_challenge_record(row),))
+
+    async def _list_challenges(self, session: AsyncSession, ask: ListChallenges) -> VerificationAnswer:
+        wanted = select(Challenge).order_by(Challenge.challenge_id)
+        if ask.challenge_id is not None:
+            wanted = wanted.where(Challenge.challenge_id == ask.challenge_id)
+        found = tuple(_challenge_record(row) for row in await session.scalars(wanted))
+        if ask.challenge_id is not None and not found:
+            return _UNKNOWN
+        return VerificationAnswer(outcome=Outcome.DONE, challenges=found)
+
+    async def _remove_challenge(self, session: AsyncSession, ask: RemoveChallenge) -> VerificationAnswer:
+        row = await session.get(Challenge, ask.challenge_id)
+        if row is None:
+            return _UNKNOWN
+        members = select(func.count()).where(Participation.challenge_id == ask.challenge_id)
+        if await session.scalar(members):
+            return _CONFLICT
+        await session.delete(row)
+        return VerificationAnswer(outcome=Outcome.DONE)
+
+    async def _add_participation(self, session: AsyncSession, ask: AddParticipation) -> VerificationAnswer:
+        if await session.get(Challenge, ask.challenge_id) is None:
+            return _UNKNOWN
+        if ask.participation_id is None:
+            last = await session.scalar(select(func.max(Participation.participation_id)))
+            number = (last or 0) + 1
+        elif await session.get(Participation, ask.participation_id) is not None:
+            return _CONFLICT
+        else:
+            number = ask.participation_id
+        row = Participation(participation_id=number, challenge_id=ask.challenge_id)
+        session.add(row)
+        await session.flush()
+        return VerificationAnswer(
+            outcome=Outcome.DONE, participations=(await self._participation_record(session, row),)
+        )
+
+    async def _list_participations(
+        self, session: AsyncSession, ask: ListParticipations
+    ) -> VerificationAnswer:
+        wanted = select(Participation).order_by(Participation.participation_id)
+        if ask.participation_id is not None:
+            wanted = wanted.where(Participation.participation_id == ask.participation_id)
+        if ask.challenge_id is not None:
+            wanted = wanted.where(Participation.challenge_id == ask.challenge_id)
+        rows = list(await session.scalars(wanted))
+        if ask.participation_id is not None and not rows:
+            return _UNKNOWN
+        records = [await self._participation_record(session, row) for row in rows]
+        return VerificationAnswer(outcome=Outcome.DONE, participations=tuple(records))
+
+    async def _participation_record(self, session: AsyncSession, row: Participation) -> ParticipationRecord:
+        number = row.participation_id
+        challenge = await session.get_one(Challenge, row.challenge_id)
+        window = Window(challenge.start_date, challenge.end_date, challenge.start_time, challenge.end_time)
+        standard = select(AuthStandardImg.standard_img).where(AuthStandardImg.participation_id == number)
+        feeds = select(func.count()).where(Feed.participation_id == number)
+        return ParticipationRecord(
+            participation_id=number,
+            challenge_id=row.challenge_id,
+            standard_img=(await session.scalars(standard)).first(),
+            feeds=await session.scalar(feeds) or 0,
+            open_now=window.is_open(datetime.now(self._zone)),
+        )
+
+    async def _remove_participation(self, session: AsyncSession, number: int) -> VerificationAnswer:
+        standards = AuthStandardImg.participation_id == number
+        feeds = Feed.participation_id == number
+        urls = [
+            *await session.scalars(select(AuthStandardImg.standard_img).where(standards)),
+            *await session.scalars(select(Feed.feed_img).where(feeds)),
+        ]
+        row = await session.get(Participation, number)
+        if row is None and not urls:
+            return _UNKNOWN
+        for url in urls:
+            key = self._key_of(url)
+            if key is not None:
+                await doom(session, key)
+        await session.execute(delete(PhotoFacts).where(PhotoFacts.participation_id == number))
+        await session.execute(delete(AuthStandardImg).where(standards))
+        await session.execute(delete(Feed).where(feeds))
+        if row is not None:
+            await session.delete(row)
+        return VerificationAnswer(outcome=Outcome.DONE)

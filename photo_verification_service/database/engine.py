@@ -1,0 +1,131 @@
+"""Connections: SQLite or PostgreSQL by URL, tables made and upgraded before the first use."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from obscura.errors import DatabaseUnavailableError, InvalidOptionError
+from obscura.settings import Settings
+
+__all__ = ["ClashError", "Database"]
+
+DEFAULT_URL = "sqlite:///.obscura/verification.db"
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+# Any number will do, as long as every process of ours takes the same.
+MIGRATION_LOCK = 0x0B5C0BA
+CONNECT_S = 3
+PATIENCE_S = 10.0
+
+
+class ClashError(DatabaseUnavailableError):
+    """Another transaction wrote the same row first; trying again finds it."""
+
+
+def _url_of(settings: Settings) -> URL:
+    """Return the database's URL with the driver that is used here; raise InvalidOptionError."""
+    given = DEFAULT_URL if settings.database_url is None else settings.database_url.get_secret_value()
+    try:
+        url = make_url(given)
+    except ArgumentError as error:
+        message = "OBSCURA_DATABASE_URL is no database URL"
+        raise InvalidOptionError(message) from error
+    driver = DRIVERS.get(url.drivername)
+    if driver is None:
+        message = "OBSCURA_DATABASE_URL must begin with sqlite:// or postgresql://"
+        raise InvalidOptionError(message)
+    return url.set(drivername=driver)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        message = "another process wrote the same row"
+        raise ClashError(message) from error
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        message = "the database is unavailable"
+        raise DatabaseUnavailableError(message) from error
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    # The driver begins transactions of its own, and not before a change of tables: ours are real ones,
+    # and take the right to write at once, so that two writers queue up instead of failing half-way.
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - a driver's own object
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=5000")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+class Database:
+    """One database; every method raises DatabaseUnavailableError where it cannot be used.
+
+    Connections live as long as one transaction, so that any event loop may use it and a database that
+    was restarted is used again at once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = _url_of(settings)
+        self._is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._is_ready = False
+        options = {} if self._is_sqlite else {"connect_timeout": CONNECT_S}
+        self._engine = create_async_engine(
+            self.url, poolclass=NullPool, connect_args=options, hide_parameters=True
+        )
+        if self._is_sqlite:
+            _prepare_sqlite(self._engine)
+
+    async def upgrade(self) -> None:
+        """Make the tables, or bring them up to this release."""
+        if self._is_sqlite and self.url.database:
+            with _translated():
+                Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _translated():
+            async with asyncio.timeout(6 * PATIENCE_S), self._engine.begin() as connection:
+                if not self._is_sqlite:
+                    # One process at a time; the lock ends with the transaction.
+                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                await connection.run_sync(_upgrade)
+        self._is_ready = True
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Give a session; what was done with it is there as a whole afterwards, or not at all."""
+        if not self._is_ready:
+            await self.upgrade()
+        try:
+            with _translated():
+                async with (
+                    asyncio.timeout(PATIENCE_S),
+                    AsyncSession(self._engine) as session,
+                    session.begin(),
+                ):
+                    yield session
+        except DatabaseUnavailableError:
+            # It may come back empty.
+            self._is_ready = False
+            raise

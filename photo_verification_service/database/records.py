@@ -1,0 +1,175 @@
+"""What verification reads from the tables and writes to them, each as one transaction."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from obscura.errors import ServiceError
+from photo_verification_service.database.engine import ClashError, Database
+from photo_verification_service.database.entries import Entry, Kept, doom, write
+from photo_verification_service.database.models import (
+    AuthStandardImg,
+    Challenge,
+    NamedStandardImg,
+    Participation,
+    PendingObject,
+    PhotoFacts,
+)
+from photo_verification_service.window import Window
+
+__all__ = ["LostError", "Records", "UncertainError"]
+
+TRIES = 4
+
+
+class LostError(ServiceError):
+    """The object was given up by the sweep before its row was written."""
+
+    code = "object_given_up"
+
+
+class UncertainError(ServiceError):
+    """The connection was lost while a transaction ended: it may or may not have happened."""
+
+    code = "uncertain_outcome"
+
+
+async def _take_announcement(session: AsyncSession, key: str) -> None:
+    """Take back that ``key`` has no row; raise LostError where the sweep was faster."""
+    mine = PendingObject.key == key, PendingObject.doomed.is_(False)
+    taken = await session.scalars(delete(PendingObject).where(*mine).returning(PendingObject.key))
+    if taken.first() is None:
+        message = "the photo was given up meanwhile"
+        raise LostError(message)
+
+
+class Records:
+    """The rows; every method raises DatabaseUnavailableError where the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def standard_of(self, participation_id: int) -> str | None:
+        """Return the URL of a participation's standard photo."""
+        mine = AuthStandardImg.participation_id == participation_id
+        async with self._database.transaction() as session:
+            return (await session.scalars(select(AuthStandardImg.standard_img).where(mine))).first()
+
+    async def named_standard(self, name: str) -> str | None:
+        """Return the URL of the standard photo that was stored under ``name``."""
+        mine = NamedStandardImg.name == name
+        async with self._database.transaction() as session:
+            return (await session.scalars(select(NamedStandardImg.standard_img).where(mine))).first()
+
+    async def window_of(self, participation_id: int) -> Window | None:
+        """Return when photos of a participation count; None where there is no such participation."""
+        columns = (Challenge.start_date, Challenge.end_date, Challenge.start_time, Challenge.end_time)
+        wanted = (
+            select(*columns)
+            .join(Participation, Participation.challenge_id == Challenge.challenge_id)
+            .where(Participation.participation_id == participation_id)
+        )
+        async with self._database.transaction() as session:
+            row = (await session.execute(wanted)).first()
+        return None if row is None else Window(*row)
+
+    async def facts_of(self, url: str) -> PhotoFacts | None:
+        """Return what is known of a stored photo."""
+        async with self._database.transaction() as session:
+            row = await session.get(PhotoFacts, url)
+            session.expunge_all()
+            return row
+
+    async def learn(self, url: str, size: int, features: bytes) -> None:
+        """Keep size and features of a stored photo."""
+        change = update(PhotoFacts).where(PhotoFacts.url == url).values(size=size, features=features)
+        async with self._database.transaction() as session:
+            await session.execute(change)
+
+    async def fingerprints(self, participation_id: int) -> tuple[str, ...]:
+        """Return the fingerprints of all photos of a participation."""
+        mine = PhotoFacts.participation_id == participation_id
+        async with self._database.transaction() as session:
+            return tuple(await session.scalars(select(PhotoFacts.fingerprint).where(mine)))
+
+    async def announce(self, key: str, url: str, expires: float) -> bool:
+        """Note that ``key`` is about to be stored; return False where it has its row already.
+
+        Raises
+        ------
+        LostError
+            If the sweep has given it up.
+        """
+        async with self._database.transaction() as session:
+            if await session.get(PhotoFacts, url) is not None:
+                return False
+            earlier = await session.get(PendingObject, key, with_for_update=True)
+            if earlier is None:
+                session.add(PendingObject(key=key, expires=expires, doomed=False))
+            elif earlier.doomed:
+                message = "the photo was given up meanwhile"
+                raise LostError(message)
+            else:
+                earlier.expires = expires
+        return True
+
+    async def enter(self, kept: Kept, entry: Entry, key_of: Callable[[str], str | None]) -> str | None:
+        """Write the row of an announced and stored photo; return the key of the photo that it replaces.
+
+        Raises
+        ------
+        LostError
+            If the sweep has given the photo up.
+        DatabaseUnavailableError
+            If the row was not written.
+        UncertainError
+            If nobody can tell.
+        """
+        for _ in range(TRIES - 1):
+            with suppress(ClashError):
+                return await self._enter(kept, entry, key_of)
+        return await self._enter(kept, entry, key_of)
+
+    async def _enter(self, kept: Kept, entry: Entry, key_of: Callable[[str], str | None]) -> str | None:
+        is_ending = False
+        try:
+            async with self._database.transaction() as session:
+                await _take_announcement(session, kept.key)
+                old_url = await write(session, kept, entry)
+                old_key = None if old_url is None else key_of(old_url)
+                if old_key is not None:
+                    await doom(session, old_key)
+                await session.flush()
+                is_ending = True
+        except BaseException as error:
+            # Also a time limit can strike while the transaction ends.
+            if is_ending:
+                message = "nobody can tell whether the row was written"
+                raise UncertainError(message) from error
+            raise
+        return old_key
+
+    async def give_up(self, key: str) -> bool:
+        """Mark an announced object as to be erased; return False where its row was written after all."""
+        change = (
+            update(PendingObject)
+            .where(PendingObject.key == key, PendingObject.doomed.is_(False))
+            .values(doomed=True, expires=0.0)
+            .returning(PendingObject.key)
+        )
+        async with self._database.transaction() as session:
+            return (await session.scalars(change)).first() is not None
+
+    async def overdue(self, now: float) -> tuple[str, ...]:
+        """Return the objects that nobody will write a row for any more; from now on nobody can."""
+        late = PendingObject.expires < now
+        async with self._database.transaction() as session:
+            await session.execute(update(PendingObject).where(late).values(doomed=True))
+            return tuple(await session.scalars(select(PendingObject.key).where(late)))
+
+    async def forget(self, key: str) -> None:
+        """Note that an object has been erased."""
+        async with self._database.transaction() as session:
+            await session.execute(delete(PendingObject).where(PendingObject.key == key))
