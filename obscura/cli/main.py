@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from obscura import __version__
 from obscura.cli import audit
+from obscura.cli.challenges import app as challenges
 from obscura.cli.evaluate import evaluate
 from obscura.cli.files import FoundPhoto, find_photos
 from obscura.cli.keys import app as keys
@@ -211,6 +212,7 @@ def version() -> None:
 
 
 app.add_typer(keys, name="keys")
+app.add_typer(challenges, name="challenges")
 app.command()(evaluate)
 app.command()(verify)
 app.add_typer(audit.app, name="audit")

@@ -13,7 +13,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from obscura.cli.challenges import app as administration
+from obscura.errors import RemoteRefusalError
 from tests import photos
 from tests.verification import (
     Verification,
@@ -511,3 +514,53 @@ def test_requests_leave_nothing_but_what_they_store(parts: Verification) -> None
     urls += [row["feed_img"] for row in rows(parts, "feed")]
     assert sorted(Path(url).name for url in urls) == parts.stored()
     assert rows(parts, "pending_object") == []
+
+
+def test_challenges_are_administered_from_the_command_line(parts: Verification) -> None:
+    """Add, join, list, show, leave, remove; what is refused is an error with the server's reason."""
+
+    def challenges(*words: str, refused: bool = False) -> list[dict[str, Any]]:
+        done = CliRunner().invoke(administration, [*words, "--url", parts.url])
+        assert isinstance(done.exception, RemoteRefusalError) is refused, done.output
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    hours = ("--start-time", "22:00", "--end-time", "02:00")
+    (made,) = challenges("add", "--start-date", "2024-05-01", "--end-date", "2024-05-02", *hours)
+    number = str(made["challenge_id"])
+    assert made["start_time"] == "22:00:00"
+    assert made in challenges("list")
+    (joined,) = challenges("join", number, "--participation-id", "4000")
+    assert (joined["feeds"], joined["open_now"], joined["standard_img"]) == (0, False, None)
+    (next_one,) = challenges("join", number)
+    assert challenges("members", number) == [joined, next_one]
+    challenges("join", number, "--participation-id", "4000", refused=True)
+    challenges("join", "999", refused=True)
+    challenges("remove", number, refused=True)
+    parts.post("/auth/stdimg", {"participation_id": 4000, "std_img": PHOTO})
+    (shown,) = challenges("show", "4000")
+    picture = parts.photos / Path(shown["standard_img"]).name
+    assert picture.exists()
+    challenges("leave", "4000")
+    assert not picture.exists()
+    challenges("show", "4000", refused=True)
+    challenges("leave", str(next_one["participation_id"]))
+    challenges("remove", number)
+    challenges("remove", number, refused=True)
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        {},
+        {"start_date": "2024-05-02", "end_date": "2024-05-01"},
+        {"start_date": "2024-13-01", "end_date": "2024-05-01"},
+        {"start_date": "2024-05-01", "end_date": "2024-05-02", "start_time": "10:00", "end_time": "10:00"},
+        {"start_date": "2024-05-01", "end_date": "2024-05-02", "start_time": "10:00+09:00"},
+        {"start_date": "2024-05-01", "end_date": "2024-05-02", "title": "unknown"},
+    ],
+)
+def test_a_challenge_that_is_never_open_is_refused(parts: Verification, challenge: Body) -> None:
+    """In the usual shape of errors, with a code."""
+    answer = parts.post("/admin/challenges", challenge)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] in {"missing_field", "invalid_option"}

@@ -51,7 +51,8 @@ def _unfolding(request: Request) -> asyncio.Semaphore:
 async def _understood(request: Request, gateway: Gateway) -> Understood:
     """Read the body, to a file where it is large, and return what it asks for."""
     path = request.url.path.rstrip("/")
-    with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY, dir=gateway.settings.upload_dir) as spool:
+    folder = gateway.settings.upload_dir
+    with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY, dir=None if folder is None else str(folder)) as spool:
         async for chunk in request.stream():
             if chunk:
                 await asyncio.to_thread(spool.write, chunk)
