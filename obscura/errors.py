@@ -45,6 +45,11 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── QueueFullError              queue_full
     │   ├── StorageUnavailableError     storage_unavailable
     │   ├── DatabaseUnavailableError    database_unavailable
+    │   ├── TaggerError                 what a photo shows cannot be said
+    │   │   ├── TaggerMissingError          tagger_missing
+    │   │   ├── TaggerRefusedError          tagger_refused
+    │   │   ├── TaggerTimedOutError         tagger_timed_out
+    │   │   └── TaggerUnavailableError      tagger_unavailable
     │   └── EmbeddedServerError         embedded_server_failed
     ├── AuditBrokenError        audit_broken: the audit log was tampered with
     ├── ProcessingError         the work was begun and could not be ended
@@ -324,6 +329,36 @@ class DatabaseUnavailableError(ServiceError):
     """The database of photo verification cannot be reached, or refuses."""
 
     code = "database_unavailable"
+
+
+class TaggerError(ServiceError):
+    """What a photo shows cannot be said now."""
+
+    code = "tagger_failed"
+
+
+class TaggerMissingError(TaggerError):
+    """No tagger is set up, or the one that is lacks its key, model or labels."""
+
+    code = "tagger_missing"
+
+
+class TaggerRefusedError(TaggerError):
+    """The tagging service refuses the key."""
+
+    code = "tagger_refused"
+
+
+class TaggerTimedOutError(TaggerError):
+    """The tagging service did not answer in time."""
+
+    code = "tagger_timed_out"
+
+
+class TaggerUnavailableError(TaggerError):
+    """The tagging service cannot be reached, or failed."""
+
+    code = "tagger_unavailable"
 
 
 class EmbeddedServerError(ServiceError):

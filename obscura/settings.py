@@ -92,6 +92,14 @@ class Unspliceable(StrEnum):
     REFUSE = "refuse"
 
 
+class TaggerChoice(StrEnum):
+    """Who says what a photo shows."""
+
+    NONE = "none"
+    CLARIFAI = "clarifai"
+    ONNX = "onnx"
+
+
 class Settings(BaseSettings):
     """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README."""
 
@@ -137,6 +145,24 @@ class Settings(BaseSettings):
         description="which photos are taken: default, or panorama (100 MiB, 100 Mpx, side 32768) where the "
         "limits below are not set themselves",
     )
+    tagger: TaggerChoice = Field(
+        TaggerChoice.NONE, description="who says what a photo shows: none, clarifai or onnx"
+    )
+    tagger_timeout_s: float = Field(
+        10.0, gt=0, le=300, description="seconds that the tagger has for an answer"
+    )
+    tagger_model: Path | None = Field(None, description="onnx tagger: the classifier")
+    tagger_labels: Path | None = Field(None, description="onnx tagger: its labels, one a line")
+    tag_min_score: float = Field(0.0, ge=0, le=1, description="least score of a tag that counts")
+    tag_synonyms: Path | None = Field(
+        None, description="file with words that mean the same: a group a line, commas between"
+    )
+    clarifai_pat: SecretStr | None = Field(None, description="clarifai tagger: personal access token")
+    clarifai_base: str = Field("https://api.clarifai.com", description="clarifai tagger: address")
+    clarifai_user: str = Field("clarifai", description="clarifai tagger: owner of the model")
+    clarifai_app: str = Field("main", description="clarifai tagger: app of the model")
+    clarifai_model: str = Field("general-image-recognition", description="clarifai tagger: model")
+
     max_upload_mb: int = Field(25, ge=1, le=4096, description="largest photo accepted, MiB")
     max_pixels: int = Field(50_000_000, ge=1, description="largest photo accepted, pixels")
     max_side: int = Field(16_384, ge=1, description="longest side accepted, pixels")

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from obscura.detection.arrays import Floats
-from obscura.detection.backends.base import Session
 from obscura.errors import BackendUnavailableError
 
-__all__ = ["open_onnx"]
+__all__ = ["OnnxSession", "open_onnx"]
 
 
-class _OnnxSession:
+class OnnxSession:
+    """A model on onnxruntime; see `Session`."""
+
     name = "onnx"
     device = "cpu"
     batch_size = 1
@@ -20,18 +21,21 @@ class _OnnxSession:
     def __init__(self, session: Any) -> None:  # noqa: ANN401 - onnxruntime publishes no types
         self._session = session
         self._input = session.get_inputs()[0].name
+        self.input_shape: tuple[int | str | None, ...] = tuple(session.get_inputs()[0].shape)
 
     def run(self, batch: Floats) -> Floats:
+        """Return the first output for ``batch``."""
         if self._session is None:
             message = "this session is closed"
             raise BackendUnavailableError(message)
         return np.asarray(self._session.run(None, {self._input: batch})[0], dtype=np.float32)
 
     def close(self) -> None:
+        """Free the model."""
         self._session = None
 
 
-def open_onnx(path: Path, threads: int) -> Session:
+def open_onnx(path: Path, threads: int) -> OnnxSession:
     """Load an ONNX file; raise BackendUnavailableError where onnxruntime cannot."""
     try:
         import onnxruntime  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
@@ -51,4 +55,4 @@ def open_onnx(path: Path, threads: int) -> Session:
         # onnxruntime raises classes of its own that share no base but Exception.
         message = f"onnxruntime cannot load {path.name}: {error}"
         raise BackendUnavailableError(message) from error
-    return _OnnxSession(session)
+    return OnnxSession(session)

@@ -1,0 +1,39 @@
+"""What a photo shows, in words: one interface, three backends, one way of comparing words."""
+
+from obscura.errors import TaggerMissingError
+from obscura.imaging.pixels import Pixels
+from obscura.settings import Settings, TaggerChoice
+from obscura.tagging.base import Tag, Tagger
+from obscura.tagging.clarifai import ClarifaiTagger
+from obscura.tagging.classifier import ClassifierTagger
+from obscura.tagging.words import Synonyms, matches, read_synonyms
+
+__all__ = ["Synonyms", "Tag", "Tagger", "matches", "open_tagger", "read_synonyms"]
+
+
+class _NoTagger:
+    """Stands where no tagger is set up, and says so."""
+
+    def tags(self, pixels: Pixels) -> tuple[Tag, ...]:  # noqa: ARG002 - the interface's
+        message = "no tagger is set up: set OBSCURA_TAGGER"
+        raise TaggerMissingError(message)
+
+    def close(self) -> None:
+        pass
+
+
+def open_tagger(settings: Settings) -> Tagger:
+    """Return the tagger that the settings choose; build it after a fork.
+
+    Raises
+    ------
+    TaggerMissingError
+        If it is not installed, or its key, model or labels are missing or do not fit.
+    """
+    match settings.tagger:
+        case TaggerChoice.NONE:
+            return _NoTagger()
+        case TaggerChoice.CLARIFAI:
+            return ClarifaiTagger(settings)
+        case TaggerChoice.ONNX:
+            return ClassifierTagger(settings)
