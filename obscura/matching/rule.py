@@ -47,23 +47,26 @@ class Proof:
         Matches that agree with a homography which is a real view of the whole picture.
     any_inliers
         The same for any homography: a part of the picture may be seen at an angle the whole cannot.
+    flat_chance
+        Highest base-10 logarithm of the number of such homographies expected by accident.
     epipolar_inliers
         Matches that agree with a fundamental matrix.
-    log_chance
-        Highest base-10 logarithm of the number of such agreements expected by accident.
+    epipolar_chance
+        The same for fundamental matrices; lower, for points on a common edge agree with many of them.
     """
 
     plausible_inliers: int
     any_inliers: int
+    flat_chance: float
     epipolar_inliers: int
-    log_chance: float
+    epipolar_chance: float
 
 
 PROOFS: Final[Mapping[Strictness, Proof]] = MappingProxyType(
     {
-        Strictness.LENIENT: Proof(7, 12, 14, -1.0),
-        Strictness.NORMAL: Proof(8, 15, 16, -3.0),
-        Strictness.STRICT: Proof(20, 40, 40, -20.0),
+        Strictness.LENIENT: Proof(7, 12, -2.0, 16, -6.0),
+        Strictness.NORMAL: Proof(8, 15, -3.0, 16, -8.0),
+        Strictness.STRICT: Proof(20, 40, -20.0, 40, -20.0),
     }
 )
 
@@ -109,7 +112,7 @@ class _Look:
     """One kind of keypoint: how to find it in the new photo, how to match it, what its proofs are called."""
 
     standard: Callable[[Features], Keypoints]
-    photo: Callable[[Pixels], Keypoints]
+    photo: Callable[[Pixels | Features], Keypoints]
     pairs: Callable[[Keypoints, Keypoints], Pairs]
     by_homography: Method
     by_fundamental: Method
@@ -118,14 +121,14 @@ class _Look:
 _LOOKS: Final = (
     _Look(
         lambda found: found.akaze,
-        lambda pixels: akaze_of(pixels)[1],
+        lambda photo: photo.akaze if isinstance(photo, Features) else akaze_of(photo)[1],
         akaze_pairs,
         Method.AKAZE_HOMOGRAPHY,
         Method.AKAZE_FUNDAMENTAL,
     ),
     _Look(
         lambda found: found.sift,
-        sift_of,
+        lambda photo: photo.sift if isinstance(photo, Features) else sift_of(photo),
         sift_pairs,
         Method.SIFT_HOMOGRAPHY,
         Method.SIFT_FUNDAMENTAL,
@@ -133,11 +136,13 @@ _LOOKS: Final = (
 )
 
 
-def compare(standard: Features, photo: Pixels, strictness: Strictness = Strictness.NORMAL) -> Comparison:
+def compare(
+    standard: Features, photo: Pixels | Features, strictness: Strictness = Strictness.NORMAL
+) -> Comparison:
     """Return whether a photo ``uint8[height, width, 3]`` (RGB, upright) shows what the standard photo shows.
 
-    AKAZE looks first; only where it proves nothing is the photo searched for SIFT keypoints. The same input
-    gives the same answer.
+    AKAZE looks first; only where it proves nothing is the photo searched for SIFT keypoints: pixels are
+    cheaper than features, unless those are known. The same input gives the same answer.
     """
     proof = PROOFS[strictness]
     answers: list[Comparison] = []
@@ -148,18 +153,18 @@ def compare(standard: Features, photo: Pixels, strictness: Strictness = Strictne
     return max(answers, key=lambda answer: answer.inliers)
 
 
-def _looked(look: _Look, standard: Features, photo: Pixels, proof: Proof) -> Comparison:
+def _looked(look: _Look, standard: Features, photo: Pixels | Features, proof: Proof) -> Comparison:
     """Return what one kind of keypoint says."""
     old, new = look.standard(standard), look.photo(photo)
     pairs = look.pairs(old, new)
     pairs = pairs[distinct(old.points[pairs[:, 0]], new.points[pairs[:, 1]])]
     source, target = old.points[pairs[:, 0]], new.points[pairs[:, 1]]
-    frame = reduced(size_of(photo), new.scale)
+    frame = reduced(photo.size if isinstance(photo, Features) else size_of(photo), new.scale)
     flat = homography(source, target, frame)
     quad = None if flat.matrix is None else quad_of(flat.matrix, reduced(standard.size, old.scale))
     needed = proof.any_inliers if quad is None else proof.plausible_inliers
     whole = np.hstack([source / np.float32(old.scale), target / np.float32(new.scale)])
-    if flat.matrix is not None and flat.proves(needed, proof.log_chance):
+    if flat.matrix is not None and flat.proves(needed, proof.flat_chance):
         return Comparison(
             same=True,
             method=look.by_homography,
@@ -171,7 +176,7 @@ def _looked(look: _Look, standard: Features, photo: Pixels, proof: Proof) -> Com
             points=whole[flat.agreeing],
         )
     deep = epipolar(source, target, frame)
-    is_same = deep.proves(proof.epipolar_inliers, proof.log_chance)
+    is_same = deep.proves(proof.epipolar_inliers, proof.epipolar_chance)
     decided = deep if is_same else flat
     return Comparison(
         same=is_same,

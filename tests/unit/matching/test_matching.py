@@ -95,8 +95,8 @@ def test_a_deep_scene_is_told_by_its_epipolar_lines() -> None:
     depth = rng.uniform(1, 10, (40, 1))
     moved = seen + np.array([[160.0, 40.0]]) / depth + rng.normal(0, 0.3, (40, 2))
     source, target = seen.astype(np.float32), moved.astype(np.float32)
-    assert not homography(source, target, size).proves(proof.any_inliers, proof.log_chance)
-    assert epipolar(source, target, size).proves(proof.epipolar_inliers, proof.log_chance)
+    assert not homography(source, target, size).proves(proof.any_inliers, proof.flat_chance)
+    assert epipolar(source, target, size).proves(proof.epipolar_inliers, proof.epipolar_chance)
 
 
 def test_strict_wants_more_than_normal() -> None:
@@ -121,6 +121,8 @@ def test_features_come_back_from_bytes_as_they_were() -> None:
     fresh, cached = (compare(each, taken_again(person(), 1)) for each in (known, back))
     assert np.array_equal(fresh.points, cached.points)
     assert fresh.log_chance == cached.log_chance
+    both = compare(back, features(taken_again(person(), 1)))
+    assert np.array_equal(fresh.points, both.points)
 
 
 @pytest.mark.parametrize("at", [0, 3, 8, 20, 400, -1])
@@ -203,8 +205,8 @@ def test_accident_proves_nothing(matches: int) -> None:
     for seed in range(25):
         rng = np.random.default_rng(seed)
         source, target = (rng.uniform((0, 0), size, (matches, 2)).astype(np.float32) for _ in range(2))
-        assert not homography(source, target, size).proves(proof.plausible_inliers, proof.log_chance)
-        assert not epipolar(source, target, size).proves(proof.epipolar_inliers, proof.log_chance)
+        assert not homography(source, target, size).proves(proof.plausible_inliers, proof.flat_chance)
+        assert not epipolar(source, target, size).proves(proof.epipolar_inliers, proof.epipolar_chance)
 
 
 def test_real_pairs(shared_pack: Callable[[str], Path]) -> None:
