@@ -209,22 +209,29 @@ def test_accident_proves_nothing(matches: int) -> None:
         assert not epipolar(source, target, size).proves(proof.epipolar_inliers, proof.epipolar_chance)
 
 
-def test_real_pairs(shared_pack: Callable[[str], Path]) -> None:
-    """Of every kind of pair in the pack a few: all re-takes, most real ones, no wrong one."""
+@pytest.mark.parametrize(
+    ("step", "moderate", "hard"),
+    [
+        # Three pairs of a kind: one of them may be among those that fail.
+        pytest.param(8, 0.5, 0.3, id="some"),
+        pytest.param(1, 0.92, 0.5, id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_real_pairs(shared_pack: Callable[[str], Path], step: int, moderate: float, hard: float) -> None:
+    """All re-takes, most real pairs, no wrong one (docs/verification.md has the table)."""
     folder = shared_pack("photo_pairs")
     rows = list(csv.DictReader((folder / "pairs.csv").read_text().splitlines()))
     accepted = {}
     for kind in {row["kind"] for row in rows}:
-        some = [row for row in rows if row["kind"] == kind][::8]
         answers = [
             compare(
                 features(decode((folder / "images" / row["image1"]).read_bytes()).pixels),
                 decode((folder / "images" / row["image2"]).read_bytes()).pixels,
             )
-            for row in some
+            for row in [row for row in rows if row["kind"] == kind][::step]
         ]
         accepted[kind] = sum(answer.same for answer in answers) / len(answers)
     assert accepted["different_scene"] == accepted["different_scene_same_type"] == 0
     assert accepted["synthetic_retake"] == 1
-    assert accepted["real_moderate"] >= 0.75
-    assert accepted["real_hard"] >= 0.3
+    assert accepted["real_moderate"] >= moderate
+    assert accepted["real_hard"] >= hard
