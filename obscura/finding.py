@@ -57,7 +57,13 @@ def look_at(
     card = detector.card
     part = DetectionPart(
         image=ImageInfo(width=width, height=height),
-        model=ModelInfo(name=card.name, version=card.version, engine=detector.engine),
+        model=ModelInfo(
+            name=card.name,
+            version=card.version,
+            engine=detector.engine,
+            weights={kind: file.sha256 for kind, file in card.files.items()},
+            min_confidence=card.min_confidence,
+        ),
         detections=tuple(
             DetectedObject(
                 class_name=ObjectClass(item.class_name),

@@ -7,12 +7,11 @@ from functools import partial
 
 from obscura.anonymisation import RedactedPhoto, Target, redact_photo
 from obscura.contract import REDACT, DetectionPart, JobKind, Step
-from obscura.detection.manifest import ModelCard
 from obscura.geometry import Box
 from obscura.hiding import request_of
 from obscura.imaging.photo import Photo
 from obscura.jobs import Claimed, JobRow
-from obscura.manifest import Key, Work, known_cards, manifest_of, signed, signing_key
+from obscura.manifest import Key, Work, manifest_of, signed, signing_key
 from obscura.settings import Settings
 from obscura.worker import Handler, Service, Tools
 
@@ -32,13 +31,12 @@ class Hiding:
     """Hides what was found, and says so in a signed manifest; what every photo needs is read once."""
 
     settings: Settings
-    cards: Mapping[str, ModelCard]
     key: Key | None
 
     @classmethod
     def of(cls, settings: Settings) -> "Hiding":
         """Return what hides on this installation; raise InvalidOptionError where its key is none."""
-        return cls(settings, known_cards(settings), signing_key(settings.manifest_key))
+        return cls(settings, signing_key(settings.manifest_key))
 
     def hide(
         self, row: JobRow, opened: Opened, parts: Iterable[DetectionPart]
@@ -53,7 +51,7 @@ class Hiding:
         parts = tuple(parts)
         request = request_of(row.options, self.settings)
         redacted = redact_photo(opened.data, _targets(row, parts), request, opened.photo)
-        work = Work(opened.data, redacted, parts, row.options, request, cards=self.cards)
+        work = Work(opened.data, redacted, parts, row.options, request)
         manifest = signed(manifest_of(work), self.key)
         report = {**redacted.report.as_dict(), "image": redacted.size._asdict(), "manifest": manifest}
         return redacted, {"media_type": redacted.media_type, "report": json.dumps(report)}

@@ -27,7 +27,7 @@ from obscura.errors import ObscuraError
 from obscura.finding import check_weights, detection_options, load_for, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
-from obscura.manifest import Work, canonical, known_cards, manifest_of, signed, signing_key
+from obscura.manifest import Work, canonical, manifest_of, signed, signing_key
 from obscura.settings import Settings
 from obscura.whole import Looker, Sighting
 
@@ -136,7 +136,6 @@ class Blurrer:
                 findings.parts,
                 self._finder.asked,
                 self._request,
-                cards=known_cards(self._finder.settings),
                 review_verdict=verdict,
             )
             place = output.with_name(output.name + ".manifest.json")

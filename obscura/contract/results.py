@@ -18,13 +18,18 @@ class ImageInfo(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """Which weights looked at the picture, run by which engine."""
+    """Which weights looked at the picture, run by which engine.
+
+    ``weights`` are their SHA-256 by format, ``min_confidence`` is their own threshold.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     version: str
     engine: str
+    weights: Mapping[str, str] = Field(default_factory=dict)
+    min_confidence: float | None = None
 
 
 class DetectedObject(BaseModel):

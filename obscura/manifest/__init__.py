@@ -23,7 +23,7 @@ from obscura.manifest.signing import (
     signed,
     signing_key,
 )
-from obscura.manifest.work import Work, known_cards, manifest_of
+from obscura.manifest.work import Work, manifest_of
 
 __all__ = [
     "Ed25519Key",
@@ -34,7 +34,6 @@ __all__ = [
     "Work",
     "canonical",
     "check",
-    "known_cards",
     "manifest_of",
     "read",
     "read_key",

@@ -1,23 +1,19 @@
 """From a finished redaction to what its manifest says."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from obscura import __version__
-from obscura.detection.manifest import default_models_dir, load_manifest
-from obscura.errors import ModelMissingError
 from obscura.manifest.facts import FORMAT, FORMAT_VERSION
 from obscura.redaction.styles import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from obscura.anonymisation import RedactedPhoto, RedactionRequest
     from obscura.contract import DetectionPart, JobOptions
-    from obscura.detection.manifest import ModelCard
-    from obscura.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +28,6 @@ class Work:
         What the detectors found; none where a person chose the boxes, which are then in ``options``.
     options, request
         What was asked for, and how it was hidden.
-    cards
-        The weights that are known here, by name.
     review_verdict
         What the second look said, where it came before the manifest.
     """
@@ -43,16 +37,7 @@ class Work:
     parts: "Sequence[DetectionPart]"
     options: "JobOptions"
     request: "RedactionRequest"
-    cards: "Mapping[str, ModelCard]" = field(default_factory=dict)
     review_verdict: str | None = None
-
-
-def known_cards(settings: "Settings") -> "Mapping[str, ModelCard]":
-    """Return the weights that come along; none where an image carries none."""
-    try:
-        return load_manifest((settings.models_dir or default_models_dir()) / "manifest.toml")
-    except ModelMissingError:
-        return {}
 
 
 def manifest_of(work: Work) -> dict[str, Any]:
@@ -68,7 +53,7 @@ def manifest_of(work: Work) -> dict[str, Any]:
         "detection": {
             "quality": work.options.quality.value,
             "min_confidence": work.options.min_confidence,
-            "models": [_model(part, work.cards) for part in work.parts],
+            "models": [part.model.model_dump(mode="json") for part in work.parts],
         },
         "objects": _objects(work),
         "redaction": {
@@ -97,13 +82,3 @@ def _objects(work: Work) -> list[dict[str, Any]]:
 
 def _file(data: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-
-
-def _model(part: "DetectionPart", cards: "Mapping[str, ModelCard]") -> dict[str, Any]:
-    known = cards.get(part.model.name)
-    card = known if known is not None and known.version == part.model.version else None
-    return {
-        **part.model.model_dump(mode="json", include={"name", "version", "engine"}),
-        "weights": {} if card is None else {kind: file.sha256 for kind, file in card.files.items()},
-        "min_confidence": None if card is None else card.min_confidence,
-    }

@@ -21,6 +21,7 @@ from obscura.contract import (
     ObjectClass,
     UserBox,
 )
+from obscura.detection.manifest import default_models_dir, load_manifest
 from obscura.errors import InvalidOptionError, InvalidRequestError
 from obscura.geometry import Box
 from obscura.manifest import (
@@ -28,7 +29,6 @@ from obscura.manifest import (
     Work,
     canonical,
     check,
-    known_cards,
     manifest_of,
     read,
     read_key,
@@ -51,15 +51,21 @@ def work() -> Work:
     found = DetectedObject.model_validate(
         {"class": ObjectClass.FACE, "xyxy": tuple(map(float, photos.FACE)), "confidence": 0.91}
     )
-    card = known_cards(Settings())["face-yolov8n"]
+    card = load_manifest(default_models_dir() / "manifest.toml")["face-yolov8n"]
     part = DetectionPart(
         image=ImageInfo(width=512, height=512),
-        model=ModelInfo(name=card.name, version=card.version, engine="onnx"),
+        model=ModelInfo(
+            name=card.name,
+            version=card.version,
+            engine="onnx",
+            weights={kind: file.sha256 for kind, file in card.files.items()},
+            min_confidence=card.min_confidence,
+        ),
         detections=(found,),
     )
     redacted = redact_photo(data, [Target("face", Box(*found.xyxy))], request)
     options = JobOptions(min_confidence=0.3)
-    return Work(data, redacted, (part,), options, request, cards=known_cards(Settings()))
+    return Work(data, redacted, (part,), options, request)
 
 
 @pytest.fixture
@@ -89,13 +95,15 @@ def test_it_says_what_was_done(work: Work, manifest: dict[str, Any]) -> None:
     assert read(canonical(manifest)) == json.loads(canonical(manifest))
 
 
-def test_weights_of_another_version_are_not_claimed(work: Work) -> None:
-    """A checksum is stated only where name and version are those of the weights known here."""
+def test_weights_are_those_that_looked(work: Work) -> None:
+    """Checksums come along with what was found, so that who hides needs no weights; none are made up."""
     (part,) = work.parts
-    older = part.model_copy(update={"model": part.model.model_copy(update={"version": "1999.01.01"})})
-    said = manifest_of(Work(work.photo, work.redacted, (older,), work.options, work.request, work.cards))
-    assert said["detection"]["models"][0]["weights"] == {}
-    assert said["detection"]["models"][0]["min_confidence"] is None
+    passed_on = DetectionPart.model_validate_json(part.model_dump_json(by_alias=True))
+    older = part.model_copy(update={"model": ModelInfo(name="m", version="1", engine="onnx")})
+    said = manifest_of(Work(work.photo, work.redacted, (passed_on, older), work.options, work.request))
+    first, second = said["detection"]["models"]
+    assert set(first["weights"]) == {"onnx", "pt"}
+    assert (second["weights"], second["min_confidence"]) == ({}, None)
 
 
 def test_boxes_that_a_person_drew_have_no_confidence(work: Work) -> None:
