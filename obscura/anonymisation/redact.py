@@ -111,7 +111,9 @@ def _redact(data: bytes, before: Photo, regions: Sequence[Region], request: Reda
 def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
     """Redact without decoding: every coefficient outside the regions stays as it is."""
     exif = metadata.kept_exif(before.exif, request.metadata)
-    spliced = splice(data, regions, orientation=before.orientation, icc=before.icc, exif=exif)
+    spliced = splice(
+        data, regions, orientation=before.orientation, icc=before.icc or before.ink_icc, exif=exif
+    )
     encoded = EncodedPhoto(panorama.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
     shown = open_again(encoded, request.limits)
     return Redaction(before, shown, encoded, shown, spliced)

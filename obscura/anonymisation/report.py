@@ -106,7 +106,7 @@ def report_of(
         metadata_kept=kept,
         lossless=redaction.spliced,
         warnings=(
-            *(() if redaction.spliced else redaction.before.warnings),
+            *redaction.before.warnings,
             *redaction.warnings,
             *_warnings(redaction, styles.values(), len(windows) - len(painted)),
         ),

@@ -45,6 +45,7 @@ _PILLOW_NAMES: Final = {
 }
 _LOSSY: Final = frozenset({PhotoFormat.JPEG, PhotoFormat.HEIC, PhotoFormat.AVIF})
 _BOXED: Final = frozenset({PhotoFormat.HEIC, PhotoFormat.AVIF})
+_INK: Final = "CMYK"
 _FULL_CHROMA: Final = 0
 _BYTE_BITS: Final = 8
 _TURNED: Final = 5
@@ -54,6 +55,7 @@ _TURNED: Final = 5
 Image.MAX_IMAGE_PIXELS = 2**28
 
 DEEP_WARNING: Final = "samples of more than 8 bits were reduced to 8 bits"
+PROFILE_WARNING: Final = "the colour profile is damaged or of another kind of picture, and was dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Photo:
         The EXIF orientation that was applied, 1..8; invalid values count as 1.
     icc
         The colour profile, where it parses and fits the pixels.
+    ink_icc
+        The colour profile of a CMYK picture, which fits what is stored and not the pixels.
     exif
         The EXIF block as found, or None.
     panorama
@@ -115,6 +119,7 @@ class Photo:
     header: PhotoHeader
     orientation: int = 1
     icc: bytes | None = None
+    ink_icc: bytes | None = None
     exif: ExifBlock | None = None
     panorama: bytes = b""
     jpeg: JpegCoding | None = None
@@ -174,6 +179,7 @@ def _decode(data: bytes, header: PhotoHeader) -> Photo:
         header=header,
         orientation=orientation,
         icc=icc.usable(profile, _profile_mode(image.mode, is_grey=colours.is_grey)),
+        ink_icc=icc.usable(profile, image.mode) if image.mode == _INK else None,
         exif=block,
         panorama=embedded.panorama_of(data, header.format),
         jpeg=_jpeg_coding(image, header, turn),
@@ -181,8 +187,17 @@ def _decode(data: bytes, header: PhotoHeader) -> Photo:
         is_lossless=_is_lossless(data, header.format),
         is_indexed=image.mode == "P",
         deep=full,
-        warnings=(DEEP_WARNING,) if is_reduced else (),
+        warnings=(
+            *((DEEP_WARNING,) if is_reduced else ()),
+            *((PROFILE_WARNING,) if _is_lost(profile, image.mode, is_grey=colours.is_grey) else ()),
+        ),
     )
+
+
+def _is_lost(profile: bytes | None, mode: str, *, is_grey: bool) -> bool:
+    """Return whether there is a colour profile that cannot be used for the pixels of ``mode``."""
+    fitting = _INK if mode == _INK else _profile_mode(mode, is_grey=is_grey)
+    return profile is not None and bool(fitting) and icc.usable(profile, fitting) is None
 
 
 def _deep(

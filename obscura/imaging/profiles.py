@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from obscura.imaging.profile_luts import curve_length, neutral_table
+
 _HEADER: Final = 128
 _ENTRY: Final = 12
 _MAX_TAGS: Final = 100
@@ -22,9 +24,7 @@ _KEPT: Final = frozenset(
 _FIXED: Final = {b"XYZ ": 20, b"sf32": 44, b"cicp": 12}
 """Bytes of the types that always hold as many values here: one colour, a matrix of nine, four codes."""
 
-_PARAMETERS: Final = (1, 3, 4, 5, 7)
-"""Numbers of a parametric curve, by its function type."""
-
+_TABLES: Final = (b"mAB ", b"mBA ")
 _DATE: Final = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
 _MODERN: Final = 4
 _NAME: Final = "profile"
@@ -56,10 +56,20 @@ def _kept(profile: bytes) -> Iterator[tuple[bytes, bytes]]:
         name, offset, length = struct.unpack_from(">4sII", profile, _HEADER + 4 + index * _ENTRY)
         if name in _KEPT:
             data = profile[offset : offset + length]
-            exact = _exact_length(data)
-            if exact is not None and _TYPE_HEAD < exact <= len(data):
-                # The four bytes behind the type are reserved.
-                yield name, data[:4] + bytes(4) + data[_TYPE_HEAD:exact]
+            clean = _clean(data)
+            if clean is not None:
+                yield name, clean
+
+
+def _clean(data: bytes) -> bytes | None:
+    """Return the data of a tag at their exact length, without reserved bytes; None for a type not kept."""
+    if data[:4] in _TABLES:
+        return neutral_table(data)
+    exact = _exact_length(data)
+    if exact is None or not _TYPE_HEAD < exact <= len(data):
+        return None
+    # The four bytes behind the type are reserved.
+    return data[:4] + bytes(4) + data[_TYPE_HEAD:exact]
 
 
 def _exact_length(data: bytes) -> int | None:
@@ -68,14 +78,10 @@ def _exact_length(data: bytes) -> int | None:
     match kind:
         case b"XYZ " | b"sf32" | b"cicp":
             return _FIXED[kind]
-        case b"curv":
-            return 12 + 2 * int(struct.unpack_from(">I", data, _TYPE_HEAD)[0])
-        case b"para":
-            return 12 + 4 * _PARAMETERS[struct.unpack_from(">H", data, _TYPE_HEAD)[0]]
+        case b"curv" | b"para":
+            return curve_length(data)
         case b"mft1" | b"mft2":
             return _table_length(data, 1 if kind == b"mft1" else 2)
-        case b"mAB " | b"mBA ":
-            return len(data)
         case _:
             return None
 

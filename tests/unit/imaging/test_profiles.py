@@ -10,9 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from obscura.anonymisation import RedactionRequest, Target, redact_photo
+from obscura.contract import OutputFormat
 from obscura.errors import ObscuraError
+from obscura.geometry import Box
 from obscura.imaging import embedded, profiles
 from obscura.imaging.headers import sniff
+from obscura.imaging.photo import PROFILE_WARNING
 from tests.unit.imaging.samples import MARKER, portrait
 from tests.unit.imaging.test_gate import corpus
 
@@ -113,3 +117,78 @@ def test_the_profiles_of_the_shared_corpus_keep_their_colours(shared: Path) -> N
         assert clean is not None
         assert np.abs(through(clean) - before).max() <= 1
     assert len(seen) >= 5
+
+
+def table_profile(text: bytes, kind: bytes = b"mAB ", name: bytes = b"A2B0") -> bytes:
+    """Return a profile of version 4 whose colours stand in a table with ``text`` between all of its parts."""
+    gamma = b"para" + bytes(8) + struct.pack(">i", 2 << 16)
+    linear = b"curv" + bytes(4) + struct.pack(">I", 0)
+    corners = [(r * 3 // 4, g // 2, b) for r in (0, 65535) for g in (0, 65535) for b in (0, 65535)]
+    grid = bytes((2, 2, 2)).ljust(16, b"\x00") + bytes((2, 0, 0, 0))
+    grid += struct.pack(">24H", *(value // 2 for corner in corners for value in corner))
+    matrix = struct.pack(">12i", *(65536 if index in (0, 4, 8) else 0 for index in range(12)))
+    parts, offsets = b"", []
+    for part in (3 * linear, matrix, 3 * gamma, grid, 3 * gamma):
+        parts += text.ljust(20, b"_")[:20]
+        offsets.append(32 + len(parts))
+        parts += part
+    data = kind + text[:4] + bytes((3, 3)) + text[:2] + struct.pack(">5I", *offsets) + parts + text
+    head = bytearray(SRGB)
+    head[8] = 4
+    head[12:16] = b"scnr"
+    return built(bytes(head), {name: data, b"wtpt": tags_of(SRGB)[b"wtpt"]})
+
+
+@pytest.mark.parametrize(("kind", "name"), [(b"mAB ", b"A2B0"), (b"mBA ", b"B2A0")])
+def test_tables_of_modern_profiles(kind: bytes, name: bytes) -> None:
+    """Nothing between the parts of a table is kept, the colours are the same, and once is enough."""
+    profile = table_profile(MARKER, kind, name)
+    clean = profiles.neutral(profile)
+    assert clean is not None
+    assert name in tags_of(clean)
+    assert MARKER[:4] not in clean
+    assert profiles.neutral(clean) == clean
+    if kind == b"mAB ":
+        assert np.abs(through(profile) - np.asarray(PICTURE)).max() > 5
+        assert np.array_equal(through(clean), through(profile))
+
+
+@pytest.mark.parametrize("cut", [9, 31, 40, 90, 150])
+def test_a_table_cut_short_is_no_table(cut: int) -> None:
+    """A table that ends inside a part is dropped, whatever it promises."""
+    data = tags_of(table_profile(MARKER))[b"A2B0"][:cut]
+    clean = profiles.neutral(built(SRGB, {**tags_of(SRGB), b"A2B0": data}))
+    assert clean is None or b"A2B0" not in tags_of(clean)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_a_damaged_profile_is_dropped_with_a_warning(name: str) -> None:
+    """The report says that colours may look otherwise, for a spliced picture as well."""
+    source = io.BytesIO()
+    PICTURE.save(source, name, icc_profile=MARKER * 20)
+    result = redact_photo(source.getvalue(), [])
+    assert result.report.warnings == (PROFILE_WARNING,)
+    assert MARKER not in result.data
+    assert "icc" in result.report.metadata_removed
+
+
+def test_a_cmyk_picture_keeps_its_profile() -> None:
+    """Spliced, CMYK stays CMYK, and so the profile still fits; what is encoded again becomes sRGB."""
+    head = bytearray(table_profile(b""))
+    head[16:20] = b"CMYK"
+    tags = tags_of(table_profile(b""))
+    inks = (
+        b"mft1" + bytes(4) + bytes((4, 3, 2, 0)) + struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    )
+    inks += bytes(range(256)) * 4 + bytes(value for value in range(48)) + bytes(range(256)) * 3
+    tags[b"A2B0"] = inks
+    head[20:24] = b"Lab "
+    profile = built(bytes(head), tags)
+    source = io.BytesIO()
+    PICTURE.convert("CMYK").save(source, "JPEG", icc_profile=profile)
+    kept = redact_photo(source.getvalue(), [Target("face", Box(10, 10, 30, 30))])
+    assert kept.report.lossless is not None
+    with Image.open(io.BytesIO(kept.data)) as image:
+        assert (image.mode, image.info["icc_profile"]) == ("CMYK", profiles.neutral(profile))
+    again = redact_photo(source.getvalue(), [], RedactionRequest(output=OutputFormat.PNG))
+    assert "icc" not in again.report.metadata_kept
