@@ -23,7 +23,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 UV := $(BIN)/uv pip
 INTO := --python $(BIN)/python
-PACKAGES := obscura gateway_service face_detection_service photo_service photo_verification_service \
+PACKAGES := obscura gateway_service face_detection_service lesion_detection_service photo_service photo_verification_service \
 	plate_detection_service redaction_service standalone
 SOURCES := $(PACKAGES) tests test_detection.py test_blurring.py
 
@@ -126,7 +126,7 @@ format: $(VENV)/.test ## lays the code out and repairs what can be repaired
 
 COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
-RUN_EXTRAS := --extra gateway --extra worker --extra verification --extra openvino --extra embedded --extra heic --extra signing --extra tagging
+RUN_EXTRAS := --extra gateway --extra worker --extra verification --extra openvino --extra embedded --extra heic --extra lesions --extra cad-sr --extra signing --extra tagging
 
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
@@ -135,4 +135,4 @@ lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: 
 	$(COMPILE) -c requirements/test.lock requirements/bootstrap.in -o requirements/bootstrap.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(RUN_EXTRAS) -o requirements/run.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml --extra gateway -o requirements/gateway.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml --extra worker --extra verification --extra openvino --extra heic --extra signing --extra tagging -o requirements/worker.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml --extra worker --extra verification --extra openvino --extra heic --extra lesions --extra signing --extra tagging -o requirements/worker.lock

@@ -9,7 +9,15 @@ from typing import Any
 
 from gateway_service.dependencies import Gateway
 from gateway_service.schemas import TaskError, TaskResult, TaskStatus
-from obscura.contract import DetectedObject, JobKind, ObjectClass, reviewed, surest_first
+from obscura.contract import (
+    RESEARCH_ONLY,
+    DetectedObject,
+    JobKind,
+    LesionPart,
+    ObjectClass,
+    reviewed,
+    surest_first,
+)
 from obscura.errors import NoPictureError
 from obscura.jobs import JobRow, JobState
 
@@ -35,6 +43,11 @@ def report_of(row: JobRow) -> dict[str, Any] | None:
     return reviewed(json.loads(row.report), row.suspects)
 
 
+def lesions_of(row: JobRow) -> LesionPart:
+    """Return what was found in a mammogram whose job is done."""
+    return LesionPart.model_validate_json(row.report or "")
+
+
 async def picture_of(gateway: Gateway, row: JobRow) -> bytes:
     """Return the bytes of a finished job's picture.
 
@@ -58,6 +71,16 @@ async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.state is JobState.FAILED:
         error = TaskError(code=row.error_code or "", message=row.error_message or "")
         return TaskResult(status=TaskStatus.FAILURE, error=error)
+    if row.kind is JobKind.LESIONS:
+        lesions = lesions_of(row)
+        return TaskResult(
+            status=TaskStatus.SUCCESS,
+            result=lesions.rows(),
+            image=lesions.image,
+            model=lesions.model,
+            lesions=lesions,
+            notice=RESEARCH_ONLY,
+        )
     detections = surest_first(row.parts.values())
     result: Any = boxes_by_name(detections)
     if row.kind is not JobKind.DETECT:

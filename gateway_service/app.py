@@ -10,12 +10,12 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway_service import docs, openapi, problems
 from gateway_service.access import Access, AccessRules
 from gateway_service.chores import chores
-from gateway_service.compat import bocashi, verification
+from gateway_service.compat import bocashi, object_masking, verification
 from gateway_service.dependencies import Gateway
 from gateway_service.events import JobEvents
 from gateway_service.middleware import BodyBounds, BodyLimit, Dialect, Edge, cors_options
 from gateway_service.rates import RateLimits
-from gateway_service.routes import challenges, health, page, redaction, results, tasks
+from gateway_service.routes import challenges, health, lesions, page, redaction, results, tasks
 from obscura import __version__
 from obscura.access import AsyncKeyRing
 from obscura.broker import make_celery
@@ -92,7 +92,13 @@ def _dialects(settings: Settings) -> dict[str, Dialect]:
     """Return what each dialect says to a body that is too large, and how large that is."""
     text = int(settings.max_upload_bytes * verification.MAX_BODY_FACTOR) + FORM_OVERHEAD_BYTES
     said = Dialect(verification.not_understood, text)
-    return {"/bocashi": Dialect(bocashi.unusable)} | dict.fromkeys(verification.PATHS, said)
+    mammograms = {
+        object_masking.PATH: Dialect(
+            object_masking.too_large, settings.medical_max_body_bytes + FORM_OVERHEAD_BYTES
+        ),
+        lesions.PATH: Dialect(problems.too_large, settings.medical_max_upload_bytes + FORM_OVERHEAD_BYTES),
+    }
+    return {"/bocashi": Dialect(bocashi.unusable)} | mammograms | dict.fromkeys(verification.PATHS, said)
 
 
 def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
@@ -103,6 +109,8 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
         (
             tasks.router,
             redaction.router,
+            lesions.router,
+            object_masking.router,
             results.router,
             bocashi.router,
             verification.router,

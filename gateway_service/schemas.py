@@ -8,9 +8,11 @@ from fastapi import UploadFile
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from obscura.contract import (
+    RESEARCH_ONLY,
     DetectedObject,
     ImageInfo,
     JobOptions,
+    LesionPart,
     MetadataPolicy,
     ModelInfo,
     ObjectClass,
@@ -126,6 +128,26 @@ class BlurClassesForm(BlurForm):
     classes: Classes = Field(None, description=CLASSES_TEXT)
 
 
+class LesionForm(BaseModel):
+    """A mammogram to find calcifications in."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    file: UploadFile = Field(description="the mammogram: DICOM, 8 or 16-bit PNG or TIFF, JPEG")
+    pixel_mm: Annotated[float | None, Blank] = Field(
+        None,
+        ge=0.01,
+        le=1.0,
+        allow_inf_nan=False,
+        description="side of a pixel, where the file does not tell",
+    )
+    min_score: Annotated[float | None, Blank] = Field(
+        None, ge=0.01, le=1.0, allow_inf_nan=False, description="lowest score of a mark; default 0.5"
+    )
+    debug: bool = Field(default=False, description="draw a picture with the marks")
+    priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
+
+
 class RedactForm(HideOptions):
     """A photo, or the task id of a detection whose photo is retained, and the boxes to hide."""
 
@@ -186,6 +208,12 @@ class TaskCreated(BaseModel):
     task_id: str = Field(examples=["3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a"])
 
 
+class LesionTaskCreated(TaskCreated):
+    """A job for a mammogram was entered."""
+
+    notice: str = RESEARCH_ONLY
+
+
 class TaskError(BaseModel):
     """Why a task failed."""
 
@@ -197,7 +225,7 @@ class TaskResult(BaseModel):
     """A task: ``result`` holds the boxes by name, or the picture in base64."""
 
     status: TaskStatus
-    result: dict[str, dict[str, list[int]]] | str | None = Field(
+    result: dict[str, dict[str, list[int]]] | list[list[float]] | str | None = Field(
         None, examples=[{"face_1": {"facial_area": [1044, 232, 1465, 795]}}]
     )
     error: TaskError | None = None
@@ -207,6 +235,8 @@ class TaskResult(BaseModel):
     models: tuple[ModelInfo, ...] | None = None
     report: dict[str, Any] | None = None
     manifest: dict[str, Any] | None = None
+    lesions: LesionPart | None = Field(None, description="of a mammogram: marks, clusters, scores")
+    notice: str | None = Field(None, description="of a mammogram: research use, not a medical device")
 
 
 class Problem(BaseModel):

@@ -10,8 +10,9 @@ from gateway_service.dependencies import Gateway
 from obscura.contract import JobKind, JobOptions
 from obscura.errors import InvalidOptionError, PhotoTooLargeError, WeakerThanPolicyError
 from obscura.imaging.gate import check
+from obscura.imaging.medical import check_medical
 from obscura.jobs import NewJob, wake_up
-from obscura.limits import gate_limits
+from obscura.limits import gate_limits, medical_limits
 from obscura.settings import Settings
 
 MAX_IDEMPOTENCY_KEY = 200
@@ -51,6 +52,17 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
         raise InvalidOptionError(message)
 
 
+def _admitted(upload: BinaryIO, kind: JobKind, settings: Settings) -> bytes:
+    """Return the bytes of an upload that the gate of its profile lets in."""
+    limits = medical_limits(settings) if kind is JobKind.LESIONS else gate_limits(settings)
+    data = _read(upload, limits.max_bytes)
+    if kind is JobKind.LESIONS:
+        check_medical(data, limits)
+    else:
+        check(data, limits)
+    return data
+
+
 def _read(upload: BinaryIO, limit: int) -> bytes:
     data = upload.read(limit + 1)
     if len(data) > limit:
@@ -86,8 +98,7 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
         message = f"an Idempotency-Key has at most {MAX_IDEMPOTENCY_KEY} characters"
         raise InvalidOptionError(message)
     async with gateway.intake:
-        data = await asyncio.to_thread(_read, upload, settings.max_upload_bytes)
-        await asyncio.to_thread(check, data, gate_limits(settings))
+        data = await asyncio.to_thread(_admitted, upload, submission.kind, settings)
         return await enter(gateway, data, submission)
 
 

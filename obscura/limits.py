@@ -4,9 +4,10 @@ from typing import Final
 
 from obscura.imaging.budget import Budget
 from obscura.imaging.gate import GateLimits
+from obscura.imaging.medical import MEDICAL
 from obscura.settings import Settings
 
-__all__ = ["gate_limits"]
+__all__ = ["gate_limits", "medical_limits"]
 
 BASE_MEMORY: Final = 256 << 20
 BYTES_PER_PIXEL: Final = 32
@@ -20,12 +21,24 @@ def gate_limits(settings: Settings) -> GateLimits:
         max_pixels=settings.max_pixels,
         max_side=settings.max_side,
         max_scans=settings.max_scans,
-        budget=_budget(settings),
+        budget=_budget(settings, settings.max_pixels),
     )
 
 
-def _budget(settings: Settings) -> Budget:
+def medical_limits(settings: Settings) -> GateLimits:
+    """Return what a mammogram may be at most here: the medical profile of the gate."""
+    return GateLimits(
+        max_bytes=settings.medical_max_upload_bytes,
+        max_pixels=settings.medical_max_pixels,
+        max_side=settings.max_side,
+        max_scans=settings.max_scans,
+        formats=MEDICAL,
+        budget=_budget(settings, settings.medical_max_pixels),
+    )
+
+
+def _budget(settings: Settings, max_pixels: int) -> Budget:
     """Return what opening a photo may cost here."""
     megabytes = settings.decode_memory_mb
-    memory = megabytes << 20 if megabytes else BASE_MEMORY + BYTES_PER_PIXEL * settings.max_pixels
+    memory = megabytes << 20 if megabytes else BASE_MEMORY + BYTES_PER_PIXEL * max_pixels
     return Budget(settings.decode_cpu_s, memory, settings.decode_kill_s)

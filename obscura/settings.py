@@ -167,6 +167,11 @@ class Settings(BaseSettings):
     max_pixels: int = Field(50_000_000, ge=1, description="largest photo accepted, pixels")
     max_side: int = Field(16_384, ge=1, description="longest side accepted, pixels")
     max_scans: int = Field(64, ge=1, description="most scans of a progressive JPEG")
+    medical_max_upload_mb: int = Field(100, ge=1, le=4096, description="largest mammogram accepted, MiB")
+    medical_max_body_mb: int = Field(
+        400, ge=1, le=65_536, description="largest body of several mammograms accepted, MiB"
+    )
+    medical_max_pixels: int = Field(120_000_000, ge=1, description="largest mammogram accepted, pixels")
     decode_cpu_s: float = Field(20.0, gt=0, description="processor seconds that opening a photo may take")
     decode_memory_mb: int = Field(
         0,
@@ -307,6 +312,16 @@ class Settings(BaseSettings):
     def max_upload_bytes(self) -> int:
         """Largest photo accepted, in bytes."""
         return self.max_upload_mb * 1024 * 1024
+
+    @property
+    def medical_max_upload_bytes(self) -> int:
+        """Largest mammogram accepted, in bytes."""
+        return self.medical_max_upload_mb * 1024 * 1024
+
+    @property
+    def medical_max_body_bytes(self) -> int:
+        """Largest body of several mammograms accepted, in bytes."""
+        return self.medical_max_body_mb * 1024 * 1024
 
     @property
     def audit_path(self) -> Path:

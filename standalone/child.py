@@ -99,13 +99,14 @@ def _run_valkey(chosen: Namespace) -> int:
 def services() -> "tuple[Service, ...]":
     """Return everything that the one worker does, in the order in which a job needs it."""
     from face_detection_service.handler import SERVICE as FACES
+    from lesion_detection_service.handler import SERVICE as LESIONS
     from photo_service.handler import SERVICE as PHOTOS
     from photo_verification_service.handler import SERVICE as VERIFICATION
     from plate_detection_service.handler import SERVICE as PLATES
     from redaction_service.handler import SERVICE as REDACTION
 
     # All queues in either pipeline: jobs entered before a change of the setting are still done.
-    return PHOTOS, FACES, PLATES, REDACTION, VERIFICATION
+    return PHOTOS, FACES, PLATES, REDACTION, VERIFICATION, LESIONS
 
 
 def _run_worker(_chosen: Namespace) -> int:

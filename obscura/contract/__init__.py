@@ -1,7 +1,9 @@
 """The only thing that gateway and workers agree on: queues, task messages, job options, results."""
 
+from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, LesionPart
 from obscura.contract.messages import (
     DETECT_FACES,
+    DETECT_LESIONS,
     DETECT_PLATES,
     REDACT,
     STEP_TASKS,
@@ -19,6 +21,7 @@ from obscura.contract.messages import (
 from obscura.contract.options import (
     JobKind,
     JobOptions,
+    LesionOptions,
     MetadataPolicy,
     ObjectClass,
     OutputFormat,
@@ -38,8 +41,10 @@ from obscura.contract.results import (
 
 __all__ = [
     "DETECT_FACES",
+    "DETECT_LESIONS",
     "DETECT_PLATES",
     "REDACT",
+    "RESEARCH_ONLY",
     "STEP_TASKS",
     "VERIFY",
     "WHOLE",
@@ -48,6 +53,10 @@ __all__ = [
     "ImageInfo",
     "JobKind",
     "JobOptions",
+    "LesionCluster",
+    "LesionMark",
+    "LesionOptions",
+    "LesionPart",
     "MetadataPolicy",
     "ModelInfo",
     "ObjectClass",

@@ -26,6 +26,7 @@ class Queue(StrEnum):
     REDACTION = "redact"
     PHOTOS = "photos"
     VERIFICATION = "verify"
+    LESIONS = "detect.lesions"
 
     def lane(self, priority: Priority) -> str:
         """Return the name on the broker of this queue's lane for ``priority``."""
@@ -42,6 +43,7 @@ class Step(StrEnum):
     REVIEW_PLATES = "review_plates"
     WHOLE = "whole"
     VERIFY = "verify"
+    DETECT_LESIONS = "detect_lesions"
 
 
 Stages: TypeAlias = tuple[tuple[Step, ...], ...]
@@ -81,14 +83,14 @@ DETECT_PLATES = TaskSpec(
     "obscura.detect_plates", Queue.PLATES, frozenset({Step.DETECT_PLATES, Step.REVIEW_PLATES})
 )
 REDACT = TaskSpec("obscura.redact", Queue.REDACTION, frozenset({Step.REDACT}))
+DETECT_LESIONS = TaskSpec("obscura.detect_lesions", Queue.LESIONS, frozenset({Step.DETECT_LESIONS}))
 WHOLE = TaskSpec("obscura.whole", Queue.PHOTOS, frozenset({Step.WHOLE}), length=3)
 """A photo from its first look to its last in one worker: three stages, so three steps' time."""
 
 VERIFY = TaskSpec("obscura.verify", Queue.VERIFICATION, frozenset({Step.VERIFY}))
 
-STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType(
-    {step: spec for spec in (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE, VERIFY) for step in spec.steps}
-)
+_TASKS = (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE, VERIFY, DETECT_LESIONS)
+STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType({step: spec for spec in _TASKS for step in spec.steps})
 
 _FUSED: frozenset[Step] = DETECT_FACES.steps | DETECT_PLATES.steps | REDACT.steps
 

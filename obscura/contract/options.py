@@ -37,6 +37,7 @@ class JobKind(StrEnum):
     BLUR = "blur"
     REDACT = "redact"
     VERIFY = "verify"
+    LESIONS = "lesions"
 
 
 class RedactionStyle(StrEnum):
@@ -100,6 +101,16 @@ class UserBox(BaseModel):
         return self
 
 
+class LesionOptions(BaseModel):
+    """What a mammogram is asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pixel_mm: float | None = Field(None, ge=0.01, le=1.0, allow_inf_nan=False)
+    min_score: float = Field(0.5, ge=0.01, le=1.0, allow_inf_nan=False)
+    debug: bool = Field(False, description="draw a picture with the marks")
+
+
 class JobOptions(BaseModel):
     """Validated options of one job."""
 
@@ -120,6 +131,7 @@ class JobOptions(BaseModel):
     retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
     review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
+    lesions: LesionOptions = LesionOptions()
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
 
     def stages(self, kind: JobKind) -> Stages:
@@ -136,6 +148,8 @@ class JobOptions(BaseModel):
                 stages = ((Step.REDACT,),)
             case JobKind.VERIFY:
                 stages = ((Step.VERIFY,),)
+            case JobKind.LESIONS:
+                stages = ((Step.DETECT_LESIONS,),)
             case _:
                 assert_never(kind)
         return tuple(stage for stage in stages if stage)

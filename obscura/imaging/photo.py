@@ -200,6 +200,28 @@ def _is_lost(profile: bytes | None, mode: str, *, is_grey: bool) -> bool:
     return profile is not None and bool(fitting) and icc.usable(profile, fitting) is None
 
 
+def open_stored(data: bytes, header: PhotoHeader) -> tuple[Image.Image, int]:
+    """Return the loaded picture in its own mode and depth, and the EXIF orientation that it still needs.
+
+    Parameters
+    ----------
+    data
+        A file that has passed the gate.
+    header
+        What the gate said of it.
+
+    Raises
+    ------
+    PhotoError
+        If the decoder fails or is not installed.
+    """
+    block = embedded.exif_of(data, header.format)
+    decoders.require(header.format)
+    image = _guarded(lambda: _open(bytes(embedded.skeleton(data, header.format)), header))
+    _guarded(image.load)
+    return image, 1 if header.format is PhotoFormat.TIFF else _orientation(image, block, header.format)
+
+
 def _deep(
     data: bytes, header: PhotoHeader, seen: tuple[Pixels, Plane | None], orientation: int
 ) -> Deep | None:

@@ -19,6 +19,7 @@ WORKER_OF_QUEUE = {
     Queue.REDACTION: "redaction_service",
     Queue.PHOTOS: "photo_service",
     Queue.VERIFICATION: "photo_verification_service",
+    Queue.LESIONS: "lesion_detection_service",
 }
 FUSED = "docker-compose.fused.yml"
 SERVICES = (GATEWAY, *WORKER_OF_QUEUE.values())
@@ -30,6 +31,7 @@ ARROWS = {
     "redaction_service": {"obscura", "redaction_service"},
     "photo_service": {"obscura", "photo_service", "models"},
     "photo_verification_service": {"obscura", "photo_verification_service"},
+    "lesion_detection_service": {"obscura", "lesion_detection_service"},
 }
 LOCK_OF_SERVICE = {GATEWAY: "gateway.lock"} | dict.fromkeys(WORKER_OF_QUEUE.values(), "worker.lock")
 LOCKS = ("bootstrap", "gateway", "run", "test", "worker")

@@ -18,6 +18,7 @@ HEAVY = (
     "torch",
     "torchvision",
     "ultralytics",
+    "pydicom",
 )
 SHOW_LOADED = "import sys; {statement}; print(*(name for name in {names} if name in sys.modules))"
 WORKERS = (
@@ -25,6 +26,7 @@ WORKERS = (
     "photo_service",
     "photo_verification_service",
     "plate_detection_service",
+    "lesion_detection_service",
     "redaction_service",
 )
 # Stands in for an image: distributions that are not named in the first argument cannot be imported.

@@ -1,0 +1,62 @@
+"""Mammograms: the asynchronous door, and which detectors there are. Research use, not a medical device."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Form
+from pydantic import BaseModel
+
+from gateway_service.callers import CurrentCaller
+from gateway_service.routes.tasks import MULTIPART, PROBLEMS
+from gateway_service.schemas import LesionForm, LesionTaskCreated
+from obscura.contract import RESEARCH_ONLY, JobKind, JobOptions, LesionOptions
+
+PATH: Final = "/detect_lesions"
+router = APIRouter(tags=["mammograms"])
+
+
+class DetectorInfo(BaseModel):
+    """One detector of the object-masking dialect."""
+
+    name: str
+    path: str
+    method: str
+    modality: str
+    finds: str
+    formats: tuple[str, ...]
+    notice: str = RESEARCH_ONLY
+
+
+class Detectors(BaseModel):
+    """What can be asked for."""
+
+    detectors: tuple[DetectorInfo, ...]
+    notice: str = RESEARCH_ONLY
+
+
+CALCIFICATIONS: Final = DetectorInfo(
+    name="BreastCalcify",
+    path="/detection/BreastCalcify",
+    method="POST",
+    modality="mammography",
+    finds="calcifications",
+    formats=("DICOM", "PNG", "TIFF", "JPEG"),
+)
+
+
+@router.get("/detection")
+async def detectors() -> Detectors:
+    """List the detectors of the object-masking dialect."""
+    return Detectors(detectors=(CALCIFICATIONS,))
+
+
+@router.post(PATH, responses={**PROBLEMS})
+async def detect_lesions(
+    caller: CurrentCaller, form: Annotated[LesionForm, Form(media_type=MULTIPART)]
+) -> LesionTaskCreated:
+    """Find calcifications in a mammogram. Research use, not a medical device."""
+    given = form.model_dump(include={"pixel_mm", "min_score", "debug"}, exclude_none=True)
+    options = {"classes": (), "lesions": LesionOptions(**given)}
+    if form.priority is not None:
+        options["priority"] = form.priority
+    created = await caller.submit(JobKind.LESIONS, form.file, JobOptions.model_validate(options))
+    return LesionTaskCreated(task_id=created.task_id)

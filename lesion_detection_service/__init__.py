@@ -1,0 +1,1 @@
+"""Finds calcifications in mammograms: research use, not a medical device."""

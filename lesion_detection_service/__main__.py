@@ -1,0 +1,10 @@
+"""``python -m lesion_detection_service``: a worker of its own queue."""
+
+import sys
+
+from lesion_detection_service.handler import SERVICE
+from obscura.settings import Settings
+from obscura.worker import serve
+
+if __name__ == "__main__":
+    sys.exit(serve(Settings(), (SERVICE,)))

@@ -1,0 +1,80 @@
+"""Greyscale pictures at the depth they were stored in: 8 or 16 bit, never brought down to 8."""
+
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from obscura.errors import UndecodablePhotoError
+from obscura.imaging.budget import within
+from obscura.imaging.formats import PhotoHeader
+from obscura.imaging.gate import GateLimits, check
+from obscura.imaging.photo import open_stored
+from obscura.imaging.pixels import upright
+
+Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+"""``[height, width]``: grey values, larger is brighter."""
+
+_BYTE_BITS = 8
+_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+COLOUR_WARNING = "the picture has colours; their luminance was used"
+REDUCED_WARNING = "16-bit colours were reduced to 8 bits; send 16-bit greyscale"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GreyPicture:
+    """A decoded greyscale picture, upright.
+
+    Attributes
+    ----------
+    grey
+        ``[height, width]``, as deep as the file.
+    header
+        What the file's structure says.
+    warnings
+        What was lost in decoding, in words.
+    """
+
+    grey: Grey
+    header: PhotoHeader
+    warnings: tuple[str, ...] = ()
+
+
+def decode_grey(data: bytes, limits: GateLimits) -> GreyPicture:
+    """Check a file at the gate and decode its grey values; colours become luminance.
+
+    Raises
+    ------
+    PhotoError
+        As ``photo.decode`` does.
+    """
+    header = check(data, limits)
+    with within(limits.budget):
+        image, turn = open_stored(data, header)
+        warnings: tuple[str, ...] = ()
+        if image.mode in _DEEP:
+            grey = _finite(np.asarray(image))
+        else:
+            if image.mode not in ("L", "1", "LA"):
+                warnings = (REDUCED_WARNING,) if header.bits > _BYTE_BITS else (COLOUR_WARNING,)
+                image = image.convert("RGB")
+            grey = np.asarray(image.convert("L"))
+        return GreyPicture(cast("Grey", upright(grey, turn)), header, warnings)
+
+
+def _finite(values: NDArray[np.generic]) -> Grey:
+    """Return deep samples as they are, wide integers and floats as 32-bit floats.
+
+    Raises
+    ------
+    UndecodablePhotoError
+        If a sample is no number.
+    """
+    if values.dtype == np.uint16:
+        return np.asarray(values, np.uint16)
+    result = np.asarray(values, np.float32)
+    if not np.isfinite(result).all():
+        message = "the picture has samples that are no numbers"
+        raise UndecodablePhotoError(message)
+    return result

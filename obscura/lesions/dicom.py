@@ -1,0 +1,243 @@
+"""Reading DICOM: the only module that imports pydicom.
+
+Nothing of a data set but its pixels and a few technical numbers leaves ``read_dicom``: no name, no date, no
+id is put into a result, a message or a log.
+"""
+
+import io
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+import numpy as np
+import pydicom
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+
+from obscura.contract.lesions import PixelSource
+from obscura.errors import (
+    AnimatedPhotoError,
+    ObscuraError,
+    TooManyPixelsError,
+    TruncatedPhotoError,
+    UndecodablePhotoError,
+    UnsupportedFormatError,
+)
+from obscura.imaging.budget import within
+from obscura.imaging.gate import GateLimits
+from obscura.imaging.grey import Grey
+from obscura.lesions.mammogram import LEAST_PIXEL_MM, MOST_PIXEL_MM
+
+__all__ = ["DicomPicture", "dataset_of", "read_dicom"]
+
+T = TypeVar("T")
+# What pydicom says of odd values quotes them, and they may be a patient's.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+_SPACING_TAGS: Final[tuple[PixelSource, ...]] = ("ImagerPixelSpacing", "PixelSpacing")
+_NOT_SQUARE: Final = 0.01
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DicomPicture:
+    """The picture of a DICOM file.
+
+    Attributes
+    ----------
+    grey
+        ``[height, width]`` after the modality LUT, inverted where the file is MONOCHROME1. No VOI window is
+        applied: it is made for eyes and cuts values off.
+    pixel_mm, pixel_source
+        Side of a pixel and the attribute that says so; None where none does.
+    warnings
+        What may cost sensitivity, in words.
+    """
+
+    grey: Grey
+    pixel_mm: float | None
+    pixel_source: PixelSource | None
+    warnings: tuple[str, ...]
+
+
+def dataset_of(data: bytes) -> Any:  # noqa: ANN401 - the data set's class is pydicom's business
+    """Return the parsed data set of a DICOM file.
+
+    Raises
+    ------
+    UndecodablePhotoError
+        If it cannot be parsed.
+    """
+    return _quietly(lambda: pydicom.dcmread(io.BytesIO(data), force=True))
+
+
+def read_dicom(data: bytes, limits: GateLimits) -> DicomPicture:
+    """Decode the one picture of a DICOM file.
+
+    Parameters
+    ----------
+    data
+        All bytes of the file.
+    limits
+        Pixels and sides are held against it before anything is decoded.
+
+    Raises
+    ------
+    PhotoError
+        `AnimatedPhotoError` for several frames, `TooManyPixelsError`, `UnsupportedFormatError` for what holds
+        no greyscale picture and for transfer syntaxes whose decoder is not installed, `TruncatedPhotoError`,
+        `UndecodablePhotoError` for anything else that is wrong.
+    """
+    dataset = dataset_of(data)
+    _quietly(lambda: _check(dataset, limits))
+    with within(limits.budget):
+        stored = _quietly(lambda: pixel_array(dataset))
+        grey = _quietly(lambda: _grey(dataset, stored))
+    pixel_mm, source, is_square = _quietly(lambda: _spacing(dataset))
+    notes = _quietly(lambda: _warnings(dataset))
+    if not is_square:
+        notes = (*notes, "the pixels are not square; their mean side was used")
+    return DicomPicture(grey, pixel_mm, source, notes)
+
+
+def _quietly(work: Callable[[], T]) -> T:
+    """Return what ``work`` returns; whatever pydicom warns of or raises is turned into words of ours."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return work()
+    except (ObscuraError, MemoryError):
+        raise
+    except EOFError:
+        message = "the file ends before its picture does"
+        raise TruncatedPhotoError(message) from None
+    except Exception as error:  # noqa: BLE001 - on hostile bytes pydicom and its plugins raise almost anything
+        kind = TruncatedPhotoError if "length" in str(error) and "pixel data" in str(error) else None
+        message = "the file ends before its picture does" if kind else "the DICOM file cannot be decoded"
+        # Not "from error": its text may quote the file.
+        raise (kind or UndecodablePhotoError)(message) from None
+
+
+def _check(dataset: Any, limits: GateLimits) -> None:  # noqa: ANN401 - see dataset_of
+    if "PixelData" not in dataset:
+        message = "the DICOM file holds no picture"
+        raise UnsupportedFormatError(message)
+    rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    if rows < 1 or columns < 1:
+        message = "the picture has no width or no height"
+        raise UndecodablePhotoError(message)
+    if max(rows, columns) > limits.max_side or rows * columns > limits.max_pixels:
+        message = (
+            f"the picture has {columns} x {rows} pixels; at most {limits.max_pixels} pixels and a side of "
+            f"{limits.max_side} are accepted"
+        )
+        raise TooManyPixelsError(message)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames != 1:
+        message = f"the file has {frames} frames; send one picture (no tomosynthesis)"
+        raise AnimatedPhotoError(message)
+    if int(dataset.get("SamplesPerPixel", 1)) != 1 or _photometric(dataset) not in _MONOCHROME:
+        message = "the DICOM picture is not greyscale (MONOCHROME1 or MONOCHROME2)"
+        raise UnsupportedFormatError(message)
+    _check_syntax(dataset)
+
+
+_MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
+
+
+def _photometric(dataset: Any) -> str:  # noqa: ANN401 - see dataset_of
+    return str(dataset.get("PhotometricInterpretation", "MONOCHROME2")).strip()
+
+
+def _check_syntax(dataset: Any) -> None:  # noqa: ANN401 - see dataset_of
+    meta = getattr(dataset, "file_meta", None)
+    syntax = None if meta is None else meta.get("TransferSyntaxUID")
+    if syntax is None:
+        # A bare data set: how it was parsed is how it is stored.
+        implicit, little = dataset.original_encoding
+        dataset.file_meta = meta or pydicom.dataset.FileMetaDataset()
+        kind = "ImplicitVRLittleEndian" if implicit else "ExplicitVRLittleEndian"
+        dataset.file_meta.TransferSyntaxUID = getattr(pydicom.uid, kind if little else "ExplicitVRBigEndian")
+        return
+    if not syntax.is_compressed:
+        return
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        # The dictionary's name of the syntax, never the file's own text.
+        name = "unknown" if syntax.name == str(syntax) else syntax.name
+        message = f"pictures of the transfer syntax {name} cannot be decoded here"
+        raise UnsupportedFormatError(message)
+
+
+def _grey(dataset: Any, stored: Any) -> Grey:  # noqa: ANN401 - see dataset_of
+    """Return brightness: stored values through the modality LUT, turned over where low means bright."""
+    if stored.ndim != 2:  # noqa: PLR2004 - rows and columns
+        message = "the DICOM picture is not one plane of grey values"
+        raise UndecodablePhotoError(message)
+    is_padding = _padding(dataset, stored)
+    values = _modality(dataset, stored)
+    if _photometric(dataset) == "MONOCHROME1":
+        values = _inverted(values)
+    if is_padding.any():
+        values = values.copy()
+        values[is_padding] = values[~is_padding].min() if not is_padding.all() else values.min()
+    return values
+
+
+def _inverted(values: Grey) -> Grey:
+    """Return the values turned over within the range that they take."""
+    top, bottom = values.max(), values.min()
+    return cast("Grey", top - (values - bottom))
+
+
+def _modality(dataset: Any, stored: Any) -> Grey:  # noqa: ANN401 - see dataset_of
+    has_table = "ModalityLUTSequence" in dataset
+    slope = float(dataset.get("RescaleSlope", 1) or 1)
+    if has_table:
+        return np.asarray(apply_modality_lut(stored, dataset), np.float32)
+    if slope == 1.0 and stored.dtype in (np.uint8, np.uint16):
+        # An offset alone changes nothing that the detector looks at.
+        return cast("Grey", stored)
+    return np.asarray(stored, np.float32) * np.float32(slope)
+
+
+def _padding(dataset: Any, stored: Any) -> Any:  # noqa: ANN401 - see dataset_of
+    """Return where the values stand for no measurement."""
+    first = dataset.get("PixelPaddingValue")
+    if first is None:
+        return np.zeros(1, bool)
+    first = int(first)
+    last = int(dataset.get("PixelPaddingRangeLimit", first) or first)
+    low, high = min(first, last), max(first, last)
+    return (stored >= low) & (stored <= high)
+
+
+def _spacing(dataset: Any) -> tuple[float | None, PixelSource | None, bool]:  # noqa: ANN401 - see dataset_of
+    for tag in _SPACING_TAGS:
+        try:
+            down, across = (float(value) for value in dataset.get(tag))
+        except (TypeError, ValueError):
+            continue
+        if all(LEAST_PIXEL_MM <= side <= MOST_PIXEL_MM for side in (down, across)):
+            return (down + across) / 2, tag, abs(down - across) <= _NOT_SQUARE * down
+    return None, None, True
+
+
+def _warnings(dataset: Any) -> tuple[str, ...]:  # noqa: ANN401 - see dataset_of
+    """Return what a reader of the result should know of the file; no value of it is quoted."""
+    notes = []
+    if str(dataset.get("Modality", "")) != "MG":
+        notes.append("the DICOM file is not marked as a mammogram (Modality MG)")
+    if str(dataset.get("PresentationIntentType", "")) == "FOR PROCESSING":
+        notes.append("raw detector data (FOR PROCESSING); pictures for presentation were measured")
+    if str(dataset.get("LossyImageCompression", "")) == "01":
+        notes.append("lossy compression costs sensitivity")
+    if str(dataset.get("BurnedInAnnotation", "")) == "YES":
+        notes.append("the picture is marked as having text burnt into its pixels")
+    return tuple(notes)

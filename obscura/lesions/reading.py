@@ -1,0 +1,50 @@
+"""From a file of any accepted format to a mammogram."""
+
+from typing import Final
+
+from obscura.imaging.formats import PhotoFormat
+from obscura.imaging.gate import GateLimits
+from obscura.imaging.grey import decode_grey
+from obscura.imaging.medical import check_medical, is_dicom
+from obscura.lesions.dicom import read_dicom
+from obscura.lesions.mammogram import Mammogram, guess_pixel_mm
+
+__all__ = ["open_mammogram"]
+
+JPEG_WARNING: Final = "JPEG costs sensitivity; send DICOM, or 16-bit PNG or TIFF"
+GUESS_WARNING: Final = "the size of a pixel is guessed from the size of the picture; send pixel_mm"
+
+
+def open_mammogram(data: bytes, limits: GateLimits, pixel_mm: float | None = None) -> Mammogram:
+    """Check a file at the medical gate and decode it at full depth.
+
+    Parameters
+    ----------
+    data
+        All bytes of the file.
+    limits
+        What is allowed: the medical profile.
+    pixel_mm
+        Side of a pixel, for files that do not tell it.
+
+    Raises
+    ------
+    PhotoError
+        As ``check_medical`` and the decoders do.
+    """
+    check_medical(data, limits)
+    notes: tuple[str, ...]
+    if is_dicom(data):
+        picture = read_dicom(data, limits)
+        grey, kind, notes = picture.grey, "DICOM", picture.warnings
+        if picture.pixel_mm is not None and picture.pixel_source is not None:
+            return Mammogram(grey, kind, picture.pixel_mm, picture.pixel_source, notes)
+    else:
+        decoded = decode_grey(data, limits)
+        grey, kind, notes = decoded.grey, decoded.header.format.name, decoded.warnings
+        if decoded.header.format is PhotoFormat.JPEG:
+            notes = (JPEG_WARNING, *notes)
+    if pixel_mm is not None:
+        return Mammogram(grey, kind, pixel_mm, "request", notes)
+    height, width = grey.shape
+    return Mammogram(grey, kind, guess_pixel_mm(width, height), "guess", (*notes, GUESS_WARNING))

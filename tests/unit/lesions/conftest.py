@@ -1,0 +1,20 @@
+"""What tests of the lesion detector share."""
+
+import pytest
+
+from obscura.imaging.gate import GateLimits
+from obscura.limits import medical_limits
+from obscura.settings import Settings
+from tests.mammograms import Phantom, phantom
+
+
+@pytest.fixture(scope="session")
+def limits() -> GateLimits:
+    """The medical profile of the gate."""
+    return medical_limits(Settings())
+
+
+@pytest.fixture(scope="session")
+def made() -> Phantom:
+    """One phantom for all tests."""
+    return phantom()
