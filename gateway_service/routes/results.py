@@ -22,24 +22,24 @@ log = structlog.get_logger(__name__)
 TaskId = Annotated[str, Path(max_length=200, description="the id that a POST returned")]
 
 
+Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end of the task")]
+
+
 @router.get("/{task_id}", response_model_exclude_none=True)
-async def task_result(
-    gateway: CurrentGateway,
-    task_id: TaskId,
-    wait: Annotated[
-        float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end of the task")
-    ] = 0.0,
-) -> TaskResult:
+async def task_result(gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0) -> TaskResult:
     """Say where a task stands, with its result once there is one."""
     return await answer(gateway, await gateway.events.wait_for_end(task_id, wait))
 
 
 @router.get("/{task_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}})
 async def task_picture(
-    gateway: CurrentGateway, task_id: TaskId, if_none_match: Annotated[str, Header()] = ""
+    gateway: CurrentGateway,
+    task_id: TaskId,
+    wait: Wait = 0.0,
+    if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
-    """Return the redacted picture as bytes."""
-    row = await gateway.ledger.read(task_id)
+    """Return the redacted picture as bytes, once it is there."""
+    row = await gateway.events.wait_for_end(task_id, wait)
     return await picture_response(gateway, row, if_none_match)
 
 

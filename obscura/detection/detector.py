@@ -114,7 +114,11 @@ class Detector:
     def warm_up(self) -> None:
         """Run the model once on nothing, so that the first photo does not pay for its preparation."""
         side = self.card.input_size
-        self._session.run(np.zeros((1, 3, side, side), dtype=np.float32))
+        self._session.run([np.zeros((side, side, 3), dtype=np.uint8)])
+
+    def passes(self, size: Size, quality: Quality) -> tuple[Pass, ...]:
+        """Return the runs of the network that a photo of ``size`` takes, a panorama with its wrapped part."""
+        return plan_passes(size, quality, self._sight)
 
     def close(self) -> None:
         """Give the engine's memory back; the detector cannot be used afterwards."""
@@ -151,7 +155,7 @@ class Detector:
         options = options or DetectionOptions()
         size = Size(pixels.shape[1], pixels.shape[0])
         view = _view(pixels, size, options)
-        passes = plan_passes(view.size, options.quality, self._sight)
+        passes = self.passes(view.size, options.quality)
         seen = {item: known[item] for item in passes if item in known}
         seen.update(self._outputs(view.pixels, [item for item in passes if item not in seen]))
         found = self._merged({item: seen[item] for item in passes}, options, view.period)
@@ -180,10 +184,8 @@ class Detector:
             for start in range(0, len(same), self._session.batch_size):
                 chunk = same[start : start + self._session.batch_size]
                 inputs = [_input(pixels, item) for item in chunk]
-                batch = (
-                    np.concatenate([box.tensor for box in inputs]) if len(inputs) > 1 else inputs[0].tensor
-                )
-                for item, box, output in zip(chunk, inputs, self._session.run(batch), strict=True):
+                outputs = self._session.run([box.pixels for box in inputs])
+                for item, box, output in zip(chunk, inputs, outputs, strict=True):
                     yield item, Seen(output, box.placing)
 
     def _read(self, item: Pass, seen: Seen, rule: tuple[int, float], *, wrapped: bool) -> Candidates:
@@ -237,7 +239,7 @@ def _input(pixels: Pixels, item: Pass) -> Letterbox:
     frame = letterbox(pixels[region.top : region.bottom, region.left : region.right], item.long_side)
     if not item.mirrored:
         return frame
-    return Letterbox(np.ascontiguousarray(frame.tensor[..., ::-1]), frame.placing)
+    return Letterbox(np.ascontiguousarray(frame.pixels[:, ::-1]), frame.placing)
 
 
 def _touches(boxes_in_region: Floats, item: Pass, scale: float, *, wrapped: bool) -> Mask:

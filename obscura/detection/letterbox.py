@@ -60,9 +60,9 @@ class Placing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """A picture as the network takes it: float32 ``[1, 3, height, width]``, RGB in 0..1, with its place."""
+    """A picture as the network takes it: ``uint8[height, width, 3]``, RGB, with its place in it."""
 
-    tensor: Floats
+    pixels: Pixels
     placing: Placing
 
 
@@ -84,17 +84,13 @@ def letterbox(pixels: Pixels, long_side: int) -> Letterbox:
     scaled, scale = _resize(pixels, target)
     whole = input_size(target)
     pad = Offset((whole.width - target.width) // 2, (whole.height - target.height) // 2)
-    padded = cv2.copyMakeBorder(
-        scaled,
-        pad.top,
-        whole.height - target.height - pad.top,
-        pad.left,
-        whole.width - target.width - pad.left,
-        cv2.BORDER_CONSTANT,
-        value=(GREY, GREY, GREY),
-    )
-    tensor = np.asarray(cv2.dnn.blobFromImage(padded, 1.0 / 255.0), dtype=np.float32)
-    return Letterbox(tensor, Placing(scale, pad, whole.width))
+    rest = Offset(whole.width - target.width - pad.left, whole.height - target.height - pad.top)
+    if any((*pad, *rest)):
+        edges = (pad.top, rest.top, pad.left, rest.left)
+        scaled = np.asarray(
+            cv2.copyMakeBorder(scaled, *edges, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY)), dtype=np.uint8
+        )
+    return Letterbox(scaled, Placing(scale, pad, whole.width))
 
 
 def _resize(pixels: Pixels, target: Size) -> tuple[Pixels, Scale]:

@@ -62,7 +62,7 @@ class ClassifierTagger:
     def _scores(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return one score per label."""
         try:
-            output = self._session.run(prepared(pixels, self._shape)).ravel()
+            output = self._session.run_tensor(prepared(pixels, self._shape)).ravel()
         except Exception as error:
             # onnxruntime raises classes of its own that share no base but Exception.
             message = f"the classifier cannot be run: {error}"

@@ -190,6 +190,18 @@ def test_other_formats_come_back_as_they_went(
     assert picture_in(work(client, "/blur_faces", photo, {"output": "jpeg"})).format == "JPEG"
 
 
+def test_the_picture_is_waited_for(client: httpx.Client, portrait: Path) -> None:
+    """One call waits for the end and brings the picture; without waiting there is none yet."""
+    photo = photos.encoded(photos.group(6, 4), quality=90)
+    tasks = [client.post("/blur", files={"file": photo}).json()["task_id"] for _ in range(3)]
+    assert client.get(f"/task_result/{tasks[-1]}/image").status_code == 404
+    for task in tasks:
+        answer = client.get(f"/task_result/{task}/image", params={"wait": 30})
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert base64.b64encode(answer.content).decode() == finished(client, task)["result"]
+    assert client.get(f"/task_result/{tasks[0]}/image", params={"wait": 31}).status_code == 422
+
+
 def test_the_picture_is_served_as_bytes(client: httpx.Client, portrait: Path) -> None:
     """Content type, name of ours, ETag and ranges; the same bytes as in base64."""
     task = client.post("/blur_faces", files={"file": ("../../evil.jpg", portrait.read_bytes())}).json()[

@@ -1,8 +1,9 @@
 """What a running model looks like, whichever engine runs it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from obscura.detection.arrays import Floats
+from obscura.detection.arrays import Floats, Pixels
 
 __all__ = ["Session"]
 
@@ -25,10 +26,12 @@ class Session(Protocol):
         """How many pictures at once are worth it: 1 on CPUs, which gain nothing by more."""
         ...
 
-    def run(self, batch: Floats) -> Floats:
-        """Return the raw output ``[b, 4 + classes, anchors]`` for a batch ``[b, 3, height, width]``.
+    def run(self, batch: Sequence[Pixels]) -> Floats:
+        """Return the raw output ``[b, 4 + classes, anchors]`` for pictures ``uint8[height, width, 3]``, RGB.
 
-        The batch is RGB in 0..1; height and width are multiples of 32 and may differ from call to call.
+        All pictures of a batch have one size, whose sides are multiples of 32; it may differ from call to
+        call. Bytes go in, not fractions: they are a quarter of the memory, and the engine turns them into
+        its own numbers and order where that costs nothing, on a GPU behind the bus.
         """
         ...
 

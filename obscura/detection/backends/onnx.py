@@ -1,11 +1,12 @@
 """onnxruntime on the CPU: the engine that is always there. No other module imports onnxruntime."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from obscura.detection.arrays import Floats
+from obscura.detection.arrays import Floats, Pixels
 from obscura.errors import BackendUnavailableError
 
 __all__ = ["OnnxSession", "open_onnx"]
@@ -23,16 +24,30 @@ class OnnxSession:
         self._input = session.get_inputs()[0].name
         self.input_shape: tuple[int | str | None, ...] = tuple(session.get_inputs()[0].shape)
 
-    def run(self, batch: Floats) -> Floats:
-        """Return the first output for ``batch``."""
+    def run(self, batch: Sequence[Pixels]) -> Floats:
+        """See `Session.run`."""
+        return self.run_tensor(_tensor(batch))
+
+    def run_tensor(self, tensor: Floats) -> Floats:
+        """Return the first output for an input of the model's own numbers and order."""
         if self._session is None:
             message = "this session is closed"
             raise BackendUnavailableError(message)
-        return np.asarray(self._session.run(None, {self._input: batch})[0], dtype=np.float32)
+        return np.asarray(self._session.run(None, {self._input: tensor})[0], dtype=np.float32)
 
     def close(self) -> None:
         """Free the model."""
         self._session = None
+
+
+def _tensor(batch: Sequence[Pixels]) -> Floats:
+    """Return pictures as float32 ``[b, 3, height, width]`` in 0..1."""
+    height, width = batch[0].shape[:2]
+    tensor = np.empty((len(batch), 3, height, width), dtype=np.float32)
+    for index, picture in enumerate(batch):
+        for channel in range(3):
+            np.multiply(picture[..., channel], np.float32(1 / 255), out=tensor[index, channel])
+    return tensor
 
 
 def open_onnx(path: Path, threads: int) -> OnnxSession:

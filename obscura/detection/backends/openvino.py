@@ -1,12 +1,13 @@
 """OpenVINO on the CPU: the fastest engine without a GPU. No other module imports openvino."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from obscura.detection.arrays import Floats
+from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.base import Session
 from obscura.errors import BackendUnavailableError
 
@@ -26,11 +27,12 @@ class _OpenVinoSession:
         self.name = "openvino" if precision == "f32" else f"openvino-{precision}"
         self._request = request
 
-    def run(self, batch: Floats) -> Floats:
+    def run(self, batch: Sequence[Pixels]) -> Floats:
         if self._request is None:
             message = "this session is closed"
             raise BackendUnavailableError(message)
-        self._request.infer([batch], share_inputs=True)
+        tensor = batch[0][None] if len(batch) == 1 else np.stack(batch)
+        self._request.infer([tensor], share_inputs=True)
         # A copy: the engine writes its next output to the same memory.
         return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
 
@@ -59,7 +61,7 @@ def open_openvino(path: Path, threads: int, *, exact: bool) -> Session:
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = "bf16" if has_bf16 and not exact else "f32"
         model = core.compile_model(
-            str(path),
+            _taking_bytes(openvino, core.read_model(str(path))),
             "CPU",
             {
                 "PERFORMANCE_HINT": "LATENCY",
@@ -75,6 +77,15 @@ def open_openvino(path: Path, threads: int, *, exact: bool) -> Session:
         message = f"openvino cannot load {path.name}: {error}"
         raise BackendUnavailableError(message) from error
     return _OpenVinoSession(request, precision)
+
+
+def _taking_bytes(openvino: Any, model: Any) -> Any:  # noqa: ANN401 - openvino publishes no types
+    """Return a model that takes ``uint8[b, height, width, 3]`` and turns it into its own input by itself."""
+    steps = openvino.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+    return steps.build()
 
 
 def _keep_telemetry_out() -> None:

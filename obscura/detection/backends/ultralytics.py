@@ -4,13 +4,14 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from obscura.detection.arrays import Floats
+from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.base import Session
 from obscura.errors import BackendUnavailableError
 
@@ -26,14 +27,15 @@ class _TorchSession:
         self.batch_size = 1 if device == "cpu" else GPU_BATCH
         self._torch, self._network, self._half = torch, network, half
 
-    def run(self, batch: Floats) -> Floats:
+    def run(self, batch: Sequence[Pixels]) -> Floats:
         if self._network is None:
             message = "this session is closed"
             raise BackendUnavailableError(message)
         torch = self._torch
         with torch.inference_mode():
-            tensor = torch.from_numpy(batch).to(self.device)
-            output = self._network(tensor.half() if self._half else tensor)
+            pictures = torch.from_numpy(np.stack(batch)).to(self.device).permute(0, 3, 1, 2)
+            tensor = (pictures.half() if self._half else pictures.float()) / 255
+            output = self._network(tensor.contiguous())
             raw = output[0] if isinstance(output, (tuple, list)) else output
             return np.asarray(raw.float().cpu().numpy(), dtype=np.float32)
 

@@ -13,6 +13,8 @@ from obscura.detection.manifest import ModelCard
 from obscura.detection.tiling import Quality
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from obscura.detection.arrays import Floats, Pixels
 
 CARD = ModelCard("white-test", "white", "1", "none", 640, 0.25, 0.5, {})
@@ -28,12 +30,12 @@ class WhiteSquares:
         self.batch_size = batch_size
         self.shapes: list[tuple[int, ...]] = []
 
-    def run(self, batch: Floats) -> Floats:
+    def run(self, batch: Sequence[Pixels]) -> Floats:
         """Return ``[b, 5, n]`` for the white areas of each picture."""
-        self.shapes.append(batch.shape)
+        self.shapes.append((len(batch), *batch[0].shape))
         output = np.zeros((len(batch), 5, 50), np.float32)
         for row, picture in zip(output, batch, strict=True):
-            white = (picture[0] > 0.6).astype(np.uint8)
+            white = (picture[..., 0] > 153).astype(np.uint8)
             areas = cv2.connectedComponentsWithStats(white)[2][1:]
             for column, (left, top, width, height, _) in enumerate(areas.tolist()):
                 row[:, column] = [left + width / 2, top + height / 2, width, height, 0.9]

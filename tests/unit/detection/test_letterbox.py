@@ -25,11 +25,11 @@ from obscura.detection.letterbox import GREY, letterbox
 def test_input_is_the_smallest_grid_rectangle(
     height: int, width: int, long_side: int, shape: tuple[int, int]
 ) -> None:
-    """The tensor is float32 NCHW in 0..1, no larger than the picture's shape on the grid asks for."""
+    """The input is no larger than the picture's shape on the grid asks for."""
     framed = letterbox(np.full((height, width, 3), 255, np.uint8), long_side)
-    assert framed.tensor.shape == (1, 3, *shape)
-    assert framed.tensor.dtype == np.float32
-    assert framed.tensor.max() == pytest.approx(1.0)
+    assert framed.pixels.shape == (*shape, 3)
+    assert framed.pixels.dtype == np.uint8
+    assert framed.pixels.max() == 255
 
 
 def test_channels_stay_rgb_and_the_padding_is_grey() -> None:
@@ -38,8 +38,8 @@ def test_channels_stay_rgb_and_the_padding_is_grey() -> None:
     red[..., 0] = 255
     framed = letterbox(red, 64)
     assert framed.placing.pad.top == 6
-    assert np.allclose(framed.tensor[0, :, 16, 32], [1.0, 0.0, 0.0])
-    assert np.allclose(framed.tensor[0, :, 0, 0], GREY / 255.0)
+    assert framed.pixels[16, 32].tolist() == [255, 0, 0]
+    assert framed.pixels[0, 0].tolist() == [GREY] * 3
 
 
 def test_the_picture_is_not_changed() -> None:
@@ -52,13 +52,13 @@ def test_the_picture_is_not_changed() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(1501, 2003), (999, 1999), (480, 640), (240, 320)])
 def test_a_mark_lands_where_the_frame_says(height: int, width: int) -> None:
-    """A white square is found in the tensor at its place times scale plus pad, also after halving."""
+    """A white square is found in the input at its place times scale plus pad, also after halving."""
     pixels = np.zeros((height, width, 3), np.uint8)
     top, left, side = height // 2, 2 * width // 3, height // 10
     pixels[top : top + side, left : left + side] = 255
     framed = letterbox(pixels, 320)
-    # The padding is grey, 0.45: only the square is brighter than 0.5.
-    rows, columns = np.nonzero(framed.tensor[0, 0] > 0.5)
+    # The padding is grey, 114: only the square is brighter than 128.
+    rows, columns = np.nonzero(framed.pixels[..., 0] > 128)
     seen = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
     expected = framed.placing.to_input_frame(np.array([[left, top, left + side, top + side]], np.float32))
     assert np.abs(seen - expected).max() <= 1.0
@@ -68,9 +68,9 @@ def test_thin_detail_survives_a_large_reduction() -> None:
     """Dark lines one pixel wide, six apart, become an even grey: nothing falls between the samples."""
     pixels = np.full((1600, 1600, 3), 255, np.uint8)
     pixels[:, ::6] = 0
-    tensor = letterbox(pixels, 160).tensor
-    assert tensor.min() > 0.7
-    assert tensor.max() < 0.95
+    reduced = letterbox(pixels, 160).pixels
+    assert reduced.min() > 180
+    assert reduced.max() < 240
 
 
 @settings(max_examples=40, deadline=None)

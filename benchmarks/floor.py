@@ -1,0 +1,129 @@
+"""The floor: what has to be done for a photo, in one process, with nothing around it.
+
+Decoding (libjpeg-turbo into an array), a letterbox and one run of each network per pass that the quality asks
+for, reading its output, and the lossless splice; with the second look also decoding the finished file and
+running the networks once more over the passes in which pixels changed. There is no gate, no metadata, no
+report, no manifest, no check of the picture, no storage, no queue and no HTTP in it.
+
+``python -m benchmarks.floor`` reads photos' paths from its arguments and prints a line of JSON per round; the
+benchmarks start it as a process, one or two side by side.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import simplejpeg  # type: ignore[import-untyped, unused-ignore]  # publishes no types for some versions
+
+from obscura.anonymisation import Target
+from obscura.contract import ObjectClass, Quality
+from obscura.detection.arrays import Pixels
+from obscura.detection.decode import decode
+from obscura.detection.detector import Detector
+from obscura.detection.engines import EngineOptions, open_session
+from obscura.detection.letterbox import letterbox
+from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
+from obscura.detection.memory import Changes
+from obscura.detection.suppression import suppress
+from obscura.geometry import Box, Size
+from obscura.jpeg.splice import splice
+from obscura.redaction.policy import RedactionPolicy, regions_for
+from obscura.reviewing import REVIEW_SHARE
+
+if TYPE_CHECKING:
+    from obscura.detection.backends.base import Session
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be done: classes, quality, whether with the second look."""
+
+    classes: tuple[ObjectClass, ...] = tuple(ObjectClass)
+    quality: Quality = Quality.BALANCED
+    review: bool = True
+
+    def arguments(self) -> list[str]:
+        """Return the command line of a floor that does it."""
+        return [*(item.value for item in self.classes), "--quality", self.quality.value, *self._review()]
+
+    def _review(self) -> list[str]:
+        return ["--review"] if self.review else []
+
+
+class Floor:
+    """Networks, loaded and warm, with one thread each."""
+
+    def __init__(self, asked: Asked) -> None:
+        cv2.setNumThreads(1)
+        folder = default_models_dir()
+        cards = load_manifest(folder / "manifest.toml")
+        self._asked = asked
+        self._networks: dict[ObjectClass, tuple[Detector, Session]] = {}
+        for name in asked.classes:
+            card = card_for_class(cards, name.value)
+            session = open_session(folder, card, EngineOptions(threads=1))
+            self._networks[name] = (Detector(card, session), session)
+
+    def work(self, data: bytes) -> bytes:
+        """Return the finished file of a JPEG."""
+        pixels = simplejpeg.decode_jpeg(data)
+        found = self._look(pixels, 1.0)
+        targets = [Target(name.value, box) for name, boxes in found.items() for box in boxes]
+        finished = splice(data, regions_for(targets, RedactionPolicy())).data
+        if self._asked.review:
+            shown = simplejpeg.decode_jpeg(finished)
+            self._look(shown, REVIEW_SHARE, Changes.between(pixels, shown))
+        return finished
+
+    def _look(
+        self, pixels: Pixels, share: float, changes: Changes | None = None
+    ) -> dict[ObjectClass, list[Box]]:
+        found: dict[ObjectClass, list[Box]] = {}
+        size = Size(pixels.shape[1], pixels.shape[0])
+        for name, (detector, session) in self._networks.items():
+            card = detector.card
+            found[name] = []
+            for item in detector.passes(size, self._asked.quality):
+                region = item.region
+                if changes is not None and not changes.touch(region):
+                    continue
+                part = pixels[region.top : region.bottom, region.left : region.right]
+                frame = letterbox(part, item.long_side)
+                raw = decode(session.run([frame.pixels])[0], card.min_confidence * share)
+                kept = raw.boxes[suppress(raw.boxes, raw.scores, card.max_overlap)]
+                boxes = frame.placing.to_image_frame(kept).tolist()
+                found[name] += [Box(*corners).shift(region.left, region.top) for corners in boxes]
+        return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Work on photos once to be warm; then once more for every line that comes in."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.floor", description=__doc__)
+    parser.add_argument("classes", nargs="+", type=ObjectClass)
+    parser.add_argument("--photos", nargs="+", type=Path, required=True)
+    parser.add_argument("--quality", type=Quality, default=Quality.BALANCED)
+    parser.add_argument("--review", action="store_true")
+    chosen = parser.parse_args(arguments)
+    floor = Floor(Asked(tuple(chosen.classes), chosen.quality, chosen.review))
+    photos = [path.read_bytes() for path in chosen.photos]
+    for photo in photos:
+        floor.work(photo)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        count = int(line)
+        cpu, wall = time.process_time(), time.perf_counter()
+        for number in range(count):
+            floor.work(photos[number % len(photos)])
+        spent = (time.process_time() - cpu, time.perf_counter() - wall)
+        print(json.dumps({"cpu_ms": spent[0] * 1000 / count, "wall_s": spent[1]}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
