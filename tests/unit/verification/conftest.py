@@ -1,27 +1,17 @@
 """Databases of both kinds, empty and with tables."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
 
 from obscura.settings import Settings
 from photo_verification_service.database import Database
-from tests.databases import PostgresServer, find_postgres
 
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """Start a PostgreSQL server of these tests' own, where one is installed."""
-    programs = find_postgres()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed (initdb, pg_ctl)")
-    server = PostgresServer(programs, tmp_path_factory.mktemp("pg"))
-    server.start()
-    yield server
-    server.stop()
+if TYPE_CHECKING:
+    from tests.databases import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
