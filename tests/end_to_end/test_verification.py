@@ -2,7 +2,10 @@
 
 import base64
 import json
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -18,6 +21,7 @@ from typer.testing import CliRunner
 from obscura.cli.challenges import app as administration
 from obscura.errors import RemoteRefusalError
 from tests import photos
+from tests.system import ROOT
 from tests.verification import (
     Verification,
     animated,
@@ -564,3 +568,27 @@ def test_a_challenge_that_is_never_open_is_refused(parts: Verification, challeng
     answer = parts.post("/admin/challenges", challenge)
     assert answer.status_code == 422
     assert answer.json()["error"]["code"] in {"missing_field", "invalid_option"}
+
+
+@pytest.mark.parametrize("language", ["py", "mjs"])
+def test_the_clients_in_examples_work(parts: Verification, language: str, tmp_path: Path) -> None:
+    """Both dialects, in the bodies that axios and fetch make: the same thing, another thing, no photo."""
+    program = sys.executable if language == "py" else shutil.which("node")
+    if program is None:
+        pytest.skip("node is not installed")
+    for name, data in (
+        ("std", standard()),
+        ("same", taken_again()),
+        ("other", something_else()),
+        ("bad", b"x"),
+    ):
+        (tmp_path / name).write_bytes(data)
+    parts.open_participation(900 + len(language))
+    for second, expected in (("same", 0), ("other", 1)):
+        for dialect, whose in (("one", ()), ("two", (str(900 + len(language)),))):
+            script = ROOT / "examples" / "verification" / f"dialect_{dialect}.{language}"
+            words = [program, str(script), *whose, str(tmp_path / "std"), str(tmp_path / second), parts.url]
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            assert done.returncode == expected, done.stdout + done.stderr
+    words = [program, str(script), *whose, str(tmp_path / "bad"), str(tmp_path / "same"), parts.url]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 2
