@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC
 
+import structlog
+
 from obscura.contract.verification import (
     CheckStandard,
     CompareWith,
@@ -14,6 +16,7 @@ from obscura.contract.verification import (
     RegisterStandard,
     VerificationAnswer,
 )
+from obscura.errors import TaggerError
 from obscura.imaging.photo import Photo
 from obscura.imaging.pixels import Pixels
 from obscura.matching import (
@@ -40,6 +43,8 @@ __all__ = [
     "post_feature",
     "register_standard",
 ]
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -184,9 +189,12 @@ def _feed(case: Case, participation_id: int, content: str) -> FeedEntry:
     return FeedEntry(participation_id, case.moment.astimezone(UTC), content)
 
 
-def _shows(_kit: Kit, _pixels: Pixels, _keyword: str) -> bool:
-    # There is no tagger yet, which is the fault that the contract knows.
-    raise RefusedError(Outcome.TAGGER_FAILED)
+def _shows(kit: Kit, pixels: Pixels, keyword: str) -> bool:
+    try:
+        return kit.words.shown(pixels, keyword)
+    except TaggerError as error:
+        log.warning("tagger_failed", code=error.code)
+        raise RefusedError(Outcome.TAGGER_FAILED) from error
 
 
 async def match_tag(kit: Kit, case: Case, ask: MatchTag) -> Done:

@@ -14,6 +14,7 @@ from obscura.storage import Storage
 from photo_verification_service.album import Album
 from photo_verification_service.database import Administration, Records
 from photo_verification_service.looking import Standards
+from photo_verification_service.words import Words
 
 __all__ = ["Case", "Kit", "RefusedError", "standard_key"]
 
@@ -41,6 +42,7 @@ class Kit:
     administration: Administration
     album: Album
     standards: Standards
+    words: Words
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,18 @@ from photo_verification_service.asks import Done
 from photo_verification_service.cases import Case, Kit, RefusedError
 from photo_verification_service.database import Administration, Database, Records
 from photo_verification_service.looking import Standards
+from photo_verification_service.words import Words
 
 __all__ = ["SERVICE", "make_kit"]
 
 SWEEP_S = 60.0
 TOKEN_LENGTH = 8
 log = structlog.get_logger(__name__)
+
+
+def _album(settings: Settings, storage: Storage, records: Records) -> Album:
+    # Whatever a process began is over when the hard limit has passed.
+    return Album(storage, records, grace_s=settings.hard_limit_s + 10.0)
 
 
 def make_kit(settings: Settings, storage: Storage) -> Kit:
@@ -52,9 +58,9 @@ def make_kit(settings: Settings, storage: Storage) -> Kit:
         storage=storage,
         records=records,
         administration=Administration(database, ZoneInfo(settings.time_zone), storage.key_of),
-        # Whatever a process began is over when the hard limit has passed.
-        album=Album(storage, records, grace_s=settings.hard_limit_s + 10.0),
+        album=_album(settings, storage, records),
         standards=Standards(settings, storage, records),
+        words=Words(settings),
     )
 
 
@@ -134,9 +140,9 @@ def _sweep_for_ever(album: Album) -> None:
 
 def _build(tools: Tools) -> Mapping[Step, Handler]:
     kit = make_kit(tools.settings, tools.storage)
-    # A kit of its own: two threads share no engine.
-    chores = make_kit(tools.settings, tools.storage)
-    threading.Thread(target=_sweep_for_ever, args=(chores.album,), daemon=True).start()
+    # An engine of its own: two threads share none.
+    album = _album(tools.settings, tools.storage, Records(Database(tools.settings)))
+    threading.Thread(target=_sweep_for_ever, args=(album,), daemon=True).start()
     return {Step.VERIFY: partial(_verify, tools, kit)}
 
 

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from obscura.cli.challenges import app as administration
 from obscura.errors import RemoteRefusalError
 from tests import photos
+from tests.classifier import colour_classifier
 from tests.system import ROOT
 from tests.verification import (
     Verification,
@@ -66,7 +67,8 @@ NO_STANDARD = two(400, "기준 사진이 존재하지 않습니다.", 2)
 WRONG_TIME = two(400, "인증 시간이 아닙니다.", 3)
 MISMATCH = two(400, "사진이 일치하지 않습니다.", 4)
 POSTED = two(200, "완료되었습니다.")
-TAGGER_DOWN = two(500, "Clarifai 서버 문제, 혹은 그에 관한 문제", 2)
+WRONG_WORD = two(400, "해당 단어에 알맞지 않은 사진이거나, 사진을 다시 찍어주세요.", 3)
+CLASSIFIED = two(200, "완료")
 CLASSIFIED_WRONG_TIME = two(400, "인증 시간이 아닙니다.", 4)
 
 
@@ -103,8 +105,17 @@ def pictures() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory, pictures: str) -> Iterator[Verification]:
     """Gateway and worker; pictures may be fetched from the server above."""
-    settings = {"OBSCURA_VERIFICATION_URL_HOSTS": pictures.removeprefix("http://")}
-    running = Verification(tmp_path_factory.mktemp("verification"), settings)
+    folder = tmp_path_factory.mktemp("verification")
+    (folder / "colours.onnx").write_bytes(colour_classifier())
+    (folder / "labels.txt").write_text("red, crimson\ngreen\nblue\n")
+    settings = {
+        "OBSCURA_VERIFICATION_URL_HOSTS": pictures.removeprefix("http://"),
+        "OBSCURA_TAGGER": "onnx",
+        "OBSCURA_TAGGER_MODEL": str(folder / "colours.onnx"),
+        "OBSCURA_TAGGER_LABELS": str(folder / "labels.txt"),
+        "OBSCURA_TAG_MIN_SCORE": "0.4",
+    }
+    running = Verification(folder, settings)
     try:
         running.wait_until_ready()
         running.open_participation(7)
@@ -131,6 +142,7 @@ def rows(parts: Verification, table: str) -> list[dict[str, Any]]:
 
 
 PHOTO = text(taken_again())
+RED = text(photos.encoded(Image.new("RGB", (64, 48), (250, 5, 5))))
 HUGE = text(bytes(26 * 1024 * 1024))
 NOT_PHOTOS: Body = {
     "empty": "",
@@ -285,13 +297,16 @@ def test_pictures_are_seen_as_people_see_them(parts: Verification) -> None:
         assert parts.post("/auth/feature", {"data": text(data), "name": "hong"}).content == ONE["complete"]
 
 
-def test_one_has_no_tagger_unless_one_is_set_up(parts: Verification) -> None:
-    """No Tag before anything else; without a tagger the documented fault."""
+def test_one_matches_tags(parts: Verification) -> None:
+    """No Tag before anything else, a fault for what no tagger can open, Matched, Not Matched."""
     for tag in NO_TAGS:
-        assert parts.post("/auth/tag", {"data": PHOTO, "tag": tag}).content == ONE["no_tag"]
-    assert parts.post("/auth/tag", {"data": PHOTO}).content == ONE["no_tag"]
-    assert parts.post("/auth/tag", {"data": PHOTO, "tag": "face"}).content == ONE["fault"]
-    assert parts.post("/auth/tag", {"data": "x", "tag": "face"}).content == ONE["fault"]
+        assert parts.post("/auth/tag", {"data": RED, "tag": tag}).content == ONE["no_tag"]
+    assert parts.post("/auth/tag", {"data": RED}).content == ONE["no_tag"]
+    assert parts.post("/auth/tag", {"data": "x", "tag": "red"}).content == ONE["fault"]
+    for tag in ("red", " Crimson ", "RED"):
+        assert parts.post("/auth/tag", {"data": RED, "tag": tag}).content == ONE["matched"]
+    for tag in ("green", "re", "빨강", "x" * 10_000):
+        assert parts.post("/auth/tag", {"data": RED, "tag": tag}).content == ONE["not_matched"]
 
 
 def both(answer: Any) -> tuple[int, bytes]:
@@ -405,22 +420,23 @@ def test_two_holds_to_the_hours_of_the_challenge(parts: Verification) -> None:
         body = {"participation_id": number, "feed_img": PHOTO, "feed_content": ""}
         assert both(parts.post("/auth/feature", body)) == expected
         assert (len(parts.stored()) > len(stored)) is (expected is POSTED)
-        classified = body | {"classification_keyword": "face"}
-        outcome = TAGGER_DOWN if expected is POSTED else CLASSIFIED_WRONG_TIME
+        classified = body | {"feed_img": RED, "classification_keyword": "red"}
+        outcome = CLASSIFIED if expected is POSTED else CLASSIFIED_WRONG_TIME
         assert both(parts.post("/auth/classification", classified)) == outcome
 
 
-def test_two_classification_looks_at_its_input_first(parts: Verification) -> None:
-    """Nothing that is missing or unusable reaches the tagger."""
+def test_two_posts_a_classification(parts: Verification) -> None:
+    """Input, time, word, row - no standard photo is needed - and then both copies."""
     good: Body = {
         "participation_id": 7,
-        "feed_img": PHOTO,
-        "feed_content": "",
-        "classification_keyword": "face",
+        "feed_img": RED,
+        "feed_content": "빨간 것",
+        "classification_keyword": "red",
     }
     changes: tuple[Body, ...] = (
         *({"participation_id": number} for number in BAD_IDS),
-        *({"classification_keyword": word} for word in ("", " ", None, 5.5, "\x00")),
+        *({"feed_content": content} for content in NO_CONTENTS),
+        *({"classification_keyword": word} for word in NO_TAGS),
         *({"feed_img": data} for data in NOT_PHOTOS.values()),
     )
     for changed in changes:
@@ -428,7 +444,17 @@ def test_two_classification_looks_at_its_input_first(parts: Verification) -> Non
     for absent in good:
         body = {k: v for k, v in good.items() if k != absent}
         assert both(parts.post("/auth/classification", body)) == BAD_INPUT
-    assert both(parts.post("/auth/classification", good | {"data": PHOTO})) == TAGGER_DOWN
+    unknown = good | {"participation_id": 99, "classification_keyword": "green"}
+    assert both(parts.post("/auth/classification", unknown)) == CLASSIFIED_WRONG_TIME
+    before, stored = rows(parts, "feed"), parts.stored()
+    assert both(parts.post("/auth/classification", good | {"classification_keyword": "blue"})) == WRONG_WORD
+    assert (rows(parts, "feed"), parts.stored()) == (before, stored)
+    assert both(parts.post("/auth/classification", good | {"data": RED})) == CLASSIFIED
+    (row,) = [row for row in rows(parts, "feed") if row not in before]
+    name = Path(row["feed_img"]).name
+    assert (row["feed_type"], row["participation_id"], row["feed_content"]) == ("auth", 7, "빨간 것")
+    assert name.startswith("classification_7_")
+    assert parts.stored() == sorted([*stored, name])
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,11 @@ def parts(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterat
         "OBSCURA_DATABASE_URL": database_url,
         "OBSCURA_VERIFICATION_TIMEOUT_S": "3",
         "OBSCURA_TIME_ZONE": "UTC",
+        # Nobody listens there.
+        "OBSCURA_TAGGER": "clarifai",
+        "OBSCURA_CLARIFAI_PAT": "a-secret-token",
+        "OBSCURA_CLARIFAI_BASE": "http://127.0.0.1:9",
+        "OBSCURA_TAGGER_TIMEOUT_S": "2",
     }
     running = Verification(tmp_path_factory.mktemp("failures"), settings)
     try:
@@ -144,6 +149,18 @@ def test_the_storage_is_down(whole: Verification, database_url: str) -> None:
         away.rename(whole.photos)
     assert whole.stored() == before
     assert told(whole, "/auth/feature", POST) == POSTED
+
+
+def test_the_tagger_is_down(whole: Verification, database_url: str) -> None:
+    """Both dialects name it; nothing is stored; whoever needs no tags does not notice."""
+    before = whole.stored()
+    fault = (200, {"status": 500, "message": "Clarifai Api Fault", "result": False})
+    assert told(whole, "/auth/tag", {"data": PHOTO, "tag": "cat"}) == fault
+    words = "Clarifai 서버 문제, 혹은 그에 관한 문제"
+    assert told(whole, "/auth/classification", CLASSIFY) == refused(2, words)
+    assert whole.stored() == before == urls_in_rows(database_url)
+    assert told(whole, "/auth/feature", POST) == POSTED
+    assert "a-secret-token" not in (whole.folder / "log").read_text()
 
 
 @pytest.mark.slow

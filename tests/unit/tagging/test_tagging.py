@@ -23,6 +23,7 @@ from obscura.errors import (
 from obscura.imaging.pixels import Pixels
 from obscura.settings import Settings, TaggerChoice
 from obscura.tagging import Tag, matches, open_tagger, read_synonyms
+from tests.classifier import colour_classifier
 from tests.photos import portrait
 
 PAT = "a-secret-token"
@@ -91,31 +92,11 @@ def test_no_tagger_answers_with_its_error() -> None:
 # --- the classifier -------------------------------------------------------------------------------
 
 
-def _field(number: int, value: int | bytes | str) -> bytes:
-    """Return one field of a protocol buffer; numbers here are all below 128."""
-    if isinstance(value, int):
-        return bytes([number << 3, value])
-    data = value.encode() if isinstance(value, str) else value
-    length = bytes([len(data)]) if len(data) < 128 else bytes([len(data) & 127 | 128, len(data) >> 7])
-    return bytes([number << 3 | 2]) + length + data
-
-
-def _node(operator: str, source: str, target: str) -> bytes:
-    return _field(1, _field(1, source) + _field(2, target) + _field(4, operator))
-
-
-def _tensor(name: str, sides: list[int]) -> bytes:
-    shape = b"".join(_field(1, _field(1, side)) for side in sides)
-    return _field(1, name) + _field(2, _field(1, _field(1, 1) + _field(2, shape)))
-
-
 @pytest.fixture
 def colour_model(tmp_path: Path) -> Path:
     """Write a real, tiny ONNX model: its three outputs are the means of red, green and blue."""
-    graph = _node("GlobalAveragePool", "x", "m") + _node("Flatten", "m", "y") + _field(2, "g")
-    graph += _field(11, _tensor("x", [1, 3, 32, 32])) + _field(12, _tensor("y", [1, 3]))
     path = tmp_path / "colours.onnx"
-    path.write_bytes(_field(1, 8) + _field(7, graph) + _field(8, _field(2, 13)))
+    path.write_bytes(colour_classifier())
     return path
 
 

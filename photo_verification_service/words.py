@@ -1,0 +1,40 @@
+"""Whether a photo shows what a word says, as the installation's tagger sees it."""
+
+import structlog
+
+from obscura.errors import TaggerMissingError
+from obscura.imaging.pixels import Pixels
+from obscura.settings import Settings, TaggerChoice
+from obscura.tagging import matches, open_tagger, read_synonyms
+
+__all__ = ["Words"]
+
+log = structlog.get_logger(__name__)
+
+
+class Words:
+    """The tagger with its rules.
+
+    A tagger that cannot be set up is no reason to stop comparing photos: whoever asks for a tag is told, in
+    the contract's words for a tagger at fault, and the operator finds the reason in the log.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._min_score = settings.tag_min_score
+        try:
+            self._tagger = open_tagger(settings)
+            self._synonyms = read_synonyms(settings.tag_synonyms)
+        except TaggerMissingError as error:
+            log.error("tagger_cannot_be_used", reason=error.message)  # noqa: TRY400 - the reason says it all
+            self._tagger = open_tagger(settings.model_copy(update={"tagger": TaggerChoice.NONE}))
+            self._synonyms = read_synonyms(None)
+
+    def shown(self, pixels: Pixels, keyword: str) -> bool:
+        """Whether ``keyword`` is among the tags of a picture.
+
+        Raises
+        ------
+        TaggerError
+            If no tags can be had.
+        """
+        return matches(self._tagger.tags(pixels), keyword, self._min_score, self._synonyms)
