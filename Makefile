@@ -126,7 +126,8 @@ format: $(VENV)/.test ## lays the code out and repairs what can be repaired
 
 COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
-RUN_EXTRAS := --extra gateway --extra worker --extra verification --extra openvino --extra embedded --extra heic --extra lesions --extra cad-sr --extra signing --extra tagging
+RUN_EXTRAS := --extra gateway --extra worker --extra verification --extra openvino --extra embedded --extra heic \
+	--extra lesions --extra cad-sr --extra signing --extra tagging --extra video
 
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)

@@ -7,23 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from obscura.anonymisation import RedactedPhoto, Target, redact_photo
-from obscura.cli.files import FoundPhoto
+from obscura.anonymisation import RedactedPhoto, RedactionRequest, Target, redact_photo
+from obscura.cli.files import FoundPhoto, Targets
+from obscura.cli.options import HideOptions
+from obscura.cli.pool import Progress
 from obscura.contract import (
     DetectedObject,
     DetectionPart,
     JobOptions,
-    MetadataPolicy,
     ObjectClass,
-    OutputFormat,
     Quality,
-    RedactionShape,
-    RedactionStyle,
     reviewed,
     surest_first,
 )
+from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
-from obscura.errors import ObscuraError
+from obscura.errors import BackendUnavailableError, ObscuraError, UndecodablePhotoError
 from obscura.finding import check_weights, detection_options, load_for, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
@@ -31,19 +30,8 @@ from obscura.manifest import Work, canonical, manifest_of, signed, signing_key
 from obscura.settings import Settings
 from obscura.whole import Looker, Sighting
 
-
-@dataclass(frozen=True)
-class HideOptions:
-    """How to hide, as the command line says it."""
-
-    style: RedactionStyle | None
-    cells: int | None
-    shape: RedactionShape | None
-    grow: float | None
-    feather: float | None
-    metadata: MetadataPolicy
-    output: OutputFormat
-    manifest: bool = False
+TELL_EVERY = 10
+"""Frames between two words about a video."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +71,9 @@ class Finder:
         for name in classes:
             check_weights(settings, name)
         detectors = {name: load_for(settings, name, thread_count) for name in classes}
-        self._looker = Looker(detectors, detection_options(self.asked))
+        self.options = detection_options(self.asked)
+        self.detectors = tuple(detectors.values())
+        self._looker = Looker(detectors, self.options)
 
     def find(self, data: bytes) -> Findings:
         """Return what is in a photo; raise PhotoError where it cannot be opened."""
@@ -96,40 +86,68 @@ class Finder:
         return [item for found in suspects.values() for item in found]
 
 
-class Blurrer:
-    """Finds and hides, and writes the picture where the folder of results has its place."""
+def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
+    options = JobOptions(
+        style=hide.style,
+        cells=hide.cells,
+        shape=hide.shape,
+        grow=hide.grow,
+        feather=hide.feather,
+        metadata=hide.metadata,
+        output=hide.output,
+    )
+    return request_of(options, settings)
 
-    def __init__(self, finder: Finder, hide: HideOptions, folder: Path) -> None:
+
+def check(settings: Settings, classes: Sequence[ObjectClass], hide: HideOptions) -> None:
+    """Raise what would keep a worker from being built: missing weights, weak options, a key that is none."""
+    for name in classes:
+        check_weights(settings, name)
+    _request(settings, hide)
+    if hide.manifest:
+        signing_key(settings.manifest_key)
+
+
+class Blurrer:
+    """Finds and hides, and writes the picture or video where the folder of results has its place."""
+
+    def __init__(self, finder: Finder, hide: HideOptions, targets: Targets) -> None:
         self._finder = finder
-        self._folder = folder
-        options = JobOptions(
-            style=hide.style,
-            cells=hide.cells,
-            shape=hide.shape,
-            grow=hide.grow,
-            feather=hide.feather,
-            metadata=hide.metadata,
-            output=hide.output,
-        )
-        self._request = request_of(options, finder.settings)
+        self._targets = targets
+        self._request = _request(finder.settings, hide)
         self._reviews = finder.settings.review
         self._manifest = hide.manifest
         # Before the first photo: a key that is none must not come out after the work.
         self._key = signing_key(finder.settings.manifest_key) if hide.manifest else None
 
-    def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
-        """Write the redacted picture of ``data`` and return what was done, for a JSON line."""
+    def __call__(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
+        """Write the redacted file and return what was done, for a JSON line."""
+        if photo.is_video:
+            return self._video(photo, progress)
+        return self.blur(photo, read(photo.path))
+
+    def redact(self, data: bytes) -> tuple[RedactedPhoto, dict[str, Any]]:
+        """Return the redacted picture of ``data`` and what was done."""
+        redacted, _, line = self._redact(data)
+        return redacted, line
+
+    def _redact(self, data: bytes) -> tuple[RedactedPhoto, Findings, dict[str, Any]]:
         findings = self._finder.find(data)
         found = [item for part in findings.parts for item in part.detections]
         targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in found]
         redacted = redact_photo(data, targets, self._request, findings.sighting.photo)
-        output = (self._folder / photo.relative).with_suffix(_suffix(photo.path, redacted.extension))
-        _write_whole(output, redacted.data)
         suspects = self._finder.find_again(findings, redacted) if self._reviews else []
         report = reviewed(redacted.report.as_dict(), suspects)
-        line = {"output": str(output), **findings.as_line(), "report": report}
+        return redacted, findings, {**findings.as_line(), "report": report}
+
+    def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
+        """Write the redacted picture of ``data`` and return what was done, for a JSON line."""
+        redacted, findings, done = self._redact(data)
+        output = self._targets.of(photo, suffix_of(photo.path, redacted.extension))
+        write_whole(output, redacted.data)
+        line = {"output": str(output), **done}
         if self._manifest:
-            verdict = report["verdict"] if self._reviews else None
+            verdict = done["report"]["verdict"] if self._reviews else None
             work = Work(
                 data,
                 redacted,
@@ -139,19 +157,54 @@ class Blurrer:
                 review_verdict=verdict,
             )
             place = output.with_name(output.name + ".manifest.json")
-            _write_whole(place, canonical(signed(manifest_of(work), self._key)) + b"\n")
+            write_whole(place, canonical(signed(manifest_of(work), self._key)) + b"\n")
             line["manifest"] = str(place)
         return line
 
+    def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
+        try:
+            from obscura.video import VideoRequest, redact_video
+        except ImportError as error:
+            message = "videos need the extra `video`: pip install 'obscura[video]'"
+            raise BackendUnavailableError(message) from error
+        request = VideoRequest(
+            policy=self._request.policy,
+            detection=self._finder.options,
+            metadata=self._request.metadata,
+            limits=self._request.limits,
+        )
+        output = self._targets.of(photo, photo.path.suffix)
+        output.parent.mkdir(parents=True, exist_ok=True)
 
-def _suffix(path: Path, extension: str) -> str:
+        def tell(stage: str, done: int, total: int) -> None:
+            if done % TELL_EVERY == 0 or done == total:
+                progress(photo, stage, done, total)
+
+        try:
+            report = redact_video(photo.path, output, self._finder.detectors, request, tell)
+        except OSError as error:
+            message = f"cannot read or write the video: {error.strerror}"
+            raise UndecodablePhotoError(message) from error
+        return {"output": str(output), "report": report.as_dict()}
+
+
+def read(path: Path) -> bytes:
+    """Return the bytes of a photo; raise PhotoError where they cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot read the file: {error.strerror}"
+        raise UndecodablePhotoError(message) from error
+
+
+def suffix_of(path: Path, extension: str) -> str:
     """Return the input's own suffix where it names the format written, else the format's."""
     wanted = "." + extension.lstrip(".")
     same = {".jpg": {".jpg", ".jpeg", ".jpe"}, ".tiff": {".tif", ".tiff"}}.get(wanted, {wanted})
     return path.suffix if path.suffix.lower() in same else wanted
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".obscura-")

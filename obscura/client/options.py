@@ -19,6 +19,7 @@ class HideOptions(TypedDict, total=False):
     cells: int
     shape: Literal["box", "ellipse"]
     grow: float
+    feather: float
     metadata: Literal["strip", "keep_safe", "coarse_gps"]
     output: Literal["same", "jpeg", "png", "webp"]
 

@@ -1,6 +1,9 @@
 """The command line, as a person types it."""
 
+import csv
+import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
-from tests import photos
+from tests import photos, videos
 from tests.end_to_end.test_faceblur import iou, is_hidden
 
 
@@ -116,3 +119,105 @@ def test_models_are_listed_with_their_checksums() -> None:
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) >= 2
     assert all(line.endswith(" ok") for line in done.stdout.splitlines())
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Make a folder of eight portraits in two folders."""
+    root = tmp_path / "many"
+    for number in range(8):
+        path = root / f"{number % 2}" / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photos.encoded(photos.portrait().rotate(number), quality=90))
+    return root
+
+
+def test_an_interrupted_run_goes_on_where_it_was(many: Path, tmp_path: Path) -> None:
+    """Ctrl-C at half: nothing is written half, --resume does the rest and no photo twice."""
+    out = tmp_path / "out"
+    words = [
+        sys.executable,
+        "-m",
+        "obscura.cli",
+        "blur",
+        str(many),
+        "-o",
+        str(out),
+        "--json",
+        "--workers",
+        "2",
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=photos.ROOT) as running:
+        assert running.stdout is not None
+        first = json.loads(running.stdout.readline())
+        running.send_signal(signal.SIGINT)
+        running.stdout.read()
+        assert running.wait(60) == 130
+    names = {path.name for path in out.rglob("*") if path.is_file()}
+    assert ".obscura-journal.jsonl" in names
+    assert Path(first["output"]).name in names
+    for path in out.rglob("*.jpg"):
+        Image.open(path).load()
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*.jpg")}
+    done = obscura(
+        "blur", many, "-o", out, "--json", "--workers", 2, "--resume", "--report", tmp_path / "r.csv"
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in out.rglob("*") if path.is_file()} == {f"{n}.jpg" for n in range(8)}
+    assert len(lines(done.stdout)) == 8 - len(times)
+    assert all(path.stat().st_mtime_ns == then for path, then in times.items())
+    with (tmp_path / "r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8
+    assert {row["faces"] for row in rows} == {"1"}
+
+
+def test_a_pipe(portrait: Path) -> None:
+    """One photo in, the redacted one out, and nothing else on standard output."""
+    words = [sys.executable, "-m", "obscura.cli", "blur", "-", "-o", "-"]
+    done = subprocess.run(
+        words, input=portrait.read_bytes(), capture_output=True, timeout=120, check=False, cwd=photos.ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    picture = Image.open(io.BytesIO(done.stdout))
+    assert is_hidden(photos.portrait(), picture, photos.FACE)
+    done = subprocess.run(words, input=b"", capture_output=True, timeout=120, check=False, cwd=photos.ROOT)
+    assert done.returncode == 2
+    assert done.stdout == b""
+
+
+def test_a_server_does_the_work(system_url: str, many: Path, tmp_path: Path) -> None:
+    """--server gives the same pictures as this process does; what it cannot do is said."""
+    (many / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    out = tmp_path / "out"
+    done = obscura("blur", many, "-o", out, "--server", system_url, "--json")
+    assert done.returncode == 1
+    answers = {Path(line["path"]).name: line for line in lines(done.stdout)}
+    assert answers.pop("broken.jpg")["error"]["code"] == "truncated_photo"
+    assert sorted(answers) == [f"{number}.jpg" for number in range(8)]
+    assert is_hidden(photos.portrait(), Image.open(out / "0" / "0.jpg"), photos.FACE)
+
+
+def test_patterns_and_places(folder: Path, tmp_path: Path) -> None:
+    """Quoted patterns are read, same names are told apart, no original is overwritten."""
+    out = tmp_path / "out"
+    done = obscura("blur", f"{folder}/**/*.png", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in out.iterdir()] == ["car.png"]
+    (folder / "street" / "portrait.JPG").write_bytes((folder / "portrait.JPG").read_bytes())
+    twice = obscura("blur", folder / "portrait.JPG", folder / "street" / "portrait.JPG", "-o", out)
+    assert (twice.returncode, "would both become" in twice.stderr) == (2, True)
+    before = (folder / "portrait.JPG").read_bytes()
+    own = obscura("blur", folder / "portrait.JPG", "-o", folder)
+    assert own.returncode == 1
+    assert (folder / "portrait.JPG").read_bytes() == before
+
+
+def test_a_video_among_photos(folder: Path, tmp_path: Path) -> None:
+    """A video lies where it lay, with its faces hidden; the report counts its tracks."""
+    videos.make(folder / "walk.mp4", frames=6)
+    done = obscura("blur", folder / "walk.mp4", "-o", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    (line,) = lines(done.stdout)
+    assert line["report"]["tracks"] == {"face": 1}
+    assert len(videos.upright_frames(tmp_path / "out" / "walk.mp4")) == 6

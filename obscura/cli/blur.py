@@ -1,0 +1,226 @@
+"""``obscura blur``: files, folders, patterns, videos, a pipe; here or on a server."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from obscura.cli.files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, FoundPhoto, Targets, find_photos
+from obscura.cli.journal import Journal, fingerprint
+from obscura.cli.options import (
+    AsJson,
+    Classes,
+    Engine,
+    HideOptions,
+    MinConfidence,
+    Paths,
+    QualityOption,
+    Report,
+    classes_of,
+    settings_for,
+)
+from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
+from obscura.cli.show import Show, notes
+from obscura.contract import (
+    MetadataPolicy,
+    ObjectClass,
+    OutputFormat,
+    Quality,
+    RedactionShape,
+    RedactionStyle,
+)
+from obscura.errors import InvalidOptionError
+from obscura.settings import Settings
+
+if TYPE_CHECKING:
+    from obscura.cli.work import Blurrer
+
+PIPE = Path("-")
+FAILED, NOTHING, REVIEW, INTERRUPTED = 1, 2, 3, 130
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does; goes to other processes, so it is data only."""
+
+    settings: Settings
+    classes: tuple[ObjectClass, ...]
+    quality: Quality
+    min_confidence: float | None
+    hide: HideOptions
+    targets: Targets
+
+    def __call__(self) -> "Blurrer":
+        """Return a worker of this process, with its models loaded."""
+        from obscura.cli.work import Blurrer, Finder
+
+        finder = Finder(self.settings, self.classes, self.quality, self.min_confidence)
+        return Blurrer(finder, self.hide, self.targets)
+
+    def check(self) -> None:
+        """Raise now what would keep every process from its work."""
+        from obscura.cli.work import check
+
+        check(self.settings, self.classes, self.hide)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A system that does the work."""
+
+    url: str
+    key: str | None
+
+
+def blur(
+    paths: Paths,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="folder for the results; - for standard output")
+    ],
+    classes: Classes = "face,plate",
+    min_confidence: MinConfidence = None,
+    quality: QualityOption = Quality.BALANCED,
+    style: Annotated[
+        RedactionStyle | None, typer.Option(help="default: mosaic for faces, solid for plates")
+    ] = None,
+    cells: Annotated[
+        int | None, typer.Option(min=1, max=64, help="mosaic cells on an object's long side")
+    ] = None,
+    shape: Annotated[RedactionShape | None, typer.Option(help="outline for faces")] = None,
+    grow: Annotated[float | None, typer.Option(min=1.0, max=3.0, help="growth of a box")] = None,
+    feather: Annotated[
+        float | None, typer.Option(min=0.0, max=0.5, help="soft edge outside, as a share of the long side")
+    ] = None,
+    metadata: Annotated[MetadataPolicy, typer.Option(help="which metadata stays")] = MetadataPolicy.STRIP,
+    output_format: Annotated[
+        OutputFormat, typer.Option("--format", help="format written")
+    ] = OutputFormat.SAME,
+    engine: Engine = None,
+    workers: Annotated[
+        int, typer.Option(min=0, max=256, help="files worked on at a time; 0: by the cores of this machine")
+    ] = 0,
+    server: Annotated[str | None, typer.Option(help="address of a running system that does the work")] = None,
+    key: Annotated[str | None, typer.Option(envvar="OBSCURA_KEY", help="its API key")] = None,
+    report: Report = None,
+    *,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="leave out what an interrupted run has finished")
+    ] = False,
+    review_fails: Annotated[
+        bool, typer.Option("--review-fails", help="exit with 3 where a person should look at a picture")
+    ] = False,
+    manifest: Annotated[
+        bool, typer.Option("--manifest", help="write PICTURE.manifest.json beside each picture")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hide what is found in photos and videos; write the results under the folder OUTPUT.
+
+    Exit codes: 0 all done; 1 some failed; 2 nothing to do, or a wrong option; 3 all done, but with
+    --review-fails a person should look; 130 interrupted (--resume goes on).
+    """
+    hide = HideOptions(style, cells, shape, grow, feather, metadata, output_format, manifest)
+    settings = settings_for(engine)
+    look = (classes_of(classes), quality, min_confidence)
+    if PIPE in paths or output == PIPE:
+        if paths != [PIPE] or output != PIPE or server is not None:
+            message = "a pipe takes one photo: obscura blur - -o -"
+            raise InvalidOptionError(message)
+        _pipe(Plan(settings, *look, hide, Targets(Path(), ())))
+        return
+    photos = list(find_photos(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES))
+    if not photos:
+        notes.print("no photos found", style="bold red")
+        raise typer.Exit(NOTHING)
+    targets = Targets(output, photos)
+    plan = Plan(settings, *look, hide, targets)
+    journal = Journal(output, fingerprint((look, hide, engine, server)))
+    remote = None if server is None else Server(server, key)
+    with Show(len(photos), as_json=as_json, report=report) as show:
+        left = _left(photos, journal, show, resume=resume)
+        interrupted = _run(left, plan, remote, workers, (journal, show))
+    show.summary()
+    if interrupted:
+        notes.print("interrupted; --resume goes on from here", style="bold")
+        raise typer.Exit(INTERRUPTED)
+    if not show.failures:
+        journal.restart()
+    raise typer.Exit(FAILED if show.failures else REVIEW if review_fails and show.reviews else 0)
+
+
+def _left(photos: list[FoundPhoto], journal: Journal, show: Show, *, resume: bool) -> list[FoundPhoto]:
+    """Return what is still to be done."""
+    if not resume:
+        journal.restart()
+        return photos
+    done = journal.done()
+    left = []
+    for photo in photos:
+        entry = done.get(str(photo.path))
+        if entry is not None and Journal.holds(entry, photo):
+            show.skip(entry["line"])
+        else:
+            left.append(photo)
+    return left
+
+
+def _run(
+    photos: list[FoundPhoto], plan: Plan, server: Server | None, workers: int, keep: tuple[Journal, Show]
+) -> bool:
+    """Work on ``photos``; return whether a person ended it before its time."""
+    journal, show = keep
+    try:
+        with Stop() as stop:
+            for answer in _answers(photos, plan, server, workers, (show, stop)):
+                line = show.add(answer)
+                if answer.error is None:
+                    journal.note(answer.photo, line)
+    except KeyboardInterrupt:
+        return True
+    return stop.is_set
+
+
+def _answers(
+    photos: list[FoundPhoto], plan: Plan, server: Server | None, workers: int, watch: tuple[Show, Stop]
+) -> Iterator[Answer]:
+    show, stop = watch
+    if not photos:
+        return
+    if server is not None:
+        from obscura.cli.remote import RemoteBlurrer
+        from obscura.client import Obscura
+
+        with Obscura(server.url, key=server.key) as client:
+            look = (plan.classes, plan.quality, plan.min_confidence)
+            remote = RemoteBlurrer(client, look, plan.hide, plan.targets)
+            yield from in_threads(remote, photos, show.video, workers or 4, stop)
+        return
+    count = process_count(workers, len(photos))
+    if count == 1:
+
+        def tell(photo: FoundPhoto, stage: str, done: int, total: int) -> None:
+            show.video(photo, stage, done, total)
+            if stop.is_set:
+                # A photo takes no time; a video may take hours.
+                raise KeyboardInterrupt
+
+        yield from in_this_process(plan(), photos, tell, stop)
+        return
+    shared = plan.settings.model_copy(update={"threads": plan.settings.threads or 1})
+    spread = replace(plan, settings=shared)
+    # What keeps a worker from being built is told here, before there are processes to tell it.
+    spread.check()
+    yield from in_processes(spread, photos, show.video, count, stop)
+
+
+def _pipe(plan: Plan) -> None:
+    worker = plan()
+    data = sys.stdin.buffer.read()
+    redacted, line = worker.redact(data)
+    sys.stdout.buffer.write(redacted.data)
+    sys.stdout.buffer.flush()
+    if line["report"]["verdict"] == "needs_review":
+        notes.print("look at it: needs_review")

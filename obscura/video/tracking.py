@@ -1,0 +1,199 @@
+"""Following objects through a video, so that a detector's blink does not show a face.
+
+Two thresholds in the manner of ByteTrack (Zhang et al., ECCV 2022): a sure detection begins a track, an
+unsure one only continues it. Gaps inside a track are filled along a straight line; before its first and after
+its last detection the box stays where it was for a while and grows, because the object moves on unseen.
+Standard library only.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from obscura.geometry import Box
+
+__all__ = ["Seen", "Tracker", "TrackerOptions"]
+
+MIN_OVERLAP = 0.1
+MAX_SIZE_RATIO = 2.5
+# How far a lost object may have gone, in its own size: more per frame, and at most.
+REACH_GROWTH = 0.3
+MAX_REACH = 3.0
+# Growth of a held box per frame, and its most.
+HOLD_GROWTH = 0.01
+MAX_HOLD_GROWTH = 1.3
+# Times the sure score that a detection in one frame alone needs.
+LONELY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One detection in one frame: class, box in pixels of the upright frame, score 0..1."""
+
+    class_name: str
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerOptions:
+    """How objects are followed.
+
+    Attributes
+    ----------
+    sure
+        Score by class, 0..1, from which a detection begins a track.
+    max_gap
+        Frames for which an object may be lost and still be the same.
+    hold
+        Frames for which a box is held before the first and after the last detection.
+    """
+
+    sure: Mapping[str, float]
+    max_gap: int
+    hold: int
+
+
+@dataclass(slots=True)
+class _Track:
+    class_name: str
+    boxes: dict[int, Box] = field(default_factory=dict)
+    last: int = 0
+    best: float = 0.0
+
+    def predicted(self, frame: int) -> Box:
+        """Return where the object should be in ``frame`` if it moves on as it did."""
+        box = self.boxes[self.last]
+        earlier = [number for number in list(self.boxes)[-3:] if number < self.last]
+        if not earlier:
+            return box
+        then = self.boxes[earlier[0]]
+        share = (frame - self.last) / (self.last - earlier[0])
+        dx = (box.x1 + box.x2 - then.x1 - then.x2) / 2 * share
+        dy = (box.y1 + box.y2 - then.y1 - then.y2) / 2 * share
+        return box.shift(dx, dy)
+
+
+def _iou(one: Box, other: Box) -> float:
+    width = min(one.x2, other.x2) - max(one.x1, other.x1)
+    height = min(one.y2, other.y2) - max(one.y1, other.y1)
+    shared = max(0.0, width) * max(0.0, height)
+    return shared / max(one.area + other.area - shared, 1e-9)
+
+
+def _likeness(expected: Box, seen: Box, frames: int) -> float:
+    """Return how well a detection fits a track, 0 where it is another object.
+
+    Overlap where there is any; small fast objects leave their own box between two frames, so nearness counts
+    too, by their size, and the longer one was lost the farther it may have gone.
+    """
+    sizes = sorted((max(expected.long_side, 1.0), max(seen.long_side, 1.0)))
+    if sizes[1] > MAX_SIZE_RATIO * sizes[0]:
+        return 0.0
+    overlap = _iou(expected, seen)
+    if overlap >= MIN_OVERLAP:
+        return 1.0 + overlap
+    dx = (expected.x1 + expected.x2 - seen.x1 - seen.x2) / 2
+    dy = (expected.y1 + expected.y2 - seen.y1 - seen.y2) / 2
+    reach = sizes[1] * min(1.0 + REACH_GROWTH * (frames - 1), MAX_REACH)
+    return max(0.0, 1.0 - math.hypot(dx, dy) / reach)
+
+
+class Tracker:
+    """Takes the detections of one frame after the other; knows in the end what to hide in each."""
+
+    def __init__(self, options: TrackerOptions) -> None:
+        self._options = options
+        self._tracks: list[_Track] = []
+        self._active: list[int] = []
+
+    def update(self, frame: int, seen: Sequence[Seen]) -> list[int]:
+        """Enter what was seen in ``frame`` (numbers must rise); return the tracks that begin with it."""
+        self._active = [
+            number for number in self._active if frame - self._tracks[number].last <= self._options.max_gap
+        ]
+        sure = [item for item in seen if item.confidence >= self._options.sure.get(item.class_name, 0.0)]
+        unsure = [item for item in seen if item not in sure]
+        fresh = self._continue(frame, sure)
+        self._continue(frame, unsure)
+        begun = []
+        for item in fresh:
+            self._tracks.append(_Track(item.class_name, {frame: item.box}, frame, item.confidence))
+            begun.append(len(self._tracks) - 1)
+        self._active += begun
+        return begun
+
+    def _continue(self, frame: int, seen: Iterable[Seen]) -> list[Seen]:
+        """Give detections to the tracks that they fit best; return those that fit none."""
+        left = list(seen)
+        free = [number for number in self._active if self._tracks[number].last != frame]
+        pairs = sorted(
+            (
+                (self._fit(number, frame, item), number, place)
+                for number in free
+                for place, item in enumerate(left)
+                if item.class_name == self._tracks[number].class_name
+            ),
+            reverse=True,
+        )
+        taken: set[int] = set()
+        for likeness, number, place in pairs:
+            track = self._tracks[number]
+            if likeness > 0 and track.last != frame and place not in taken:
+                track.boxes[frame] = left[place].box
+                track.last = frame
+                track.best = max(track.best, left[place].confidence)
+                taken.add(place)
+        return [item for place, item in enumerate(left) if place not in taken]
+
+    def _fit(self, number: int, frame: int, item: Seen) -> float:
+        track = self._tracks[number]
+        return _likeness(track.predicted(frame), item.box, frame - track.last)
+
+    def class_of(self, track: int) -> str:
+        """Return what a track follows."""
+        return self._tracks[track].class_name
+
+    def box_of(self, track: int, frame: int) -> Box:
+        """Return where a track was detected in ``frame``."""
+        return self._tracks[track].boxes[frame]
+
+    def kept(self) -> list[int]:
+        """Return the tracks that count: all but what one frame alone showed, and not surely.
+
+        A face is there in the next frame too; a fold of cloth that looks like one mostly is not.
+        """
+        return [
+            number
+            for number, track in enumerate(self._tracks)
+            if len(track.boxes) > 1 or track.best >= LONELY * self._options.sure.get(track.class_name, 0.0)
+        ]
+
+    def to_hide(self, frames: int) -> list[list[tuple[int, Box]]]:
+        """Return for each of ``frames`` frames the tracks to hide and where."""
+        hidden: list[list[tuple[int, Box]]] = [[] for _ in range(frames)]
+        for number in self.kept():
+            track = self._tracks[number]
+            for frame, box in self._filled(track):
+                if 0 <= frame < frames:
+                    hidden[frame].append((number, box))
+        return hidden
+
+    def _filled(self, track: _Track) -> Iterable[tuple[int, Box]]:
+        frames = sorted(track.boxes)
+        for frame in range(frames[0] - self._options.hold, frames[0]):
+            yield frame, _held(track.boxes[frames[0]], frames[0] - frame)
+        for start, stop in pairwise(frames):
+            for frame in range(start, stop):
+                yield frame, _between(track.boxes[start], track.boxes[stop], (frame - start) / (stop - start))
+        for frame in range(frames[-1], frames[-1] + self._options.hold + 1):
+            yield frame, _held(track.boxes[frames[-1]], frame - frames[-1])
+
+
+def _held(box: Box, frames: int) -> Box:
+    return box.grow(min(1.0 + HOLD_GROWTH * frames, MAX_HOLD_GROWTH))
+
+
+def _between(one: Box, other: Box, share: float) -> Box:
+    return Box(*(start + (stop - start) * share for start, stop in zip(one, other, strict=True)))
