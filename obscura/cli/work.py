@@ -20,7 +20,6 @@ from obscura.contract import (
     reviewed,
     surest_first,
 )
-from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
 from obscura.errors import BackendUnavailableError, ObscuraError, UndecodablePhotoError
 from obscura.finding import check_weights, detection_options, load_for, open_photo

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from obscura.errors import UnsupportedFormatError
 from obscura.geometry import Box, Size
-from obscura.redaction.masks import mask, window
-from obscura.redaction.paint import CELL_NOISE, noise
+from obscura.redaction.cells import ring, toned
+from obscura.redaction.masks import Window, mask, window
 from obscura.redaction.regions import ONE_COLOUR_BELOW
 from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
 
@@ -30,8 +30,8 @@ PLANAR: Final = frozenset(
 SAME_LAYOUT: Final = {"nv12": "yuv420p", "p010le": "yuv420p10le", "yuv440p": "yuv444p"}
 BITS_8: Final = 8
 
-CHROMA_NOISE: Final = 8
-"""Levels, either way, by which a cell's colour difference is moved: as much as luma's would be garish."""
+CHROMA_SHARE: Final = 0.33
+"""Share of the noise that the planes of colour get: as much as luma's would be garish."""
 
 Plane: TypeAlias = NDArray[Any]
 """``uint8`` or ``uint16`` ``[height, width]``: one component of a frame, writable, in place."""
@@ -95,21 +95,38 @@ def pattern_of(frame: VideoFrame, box: Box, style: Style) -> Pattern:
     rows, columns = _cells(box, style)
     grids: list[Plane] = []
     for plane, component in zip(_planes(frame), frame.format.components, strict=False):
-        inside = window(_in_plane(box, size, plane), Size(plane.shape[1], plane.shape[0]))
-        part = plane[inside.slices]
-        grid = _means(part, rows, columns) if part.size else np.zeros((rows, columns))
-        if rows * columns > 1:
-            levels = CELL_NOISE if not grids else CHROMA_NOISE
-            grid = grid + noise(grid.shape, levels, os.urandom) * 2.0 ** (component.bits - BITS_8)
+        place = _in_plane(box, size, plane)
+        inside = window(place, Size(plane.shape[1], plane.shape[0]))
+        if rows * columns == 1:
+            grid = _around(plane, inside, place)
+        else:
+            unit = 2.0 ** (component.bits - BITS_8)
+            share = CHROMA_SHARE if grids else 1.0
+            grid = unit * _toned(plane[inside.slices] / unit, (rows, columns), share)
         grids.append(np.clip(np.rint(grid), 0, 2**component.bits - 1).astype(plane.dtype))
     return Pattern(tuple(grids))
 
 
-def _means(part: Plane, rows: int, columns: int) -> NDArray[np.float64]:
-    """Return the means of ``part`` in ``rows`` x ``columns`` cells; cells thinner than a pixel share it."""
-    height, width = part.shape
-    down, across = _edges(height, rows), _edges(width, columns)
-    return np.array([[part[top:bottom, left:right].mean() for left, right in across] for top, bottom in down])
+def _around(plane: Plane, inside: Window, place: Box) -> NDArray[np.float64]:
+    """Return the mean of what lies around a window: of what it hides it tells nothing."""
+    outer = plane[ring(inside, place.long_side, 1).slices]
+    inner = plane[inside.slices]
+    total = outer.sum(dtype=np.float64) - inner.sum(dtype=np.float64)
+    count = outer.size - inner.size
+    mean = total / count if count else float(np.median(plane))
+    return np.full((1, 1), mean)
+
+
+def _toned(part: NDArray[np.float64], cells: tuple[int, int], share: float) -> NDArray[np.float64]:
+    """Return what a mosaic shows of ``part``, in 8-bit levels."""
+    rows, columns = cells
+    if not part.size:
+        return np.full(cells, 128.0)
+    down, across = _edges(part.shape[0], rows), _edges(part.shape[1], columns)
+    means = np.array(
+        [[[part[top:bottom, left:right].mean()] for left, right in across] for top, bottom in down]
+    )
+    return toned(means, np.array([part.mean()]), share, os.urandom)[..., 0]
 
 
 def _edges(length: int, cells: int) -> list[tuple[int, int]]:
