@@ -96,7 +96,7 @@ bench-splice: $(VENV)/.test ## CPU time of the lossless splice beside decode, bl
 
 .PHONY: test-slow
 test-slow: $(VENV)/.test ## the tests that take minutes
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not chaos"
 
 .PHONY: test-s3
 test-s3: $(VENV)/.swift ## the tests of the storage against a real S3 server, which it installs in .venv/swift
@@ -107,6 +107,10 @@ $(VENV)/.swift: $(VENV)/.test
 	@# Newer setuptools lack pkg_resources, which its servers are found by.
 	$(VENV)/swift/bin/pip install --quiet swift 'setuptools<81'
 	@touch $@
+
+.PHONY: chaos
+chaos: $(VENV)/.test ## kills, freezes, fills up and starves a real system at full length: most of an hour
+	$(BIN)/pytest -m chaos -p no:randomly tests/chaos
 
 .PHONY: check
 check: $(VENV)/.test ## style, types, imports, spelling

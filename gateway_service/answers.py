@@ -67,7 +67,7 @@ async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.state is JobState.QUEUED:
         return TaskResult(status=TaskStatus.PENDING)
     if row.state is JobState.RUNNING:
-        return TaskResult(status=TaskStatus.RUNNING)
+        return TaskResult(status=TaskStatus.RUNNING, progress=row.progress)
     if row.state is JobState.FAILED:
         error = TaskError(code=row.error_code or "", message=row.error_message or "")
         return TaskResult(status=TaskStatus.FAILURE, error=error)

@@ -1,12 +1,13 @@
 """Who asks for a job, and how the job is entered for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Header, UploadFile
 
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
-from gateway_service.schemas import TaskCreated
+from gateway_service.immediate import answered, keeps_nothing
+from gateway_service.schemas import TaskAnswer, TaskCreated
 from gateway_service.submission import Submission, enter, hold_to_policy, submit
 from obscura.contract import JobKind, JobOptions
 
@@ -22,15 +23,25 @@ class Caller:
     def _submission(self, kind: JobKind, options: JobOptions) -> Submission:
         return Submission(kind, options, self.request_id, self.idempotency_key)
 
-    async def submit(self, kind: JobKind, upload: UploadFile, options: JobOptions) -> TaskCreated:
-        """Enter a job for an uploaded photo; raise as ``submission.submit`` does."""
-        wanted = self._submission(kind, options)
-        return TaskCreated(task_id=await submit(self.gateway, upload.file, wanted))
+    async def submit(self, kind: JobKind, upload: UploadFile, options: JobOptions) -> TaskAnswer:
+        """Enter a job for an uploaded photo; raise as ``submission.submit`` does.
 
-    async def resubmit(self, kind: JobKind, data: bytes, options: JobOptions) -> TaskCreated:
-        """Enter a job for a photo that has passed the gate before."""
+        With zero retention the answer is the result itself; else a task that gives it.
+        """
+        is_immediate = keeps_nothing(options, self.gateway.settings)
+        wanted = self._submission(kind, options)
+        if is_immediate:
+            # There will be nothing that a repeated request could be answered with.
+            wanted = replace(wanted, idempotency_key="")
+        job_id = await submit(self.gateway, upload.file, wanted)
+        return await answered(self.gateway, job_id) if is_immediate else TaskCreated(task_id=job_id)
+
+    async def resubmit(self, kind: JobKind, data: bytes, options: JobOptions) -> TaskAnswer:
+        """Enter a job for a photo that has passed the gate before; see ``submit``."""
         hold_to_policy(options, self.gateway.settings)
-        return TaskCreated(task_id=await enter(self.gateway, data, self._submission(kind, options)))
+        is_immediate = keeps_nothing(options, self.gateway.settings)
+        job_id = await enter(self.gateway, data, self._submission(kind, options))
+        return await answered(self.gateway, job_id) if is_immediate else TaskCreated(task_id=job_id)
 
 
 def _caller(

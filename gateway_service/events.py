@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from obscura.jobs import AsyncLedger, JobRow
 from obscura.jobs.calls import EVENTS
 
+ERASED = "erased"
 RECONNECT_S = 1.0
 # An event lost with a broker connection costs a waiter this long at most.
 LOOK_AGAIN_S = 2.0
@@ -39,12 +40,15 @@ class JobEvents:
                     while True:
                         message = await channel.get_message(timeout=None)
                         if message is not None:
-                            self._wake(str(message["data"]).partition(" ")[0])
+                            self._hear(str(message["data"]))
             except (RedisError, OSError) as error:
                 log.warning("events_lost", error=type(error).__name__)
             await asyncio.sleep(RECONNECT_S)
 
-    def _wake(self, job_id: str) -> None:
+    def _hear(self, event: str) -> None:
+        job_id, _, state = event.partition(" ")
+        if state == ERASED:
+            self._ledger.ended.forget(job_id)
         for waiter in self._waiters.get(job_id, ()):
             waiter.set()
 

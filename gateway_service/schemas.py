@@ -42,6 +42,7 @@ def _style(value: object) -> object:
     )
 
 
+ZERO_RETENTION_TEXT = "true: the answer is the result itself, and nothing is kept after it"
 PRIORITY_TEXT = "bulk: waits behind everything that somebody waits for; default interactive"
 Blank = BeforeValidator(_blank_is_absent)
 
@@ -61,6 +62,7 @@ class PhotoForm(BaseModel):
     )
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
     priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
+    zero_retention: Annotated[bool | None, Blank] = Field(None, description=ZERO_RETENTION_TEXT)
 
 
 class DetectForm(PhotoForm):
@@ -154,6 +156,7 @@ class RedactForm(HideOptions):
     file: UploadFile | None = Field(None, description="the photo")
     task_id: Annotated[str | None, Blank] = Field(None, max_length=64, description="id of a detection")
     priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
+    zero_retention: Annotated[bool | None, Blank] = Field(None, description=ZERO_RETENTION_TEXT)
     boxes: str = Field(
         max_length=MAX_BOXES_TEXT,
         description='JSON: [{"class": "face", "xyxy": [x1, y1, x2, y2]}, ...] or [[x1, y1, x2, y2], ...]',
@@ -228,6 +231,7 @@ class TaskResult(BaseModel):
     result: dict[str, dict[str, list[int]]] | list[list[float]] | str | None = Field(
         None, examples=[{"face_1": {"facial_area": [1044, 232, 1465, 795]}}]
     )
+    progress: float | None = Field(None, ge=0, le=1, description="share of the steps done, while RUNNING")
     error: TaskError | None = None
     detections: tuple[DetectedObject, ...] | None = None
     image: ImageInfo | None = None
@@ -237,6 +241,10 @@ class TaskResult(BaseModel):
     manifest: dict[str, Any] | None = None
     lesions: LesionPart | None = Field(None, description="of a mammogram: marks, clusters, scores")
     notice: str | None = Field(None, description="of a mammogram: research use, not a medical device")
+
+
+TaskAnswer = TaskCreated | TaskResult
+"""What a photo is answered with: a task, or with zero retention its result."""
 
 
 class Problem(BaseModel):

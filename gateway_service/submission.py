@@ -105,7 +105,11 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
 async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
     """Store a photo that has passed the gate and enter its job; see ``submit``."""
     job_id = str(uuid.uuid4())
-    options = submission.options.model_copy(update={"review": gateway.settings.review})
+    settings = gateway.settings
+    zero_retention = submission.options.zero_retention or settings.zero_retention
+    options = submission.options.model_copy(
+        update={"review": settings.review, "zero_retention": zero_retention}
+    )
     key = submission.idempotency_key
     job = NewJob(
         id=job_id,
@@ -115,7 +119,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
         request_id=submission.request_id,
         idempotency_key=key,
         fingerprint=_fingerprint(data, submission) if key else "",
-        pipeline=gateway.settings.pipeline,
+        pipeline=settings.pipeline,
     )
     entered = False
     try:

@@ -76,7 +76,6 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         # A step goes on when the broker connection is lost: its outcome goes to the ledger, and should its
         # message come again, the ledger refuses a second one.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "worker_soft_shutdown_timeout": 30.0,
         # Memory that a decoder leaks is given back now and then.
         "worker_max_tasks_per_child": 2000,
         # Children load a model first; Celery's own 4 s would kill them while they do.

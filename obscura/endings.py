@@ -1,4 +1,6 @@
-"""What a worker's first process tells the ledger of a step whose own process was ended by a limit.
+"""How steps and workers end that do not end by themselves.
+
+A worker's first process tells the ledger of a step whose own process was ended by a limit.
 
 A process that dies for another reason leaves its step to be started again, a few times. One that was ended
 because its photo took too long would take too long again: its job fails at once.
@@ -6,13 +8,17 @@ because its photo took too long would take too long again: its job fails at once
 
 import hashlib
 import os
+import signal
 import socket
+import threading
+import time
 from functools import cache
 from typing import Any
 
 import structlog
 from billiard.einfo import ExceptionInfo
 from celery.exceptions import WorkerLostError
+from celery.signals import worker_shutting_down
 from celery.worker.request import Request
 
 from obscura.contract import StepRequest
@@ -20,10 +26,12 @@ from obscura.errors import ProcessingTimedOutError, ServiceError
 from obscura.jobs import Lease, Ledger
 from obscura.settings import Settings
 
-__all__ = ["request_class", "token_of"]
+__all__ = ["bound_shutdown", "request_class", "token_of"]
 
 # What `obscura.imaging.budget` lets the kernel send; billiard puts the name into its message.
 LIMITS = ("SIGALRM", "SIGXCPU")
+PATIENCE_S = 25.0
+GIVING_BACK_S = 4.0
 log = structlog.get_logger(__name__)
 
 
@@ -83,3 +91,26 @@ def _ledger(settings: Settings) -> Ledger:
 def request_class(settings: Settings) -> type[Request]:
     """Return the class of messages in work that keep the ledger of ``settings``."""
     return type("StepMessage", (_StepMessage,), {"ledger_settings": settings})
+
+
+def bound_shutdown() -> None:
+    """Make SIGTERM end a worker within 30 s: as soon as the steps in work have ended, or without them.
+
+    Celery's own soft shutdown sleeps for its whole time, also where the last step ends after a moment; its
+    warm shutdown has no end. So it is a warm one, and after 25 s a cold one, which gives steps back.
+    """
+
+    def begin(how: str, **_signal: object) -> None:
+        if how == "Warm":
+            threading.Thread(target=_end_for_good, daemon=True).start()
+
+    worker_shutting_down.connect(begin, weak=False)
+
+
+def _end_for_good() -> None:
+    time.sleep(PATIENCE_S)
+    log.warning("steps_given_back")
+    os.kill(os.getpid(), signal.SIGQUIT)
+    time.sleep(GIVING_BACK_S)
+    # A broker that does not answer must not hold this process: the reaper finds what it had in work.
+    os._exit(1)

@@ -205,6 +205,9 @@ class Settings(BaseSettings):
     )
 
     result_ttl_s: int = Field(3600, ge=1, description="seconds that results are kept")
+    zero_retention: bool = Field(
+        False, description="answer every photo in its own request and keep nothing after it, for all callers"
+    )
     max_retain_s: int = Field(900, ge=0, description="longest `retain` of a detected photo's original")
     lease_s: int = Field(100, ge=1, description="seconds after which a silent worker loses its step")
     max_attempts: int = Field(3, ge=1, le=20, description="starts of one step before the job fails")

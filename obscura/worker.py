@@ -13,10 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-# Celery reads this when it is imported: SIGTERM ends a worker within worker_soft_shutdown_timeout
-# and gives unfinished steps back, instead of waiting for the hard limit.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
-
 import structlog
 from celery import Celery, Task
 from celery.exceptions import SecurityWarning, SoftTimeLimitExceeded
@@ -27,7 +23,7 @@ from obscura.beats import beat_ready, consumer_beat
 from obscura.broker import make_celery, send
 from obscura.contract import ObjectClass, Priority, Queue, Step, StepRequest, TaskSpec
 from obscura.detection.detector import Detector
-from obscura.endings import request_class, token_of
+from obscura.endings import bound_shutdown, request_class, token_of
 from obscura.errors import (
     ObscuraError,
     OriginalErasedError,
@@ -274,6 +270,7 @@ def serve(settings: Settings, services: Sequence[Service]) -> int:
         log.critical("worker_cannot_start", code=error.code, error=error.message)
         return 1
     app = make_worker_app(settings, services)
+    bound_shutdown()
     worker = app.Worker(
         queues=lanes(services),
         concurrency=concurrency(settings),

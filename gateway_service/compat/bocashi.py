@@ -17,7 +17,7 @@ from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.routes.results import erase, forget, picture_response
 from gateway_service.submission import Submission, submit
 from obscura.contract import JobKind, JobOptions, ObjectClass, OutputFormat
-from obscura.errors import LookupFailedError, ObscuraError, PhotoError, UnknownTaskError
+from obscura.errors import InvalidOptionError, LookupFailedError, ObscuraError, PhotoError, UnknownTaskError
 from obscura.jobs import JobRow, JobState
 
 router = APIRouter(tags=["bocashi"])
@@ -94,6 +94,10 @@ def _slots(request: Request, gateway: Gateway) -> asyncio.Semaphore:
 
 async def _blur(gateway: Gateway, form: FormData, request_id: str) -> str:
     """Blur the form's photo and return the id of its finished job."""
+    if gateway.settings.zero_retention:
+        # The dialect's answer is a name to download later: nothing is kept that could be.
+        message = "not with zero retention"
+        raise InvalidOptionError(message)
     switches = {ObjectClass.FACE: _switch(form, "face_op"), ObjectClass.PLATE: _switch(form, "car_op")}
     upload = form.get("img_file")
     if not isinstance(upload, UploadFile):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form
 from gateway_service.callers import CurrentCaller
 from gateway_service.dependencies import Gateway
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
-from gateway_service.schemas import Problem, RedactForm, TaskCreated, boxes_of, options_of
+from gateway_service.schemas import Problem, RedactForm, TaskAnswer, boxes_of, options_of
 from obscura.contract import JobKind
 from obscura.errors import InvalidOptionError, OriginalErasedError
 from obscura.jobs import JobState
@@ -29,10 +29,10 @@ async def _original(gateway: Gateway, task_id: str) -> bytes:
     raise OriginalErasedError(message)
 
 
-@router.post("/redact")
+@router.post("/redact", response_model_exclude_none=True)
 async def redact(
     caller: CurrentCaller, form: Annotated[RedactForm, Form(media_type=MULTIPART)]
-) -> TaskCreated:
+) -> TaskAnswer:
     """Hide exactly the given boxes, in a photo or in the retained photo of a detection."""
     options = options_of(form).model_copy(update={"boxes": boxes_of(form.boxes)})
     if (form.file is None) == (form.task_id is None):

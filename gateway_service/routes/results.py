@@ -13,6 +13,7 @@ from gateway_service.schemas import Problem, TaskResult
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow, JobState
 
+log = structlog.get_logger(__name__)
 MAX_WAIT_S = 30.0
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tiff"}
 router = APIRouter(
@@ -70,6 +71,7 @@ async def erase_task(gateway: CurrentGateway, task_id: TaskId) -> None:
 async def erase(gateway: Gateway, row: JobRow) -> bool:
     """Forget a job and what is stored of it; return whether it was there."""
     was_there = await gateway.ledger.run(gateway.ledger.calls.erase(row.id))
+    gateway.ledger.ended.forget(row.id)
     for key in (row.photo, row.picture):
         if key is not None:
             erased = await asyncio.to_thread(gateway.storage.delete, key)

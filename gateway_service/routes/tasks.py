@@ -12,7 +12,7 @@ from gateway_service.schemas import (
     DetectClassesForm,
     DetectForm,
     Problem,
-    TaskCreated,
+    TaskAnswer,
     options_of,
 )
 from obscura.contract import JobKind, ObjectClass
@@ -29,37 +29,37 @@ Blur = Annotated[BlurForm, Form(media_type=MULTIPART)]
 BlurClasses = Annotated[BlurClassesForm, Form(media_type=MULTIPART)]
 
 
-@router.post("/detect_faces")
-async def detect_faces(caller: CurrentCaller, form: Detect) -> TaskCreated:
+@router.post("/detect_faces", response_model_exclude_none=True)
+async def detect_faces(caller: CurrentCaller, form: Detect) -> TaskAnswer:
     """Find faces."""
     return await caller.submit(JobKind.DETECT, form.file, options_of(form, ObjectClass.FACE))
 
 
-@router.post("/detect_plates")
-async def detect_plates(caller: CurrentCaller, form: Detect) -> TaskCreated:
+@router.post("/detect_plates", response_model_exclude_none=True)
+async def detect_plates(caller: CurrentCaller, form: Detect) -> TaskAnswer:
     """Find number plates."""
     return await caller.submit(JobKind.DETECT, form.file, options_of(form, ObjectClass.PLATE))
 
 
-@router.post("/detect")
-async def detect(caller: CurrentCaller, form: DetectClasses) -> TaskCreated:
+@router.post("/detect", response_model_exclude_none=True)
+async def detect(caller: CurrentCaller, form: DetectClasses) -> TaskAnswer:
     """Find objects of several classes."""
     return await caller.submit(JobKind.DETECT, form.file, options_of(form))
 
 
-@router.post("/blur_faces")
-async def blur_faces(caller: CurrentCaller, form: Blur) -> TaskCreated:
+@router.post("/blur_faces", response_model_exclude_none=True)
+async def blur_faces(caller: CurrentCaller, form: Blur) -> TaskAnswer:
     """Find faces and hide them."""
     return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.FACE))
 
 
-@router.post("/blur_plates")
-async def blur_plates(caller: CurrentCaller, form: Blur) -> TaskCreated:
+@router.post("/blur_plates", response_model_exclude_none=True)
+async def blur_plates(caller: CurrentCaller, form: Blur) -> TaskAnswer:
     """Find number plates and hide them."""
     return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.PLATE))
 
 
-@router.post("/blur")
-async def blur(caller: CurrentCaller, form: BlurClasses) -> TaskCreated:
+@router.post("/blur", response_model_exclude_none=True)
+async def blur(caller: CurrentCaller, form: BlurClasses) -> TaskAnswer:
     """Find objects of several classes and hide them."""
     return await caller.submit(JobKind.BLUR, form.file, options_of(form))

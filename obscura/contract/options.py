@@ -129,6 +129,7 @@ class JobOptions(BaseModel):
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME
     retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
+    zero_retention: bool = Field(False, description="erase photo and result as soon as the answer is given")
     review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
     lesions: LesionOptions = LesionOptions()

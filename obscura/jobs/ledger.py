@@ -1,7 +1,7 @@
 """The ledger on a server: blocking for workers, asynchronous for the gateway."""
 
 import copy
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -9,15 +9,19 @@ from typing import Any, TypeVar, cast
 import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from obscura.errors import QueueUnavailableError, UnknownTaskError
 from obscura.jobs.calls import COUNTERS, SCRIPTS, Call, LedgerCalls, job_key
+from obscura.jobs.ended import EndedRows
 from obscura.jobs.rows import JobRow
 from obscura.settings import Settings
 
 T = TypeVar("T")
+ANSWER_S = 1.5
+"""Seconds that a gateway waits for the ledger before it says 503."""
 
 
 def connection_options() -> dict[str, Any]:
@@ -39,7 +43,7 @@ def _translated() -> Iterator[None]:
         raise QueueUnavailableError(message) from error
 
 
-def _row(job_id: str, fields: dict[str, str], owner: str | None = None) -> JobRow:
+def _row(job_id: str, fields: Mapping[str, str], owner: str | None = None) -> JobRow:
     # Somebody else's job is one that is not there: an answer must not say that an id exists.
     if "state" not in fields or owner not in {None, fields.get("owner", "")}:
         message = "there is no task of this id"
@@ -87,9 +91,12 @@ class AsyncLedger:
 
     def __init__(self, settings: Settings) -> None:
         self.calls = LedgerCalls(settings)
-        self.client = redis.asyncio.Redis.from_url(
-            settings.redis_url, retry=redis.asyncio.retry.Retry(NoBackoff(), 1), **connection_options()
-        )
+        # A caller waits for the answer: a server that does not react is as good as away.
+        options = {**connection_options(), "socket_timeout": ANSWER_S}
+        # A connection that broke while it was idle is worth a second one; silence is not.
+        again = redis.asyncio.retry.Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+        self.client = redis.asyncio.Redis.from_url(settings.redis_url, retry=again, **options)
+        self.ended = EndedRows(settings.result_ttl_s)
         self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
 
     def seen_by(self, owner: str | None) -> "AsyncLedger":
@@ -106,10 +113,21 @@ class AsyncLedger:
         return call.parse(reply)
 
     async def read(self, job_id: str) -> JobRow:
-        """Return a job's row; raise UnknownTaskError where there is none."""
-        with _translated():
-            fields = await cast("Awaitable[dict[str, str]]", self.client.hgetall(job_key(job_id)))
-        return _row(job_id, fields, self.calls.owner)
+        """Return a job's row; raise UnknownTaskError where there is none.
+
+        While the server is away, the rows of jobs that had ended when they were last read are still returned.
+        """
+        known: Mapping[str, str] | None
+        try:
+            with _translated():
+                known = await cast("Awaitable[dict[str, str]]", self.client.hgetall(job_key(job_id)))
+        except QueueUnavailableError:
+            known = self.ended.get(job_id)
+            if known is None:
+                raise
+        else:
+            self.ended.note(job_id, known)
+        return _row(job_id, known, self.calls.owner)
 
     async def counters(self) -> dict[str, int]:
         """Return how often each event of the audit log has happened since the ledger began."""

@@ -17,6 +17,9 @@ from obscura.contract import (
 )
 from obscura.settings import Pipeline
 
+ZERO_RETENTION_TTL_S = 30
+"""Seconds that a result which must not be kept outlives the gateway that was to give it."""
+
 
 class JobState(StrEnum):
     """Where a job stands; ``DONE`` and ``FAILED`` are its end."""
@@ -67,6 +70,8 @@ class NewJob:
             "options": self.options.model_dump_json(by_alias=True),
             "photo": self.photo,
             "retain": str(self.options.retain),
+            # Who waits for the answer takes it at once; a gateway that died never will.
+            **({"ttl": str(ZERO_RETENTION_TTL_S)} if self.options.zero_retention else {}),
             "stages": ";".join(",".join(stage) for stage in stages),
         }
         for number, stage in enumerate(stages):
@@ -89,6 +94,7 @@ class JobRow:
     finished: float | None
     parts: Mapping[Step, DetectionPart]
     suspects: tuple[DetectedObject, ...]
+    progress: float
     picture: str | None
     media_type: str | None
     report: str | None
@@ -120,12 +126,19 @@ class JobRow:
                 for step in Step
                 for item in json.loads(fields.get(f"r:{step}", "[]"))
             ),
+            progress=_progress(fields),
             picture=fields.get("picture"),
             media_type=fields.get("media_type"),
             report=fields.get("report"),
             error_code=fields.get("error_code"),
             error_message=fields.get("error_message"),
         )
+
+
+def _progress(fields: Mapping[str, str]) -> float:
+    """Return the share of a job's steps that are done, 0..1."""
+    steps = [state for name, state in fields.items() if name.startswith("s:")]
+    return round(steps.count("done") / len(steps), 3) if steps else 0.0
 
 
 def wake_up(job: NewJob | JobRow, step: Step) -> StepRequest:

@@ -54,9 +54,9 @@ def test_nothing_is_lost_and_nothing_done_twice(
 ) -> None:
     """Every accepted job ends in SUCCESS, once, with one result; no photo and no orphan stays."""
     system = RunningSystem("standalone", tmp_path / "data", settings=SETTINGS)
+    load = Load(system.url, portrait.read_bytes())
     try:
         system.wait_until_ready()
-        load = Load(system.url, portrait.read_bytes())
         killed: list[int] = []
         killer = threading.Thread(target=lambda: killed.append(kill_workers(system, load, plan)))
         began = time.monotonic()
@@ -68,6 +68,7 @@ def test_nothing_is_lost_and_nothing_done_twice(
         results = wait_for_orphans_to_go(system, plan.jobs)
         events = events_of(system)
     finally:
+        load.stop.set()
         code = system.stop()
     with capsys.disabled():
         print(

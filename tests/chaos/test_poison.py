@@ -27,8 +27,10 @@ CODES = {
 
 
 @contextmanager
-def poisoned_system(valkey_url: str, folder: Path, **settings: str) -> Iterator[str]:
-    """Run a gateway and the worker that poisons work on; yield the gateway's address."""
+def poisoned_system(
+    valkey_url: str, folder: Path, **settings: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Run a gateway and the worker that poisons work on; yield the gateway's address and the worker."""
     port = free_port()
     environment = {
         **os.environ,
@@ -44,13 +46,13 @@ def poisoned_system(valkey_url: str, folder: Path, **settings: str) -> Iterator[
     (folder / "starts").mkdir()
     with (folder / "log").open("wb") as log:
         parts = [
-            subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, stderr=log)
+            subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, stderr=log, stdout=log)
             for words in commands
         ]
     try:
         url = f"http://127.0.0.1:{port}"
         wait_for_workers(url)
-        yield url
+        yield url, parts[1]
     finally:
         for part in parts:
             part.terminate()
@@ -95,7 +97,7 @@ def test_poison_harms_only_itself(
     """Each poison is started at most 3 times and FAILS within 60 s saying why; all 20 others succeed."""
     good = portrait.read_bytes()
     with (
-        poisoned_system(valkey_url, tmp_path, **settings) as url,
+        poisoned_system(valkey_url, tmp_path, **settings) as (url, _worker),
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         began = time.monotonic()

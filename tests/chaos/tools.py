@@ -29,7 +29,8 @@ def processes(system: RunningSystem, role: str) -> list[int]:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
         except OSError:
             continue
-        if role in words or words[0].endswith(role):
+        # The embedded server writes its own address over its command line.
+        if role in words or words[0].split(" ")[0].endswith(role):
             found.append(pid)
     return found
 
@@ -52,6 +53,7 @@ class Load:
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: Counter[int] = field(default_factory=Counter)
     stop: threading.Event = field(default_factory=threading.Event)
+    stop_posting: threading.Event = field(default_factory=threading.Event)
 
     def post(self, client: httpx.Client) -> str | None:
         """Hand one photo in; return its task, or None where the system does not take it."""
@@ -70,7 +72,7 @@ class Load:
     def wait(self, client: httpx.Client, task: str, seconds: float = END_S) -> None:
         """Wait for the end of a task, through everything that happens meanwhile."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self.stop.is_set():
             try:
                 answer = client.get(f"/task_result/{task}", params={"wait": 5})
             except httpx.TransportError:
@@ -91,7 +93,7 @@ class Load:
         def work() -> None:
             nonlocal left
             with httpx.Client(base_url=self.url, timeout=60) as client:
-                while not self.stop.is_set():
+                while not (self.stop.is_set() or self.stop_posting.is_set()):
                     with lock:
                         if left <= 0:
                             return

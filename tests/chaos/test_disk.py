@@ -1,0 +1,91 @@
+"""The disk that photos are kept on fills up."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import photos
+from tests.chaos.tools import wait_until_ready
+from tests.end_to_end.test_faceblur import finished
+from tests.system import RunningSystem
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos]
+SIZE_MB = 8
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of a few megabytes, where this user may mount one."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def files(folder: Path) -> list[Path]:
+    """Return all files under a folder."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def fill(path: Path) -> None:
+    """Write until there is no room."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return
+
+
+def test_a_full_disk_is_said_and_survived(small_disk: Path, valkey_url: str) -> None:
+    """POSTs get a 503 with a code while the disk is full, no half file stays; with room again it works."""
+    photo = photos.encoded(photos.group(4, 4, 256), quality=95)
+    settings = {"OBSCURA_REDIS_URL": valkey_url, "OBSCURA_CONCURRENCY": "1"}
+    system = RunningSystem("standalone", small_disk, settings=settings)
+    try:
+        system.wait_until_ready()
+        with httpx.Client(base_url=system.url, timeout=60) as client:
+            fill(small_disk / "ballast")
+            before = files(small_disk)
+            refused = client.post("/blur_faces", files={"file": photo})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "storage_unavailable")
+            assert "retry-after" in refused.headers
+            assert files(small_disk) == before
+            assert client.get("/readyz").json()["missing"] == ["storage"]
+            os.truncate(small_disk / "ballast", 0)
+            assert wait_until_ready(client) < 10
+            began = time.monotonic()
+            task = client.post("/blur_faces", files={"file": photo}).json()["task_id"]
+            assert finished(client, task)["status"] == "SUCCESS"
+            assert time.monotonic() - began < 30
+    finally:
+        system.stop()
+
+
+@pytest.mark.slow
+def test_a_result_that_finds_no_room_fails_with_a_code(small_disk: Path, valkey_url: str) -> None:
+    """A disk that fills up while a photo is worked on ends its job with a FAILURE that says why."""
+    photo = photos.encoded(photos.group(4, 4, 256), quality=95)
+    settings = {"OBSCURA_REDIS_URL": valkey_url, "OBSCURA_CONCURRENCY": "1"}
+    system = RunningSystem("standalone", small_disk, settings=settings)
+    try:
+        system.wait_until_ready()
+        with httpx.Client(base_url=system.url, timeout=60) as client:
+            tasks = [client.post("/blur_faces", files={"file": photo}).json()["task_id"] for _ in range(3)]
+            fill(small_disk / "ballast")
+            codes = {finished(client, task).get("error", {}).get("code", "") for task in tasks}
+            assert codes <= {"", "storage_unavailable"}
+            assert "storage_unavailable" in codes
+            assert not [path for path in files(small_disk / "photos") if "#" in path.name]
+            os.truncate(small_disk / "ballast", 0)
+            assert wait_until_ready(client) < 10
+    finally:
+        system.stop()
