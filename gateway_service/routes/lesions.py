@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from gateway_service.callers import CurrentCaller
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
-from gateway_service.schemas import LesionForm, LesionTaskCreated
+from gateway_service.schemas import LesionForm, LesionTaskCreated, TaskResult
 from obscura.contract import RESEARCH_ONLY, JobKind, JobOptions, LesionOptions
 
 PATH: Final = "/detect_lesions"
@@ -49,14 +49,16 @@ async def detectors() -> Detectors:
     return Detectors(detectors=(CALCIFICATIONS,))
 
 
-@router.post(PATH, responses={**PROBLEMS})
+@router.post(PATH, responses={**PROBLEMS}, response_model_exclude_none=True)
 async def detect_lesions(
     caller: CurrentCaller, form: Annotated[LesionForm, Form(media_type=MULTIPART)]
-) -> LesionTaskCreated:
+) -> LesionTaskCreated | TaskResult:
     """Find calcifications in a mammogram. Research use, not a medical device."""
     given = form.model_dump(include={"pixel_mm", "min_score", "debug"}, exclude_none=True)
     options = {"classes": (), "lesions": LesionOptions(**given)}
     if form.priority is not None:
         options["priority"] = form.priority
     created = await caller.submit(JobKind.LESIONS, form.file, JobOptions.model_validate(options))
+    if isinstance(created, TaskResult):
+        return created
     return LesionTaskCreated(task_id=created.task_id)
