@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse
 
 from gateway_service.answers import answer, picture_of
 from gateway_service.dependencies import CurrentGateway, Gateway
+from gateway_service.ranges import ranged
 from gateway_service.schemas import Problem, TaskResult
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow, JobState
@@ -38,13 +39,16 @@ async def task_picture(
     task_id: TaskId,
     wait: Wait = 0.0,
     if_none_match: Annotated[str, Header()] = "",
+    part: Annotated[str, Header(alias="range", description="one part, as in `bytes=0-1023`")] = "",
 ) -> Response:
     """Return the redacted picture as bytes, once it is there."""
     row = await gateway.events.wait_for_end(task_id, wait)
-    return await picture_response(gateway, row, if_none_match)
+    return await picture_response(gateway, row, if_none_match, part)
 
 
-async def picture_response(gateway: Gateway, row: JobRow, if_none_match: str = "") -> Response:
+async def picture_response(
+    gateway: Gateway, row: JobRow, if_none_match: str = "", part: str = ""
+) -> Response:
     """Return a response that carries the picture of ``row``, in part where a Range is asked for."""
     if row.state is not JobState.DONE or row.picture is None or row.media_type is None:
         message = "this task has no picture (yet)"
@@ -59,7 +63,7 @@ async def picture_response(gateway: Gateway, row: JobRow, if_none_match: str = "
     if path is not None:
         return FileResponse(path, media_type=row.media_type, filename=name, headers=headers)
     headers["content-disposition"] = f'attachment; filename="{name}"'
-    return Response(await picture_of(gateway, row), media_type=row.media_type, headers=headers)
+    return ranged(await picture_of(gateway, row), part, headers, row.media_type)
 
 
 @router.delete("/{task_id}", status_code=204)
