@@ -62,6 +62,13 @@ class Proof:
     epipolar_chance: float
 
 
+FLAT_SHARE: Final = 0.1
+"""Share of the matches that a homography has to explain: on walls of bricks and floors of tiles points lie on
+a grid, hundreds look alike, and a few agree by the grid alone."""
+
+EPIPOLAR_SHARE: Final = 0.25
+"""The same for a fundamental matrix, with which more agree by nature."""
+
 PROOFS: Final[Mapping[Strictness, Proof]] = MappingProxyType(
     {
         Strictness.LENIENT: Proof(7, 12, -2.0, 16, -6.0),
@@ -164,7 +171,8 @@ def _looked(look: _Look, standard: Features, photo: Pixels | Features, proof: Pr
     quad = None if flat.matrix is None else quad_of(flat.matrix, reduced(standard.size, old.scale))
     needed = proof.any_inliers if quad is None else proof.plausible_inliers
     whole = np.hstack([source / np.float32(old.scale), target / np.float32(new.scale)])
-    if flat.matrix is not None and flat.proves(needed, proof.flat_chance):
+    explained = flat.inliers >= FLAT_SHARE * len(pairs)
+    if flat.matrix is not None and explained and flat.proves(needed, proof.flat_chance):
         return Comparison(
             same=True,
             method=look.by_homography,
@@ -176,7 +184,8 @@ def _looked(look: _Look, standard: Features, photo: Pixels | Features, proof: Pr
             points=whole[flat.agreeing],
         )
     deep = epipolar(source, target, frame)
-    is_same = deep.proves(proof.epipolar_inliers, proof.epipolar_chance)
+    explained = deep.inliers >= EPIPOLAR_SHARE * len(pairs)
+    is_same = explained and deep.proves(proof.epipolar_inliers, proof.epipolar_chance)
     decided = deep if is_same else flat
     return Comparison(
         same=is_same,

@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from benchmarks.matching import look_alikes
 from obscura.errors import FeaturesUnreadableError
 from obscura.geometry import Size
 from obscura.imaging.photo import decode
@@ -175,6 +176,14 @@ def test_noise_and_blank_walls_are_not_the_same() -> None:
     assert not compare(features(one), other).same
     walls = [np.clip(rng.normal(200, 3, (600, 800, 3)), 0, 255).astype(np.uint8) for _ in range(2)]
     assert not compare(features(walls[0]), walls[1]).same
+
+
+def test_walls_and_floors_of_one_kind_are_not_the_same() -> None:
+    """Repeated patterns look alike in hundreds of points that agree on no view."""
+    accepted = [
+        name for name, one, other in look_alikes(seed=11, count=2) if compare(features(one), other).same
+    ]
+    assert accepted == []
 
 
 def test_the_match_picture_shows_both_photos() -> None:
