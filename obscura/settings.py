@@ -103,7 +103,9 @@ class TaggerChoice(StrEnum):
 class Settings(BaseSettings):
     """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README."""
 
-    model_config = SettingsConfigDict(env_prefix="OBSCURA_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="OBSCURA_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Valkey or Redis: broker and job ledger")
     storage_dir: Path = Field(Path(".obscura/photos"), description="folder of photos and results")

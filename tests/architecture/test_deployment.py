@@ -33,6 +33,8 @@ ARROWS = {
     "photo_verification_service": {"obscura", "photo_verification_service"},
     "lesion_detection_service": {"obscura", "lesion_detection_service"},
 }
+# Started by a profile of its own name: PostgreSQL, and an S3 server.
+OPTIONAL = ("database", "storage")
 LOCK_OF_SERVICE = {GATEWAY: "gateway.lock"} | dict.fromkeys(WORKER_OF_QUEUE.values(), "worker.lock")
 LOCKS = ("bootstrap", "gateway", "run", "test", "worker")
 # A worker gives a photo back within 30 s of SIGTERM; a container killed before that would lose the time.
@@ -145,7 +147,7 @@ def test_compose_and_image_check_health_alike() -> None:
         assert compose_service(service)["healthcheck"]["test"] == ["CMD", *listed(service, "HEALTHCHECK")]
 
 
-@pytest.mark.parametrize("name", ["valkey", *SERVICES])
+@pytest.mark.parametrize("name", ["valkey", *OPTIONAL, *SERVICES])
 def test_a_container_is_watched_and_bounded(name: str) -> None:
     """Every service has a health check, limits of memory, cores and processes, and bounded logs."""
     service = compose_service(name)
@@ -154,7 +156,7 @@ def test_a_container_is_watched_and_bounded(name: str) -> None:
     assert "max-size" in service["logging"]["options"]
 
 
-@pytest.mark.parametrize("name", ["valkey", *SERVICES])
+@pytest.mark.parametrize("name", ["valkey", *OPTIONAL, *SERVICES])
 def test_a_container_is_hardened(name: str) -> None:
     """Only listed capabilities are left, no privilege can be gained, only volumes are written."""
     service = compose_service(name)
@@ -162,14 +164,17 @@ def test_a_container_is_hardened(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
     assert service["read_only"] is True
     assert not service.get("privileged")
-    assert set(service.get("cap_add", [])) <= {"CHOWN", "SETGID", "SETUID"}
-    if name != "valkey":
+    allowed = {"CHOWN", "SETGID", "SETUID"} | ({"DAC_OVERRIDE", "FOWNER"} if name == "database" else set())
+    assert set(service.get("cap_add", [])) <= allowed
+    if name not in {"valkey", "database"}:
         assert "cap_add" not in service
 
 
 def test_compose_knows_every_service_and_no_other() -> None:
     """The compose files hold the queue's server and one container per image."""
-    assert set(compose()["services"]) | set(compose(FUSED)["services"]) == {"valkey", *SERVICES}
+    ours = {"valkey", *SERVICES, *OPTIONAL}
+    assert set(compose()["services"]) | set(compose(FUSED)["services"]) == ours
+    assert {name for name, service in compose()["services"].items() if "profiles" in service} == set(OPTIONAL)
     for name in SERVICES:
         assert compose_service(name)["build"]["dockerfile"] == f"{name}/Dockerfile"
 
@@ -192,8 +197,23 @@ def test_keys_are_asked_for_once_the_port_is_published_to_others() -> None:
 def test_workers_and_queue_cannot_reach_the_world() -> None:
     """Whoever opens a photo, or knows of it, is connected to the inner network only."""
     assert compose()["networks"]["inside"]["internal"] is True
-    for name in ("valkey", *WORKER_OF_QUEUE.values()):
+    for name in ("valkey", *OPTIONAL, *WORKER_OF_QUEUE.values()):
         assert compose_service(name)["networks"] == ["inside"]
+
+
+def test_only_who_asks_for_tags_is_let_out_by_its_own_file() -> None:
+    """The override for Clarifai changes one service's networks and nothing else."""
+    assert compose("docker-compose.outside.yml")["services"] == {
+        "photo_verification_service": {"networks": ["inside", "outside"]}
+    }
+
+
+def test_settings_of_the_bucket_reach_gateway_and_workers_alike() -> None:
+    """Who stores a photo and who reads it look in the same place."""
+    names = {"OBSCURA_STORAGE", "OBSCURA_S3_BUCKET", "OBSCURA_S3_SECRET_ACCESS_KEY"}
+    assert names <= compose()["x-storage"].keys()
+    for name in SERVICES:
+        assert compose_service(name)["environment"].items() >= compose()["x-storage"].items()
 
 
 def test_the_queue_keeps_what_it_was_told() -> None:
@@ -230,7 +250,7 @@ def test_each_pipeline_has_its_services_and_no_other() -> None:
     running = {"valkey", *SERVICES} - stopped
     assert running == {"valkey", GATEWAY, *(WORKER_OF_QUEUE[queue] for queue in queues_of(Pipeline.FUSED))}
     assert override[GATEWAY]["environment"]["OBSCURA_PIPELINE"] == Pipeline.FUSED
-    started = set(compose()["services"])
+    started = set(compose()["services"]) - set(OPTIONAL)
     assert started == {"valkey", GATEWAY, *(WORKER_OF_QUEUE[queue] for queue in queues_of(Pipeline.SPLIT))}
 
 
