@@ -103,6 +103,8 @@ def _dialects(settings: Settings) -> dict[str, Dialect]:
 
 def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     """Return the gateway with every route; whether it asks for keys depends on the address it listens on."""
+    # A list that cannot be read is said now, and not to the first caller that names a URL.
+    verification.Sources.of(settings)
     app = _assemble(
         settings,
         AccessRules.of(settings, listens_on),
