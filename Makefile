@@ -125,6 +125,16 @@ format: $(VENV)/.test ## lays the code out and repairs what can be repaired
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+# --- supply chain ---------------------------------------------------------------------------------
+
+.PHONY: sbom
+sbom: $(VENV)/.test ## bills of materials of what is installed where, in build/sbom (CycloneDX, from the locks)
+	@mkdir -p build/sbom
+	@for name in run gateway worker; do \
+		PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements/$$name.lock --output-reproducible \
+			--pyproject pyproject.toml -o build/sbom/$$name.cdx.json && echo build/sbom/$$name.cdx.json; \
+	done
+
 # --- locks ----------------------------------------------------------------------------------------
 # test.lock holds everything; the others are parts of it, with the same versions.
 

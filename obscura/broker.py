@@ -58,19 +58,26 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_soft_time_limit": settings.soft_limit_s,
         "task_time_limit": settings.hard_limit_s,
         "broker_transport_options": {
+            # After this, a message that nobody acknowledged is handed out again.
             "visibility_timeout": visibility_s,
+            # It is looked for that often (kombu's own 10 s, and then throttled tenfold, is half a minute more).
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
+            # A connection that died unseen is noticed within seconds, not with the next photo.
             "health_check_interval": 5,
+            # A broker that is frozen must not hold a consumer for ever.
             "socket_timeout": 10,
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
+            # Who sends tells its caller at once; workers and reaper have a patience of their own.
             "max_retries": 0,
             # Queues are looked at in the order that the worker names them: a bulk lane only when no
             # interactive one holds anything.
             "queue_order_strategy": "priority",
         },
+        # Celery reads it here as well.
         "visibility_timeout": visibility_s,
+        # Whoever starts first waits for the broker, and a worker never gives it up.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         # A step goes on when the broker connection is lost: its outcome goes to the ledger, and should its
@@ -80,11 +87,15 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "worker_max_tasks_per_child": 2000,
         # Children load a model first; Celery's own 4 s would kill them while they do.
         "worker_proc_alive_timeout": 120.0,
+        # Our own logging: JSON lines, no arguments of tasks.
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
+        # Nobody steers workers through the broker, or listens to what they do: less to leak, less to go wrong.
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
+        # Connections for sending; a process sends one message at a time.
         "broker_pool_limit": 4,
+        # The append-only file keeps every message; "persistent" means nothing to this transport.
         "task_default_delivery_mode": "transient",
         "task_create_missing_queues": True,
     }

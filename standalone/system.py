@@ -25,6 +25,7 @@ from obscura.settings import LEDGER_URL_FILE, Pipeline, Settings
 READY_S = 180.0
 POLL_S = 0.1
 STOP_S = {"gateway": 25.0, "worker": 40.0, "valkey": 10.0}
+SESSION_END_S = 2.0
 MAX_RESTARTS = 5
 RESTART_WINDOW_S = 120.0
 
@@ -78,10 +79,19 @@ class Part:
             self.process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_S[self.role])
-        # Whatever is left of its session: the process itself, or children that outlived it.
+        self._end_session(self.process)
+
+    @staticmethod
+    def _end_session(process: subprocess.Popen[bytes]) -> None:
+        """Kill whatever is left, the process itself or children that outlived it, and wait for their end."""
+        deadline = time.monotonic() + SESSION_END_S
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            while time.monotonic() < deadline:
+                os.killpg(process.pid, 0)
+                time.sleep(POLL_S)
+        process.wait()
 
 
 def check_port(host: str, port: int) -> None:
@@ -195,6 +205,8 @@ class System:
                     if not part.may_restart():
                         message = f"the {part.role} keeps dying"
                         raise EmbeddedServerError(message)
+                    # A server whose guardian was killed would keep its socket from the next one.
+                    part.stop()
                     part.start(self._environment)
             time.sleep(POLL_S)
 

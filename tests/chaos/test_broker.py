@@ -5,14 +5,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-import redis
 
-from tests.chaos.tools import Load, kill, objects, processes, wait_until_ready
+from tests.chaos.tools import Load, kill, ledger_of, objects, processes, wait_until_ready
 from tests.end_to_end.test_faceblur import finished
 from tests.system import RunningSystem
 
@@ -54,18 +52,8 @@ def frozen(system: RunningSystem, seconds: float) -> None:
 
 def emptied(system: RunningSystem, _seconds: float) -> None:
     """Make it forget everything."""
-    with client_of(system) as client:
+    with ledger_of(system) as client:
         client.flushall()
-
-
-@contextmanager
-def client_of(system: RunningSystem) -> Iterator[redis.Redis]:
-    """Return a client of the embedded server."""
-    environment = Path(f"/proc/{processes(system, 'gateway')[0]}/environ").read_bytes().split(b"\0")
-    url = next(item for item in environment if item.startswith(b"OBSCURA_REDIS_URL=")).partition(b"=")[2]
-    client = redis.Redis.from_url(url.decode())
-    yield client
-    client.close()
 
 
 def seconds_to_a_result(client: httpx.Client, photo: bytes) -> float:

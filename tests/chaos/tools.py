@@ -6,12 +6,15 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import redis
 
 from obscura.audit import verify
 from tests.end_to_end.test_soak import process_tree
@@ -144,3 +147,13 @@ def wait_until_ready(client: httpx.Client, seconds: float = 60) -> float:
         time.sleep(0.1)
     message = f"not ready after {seconds} s"
     raise AssertionError(message)
+
+
+@contextmanager
+def ledger_of(system: RunningSystem) -> Iterator[redis.Redis]:
+    """Return a client of the embedded server."""
+    environment = Path(f"/proc/{processes(system, 'gateway')[0]}/environ").read_bytes().split(b"\0")
+    url = next(item for item in environment if item.startswith(b"OBSCURA_REDIS_URL=")).partition(b"=")[2]
+    client = redis.Redis.from_url(url.decode())
+    yield client
+    client.close()
