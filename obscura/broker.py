@@ -60,7 +60,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "broker_transport_options": {
             # After this, a message that nobody acknowledged is handed out again.
             "visibility_timeout": visibility_s,
-            # It is looked for that often (kombu's own 10 s, and then throttled tenfold, is half a minute more).
+            # It is looked for every 5 s; kombu's own interval is 10 s, and only every tenth of them.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             # A connection that died unseen is noticed within seconds, not with the next photo.
@@ -90,7 +90,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         # Our own logging: JSON lines, no arguments of tasks.
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
-        # Nobody steers workers through the broker, or listens to what they do: less to leak, less to go wrong.
+        # Nobody steers workers through the broker or listens to what they do: less to leak and to go wrong.
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         # Connections for sending; a process sends one message at a time.
