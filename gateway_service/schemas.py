@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from obscura.contract import (
     RESEARCH_ONLY,
     DetectedObject,
+    Frames,
     ImageInfo,
     JobOptions,
     LesionPart,
@@ -43,6 +44,7 @@ def _style(value: object) -> object:
 
 
 ZERO_RETENTION_TEXT = "true: the answer is the result itself, and nothing is kept after it"
+FRAMES_TEXT = "all: every frame of an animation, every page of a TIFF; default one, and an error for several"
 PRIORITY_TEXT = "bulk: waits behind everything that somebody waits for; default interactive"
 Blank = BeforeValidator(_blank_is_absent)
 
@@ -63,6 +65,7 @@ class PhotoForm(BaseModel):
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
     priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
     zero_retention: Annotated[bool | None, Blank] = Field(None, description=ZERO_RETENTION_TEXT)
+    frames: Annotated[Frames | None, Blank] = Field(None, description=FRAMES_TEXT)
 
 
 class DetectForm(PhotoForm):
@@ -157,6 +160,7 @@ class RedactForm(HideOptions):
     task_id: Annotated[str | None, Blank] = Field(None, max_length=64, description="id of a detection")
     priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
     zero_retention: Annotated[bool | None, Blank] = Field(None, description=ZERO_RETENTION_TEXT)
+    frames: Annotated[Frames | None, Blank] = Field(None, description=FRAMES_TEXT)
     boxes: str = Field(
         max_length=MAX_BOXES_TEXT,
         description='JSON: [{"class": "face", "xyxy": [x1, y1, x2, y2]}, ...] or [[x1, y1, x2, y2], ...]',

@@ -52,11 +52,12 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
         raise InvalidOptionError(message)
 
 
-def _admitted(upload: BinaryIO, kind: JobKind, settings: Settings) -> bytes:
+def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> bytes:
     """Return the bytes of an upload that the gate of its profile lets in."""
-    limits = medical_limits(settings) if kind is JobKind.LESIONS else gate_limits(settings)
+    is_medical = submission.kind is JobKind.LESIONS
+    limits = medical_limits(settings) if is_medical else gate_limits(settings, submission.options.frames)
     data = _read(upload, limits.max_bytes)
-    if kind is JobKind.LESIONS:
+    if is_medical:
         check_medical(data, limits)
     else:
         check(data, limits)
@@ -98,7 +99,7 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
         message = f"an Idempotency-Key has at most {MAX_IDEMPOTENCY_KEY} characters"
         raise InvalidOptionError(message)
     async with gateway.intake:
-        data = await asyncio.to_thread(_admitted, upload, submission.kind, settings)
+        data = await asyncio.to_thread(_admitted, upload, submission, settings)
         return await enter(gateway, data, submission)
 
 

@@ -9,6 +9,7 @@ from obscura.detection.detector import Detector
 from obscura.errors import ProcessingFailedError
 from obscura.finding import check_weights, detection_options, find_objects, load_for, open_photo
 from obscura.geometry import Box
+from obscura.imaging.photo import as_shown
 from obscura.jobs import Claimed
 from obscura.reviewing import look_again
 from obscura.worker import Handler, Service, Tools, threads
@@ -25,7 +26,7 @@ def detector_of(tools: Tools, class_name: ObjectClass) -> Detector:
 
 def _detect(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     row = claimed.row
-    photo = open_photo(tools.storage.get(row.photo), tools.settings)
+    photo = open_photo(tools.storage.get(row.photo), tools.settings, row.options.frames)
     part = find_objects(detector, photo, detection_options(row.options))
     return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
 
@@ -35,8 +36,16 @@ def _review(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, 
     if row.picture is None or row.report is None:
         message = "there is no redacted picture to look at again"
         raise ProcessingFailedError(message)
-    picture = open_photo(tools.storage.get(row.picture), tools.settings)
-    hidden = [Box(*region) for region in json.loads(row.report)["regions"]]
+    picture = open_photo(tools.storage.get(row.picture), tools.settings, row.options.frames)
+    report = json.loads(row.report)
+    hidden = [Box(*region) for region in report["regions"]]
+    frames = report.get("frames")
+    if frames is not None:
+        picture = as_shown(picture, frames["shown"])
+        hidden = [
+            box.shift(0, number * picture.size.height)
+            for box, number in zip(hidden, frames["regions"], strict=True)
+        ]
     suspects = look_again(detector, picture, hidden, detection_options(row.options))
     return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
 

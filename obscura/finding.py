@@ -1,7 +1,15 @@
 """The use case of detection: settings and bytes in, a detection part out."""
 
-from obscura.contract import DetectedObject, DetectionPart, ImageInfo, JobOptions, ModelInfo, ObjectClass
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.contract import (
+    DetectedObject,
+    DetectionPart,
+    Frames,
+    ImageInfo,
+    JobOptions,
+    ModelInfo,
+    ObjectClass,
+)
+from obscura.detection.detector import Detection, DetectionOptions, Detector
 from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.detection.memory import NOTHING_SEEN, Memory
@@ -31,9 +39,9 @@ def check_weights(settings: Settings, class_name: ObjectClass) -> None:
         verified_path(folder, weights)
 
 
-def open_photo(data: bytes, settings: Settings) -> Photo:
+def open_photo(data: bytes, settings: Settings, frames: Frames = Frames.ONE) -> Photo:
     """Decode a photo under the limits of this installation; raise PhotoError where that fails."""
-    return decode(data, gate_limits(settings))
+    return decode(data, gate_limits(settings, frames))
 
 
 def detection_options(options: JobOptions) -> DetectionOptions:
@@ -50,13 +58,13 @@ def look_at(
     detector: Detector, photo: Photo, options: DetectionOptions, known: Memory = NOTHING_SEEN
 ) -> tuple[DetectionPart, Memory]:
     """Return what was found in ``photo``, and the memory of the look; for ``known`` see `Detector.look`."""
-    height, width = photo.pixels.shape[:2]
-    size = Size(width, height)
-    look = detector.look(photo.pixels, options, known)
-    boxes = [(item, item.box.clip(size)) for item in look.found]
+    looks = [
+        detector.look(frame.pixels, options, known if photo.strip is None else NOTHING_SEEN)
+        for frame in photo.frames
+    ]
     card = detector.card
     part = DetectionPart(
-        image=ImageInfo(width=width, height=height),
+        image=ImageInfo(**photo.size._asdict(), frames=None if photo.strip is None else photo.count),
         model=ModelInfo(
             name=card.name,
             version=card.version,
@@ -65,12 +73,20 @@ def look_at(
             min_confidence=card.min_confidence,
         ),
         detections=tuple(
-            DetectedObject(
-                class_name=ObjectClass(item.class_name),
-                xyxy=(round(box.x1, 2), round(box.y1, 2), round(box.x2, 2), round(box.y2, 2)),
-                confidence=round(item.confidence, 4),
-            )
-            for item, box in boxes
+            _detected(item, photo.size, None if photo.strip is None else number)
+            for number, look in enumerate(looks)
+            for item in look.found
         ),
     )
-    return part, look.memory
+    return part, looks[0].memory if photo.strip is None else NOTHING_SEEN
+
+
+def _detected(item: Detection, size: Size, frame: int | None) -> DetectedObject:
+    """Return a find as it is told: clipped to the picture, in hundredths of pixels."""
+    box = item.box.clip(size)
+    return DetectedObject(
+        class_name=ObjectClass(item.class_name),
+        xyxy=(round(box.x1, 2), round(box.y1, 2), round(box.x2, 2), round(box.y2, 2)),
+        confidence=round(item.confidence, 4),
+        frame=frame,
+    )

@@ -54,6 +54,6 @@ def request_of(options: JobOptions, settings: Settings) -> RedactionRequest:
         policy=policy if style is None else policy.with_style(style),
         metadata=options.metadata,
         output=options.output,
-        limits=gate_limits(settings),
+        limits=gate_limits(settings, options.frames),
         unspliceable=settings.unspliceable,
     )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from obscura.contract import Frames
 from obscura.imaging.budget import Budget
 from obscura.imaging.gate import GateLimits
 from obscura.imaging.medical import MEDICAL
@@ -14,13 +15,14 @@ BYTES_PER_PIXEL: Final = 32
 """The most that any accepted format took was 21 bytes (WebP): decoded, converted, turned."""
 
 
-def gate_limits(settings: Settings) -> GateLimits:
-    """Return what a photo may be at most here."""
+def gate_limits(settings: Settings, frames: Frames = Frames.ONE) -> GateLimits:
+    """Return what a photo may be at most here, where several frames are asked for or not."""
     return GateLimits(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
         max_side=settings.max_side,
         max_scans=settings.max_scans,
+        max_frames=settings.max_frames if frames is Frames.ALL else 1,
         budget=_budget(settings, settings.max_pixels),
     )
 

@@ -7,7 +7,6 @@ from functools import partial
 from obscura.contract import WHOLE, JobKind, ObjectClass, Step
 from obscura.detection_worker import detector_of
 from obscura.finding import check_weights, detection_options, open_photo
-from obscura.geometry import Box
 from obscura.jobs import Claimed
 from obscura.redaction_worker import Hiding, Opened, check_key, picture_key
 from obscura.settings import Settings
@@ -28,7 +27,7 @@ def _work(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
     detectors = {name: detector_of(tools, name) for name in classes}
     looker = Looker(detectors, detection_options(row.options), lambda: tools.hold(claimed))
     data = tools.storage.get(row.photo)
-    photo = open_photo(data, tools.settings)
+    photo = open_photo(data, tools.settings, row.options.frames)
     first = looker.look(photo)
     fields = _detection_fields(first)
     if row.kind is JobKind.DETECT:
@@ -37,7 +36,7 @@ def _work(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
     redacted, told = hiding.hide(row, Opened(data, photo), first.parts.values())
     fields |= told
     if classes and row.options.review:
-        hidden = [Box(*region) for region in redacted.report.regions]
+        hidden = redacted.report.hidden_boxes
         for name, suspects in looker.look_again(first, redacted.shown, hidden).items():
             shown = [item.model_dump(by_alias=True) for item in suspects]
             fields[f"r:{name.review_step}"] = json.dumps(shown)

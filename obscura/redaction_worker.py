@@ -60,9 +60,9 @@ class Hiding:
 def _targets(row: JobRow, parts: Iterable[DetectionPart]) -> tuple[Target, ...]:
     """Return what is to be hidden: a person's boxes, or all that was found."""
     if row.kind is JobKind.REDACT:
-        return tuple(Target(item.class_name.value, Box(*item.xyxy)) for item in row.options.boxes)
+        return tuple(Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in row.options.boxes)
     found = [item for part in parts for item in part.detections]
-    return tuple(Target(item.class_name.value, Box(*item.xyxy)) for item in found)
+    return tuple(Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found)
 
 
 def picture_key(claimed: Claimed) -> str:

@@ -39,7 +39,8 @@ def look_again(
     picture
         The redacted picture.
     hidden
-        The boxes that were painted over, in pixels of the picture.
+        The boxes that were painted over, in pixels of the picture; in those of the array where it has several
+        frames, one below the other.
     options
         How to look; its threshold is not used.
     known
@@ -48,7 +49,12 @@ def look_again(
     threshold = detector.card.min_confidence * REVIEW_SHARE
     again = DetectionOptions(options.quality, threshold, options.panorama, options.priors)
     part, _ = look_at(detector, picture, again, known)
-    return tuple(item for item in part.detections if hidden_share(Box(*item.xyxy), hidden) < HIDDEN_SHARE)
+    step = picture.size.height
+    return tuple(
+        item
+        for item in part.detections
+        if hidden_share(Box(*item.xyxy).shift(0, step * (item.frame or 0)), hidden) < HIDDEN_SHARE
+    )
 
 
 def hidden_share(box: Box, hidden: Sequence[Box]) -> float:

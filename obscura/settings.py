@@ -168,6 +168,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(25, ge=1, le=4096, description="largest photo accepted, MiB")
     max_pixels: int = Field(50_000_000, ge=1, description="largest photo accepted, pixels")
     max_side: int = Field(16_384, ge=1, description="longest side accepted, pixels")
+    max_frames: int = Field(200, ge=1, description="most frames or pages, where `frames=all` is asked for")
     max_scans: int = Field(64, ge=1, description="most scans of a progressive JPEG")
     medical_max_upload_mb: int = Field(100, ge=1, le=4096, description="largest mammogram accepted, MiB")
     medical_max_body_mb: int = Field(

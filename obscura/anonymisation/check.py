@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from obscura.anonymisation.outcome import Redaction
+from obscura.anonymisation.outcome import Redaction, Regions
 from obscura.anonymisation.request import RedactionRequest
 from obscura.contract import MetadataPolicy
 from obscura.errors import PhotoError, ProcessingFailedError
@@ -36,9 +36,7 @@ _LEAST_SHARE: Final = 0.4
 """Share of the painted change that the finished file must show; strong compression takes some of it."""
 
 
-def require_hidden(
-    redaction: Redaction, regions: Sequence[Region], request: RedactionRequest
-) -> tuple[str, ...]:
+def require_hidden(redaction: Redaction, regions: Regions, request: RedactionRequest) -> tuple[str, ...]:
     """Check the finished file; return the kinds of metadata in it.
 
     The seam for a stronger check (a second detection): it belongs here and raises likewise.
@@ -54,20 +52,26 @@ def require_hidden(
     return kept
 
 
-def _require_painted(redaction: Redaction, regions: Sequence[Region]) -> None:
+def _require_painted(redaction: Redaction, regions: Regions) -> None:
     """Check that the finished file shows what was painted, and not what was there before."""
-    result = redaction.shown
-    if result.size != redaction.before.size:
-        message = "the redacted photo has another size than the photo"
+    before, shown = redaction.before, redaction.shown
+    if (shown.size, shown.count) != (before.size, before.count):
+        message = "the redacted photo has another size than the photo, or other frames"
         raise ProcessingFailedError(message)
-    if not regions:
-        return
-    # Where the file holds no transparency, all three are compared as seen on white.
-    look = on_white if result.alpha is None else _stored
-    views = (look(redaction.before), look(redaction.after), result.pixels)
-    if not all(_is_hidden(region, redaction.before, views) for region in regions):
+    frames = zip(before.frames, redaction.after.frames, shown.frames, regions, strict=True)
+    if not all(_are_hidden(painted, *views) for *views, painted in frames):
         message = "an object is still to be seen in the redacted photo"
         raise ProcessingFailedError(message)
+
+
+def _are_hidden(regions: Sequence[Region], before: Photo, after: Photo, shown: Photo) -> bool:
+    """Return whether a finished picture shows what was painted in all regions."""
+    if not regions:
+        return True
+    # Where the file holds no transparency, all three are compared as seen on white.
+    look = on_white if shown.alpha is None else _stored
+    views = (look(before), look(after), shown.pixels)
+    return all(_is_hidden(region, before, views) for region in regions)
 
 
 def open_again(encoded: EncodedPhoto, limits: GateLimits) -> Photo:

@@ -1,10 +1,16 @@
 """A redaction on its way: what the check looks at and the report tells of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from obscura.imaging.encode import EncodedPhoto
 from obscura.imaging.photo import Photo
 from obscura.jpeg.splice import SplicedPhoto
+from obscura.redaction.regions import Region
+
+Regions: TypeAlias = Sequence[Sequence[Region]]
+"""What is painted, by frame; one frame for a single picture."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

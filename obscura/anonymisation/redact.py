@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from obscura.anonymisation.check import open_again, require_hidden
-from obscura.anonymisation.outcome import Redaction
+from obscura.anonymisation.outcome import Redaction, Regions
 from obscura.anonymisation.report import RedactionReport, report_of
 from obscura.anonymisation.request import RedactionRequest, Target
 from obscura.contract import OutputFormat
@@ -12,9 +12,9 @@ from obscura.errors import NotSpliceableError
 from obscura.geometry import Size
 from obscura.imaging import metadata, panorama
 from obscura.imaging.deep import Deep
-from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
+from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode, shown_by
 from obscura.imaging.formats import PhotoFormat
-from obscura.imaging.photo import Photo, decode
+from obscura.imaging.photo import Photo, as_shown, decode
 from obscura.jpeg.splice import splice
 from obscura.redaction.paint import paint, paint_alpha
 from obscura.redaction.policy import regions_for
@@ -81,26 +81,31 @@ def redact_photo(
         If the check finds an object that is still to be seen, or metadata that was to be removed.
     """
     request = request or RedactionRequest()
-    regions = regions_for(targets, request.policy)
-    redaction = _redact(data, before or decode(data, request.limits), regions, request)
+    before = before or decode(data, request.limits)
+    placed = [
+        [target for target in targets if before.strip is None or target.frame in (None, number)]
+        for number in range(before.count)
+    ]
+    regions = [regions_for(items, request.policy) for items in placed]
+    redaction = _redact(data, before, regions, request)
     kept = require_hidden(redaction, regions, request)
     return RedactedPhoto(
         data=redaction.encoded.data,
         media_type=redaction.encoded.media_type,
         extension=redaction.encoded.extension,
         size=redaction.after.size,
-        report=report_of(data, targets, request, (redaction, regions, kept)),
+        report=report_of(data, placed, request, (redaction, regions, kept)),
         shown=redaction.shown,
     )
 
 
-def _redact(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
+def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:
     """Hide regions: in place where a JPEG goes in and out, by painting and encoding otherwise."""
     is_jpeg = before.header.format is PhotoFormat.JPEG
     if not (is_jpeg and request.output in {OutputFormat.SAME, OutputFormat.JPEG}):
         return _repaint(before, regions, request)
     try:
-        return _splice(data, before, regions, request)
+        return _splice(data, before, regions[0], request)
     except NotSpliceableError as error:
         if request.unspliceable is Unspliceable.REFUSE:
             raise
@@ -119,12 +124,15 @@ def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: Reda
     return Redaction(before, shown, encoded, shown, spliced)
 
 
-def _repaint(before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
+def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:
     """Redact by painting and encoding."""
-    after = _painted(before, regions)
+    after = before.with_frames([_painted(*item) for item in zip(before.frames, regions, strict=True)])
     exif = metadata.kept_exif(before.exif, request.metadata)
     encoded = encode(after, EncodeOptions(request.output, exif))
-    return Redaction(before, after, encoded, open_again(encoded, request.limits))
+    shown = open_again(encoded, request.limits)
+    if after.strip is not None:
+        shown = as_shown(shown, shown_by(after, encoded.format))
+    return Redaction(before, after, encoded, shown)
 
 
 def _painted(before: Photo, regions: Sequence[Region]) -> Photo:

@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final
 
-from obscura.anonymisation.outcome import Redaction
+from obscura.anonymisation.outcome import Redaction, Regions
 from obscura.anonymisation.request import RedactionRequest, Target
+from obscura.geometry import Box
 from obscura.imaging import metadata
+from obscura.imaging.encode import shown_by
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.photo import DEEP_WARNING
 from obscura.jpeg.splice import SplicedPhoto
 from obscura.redaction.masks import Window, window
-from obscura.redaction.regions import Region
 from obscura.redaction.styles import Blur, Style, describe
 
 _DEEP_FORMATS: Final = frozenset({PhotoFormat.PNG, PhotoFormat.TIFF})
@@ -24,6 +25,28 @@ class Verdict(Enum):
 
     CLEAN = "clean"
     NOTHING_FOUND = "nothing_found"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReport:
+    """Where things are in a file of several frames.
+
+    Attributes
+    ----------
+    count
+        Number of frames of the photo.
+    height
+        Of each, in pixels.
+    regions
+        The frame of each painted box.
+    shown
+        Which frame of the finished file shows each: its writer may join equal neighbours.
+    """
+
+    count: int
+    height: int
+    regions: tuple[int, ...]
+    shown: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +72,8 @@ class RedactionReport:
     lossless
         Which blocks of a JPEG were replaced, all others being the same numbers as before; None where the
         picture was encoded as a whole.
+    frames
+        Where things are, where there are several frames; None for one picture.
     """
 
     verdict: Verdict
@@ -59,10 +84,21 @@ class RedactionReport:
     metadata_kept: tuple[str, ...]
     warnings: tuple[str, ...]
     lossless: SplicedPhoto | None = None
+    frames: FrameReport | None = None
+
+    @property
+    def hidden_boxes(self) -> list[Box]:
+        """The painted boxes, in pixels of the array that frames lie in, one below the other."""
+        boxes = [Box(*region) for region in self.regions]
+        if self.frames is None:
+            return boxes
+        steps = (number * self.frames.height for number in self.frames.regions)
+        return [box.shift(0, step) for box, step in zip(boxes, steps, strict=True)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON types."""
-        return {
+        several = {} if self.frames is None else {"frames": asdict(self.frames)}
+        return several | {
             "verdict": self.verdict.value,
             "hidden": dict(self.hidden),
             "styles": dict(self.styles),
@@ -82,26 +118,27 @@ class RedactionReport:
 
 def report_of(
     data: bytes,
-    targets: Sequence[Target],
+    placed: Sequence[Sequence[Target]],
     request: RedactionRequest,
-    done: tuple[Redaction, Sequence[Region], tuple[str, ...]],
+    done: tuple[Redaction, Regions, tuple[str, ...]],
 ) -> RedactionReport:
-    """Say what was done."""
+    """Say what was done; ``placed`` are the targets by frame."""
     redaction, regions, kept = done
-    windows = [window(region.box, redaction.before.size) for region in regions]
-    painted = [
-        (target.class_name, inside)
-        for target, inside in zip(targets, windows, strict=True)
-        if not inside.is_empty
+    windows = [
+        (target.class_name, window(region.box, redaction.before.size), number)
+        for number, (targets, painted_here) in enumerate(zip(placed, regions, strict=True))
+        for target, region in zip(targets, painted_here, strict=True)
     ]
-    counts = Counter(class_name for class_name, _ in painted)
+    painted = [item for item in windows if not item[1].is_empty]
+    counts = Counter(class_name for class_name, _, _ in painted)
     styles = {class_name: request.policy.style_of(class_name) for class_name in sorted(counts)}
     found = metadata.found(data, redaction.before.header.format)
     return RedactionReport(
         verdict=Verdict.CLEAN if painted else Verdict.NOTHING_FOUND,
         hidden={class_name: counts[class_name] for class_name in styles},
         styles={class_name: describe(style) for class_name, style in styles.items()},
-        regions=tuple(inside for _, inside in painted),
+        regions=tuple(inside for _, inside, _ in painted),
+        frames=_frames(redaction, tuple(number for _, _, number in painted)),
         metadata_removed=tuple(kind for kind in found if kind not in kept),
         metadata_kept=kept,
         lossless=redaction.spliced,
@@ -110,6 +147,18 @@ def report_of(
             *redaction.warnings,
             *_warnings(redaction, styles.values(), len(windows) - len(painted)),
         ),
+    )
+
+
+def _frames(redaction: Redaction, regions: tuple[int, ...]) -> FrameReport | None:
+    """Say where things are in a file of several frames; None for one picture."""
+    if redaction.before.strip is None:
+        return None
+    return FrameReport(
+        redaction.before.count,
+        redaction.before.size.height,
+        regions,
+        shown_by(redaction.after, redaction.encoded.format),
     )
 
 

@@ -11,10 +11,14 @@ from obscura.settings import Unspliceable
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something to hide: its class and its box in pixels of the upright picture, not grown."""
+    """Something to hide: its class and its box in pixels of the upright picture, not grown.
+
+    ``frame`` counts where there are several: in which one it is, None for all of them.
+    """
 
     class_name: str
     box: Box
+    frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from obscura.cli.options import (
     AsJson,
     Classes,
     Engine,
+    FramesOption,
     HideOptions,
     MinConfidence,
     Paths,
@@ -25,6 +26,7 @@ from obscura.cli.options import (
 from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
 from obscura.cli.show import Show, notes
 from obscura.contract import (
+    Frames,
     MetadataPolicy,
     ObjectClass,
     OutputFormat,
@@ -57,7 +59,8 @@ class Plan:
         """Return a worker of this process, with its models loaded."""
         from obscura.cli.work import Blurrer, Finder
 
-        finder = Finder(self.settings, self.classes, self.quality, self.min_confidence)
+        look = (self.classes, self.quality, self.min_confidence, self.hide.frames)
+        finder = Finder(self.settings, *look)
         return Blurrer(finder, self.hide, self.targets)
 
     def check(self) -> None:
@@ -91,6 +94,7 @@ def blur(
     ] = None,
     shape: Annotated[RedactionShape | None, typer.Option(help="outline for faces")] = None,
     grow: Annotated[float | None, typer.Option(min=1.0, max=3.0, help="growth of a box")] = None,
+    frames: FramesOption = Frames.ONE,
     feather: Annotated[
         float | None, typer.Option(min=0.0, max=0.5, help="soft edge outside, as a share of the long side")
     ] = None,
@@ -122,7 +126,7 @@ def blur(
     Exit codes: 0 all done; 1 some failed; 2 nothing to do, or a wrong option; 3 all done, but with
     --review-fails a person should look; 130 interrupted (--resume goes on).
     """
-    hide = HideOptions(style, cells, shape, grow, feather, metadata, output_format, manifest)
+    hide = HideOptions(style, cells, shape, grow, feather, metadata, output_format, manifest, frames)
     settings = settings_for(engine)
     look = (classes_of(classes), quality, min_confidence)
     if PIPE in paths or output == PIPE:

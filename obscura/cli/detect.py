@@ -7,6 +7,7 @@ from obscura.cli.options import (
     AsJson,
     Classes,
     Engine,
+    FramesOption,
     MinConfidence,
     Paths,
     QualityOption,
@@ -16,7 +17,7 @@ from obscura.cli.options import (
 )
 from obscura.cli.pool import Stop, in_this_process
 from obscura.cli.show import Show, notes
-from obscura.contract import Quality
+from obscura.contract import Frames, Quality
 
 
 def detect(
@@ -24,6 +25,7 @@ def detect(
     classes: Classes = "face,plate",
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
+    frames: FramesOption = Frames.ONE,
     engine: Engine = None,
     report: Report = None,
     *,
@@ -32,7 +34,7 @@ def detect(
     """Print what is found in photos; boxes are pixels of the upright picture."""
     from obscura.cli.work import Finder, read
 
-    finder = Finder(settings_for(engine), classes_of(classes), quality, min_confidence)
+    finder = Finder(settings_for(engine), classes_of(classes), quality, min_confidence, frames)
     photos = list(find_photos(paths))
     if not photos:
         notes.print("no photos found", style="bold red")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from obscura.contract import (
+    Frames,
     MetadataPolicy,
     ObjectClass,
     OutputFormat,
@@ -21,6 +22,7 @@ __all__ = [
     "AsJson",
     "Classes",
     "Engine",
+    "FramesOption",
     "HideOptions",
     "MinConfidence",
     "Paths",
@@ -35,6 +37,7 @@ Classes = Annotated[str, typer.Option(help="what to look for: face, plate or fac
 MinConfidence = Annotated[
     float | None, typer.Option(min=0.001, max=1.0, help="lowest score of a detection (default: the model's)")
 ]
+FramesOption = Annotated[Frames, typer.Option(help="all: every frame of an animation, every page of a TIFF")]
 QualityOption = Annotated[Quality, typer.Option(help="how hard to look")]
 Engine = Annotated[EngineChoice | None, typer.Option(help="default: OBSCURA_ENGINE, else the fastest")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
@@ -53,6 +56,7 @@ class HideOptions:
     metadata: MetadataPolicy
     output: OutputFormat
     manifest: bool = False
+    frames: Frames = Frames.ONE
 
 
 def classes_of(text: str) -> tuple[ObjectClass, ...]:

@@ -14,6 +14,7 @@ from obscura.cli.pool import Progress
 from obscura.contract import (
     DetectedObject,
     DetectionPart,
+    Frames,
     JobOptions,
     ObjectClass,
     Quality,
@@ -63,9 +64,10 @@ class Finder:
         classes: Sequence[ObjectClass],
         quality: Quality,
         min_confidence: float | None,
+        frames: Frames = Frames.ONE,
     ) -> None:
         self.settings = settings
-        self.asked = JobOptions(quality=quality, min_confidence=min_confidence)
+        self.asked = JobOptions(quality=quality, min_confidence=min_confidence, frames=frames)
         thread_count = settings.threads or len(os.sched_getaffinity(0))
         for name in classes:
             check_weights(settings, name)
@@ -76,11 +78,11 @@ class Finder:
 
     def find(self, data: bytes) -> Findings:
         """Return what is in a photo; raise PhotoError where it cannot be opened."""
-        return Findings(self._looker.look(open_photo(data, self.settings)))
+        return Findings(self._looker.look(open_photo(data, self.settings, self.asked.frames)))
 
     def find_again(self, findings: Findings, redacted: RedactedPhoto) -> list[DetectedObject]:
         """Return what is still to be seen in a redacted picture."""
-        hidden = [Box(*region) for region in redacted.report.regions]
+        hidden = redacted.report.hidden_boxes
         suspects = self._looker.look_again(findings.sighting, redacted.shown, hidden)
         return [item for found in suspects.values() for item in found]
 
@@ -94,6 +96,7 @@ def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
         feather=hide.feather,
         metadata=hide.metadata,
         output=hide.output,
+        frames=hide.frames,
     )
     return request_of(options, settings)
 
@@ -133,7 +136,7 @@ class Blurrer:
     def _redact(self, data: bytes) -> tuple[RedactedPhoto, Findings, dict[str, Any]]:
         findings = self._finder.find(data)
         found = [item for part in findings.parts for item in part.detections]
-        targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in found]
+        targets = [Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found]
         redacted = redact_photo(data, targets, self._request, findings.sighting.photo)
         suspects = self._finder.find_again(findings, redacted) if self._reviews else []
         report = reviewed(redacted.report.as_dict(), suspects)

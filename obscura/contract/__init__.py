@@ -19,6 +19,7 @@ from obscura.contract.messages import (
     stages_in,
 )
 from obscura.contract.options import (
+    Frames,
     JobKind,
     JobOptions,
     LesionOptions,
@@ -50,6 +51,7 @@ __all__ = [
     "WHOLE",
     "DetectedObject",
     "DetectionPart",
+    "Frames",
     "ImageInfo",
     "JobKind",
     "JobOptions",

@@ -73,6 +73,13 @@ class OutputFormat(StrEnum):
     WEBP = "webp"
 
 
+class Frames(StrEnum):
+    """What is done with a file of several frames or pages."""
+
+    ONE = "one"
+    ALL = "all"
+
+
 class Quality(StrEnum):
     """How hard the detectors look."""
 
@@ -91,6 +98,9 @@ class UserBox(BaseModel):
 
     class_name: ObjectClass = Field(ObjectClass.FACE, alias="class")
     xyxy: tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+    frame: int | None = Field(
+        None, ge=0, exclude_if=lambda frame: frame is None, description="of several; default: in every one"
+    )
 
     @model_validator(mode="after")
     def _has_area(self) -> Self:
@@ -123,6 +133,9 @@ class JobOptions(BaseModel):
     cells: int | None = Field(None, ge=1, le=64)
     shape: RedactionShape | None = None
     grow: float | None = Field(None, ge=1.0, le=3.0, allow_inf_nan=False)
+    frames: Frames = Field(
+        Frames.ONE, description="all: every frame of an animation or page of a TIFF; one: refuse several"
+    )
     feather: float | None = Field(
         None, ge=0.0, le=0.5, allow_inf_nan=False, description="width of the soft edge around what is hidden"
     )

@@ -9,12 +9,13 @@ from obscura.contract.options import ObjectClass
 
 
 class ImageInfo(BaseModel):
-    """Size of the upright picture, in pixels."""
+    """Size of the upright picture, in pixels, and the number of frames where there are several."""
 
     model_config = ConfigDict(frozen=True)
 
     width: int
     height: int
+    frames: int | None = Field(None, exclude_if=lambda frames: frames is None)
 
 
 class ModelInfo(BaseModel):
@@ -33,13 +34,17 @@ class ModelInfo(BaseModel):
 
 
 class DetectedObject(BaseModel):
-    """One found object: box in pixels of the upright picture, clipped to it, and score 0..1."""
+    """One found object: box in pixels of the upright picture, clipped to it, and score 0..1.
+
+    ``frame`` is there in files of several frames: which one, from 0 on.
+    """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     class_name: ObjectClass = Field(alias="class")
     xyxy: tuple[float, float, float, float]
     confidence: float
+    frame: int | None = Field(None, exclude_if=lambda frame: frame is None)
 
 
 class DetectionPart(BaseModel):

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -29,7 +29,8 @@ BITS: Final = 16
 _LEVEL: Final = 4
 """Of zlib: lower than its default, since the lowest bits of 16 are noise that no effort makes smaller."""
 
-_PNG_TYPES: Final = {(1, False): 0, (3, False): 2, (1, True): 4, (3, True): 6}
+_PNG_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}
+"""Colour type by number of channels."""
 _PNG_SUB: Final = 1
 _STRIP_ROWS: Final = 64
 _UNDEFINED: Final = 7
@@ -131,30 +132,39 @@ def _shows(deep: Deep, pixels: Pixels, alpha: Plane | None) -> bool:
 
 def png(deep: Deep, icc: bytes | None, block: bytes) -> bytes:
     """Return a PNG file; ``block`` is an EXIF block with its prefix, or empty."""
-    height, width, channels = deep.samples.shape
-    kind = _PNG_TYPES[channels, deep.alpha is not None]
-    parts = [PNG_SIGNATURE, _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, BITS, kind, 0, 0, 0))]
+    whole = _joined(deep)
+    data = zlib.compress(filtered(whole), _LEVEL)
+    head = png_head(whole, icc, block)
+    return b"".join([PNG_SIGNATURE, *head, png_chunk(b"IDAT", data), png_chunk(b"IEND", b"")])
+
+
+def png_head(picture: NDArray[Any], icc: bytes | None, block: bytes) -> list[bytes]:
+    """Return what stands before ``uint8`` or ``uint16[height, width, channels]`` in a PNG file."""
+    height, width, channels = picture.shape
+    bits = 8 * picture.dtype.itemsize
+    parts = [png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, _PNG_TYPES[channels], 0, 0, 0))]
     if icc is not None:
-        parts.append(_chunk(b"iCCP", b"profile\x00\x00" + zlib.compress(icc)))
+        parts.append(png_chunk(b"iCCP", b"profile\x00\x00" + zlib.compress(icc)))
     if block:
-        parts.append(_chunk(b"eXIf", block.removeprefix(exif.PREFIX)))
-    return b"".join([*parts, _chunk(b"IDAT", zlib.compress(_filtered(deep), _LEVEL)), _chunk(b"IEND", b"")])
+        parts.append(png_chunk(b"eXIf", block.removeprefix(exif.PREFIX)))
+    return parts
 
 
-def _filtered(deep: Deep) -> bytes:
-    """Return the rows as differences from the pixel on the left, each behind its filter type."""
-    whole = _joined(deep).astype(">u2")
+def filtered(picture: NDArray[Any]) -> bytes:
+    """Return the rows of a PNG as differences from the pixel on the left, each behind its filter type."""
+    whole = np.ascontiguousarray(picture, picture.dtype.newbyteorder(">"))
     height, width, channels = whole.shape
-    rows = whole.view(np.uint8).reshape(height, width, 2 * channels)
-    filtered = np.empty((height, 1 + rows[0].size), np.uint8)
-    filtered[:, 0] = _PNG_SUB
-    differences = filtered[:, 1:].reshape(rows.shape)
+    rows = whole.view(np.uint8).reshape(height, width, whole.itemsize * channels)
+    coded = np.empty((height, 1 + rows[0].size), np.uint8)
+    coded[:, 0] = _PNG_SUB
+    differences = coded[:, 1:].reshape(rows.shape)
     differences[:, 0] = rows[:, 0]
     np.subtract(rows[:, 1:], rows[:, :-1], out=differences[:, 1:])
-    return filtered.tobytes()
+    return coded.tobytes()
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
+def png_chunk(name: bytes, body: bytes) -> bytes:
+    """Return a PNG chunk."""
     return len(body).to_bytes(4) + name + body + zlib.crc32(name + body).to_bytes(4)
 
 

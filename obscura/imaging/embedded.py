@@ -49,6 +49,7 @@ _JPEG_APPS: Final[tuple[tuple[int, bytes, str], ...]] = (
     (COM, b"", "comment"),
 )
 _PNG_PICTURE: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+_PNG_FRAMES: Final = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _PNG_HARMLESS: Final = frozenset(
     {b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs", b"hIST", b"cICP", b"acTL", b"fcTL", b"fdAT"}
 )
@@ -148,8 +149,10 @@ def _inflate(chunk: bytes) -> bytes:
         return b""
 
 
-def skeleton(data: Buffer, photo_format: PhotoFormat) -> Buffer:
+def skeleton(data: Buffer, photo_format: PhotoFormat, *, is_animated: bool = False) -> Buffer:
     """Return a JPEG or PNG file without its foreign parts; a file of another format as it is.
+
+    Only of an animated one are the frames behind a PNG's first picture no foreign parts.
 
     Raises
     ------
@@ -160,7 +163,7 @@ def skeleton(data: Buffer, photo_format: PhotoFormat) -> Buffer:
         case PhotoFormat.JPEG:
             return _jpeg_skeleton(data)
         case PhotoFormat.PNG:
-            return _png_skeleton(data)
+            return _png_skeleton(data, _PNG_PICTURE | _PNG_FRAMES if is_animated else _PNG_PICTURE)
         case _:
             return data
 
@@ -209,10 +212,10 @@ def _png_items(data: Buffer) -> Iterator[Item]:
         yield Item("xmp" if is_xmp else _PNG_KINDS.get(chunk.name, "private_chunk"), body)
 
 
-def _png_skeleton(data: Buffer) -> bytes:
+def _png_skeleton(data: Buffer, kept: frozenset[bytes]) -> bytes:
     parts = [PNG_SIGNATURE]
     for chunk in png_chunks(data):
-        if chunk.name not in _PNG_PICTURE:
+        if chunk.name not in kept:
             continue
         part = bytes(data[chunk.start : chunk.end])
         if zlib.crc32(part[4:-4]) != int.from_bytes(part[-4:]):

@@ -11,8 +11,10 @@ from obscura.contract import OutputFormat
 from obscura.errors import InvalidOptionError, ProcessingFailedError
 from obscura.imaging import deep
 from obscura.imaging.formats import PhotoFormat
+from obscura.imaging.headers import inspect
 from obscura.imaging.photo import Photo
 from obscura.imaging.pixels import Pixels
+from obscura.imaging.strip import Strip, apng, distinct
 
 _WEBP_SIDE: Final = 16_383
 _PALETTE: Final = 256
@@ -97,6 +99,8 @@ def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
     if target is PhotoFormat.WEBP and photo.size.long_side > _WEBP_SIDE:
         message = f"WebP holds at most {_WEBP_SIDE} pixels a side; ask for another output"
         raise InvalidOptionError(message)
+    if photo.strip is not None:
+        return EncodedPhoto(_encode_strip(photo, photo.strip, options, target), target)
     if photo.deep is not None and target in _DEEP:
         return EncodedPhoto(_DEEP[target](photo.deep, photo.icc, options.exif), target)
     image = _image(photo, target)
@@ -109,6 +113,41 @@ def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
         message = f"the picture cannot be written as {target.name}"
         raise ProcessingFailedError(message) from error
     return EncodedPhoto(sink.getvalue(), target)
+
+
+def shown_by(photo: Photo, target: PhotoFormat) -> tuple[int, ...]:
+    """Return which frame of a written file shows each frame: animated WebP joins equal neighbours."""
+    if target is not PhotoFormat.WEBP:
+        return tuple(range(photo.count))
+    return distinct([np.asarray(_image(frame, target)) for frame in photo.frames])
+
+
+def _encode_strip(photo: Photo, strip: Strip, options: EncodeOptions, target: PhotoFormat) -> bytes:
+    """Return a file of all frames."""
+    frames = [np.asarray(_image(frame, target)) for frame in photo.frames]
+    if target is PhotoFormat.PNG and strip.durations:
+        return apng([np.atleast_3d(frame) for frame in frames], strip, photo.icc, options.exif)
+    if target is not PhotoFormat.TIFF and not (target is PhotoFormat.WEBP and strip.durations):
+        message = f"{target.name} does not hold these {strip.count} frames; ask for another output"
+        raise InvalidOptionError(message)
+    first, *others = map(Image.fromarray, frames)
+    timing = {"duration": list(strip.durations), "loop": strip.loop} if strip.durations else {}
+    settings = _profile(photo) | _settings(photo, options, target) | timing
+    written = b""
+    # With loss, frames that differ little are joined as well: then all are written without.
+    for exact in ({}, {"lossless": True}):
+        sink = BytesIO()
+        try:
+            first.save(
+                sink, target.name, save_all=True, append_images=others, exif=options.exif, **settings | exact
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            message = f"the frames cannot be written as {target.name}"
+            raise ProcessingFailedError(message) from error
+        written = sink.getvalue()
+        if target is not PhotoFormat.WEBP or inspect(written).frames == 1 + max(shown_by(photo, target)):
+            break
+    return written
 
 
 def on_white(photo: Photo) -> Pixels:

@@ -36,6 +36,9 @@ ACCEPTED: Final = frozenset(
 """Every format that can be decoded where the decoders are installed: HEIC needs one that is optional."""
 
 
+_MOST_FRAMES: Final = ("only one is accepted unless all frames are asked for", "at most {} are accepted")
+
+
 @dataclass(frozen=True, slots=True)
 class GateLimits:
     """What a photo may be at most.
@@ -51,7 +54,7 @@ class GateLimits:
     max_scans
         SOS segments of a JPEG; encoders write about ten, a decoding bomb hundreds.
     max_frames
-        Frames or pages.
+        Frames or pages; where there are several, all of them together have at most ``max_pixels``.
     formats
         The formats let in.
     budget
@@ -91,7 +94,8 @@ def check(data: Buffer, limits: GateLimits | None = None) -> PhotoHeader:
         message = f"{header.format.name} is not accepted"
         raise UnsupportedFormatError(message)
     if header.frames > limits.max_frames:
-        message = f"the file has {header.frames} frames; at most {limits.max_frames} is accepted"
+        most = _MOST_FRAMES[limits.max_frames > 1].format(limits.max_frames)
+        message = f"the file has {header.frames} frames; {most}"
         raise AnimatedPhotoError(message)
     _check_size(header, limits)
     if not header.complete:
@@ -121,10 +125,11 @@ def check_length(length: int, limits: GateLimits) -> None:
 def _check_size(header: PhotoHeader, limits: GateLimits) -> None:
     """Refuse a picture of too many pixels or scans."""
     size = header.size
-    if size.long_side > limits.max_side or size.pixels > limits.max_pixels:
+    if size.long_side > limits.max_side or size.pixels * header.frames > limits.max_pixels:
+        frames = f" in each of {header.frames} frames" if header.frames > 1 else ""
         message = (
-            f"the picture has {size.width} x {size.height} pixels; at most {limits.max_pixels} pixels and a "
-            f"side of {limits.max_side} are accepted"
+            f"the picture has {size.width} x {size.height} pixels{frames}; at most {limits.max_pixels} "
+            f"pixels and a side of {limits.max_side} are accepted"
         )
         raise TooManyPixelsError(message)
     if header.scans > limits.max_scans:

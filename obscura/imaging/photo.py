@@ -4,13 +4,13 @@ Every part of the system that needs pixels gets them here: behind the same gate,
 the same colours. Boxes found by one part therefore fit the pixels of another.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image
 
 from obscura.errors import (
     ObscuraError,
@@ -20,16 +20,14 @@ from obscura.errors import (
     UndecodablePhotoError,
 )
 from obscura.geometry import Size
-from obscura.imaging import decoders, deep, embedded, exif, fast_jpeg, gate, icc
+from obscura.imaging import decoders, deep, embedded, exif, fast_jpeg, gate, icc, strip
 from obscura.imaging.budget import within
-from obscura.imaging.containers import riff_chunks
+from obscura.imaging.coding import JpegCoding, is_lossless, jpeg_coding
 from obscura.imaging.deep import Deep
 from obscura.imaging.exif import ExifBlock
 from obscura.imaging.formats import PhotoFormat, PhotoHeader
-from obscura.imaging.pixels import Colours, Pixels, Plane, to_rgb, upright
-
-QuantisationTable: TypeAlias = tuple[int, ...]
-"""64 divisors of an 8 x 8 block, row by row."""
+from obscura.imaging.pixels import Colours, Pixels, Plane, to_rgb
+from obscura.imaging.strip import Strip
 
 _Result = TypeVar("_Result")
 
@@ -43,38 +41,15 @@ _PILLOW_NAMES: Final = {
     PhotoFormat.AVIF: "AVIF",
     PhotoFormat.HEIC: "HEIF",
 }
-_LOSSY: Final = frozenset({PhotoFormat.JPEG, PhotoFormat.HEIC, PhotoFormat.AVIF})
 _BOXED: Final = frozenset({PhotoFormat.HEIC, PhotoFormat.AVIF})
 _INK: Final = "CMYK"
-_FULL_CHROMA: Final = 0
 _BYTE_BITS: Final = 8
-_TURNED: Final = 5
-"""The first of the orientations that swap rows and columns."""
 
 # Pillow's own guard is the last resort: how large a picture may be is for the gate to say.
 Image.MAX_IMAGE_PIXELS = 2**28
 
 DEEP_WARNING: Final = "samples of more than 8 bits were reduced to 8 bits"
 PROFILE_WARNING: Final = "the colour profile is damaged or of another kind of picture, and was dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class JpegCoding:
-    """How a JPEG was coded, for coding it again at no worse quality and no larger size.
-
-    Attributes
-    ----------
-    tables
-        Quantisation tables of luma and chroma (one for grey pictures), turned with the pixels.
-    subsampling
-        Pillow's number: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0.
-    is_progressive
-        Whether it has several scans.
-    """
-
-    tables: tuple[QuantisationTable, ...]
-    subsampling: int
-    is_progressive: bool
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -108,6 +83,9 @@ class Photo:
         Whether the source was stored without loss.
     is_indexed
         Whether the source names its colours in a palette.
+    strip
+        Of an animation or a document of several pages, whose frames lie one below the other in ``pixels`` and
+        ``alpha``; None for one picture.
     deep
         All bits of a PNG or TIFF of 16 bits per sample, of which ``pixels`` and ``alpha`` are the upper ones.
     warnings
@@ -126,17 +104,53 @@ class Photo:
     is_grey: bool = False
     is_lossless: bool = False
     is_indexed: bool = False
+    strip: Strip | None = None
     deep: Deep | None = None
     warnings: tuple[str, ...] = ()
 
     @property
     def size(self) -> Size:
-        """Width and height of the upright picture, in pixels."""
-        return Size(self.pixels.shape[1], self.pixels.shape[0])
+        """Width and height of the upright picture, in pixels; of each where there are several."""
+        return Size(self.pixels.shape[1], self.pixels.shape[0] // self.count)
+
+    @property
+    def count(self) -> int:
+        """Number of frames or pages."""
+        return 1 if self.strip is None else self.strip.count
+
+    @property
+    def frames(self) -> tuple["Photo", ...]:
+        """Each frame as a picture of its own; the one picture of a file that is not several."""
+        if self.strip is None:
+            return (self,)
+        alphas = (None,) * self.count if self.alpha is None else np.split(self.alpha, self.count)
+        parts = zip(np.split(self.pixels, self.count), alphas, strict=True)
+        return tuple(replace(self, pixels=pixels, alpha=alpha, strip=None) for pixels, alpha in parts)
+
+    def with_frames(self, frames: Sequence["Photo"]) -> "Photo":
+        """Return this photo with other frames of the same size."""
+        if self.strip is None:
+            return frames[0]
+        alphas = [frame.alpha for frame in frames if frame.alpha is not None]
+        return replace(
+            self,
+            pixels=np.concatenate([frame.pixels for frame in frames]),
+            alpha=np.concatenate(alphas) if alphas else None,
+        )
+
+
+def as_shown(photo: Photo, shown: Sequence[int]) -> Photo:
+    """Return a photo with frames repeated where its writer joined equal neighbours; see `encode.shown_by`."""
+    if photo.count == len(shown) or max(shown) >= photo.count:
+        return photo
+    frames = photo.frames
+    whole = photo.strip or Strip(1)
+    wide = replace(photo, strip=replace(whole, count=len(shown)))
+    return wide.with_frames([frames[number] for number in shown])
 
 
 def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
-    """Check a file at the gate and decode its first picture.
+    """Check a file at the gate and decode its picture: all of its frames, where the limits let several in.
 
     Parameters
     ----------
@@ -155,23 +169,28 @@ def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
     limits = limits or gate.GateLimits()
     header = gate.check(data, limits)
     with within(limits.budget):
-        return _decode(data, header)
+        return _decode(data, header, limits.max_frames)
 
 
-def _decode(data: bytes, header: PhotoHeader) -> Photo:
+def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
     """Decode a file that has passed the gate."""
+    several = header.frames > 1
     block = embedded.exif_of(data, header.format)
     profile = embedded.profile_of(data, header.format)
-    bare = bytes(embedded.skeleton(data, header.format))
+    bare = bytes(embedded.skeleton(data, header.format, is_animated=several))
     decoders.require(header.format)
     image = _guarded(lambda: _open(bare, header))
-    colours = _guarded(lambda: _colours(bare, image, header.format, profile))
+    parts, frames = (
+        _guarded(lambda: strip.read(image, header.format, profile, max_frames))
+        if several
+        else (None, [_guarded(lambda: _colours(bare, image, header.format, profile))])
+    )
     orientation = _orientation(image, block, header.format)
     # Pillow turns a TIFF by itself while loading it, and nothing else.
     turn = 1 if header.format is PhotoFormat.TIFF else orientation
-    pixels = upright(colours.rgb, turn)
-    alpha = None if colours.alpha is None else upright(colours.alpha, turn)
-    full = _deep(bare, header, (pixels, alpha), orientation)
+    colours = strip.joined([frame.turned(turn) for frame in frames]) if several else frames[0].turned(turn)
+    pixels, alpha = colours.rgb, colours.alpha
+    full = None if several else _deep(bare, header, (pixels, alpha), orientation)
     is_reduced = full is None and (colours.is_reduced or header.bits > _BYTE_BITS)
     return Photo(
         pixels=pixels,
@@ -182,10 +201,11 @@ def _decode(data: bytes, header: PhotoHeader) -> Photo:
         ink_icc=icc.usable(profile, image.mode) if image.mode == _INK else None,
         exif=block,
         panorama=embedded.panorama_of(data, header.format),
-        jpeg=_jpeg_coding(image, header, turn),
+        jpeg=jpeg_coding(image, header, turn),
         is_grey=colours.is_grey or (full is not None and full.is_grey),
-        is_lossless=_is_lossless(data, header.format),
-        is_indexed=image.mode == "P",
+        is_lossless=is_lossless(data, header.format),
+        is_indexed=image.mode == "P" and not several,
+        strip=parts,
         deep=full,
         warnings=(
             *((DEEP_WARNING,) if is_reduced else ()),
@@ -293,32 +313,3 @@ def _profile_mode(mode: str, *, is_grey: bool) -> str:
     if mode in ("CMYK", "LAB"):
         return ""
     return "L" if is_grey else "RGB"
-
-
-def _jpeg_coding(image: Image.Image, header: PhotoHeader, turn: int) -> JpegCoding | None:
-    """Return how a JPEG was coded, with its tables turned like its pixels; None where it does not tell."""
-    if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return None
-    selectors = [component[3] for component in image.layer]
-    if not set(selectors) <= set(image.quantization):
-        return None
-    tables = [np.array(image.quantization[selector], np.int64) for selector in selectors]
-    if len(tables) >= 3:  # noqa: PLR2004 - luma and two chroma components, which share a table when written
-        tables = [tables[0], np.minimum(tables[1], tables[2])]
-    if turn >= _TURNED:
-        tables = [table.reshape(8, 8).T.ravel() for table in tables]
-    subsampling = JpegImagePlugin.get_sampling(image)
-    if subsampling < 0 or (turn >= _TURNED and subsampling == 1):
-        subsampling = _FULL_CHROMA  # What cannot be written is written finer, never coarser.
-    return JpegCoding(
-        tuple(tuple(int(value) for value in table) for table in tables[:2]),
-        subsampling,
-        is_progressive=header.scans > len(selectors),
-    )
-
-
-def _is_lossless(data: bytes, photo_format: PhotoFormat) -> bool:
-    """Return whether the pixels were stored as they are."""
-    if photo_format is PhotoFormat.WEBP:
-        return any(chunk.name == b"VP8L" for chunk in riff_chunks(data))
-    return photo_format not in _LOSSY

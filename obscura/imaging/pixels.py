@@ -1,7 +1,7 @@
 """From every Pillow mode to 8-bit RGB with an optional alpha channel, and turning pixels upright."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -45,6 +45,11 @@ class Colours:
     alpha: Plane | None
     is_grey: bool
     is_reduced: bool
+
+    def turned(self, orientation: int) -> "Colours":
+        """Return them upright, by EXIF orientation 1..8."""
+        alpha = None if self.alpha is None else upright(self.alpha, orientation)
+        return replace(self, rgb=upright(self.rgb, orientation), alpha=alpha)
 
 
 def to_rgb(image: Image.Image, profile: bytes | None) -> Colours:

@@ -44,6 +44,7 @@ class ObjectFacts(_Part):
     class_name: Words = Field(alias="class")
     xyxy: tuple[float, float, float, float]
     confidence: float | None
+    frame: int | None = None
 
 
 class DetectionFacts(_Part):
@@ -55,13 +56,14 @@ class DetectionFacts(_Part):
 
 
 class RedactionFacts(_Part):
-    """How it was hidden; ``regions`` are the painted boxes in whole pixels."""
+    """How it was hidden; ``regions`` are the painted boxes in whole pixels, ``frames`` where each lies."""
 
     styles: dict[str, Words]
     shape: Words
     grow: float
     feather: float = 0.0
     regions: tuple[tuple[int, int, int, int], ...]
+    frames: tuple[int, ...] | None = None
 
 
 class MetadataFacts(_Part):

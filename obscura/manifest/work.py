@@ -62,6 +62,7 @@ def manifest_of(work: Work) -> dict[str, Any]:
             "grow": policy.grow,
             "feather": policy.feather,
             "regions": [list(region) for region in report.regions],
+            **({} if report.frames is None else {"frames": list(report.frames.regions)}),
         },
         "metadata": {
             "policy": work.request.metadata.value,

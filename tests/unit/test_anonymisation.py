@@ -16,7 +16,7 @@ from obscura.errors import NotSpliceableError, ProcessingFailedError, TruncatedP
 from obscura.geometry import Box, Size
 from obscura.imaging import metadata
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
-from obscura.imaging.photo import Photo, decode
+from obscura.imaging.photo import PROFILE_WARNING, Photo, decode
 from obscura.jpeg.splice import SplicedPhoto, splice
 from obscura.redaction.policy import RedactionPolicy
 from obscura.redaction.regions import Region, grown
@@ -132,7 +132,7 @@ def test_a_box_outside_the_picture_is_told_and_not_counted() -> None:
     """Nothing is claimed for a box that covers no pixel."""
     report = redact_photo(marked_jpeg(), [Target("face", Box(900, 900, 950, 950))]).report
     assert (report.verdict, report.hidden) == (Verdict.NOTHING_FOUND, {})
-    assert report.warnings == ("1 boxes lie outside the picture",)
+    assert report.warnings == (PROFILE_WARNING, "1 boxes lie outside the picture")
 
 
 @pytest.mark.parametrize("opacity", [0, 130])
@@ -240,7 +240,8 @@ def test_what_cannot_be_spliced_is_encoded_again_with_a_warning(monkeypatch: pyt
     monkeypatch.setattr(redacting, "splice", refuse)
     result = redact_photo(marked_jpeg(), TARGETS)
     assert result.report.lossless is None
-    assert result.report.warnings == ("the picture was encoded again as a whole: arithmetic coding",)
+    again = "the picture was encoded again as a whole: arithmetic coding"
+    assert result.report.warnings == (PROFILE_WARNING, again)
     assert result.report.verdict is Verdict.CLEAN
 
 
