@@ -12,6 +12,7 @@ from obscura.cli import audit
 from obscura.cli.blur import blur
 from obscura.cli.challenges import app as challenges
 from obscura.cli.detect import detect
+from obscura.cli.doctor import doctor
 from obscura.cli.evaluate import evaluate
 from obscura.cli.keys import app as keys
 from obscura.cli.show import notes
@@ -63,6 +64,7 @@ def version() -> None:
 
 app.add_typer(keys, name="keys")
 app.add_typer(challenges, name="challenges")
+app.command()(doctor)
 app.command()(evaluate)
 app.command()(verify)
 app.add_typer(audit.app, name="audit")

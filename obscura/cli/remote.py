@@ -40,6 +40,7 @@ class RemoteBlurrer:
             "feather": hide.feather,
             "metadata": hide.metadata,
             "output": hide.output,
+            "frames": hide.frames,
         }
         self._options = {name: value for name, value in options.items() if value is not None}
 
