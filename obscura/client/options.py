@@ -10,6 +10,7 @@ class LookOptions(TypedDict, total=False):
     classes: Sequence[Literal["face", "plate"]]
     quality: Literal["fast", "balanced", "thorough"]
     min_confidence: float
+    frames: Literal["one", "all"]
 
 
 class HideOptions(TypedDict, total=False):
