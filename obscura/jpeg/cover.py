@@ -130,7 +130,8 @@ def _levels(patch: Patch, source: _Source, share: float, entropy: Entropy) -> Le
 def _around(patch: Patch, source: _Source) -> float:
     """Return the mean level of the untouched MCUs around a patch; 0, mid-grey, where there are none."""
     height, width = source.touched.shape
-    wide = ring(patch.inside, patch.reach, 1)
+    # Around its soft edge, too: that is touched as well.
+    wide = ring(patch.inside if patch.edge is None else patch.edge.around, patch.reach, 1)
     around = Window(wide.x1, wide.y1, min(wide.x2, width), min(wide.y2, height))
     sums, counts = _per_mcu(source.plane[_blocks(around, source.component)], source.component, around)
     seen = ~source.touched[around.slices]

@@ -19,7 +19,16 @@ from obscura.jpeg.portable import PortableCodec
 from obscura.jpeg.splice import SplicedPhoto, available_engines, splice, splice_with
 from obscura.redaction.regions import Region
 from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
-from tests.unit.jpeg.samples import HEIGHT, KINDS, WIDTH, blocks_under, decoded, made, mcu_size
+from tests.unit.jpeg.samples import (
+    HEIGHT,
+    KINDS,
+    WIDTH,
+    blocks_under,
+    decoded,
+    made,
+    mcu_size,
+    picture,
+)
 
 FACE = Region(Box(20.0, 15.0, 85.0, 80.0), Mosaic())
 
@@ -225,6 +234,17 @@ def test_one_colour_tells_nothing_of_what_it_hides(kind: str) -> None:
 def _otherwise(jpeg: bytes) -> bytes:
     """Return a file that differs in the hidden blocks alone."""
     return splice(jpeg, [Region(Box(20.0, 15.0, 85.0, 80.0), PixelNoise(5))]).data
+
+
+def test_solid_with_a_soft_edge_takes_its_colour_from_beyond_it(codec: Codec) -> None:
+    """A wide soft edge leaves nothing untouched beside the region: its colour comes from behind the edge."""
+    red = np.full((160, 160, 3), (200, 30, 40), np.uint8)
+    red[60:100, 60:100] = picture(40, 40)
+    sink = BytesIO()
+    Image.fromarray(red).save(sink, "JPEG", quality=95)
+    region = Region(Box(60.0, 60.0, 100.0, 100.0), Solid(), feather=20.0)
+    after = _upright(splice_with(codec, sink.getvalue(), [region], Dressing()).data)
+    assert np.abs(after[70:90, 70:90].astype(int) - (200, 30, 40)).max() < 6
 
 
 @pytest.mark.parametrize("shape", RegionShape)
