@@ -4,11 +4,12 @@ import asyncio
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gateway_service.dependencies import Gateway
-from gateway_service.schemas import TaskError, TaskResult, TaskStatus
+from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus
 from obscura.contract import (
     RESEARCH_ONLY,
     DetectedObject,
@@ -60,6 +61,29 @@ async def picture_of(gateway: Gateway, row: JobRow) -> bytes:
         message = "this task has no picture (yet)"
         raise NoPictureError(message)
     return await asyncio.to_thread(gateway.storage.get, row.picture)
+
+
+STATUSES: Mapping[JobState, TaskStatus] = MappingProxyType(
+    {
+        JobState.QUEUED: TaskStatus.PENDING,
+        JobState.RUNNING: TaskStatus.RUNNING,
+        JobState.DONE: TaskStatus.SUCCESS,
+        JobState.FAILED: TaskStatus.FAILURE,
+    }
+)
+
+
+def status_of(row: JobRow) -> TaskStatus:
+    """Return where a job stands, in the seed's words."""
+    return STATUSES[row.state]
+
+
+def progress_of(row: JobRow) -> TaskProgress:
+    """Return how far a job is."""
+    failed = row.state is JobState.FAILED
+    error = TaskError(code=row.error_code or "", message=row.error_message or "") if failed else None
+    progress = 1.0 if row.state.is_end else row.progress
+    return TaskProgress(status=status_of(row), progress=progress, finished=row.state.is_end, error=error)
 
 
 async def answer(gateway: Gateway, row: JobRow) -> TaskResult:

@@ -15,7 +15,7 @@ from gateway_service.dependencies import Gateway
 from gateway_service.events import JobEvents
 from gateway_service.middleware import BodyBounds, BodyLimit, Dialect, Edge, cors_options
 from gateway_service.rates import RateLimits
-from gateway_service.routes import challenges, health, lesions, page, redaction, results, tasks
+from gateway_service.routes import batches, challenges, health, lesions, page, redaction, results, tasks
 from obscura import __version__
 from obscura.access import AsyncKeyRing
 from obscura.broker import make_celery
@@ -98,7 +98,12 @@ def _dialects(settings: Settings) -> dict[str, Dialect]:
         ),
         lesions.PATH: Dialect(problems.too_large, settings.medical_max_upload_bytes + FORM_OVERHEAD_BYTES),
     }
-    return {"/bocashi": Dialect(bocashi.unusable)} | mammograms | dict.fromkeys(verification.PATHS, said)
+    many = Dialect(problems.too_large, settings.max_batch_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES)
+    return (
+        {"/bocashi": Dialect(bocashi.unusable), batches.PATH: many}
+        | mammograms
+        | dict.fromkeys(verification.PATHS, said)
+    )
 
 
 def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
@@ -114,6 +119,7 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
             lesions.router,
             object_masking.router,
             results.router,
+            batches.router,
             bocashi.router,
             verification.router,
             challenges.router,

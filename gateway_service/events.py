@@ -3,7 +3,8 @@
 import asyncio
 import copy
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import structlog
 from redis.exceptions import RedisError
@@ -52,6 +53,20 @@ class JobEvents:
         for waiter in self._waiters.get(job_id, ()):
             waiter.set()
 
+    @contextmanager
+    def watched(self, job_ids: Sequence[str]) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever one of the jobs changes."""
+        changed = asyncio.Event()
+        for job_id in job_ids:
+            self._waiters[job_id].add(changed)
+        try:
+            yield changed
+        finally:
+            for job_id in job_ids:
+                self._waiters[job_id].discard(changed)
+                if not self._waiters[job_id]:
+                    del self._waiters[job_id]
+
     async def wait_for_end(self, job_id: str, timeout_s: float) -> JobRow:
         """Return the job's row when it has ended, or as it stands after ``timeout_s`` seconds.
 
@@ -62,11 +77,9 @@ class JobEvents:
         QueueUnavailableError
             If the ledger does not answer.
         """
-        changed = asyncio.Event()
-        self._waiters[job_id].add(changed)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        try:
+        with self.watched([job_id]) as changed:
             while True:
                 changed.clear()
                 row = await self._ledger.read(job_id)
@@ -75,7 +88,3 @@ class JobEvents:
                     return row
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), min(left, LOOK_AGAIN_S))
-        finally:
-            self._waiters[job_id].discard(changed)
-            if not self._waiters[job_id]:
-                del self._waiters[job_id]

@@ -32,6 +32,8 @@ STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
     errors.RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.AccessError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
+    errors.TooManyFilesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.BatchNotFinishedError: HTTPStatus.CONFLICT,
     errors.ConflictError: HTTPStatus.CONFLICT,
     errors.InvalidRequestError: HTTPStatus.BAD_REQUEST,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,

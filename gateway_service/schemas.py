@@ -200,6 +200,20 @@ def boxes_of(text: str) -> tuple[UserBox, ...]:
         raise InvalidOptionError(message) from error
 
 
+class BatchForm(HideOptions):
+    """What is asked for with a batch, beside its photos."""
+
+    classes: Classes = Field(None, description=CLASSES_TEXT)
+    min_confidence: Annotated[float | None, Blank] = Field(
+        None, ge=0.001, le=1.0, allow_inf_nan=False, description="lowest score of a detection"
+    )
+    quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
+    priority: Annotated[Priority | None, Blank] = Field(None, description="default bulk")
+    keep_names: bool = Field(
+        default=False, description="keep the files' names with the batch, for its status and archive"
+    )
+
+
 class TaskStatus(StrEnum):
     """Where a task stands, in the seed's words."""
 
@@ -249,6 +263,15 @@ class TaskResult(BaseModel):
 
 TaskAnswer = TaskCreated | TaskResult
 """What a photo is answered with: a task, or with zero retention its result."""
+
+
+class TaskProgress(BaseModel):
+    """Where a task stands, as its stream of events says it; the result itself is fetched."""
+
+    status: TaskStatus
+    progress: float = Field(ge=0, le=1, description="share of its steps that are done")
+    finished: bool
+    error: TaskError | None = None
 
 
 class Problem(BaseModel):

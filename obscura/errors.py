@@ -21,6 +21,8 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── SlowUploadError             upload_too_slow
     │   ├── WeakerThanPolicyError       weaker_than_policy
     │   ├── IdempotencyConflictError    idempotency_conflict
+    │   ├── TooManyFilesError           too_many_files
+    │   ├── BatchNotFinishedError       batch_not_finished
     │   └── ConflictError               conflict
     ├── FeaturesUnreadableError features_unreadable: a cache that cannot be used
     ├── AccessError             the caller may not do this
@@ -32,6 +34,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   └── RateLimitedError            rate_limited
     ├── LookupFailedError       a thing that is not there (any more)
     │   ├── UnknownTaskError            unknown_task
+    │   ├── UnknownBatchError           unknown_batch
     │   ├── UnknownKeyError             unknown_key
     │   ├── UnknownRowError             unknown_row
     │   ├── NoPictureError              no_picture
@@ -177,6 +180,18 @@ class WeakerThanPolicyError(RequestError):
     code = "weaker_than_policy"
 
 
+class TooManyFilesError(RequestError):
+    """A batch has more files than this server takes at once."""
+
+    code = "too_many_files"
+
+
+class BatchNotFinishedError(RequestError):
+    """The archive of a batch was asked for before its end."""
+
+    code = "batch_not_finished"
+
+
 class IdempotencyConflictError(RequestError):
     """An Idempotency-Key was used again with another body."""
 
@@ -251,6 +266,12 @@ class UnknownTaskError(LookupFailedError):
     """No task of this id: never was, erased, or somebody else's."""
 
     code = "unknown_task"
+
+
+class UnknownBatchError(LookupFailedError):
+    """There is no batch of this id (any more)."""
+
+    code = "unknown_batch"
 
 
 class UnknownKeyError(LookupFailedError):

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Header, Path, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 
-from gateway_service.answers import answer, picture_of
+from gateway_service.answers import answer, picture_of, progress_of
 from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.ranges import ranged
-from gateway_service.schemas import Problem, TaskResult
+from gateway_service.schemas import Problem, TaskProgress, TaskResult
+from gateway_service.streams import event_stream
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow, JobState
 
@@ -31,6 +32,16 @@ Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait 
 async def task_result(gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0) -> TaskResult:
     """Say where a task stands, with its result once there is one."""
     return await answer(gateway, await gateway.events.wait_for_end(task_id, wait))
+
+
+@router.get("/{task_id}/events", response_class=StreamingResponse)
+async def task_events(gateway: CurrentGateway, task_id: TaskId) -> StreamingResponse:
+    """Send where a task stands whenever that changes, as server-sent events; the last is ``end``."""
+
+    async def look() -> TaskProgress:
+        return progress_of(await gateway.ledger.read(task_id))
+
+    return await event_stream(gateway.events, [task_id], look)
 
 
 @router.get("/{task_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}})

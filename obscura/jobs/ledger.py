@@ -1,7 +1,7 @@
 """The ledger on a server: blocking for workers, asynchronous for the gateway."""
 
 import copy
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -128,6 +128,21 @@ class AsyncLedger:
         else:
             self.ended.note(job_id, known)
         return _row(job_id, known, self.calls.owner)
+
+    async def read_many(self, job_ids: Sequence[str]) -> list[JobRow | None]:
+        """Return the rows of jobs in their order, None for each that is not there."""
+        rows: list[JobRow | None] = []
+        with _translated():
+            pipeline = self.client.pipeline(transaction=False)
+            for job_id in job_ids:
+                pipeline.hgetall(job_key(job_id))
+            found = await pipeline.execute()
+        for job_id, fields in zip(job_ids, found, strict=True):
+            try:
+                rows.append(_row(job_id, fields, self.calls.owner))
+            except UnknownTaskError:
+                rows.append(None)
+        return rows
 
     async def counters(self) -> dict[str, int]:
         """Return how often each event of the audit log has happened since the ledger began."""

@@ -126,12 +126,12 @@ class JobRow:
                 for step in Step
                 for item in json.loads(fields.get(f"r:{step}", "[]"))
             ),
-            progress=_progress(fields),
             picture=fields.get("picture"),
             media_type=fields.get("media_type"),
             report=fields.get("report"),
             error_code=fields.get("error_code"),
             error_message=fields.get("error_message"),
+            progress=_progress(fields),
         )
 
 

@@ -1,0 +1,159 @@
+"""Many photos at once."""
+
+import asyncio
+from functools import partial
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.datastructures import UploadFile
+
+from gateway_service import batches
+from gateway_service.archives import archive
+from gateway_service.batches import BatchStatus, Upload
+from gateway_service.callers import CurrentCaller
+from gateway_service.dependencies import CurrentGateway, Gateway
+from gateway_service.routes.results import MAX_WAIT_S
+from gateway_service.routes.tasks import MULTIPART, PROBLEMS
+from gateway_service.schemas import BatchForm, Problem, options_of
+from gateway_service.streams import event_stream
+from gateway_service.submission import Submission
+from obscura.contract import JobKind, Priority
+from obscura.errors import InvalidOptionError, MissingFieldError, TooManyFilesError
+
+BatchId = Annotated[str, Path(max_length=64, description="the id that a POST returned")]
+PATH = "/batches"
+LOOK_S = 1.0
+router = APIRouter(
+    prefix=PATH,
+    tags=["batches"],
+    responses={**PROBLEMS, 404: {"model": Problem}, 408: {"model": Problem}},
+)
+
+
+class BatchFileAccepted(BaseModel):
+    """One photo of a new batch; the name is the caller's own, given back and not kept."""
+
+    index: int
+    name: str
+    task_id: str | None = None
+    error: dict[str, str] | None = None
+
+
+class BatchCreated(BaseModel):
+    """A batch was entered."""
+
+    batch_id: str = Field(examples=["3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a"])
+    files: list[BatchFileAccepted]
+
+
+def _schema() -> dict[str, Any]:
+    schema = BatchForm.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    photo = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+    schema["properties"] |= {
+        "files": {"type": "array", "items": photo, "description": "the photos"},
+        "archive": {**photo, "description": "or a zip of them"},
+    }
+    return {"requestBody": {"required": True, "content": {MULTIPART: {"schema": schema}}}}
+
+
+async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[Upload]]:
+    """Return options and photos of a request's form, which may hold more files than other forms."""
+    settings = gateway.settings
+    if not request.headers.get("content-type", "").startswith(MULTIPART):
+        message = "required field missing: files"
+        raise MissingFieldError(message)
+    form = await request.form(max_files=settings.max_batch_files + 1, max_fields=settings.max_form_fields)
+    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    try:
+        options = BatchForm.model_validate(texts)
+    except ValidationError as error:
+        details = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(details) from error
+    sent = [item for item in form.getlist("files") if isinstance(item, UploadFile)]
+    files = [Upload(item.filename or "", partial(_file_of, item)) for item in sent]
+    bundle = form.get("archive")
+    if isinstance(bundle, UploadFile):
+        if files:
+            message = "send either files or an archive"
+            raise InvalidOptionError(message)
+        files = await asyncio.to_thread(batches.files_in_zip, bundle.file, settings.max_batch_files)
+    if len(files) > settings.max_batch_files:
+        message = f"a batch has at most {settings.max_batch_files} photos"
+        raise TooManyFilesError(message)
+    return options, files
+
+
+def _file_of(upload: UploadFile) -> BinaryIO:
+    return upload.file
+
+
+@router.post("", openapi_extra=_schema())
+async def create_batch(caller: CurrentCaller, request: Request) -> BatchCreated:
+    """Find objects in many photos and hide them: each becomes a task of its own, of low priority."""
+    form, photos = await _photos(request, caller.gateway)
+    options = options_of(form)
+    if form.priority is None:
+        options = options.model_copy(update={"priority": Priority.BULK})
+    wanted = Submission(JobKind.BLUR, options, caller.request_id, caller.idempotency_key)
+    batch = await batches.enter(caller.gateway, photos, wanted, keep_names=form.keep_names)
+    return BatchCreated(
+        batch_id=batch.id,
+        files=[
+            BatchFileAccepted(
+                index=number,
+                name=photo.name,
+                task_id=entry.task_id,
+                error=None if entry.error is None else entry.error.model_dump(),
+            )
+            for number, (photo, entry) in enumerate(zip(photos, batch.entries, strict=True), 1)
+        ],
+    )
+
+
+@router.get("/{batch_id}", response_model_exclude_none=True)
+async def batch_status(
+    gateway: CurrentGateway,
+    batch_id: BatchId,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for its end")] = 0.0,
+) -> BatchStatus:
+    """Say what became of each photo so far."""
+    batch = await batches.read(gateway, batch_id)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    while True:
+        state = await batches.status(gateway, batch)
+        left = deadline - loop.time()
+        if state.finished or left <= 0:
+            return state
+        # A batch changes often: looking at all of its rows once a second is enough.
+        await asyncio.sleep(min(LOOK_S, left))
+
+
+@router.get("/{batch_id}/events", response_class=StreamingResponse)
+async def batch_events(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
+    """Send the state of a batch whenever it changes, as server-sent events; the last is ``end``."""
+    batch = await batches.read(gateway, batch_id)
+    return await event_stream(gateway.events, batch.task_ids, lambda: batches.status(gateway, batch))
+
+
+@router.get(
+    "/{batch_id}/archive",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}}},
+)
+async def batch_archive(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
+    """Return all pictures with a report as one zip, once every photo has ended."""
+    batch = await batches.read(gateway, batch_id)
+    pieces = await archive(gateway, batch)
+    headers = {"content-disposition": f'attachment; filename="obscura_{batch.id}.zip"'}
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+
+
+@router.delete("/{batch_id}", status_code=204)
+async def erase_batch(gateway: CurrentGateway, batch_id: BatchId) -> None:
+    """Cancel what waits or runs, and erase all photos and results."""
+    await batches.erase(gateway, await batches.read(gateway, batch_id))
