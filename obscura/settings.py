@@ -182,7 +182,7 @@ class Settings(BaseSettings):
         description="memory that opening a photo may take, MiB; 0: 256 and 32 bytes for every pixel allowed",
     )
     decode_kill_s: float = Field(
-        45.0, ge=0, description="seconds after which a worker that still opens a photo is killed; 0: never"
+        30.0, ge=0, description="seconds after which a worker that still opens a photo is killed; 0: never"
     )
     queue_limit: int = Field(1000, ge=1, description="unfinished jobs at which new ones get a 503")
     bulk_queue_limit: int = Field(5000, ge=1, description="the same for jobs with `priority=bulk`")

