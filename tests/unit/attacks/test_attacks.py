@@ -54,12 +54,11 @@ def test_people_are_known_by_what_is_left_of_them() -> None:
     assert found["black"].chance == 1 / PEOPLE
 
 
-def test_inversion_gets_the_means_and_no_more() -> None:
-    """Noise averages out to the un-noised means within a fraction of a decibel."""
+def test_inversion_gets_less_than_the_means() -> None:
+    """Noise averages out, and what it leaves is worse than the un-noised means: those are toned down."""
     psnr = {item.name: item.psnr for item in invert([person(1)], np.random.default_rng(1))}
     averaged = next(value for name, value in psnr.items() if name.startswith("default, mean of 100"))
-    assert psnr["default, one redaction"] < averaged
-    assert averaged == pytest.approx(psnr["un-noised cell means"], abs=0.3)
+    assert psnr["default, one redaction"] < averaged < psnr["un-noised cell means"] - 0.3
 
 
 def test_another_scene_leaves_the_face_and_nothing_else() -> None:
