@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("weights", nargs="+", type=Path)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
-    parser.add_argument("--split", default="val", choices=("val", "train"))
+    parser.add_argument("--split", default="val", choices=("val", "unseen", "train"))
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--max-enlargement", type=float, default=2.0)
     parser.add_argument("--overlaps", type=float, nargs="+", default=(0.5,))

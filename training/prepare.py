@@ -5,7 +5,11 @@ What is cleaned, and why:
 - boxes are clipped to the photo, duplicates (IoU > 0.9) dropped, boxes of less than 3 pixels dropped;
 - corrections found by self-training (``training/corrections/<class>_train.csv``,
   see :mod:`training.self_train`) are applied to the *training* split only: ``add`` makes a box a label,
-  ``grey`` paints a region grey, because a plate that may or may not be one teaches nothing.
+  ``grey`` paints a region grey, because a plate that may or may not be one teaches nothing;
+- the faces pack's photos are full of vehicles: those in ``corrections/plate_from_faces.csv`` (labelled by the
+  same look, ``negative`` for a photo on which only false boxes were seen) join the plates' training photos;
+- those of ``corrections/plate_unseen.csv`` become the split ``unseen``: all of one source that no plate
+  weights were trained on.
 
 The validation split stays as the pack has it, so that figures of different rounds compare.
 
@@ -21,6 +25,7 @@ import sys
 import tarfile
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +56,8 @@ class Correction:
     photo
         File name without extension.
     action
-        ``add`` or ``grey`` (training split), ``ignore`` (validation split, see :mod:`training.evaluate`).
+        ``add`` or ``grey`` (training split), ``ignore`` (validation split, see :mod:`training.evaluate`),
+        ``negative`` (a borrowed photo that shows none; it has no box).
     box
         Centre x, centre y, width, height as shares of the photo.
     """
@@ -120,9 +126,26 @@ def prepare(object_class: ObjectClass) -> Path:
         for photo in sorted((target / "images" / split).iterdir()):
             changes = corrections[photo.stem] if split == "train" else []
             _prepare_photo(photo, target / "labels" / split / f"{photo.stem}.txt", changes)
+    if object_class == "plate":
+        borrow_photos(target, "from_faces", "train")
+        borrow_photos(target, "unseen", "unseen")
     names = f"path: {target}\ntrain: images/train\nval: images/val\nnames:\n  0: {object_class}\n"
     (target / "data.yaml").write_text(names, encoding="utf-8")
     return target
+
+
+def borrow_photos(target: Path, table: str, split: str) -> None:
+    """Copy the photos of ``corrections/plate_<table>.csv`` from the faces pack into a split of the plates."""
+    corrections = read_corrections("plate", table)
+    images, labels = target / "images" / split, target / "labels" / split
+    images.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(shared_folder() / "data" / f"{pack_folder('face').name}.tar") as archive:
+        for member in archive:
+            name = PurePosixPath(member.name)
+            if name.parts[1:3] == ("images", "train") and name.stem in corrections:
+                member.name = name.name
+                archive.extract(member, images, filter="data")
+                _prepare_photo(images / name.name, labels / f"{name.stem}.txt", corrections[name.stem])
 
 
 def _prepare_photo(photo: Path, label_file: Path, changes: list[Correction]) -> None:

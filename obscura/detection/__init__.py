@@ -2,8 +2,8 @@
 
 ``manifest`` says which weights there are, ``tiling`` which parts of a photo a network looks at and how
 large, ``letterbox`` makes the network's input, ``backends`` run it, ``decode`` reads its output,
-``suppression`` and ``merging`` make one box of many, ``priors`` drop the impossible, and ``detector``
-puts these together. Importing the package loads no inference engine.
+``suppression``, ``voting`` and ``merging`` make one box of many, ``priors`` drop the impossible, and
+``detector`` puts these together. Importing the package loads no inference engine.
 """
 
 from obscura.detection.manifest import ModelCard, WeightsFile, card_for_class, load_manifest

@@ -4,7 +4,8 @@ A pass that sees only a part of the photo reports a part of every object that it
 *cut* box must not appear beside the whole one (the face would be counted twice), nor win against it (half
 the face would stay visible). So, in this order:
 
-1. whole boxes compete with one another by score, as in one pass;
+1. whole boxes compete with one another by score, as in one pass, and those on the same object are averaged,
+   passes that saw it larger counting more;
 2. a cut box that a whole box covers gives way to it, whatever the scores; the whole box takes the better
    score, because both are evidence of the same object;
 3. cut boxes from different passes that continue one another become one box around both: an object larger
@@ -20,6 +21,7 @@ import numpy as np
 
 from obscura.detection.arrays import Floats, Indices, Mask
 from obscura.detection.suppression import areas, intersections, suppress
+from obscura.detection.voting import vote
 
 __all__ = ["Candidates", "concatenate", "merge_passes"]
 
@@ -32,6 +34,10 @@ CONTINUES = 0.3
 
 ALIGNED = 0.5
 """Overlap, over the union, of two cut boxes' extents along one axis to be parts of one object."""
+
+SHARPNESS = 3
+"""Power of a pass's scale in the weight of its boxes: with the square, plates' boxes are looser (AP at an
+overlap of 0.75 0.795 against 0.830, passes of 640 and 832 pixels)."""
 
 MAX_JOINED = 400
 """Cut boxes, best first, that are compared with one another; more stay as they are."""
@@ -53,12 +59,15 @@ class Candidates:
         ``[n]``: whether the box touches a border of its pass that is none of the photo.
     source
         ``[n]``: number of the pass.
+    scale
+        ``[n]``: input pixels of the pass per pixel of the photo.
     """
 
     boxes: Floats
     scores: Floats
     cut: Mask
     source: Indices
+    scale: Floats
 
     def __len__(self) -> int:
         """Return the number of boxes."""
@@ -66,7 +75,9 @@ class Candidates:
 
     def take(self, which: Indices | Mask) -> "Candidates":
         """Return the boxes at these positions."""
-        return Candidates(self.boxes[which], self.scores[which], self.cut[which], self.source[which])
+        return Candidates(
+            self.boxes[which], self.scores[which], self.cut[which], self.source[which], self.scale[which]
+        )
 
 
 def concatenate(parts: list[Candidates]) -> Candidates:
@@ -76,6 +87,7 @@ def concatenate(parts: list[Candidates]) -> Candidates:
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.cut for part in parts]),
         np.concatenate([part.source for part in parts]),
+        np.concatenate([part.scale for part in parts]),
     )
 
 
@@ -92,12 +104,20 @@ def merge_passes(found: Candidates, max_overlap: float, period: float | None = N
         Circumference in pixels of a 360 degree panorama: its ``x`` and ``x + period`` are the same column.
     """
     whole, cut = found.take(~found.cut), found.take(found.cut)
-    whole = whole.take(suppress(whole.boxes, whole.scores, max_overlap, period))
+    whole = _fitted(whole, max_overlap, period)
     if len(cut):
         cut = cut.take(suppress(cut.boxes, cut.scores, max_overlap, period))
         whole, cut = _absorb(whole, cut, period)
         whole = concatenate([whole, _join(cut, period)])
     return whole.take(suppress(whole.boxes, whole.scores, max_overlap, period))
+
+
+def _fitted(whole: Candidates, max_overlap: float, period: float | None) -> Candidates:
+    """Return the best whole box of every object, fitted to what the other passes found of it."""
+    best = whole.take(suppress(whole.boxes, whole.scores, max_overlap, period))
+    weights = whole.scores * whole.scale**SHARPNESS
+    boxes = vote(best.boxes, whole.boxes, weights, period)
+    return Candidates(boxes, best.scores, best.cut, best.source, best.scale)
 
 
 def _absorb(whole: Candidates, cut: Candidates, period: float | None) -> tuple[Candidates, Candidates]:
@@ -114,7 +134,8 @@ def _absorb(whole: Candidates, cut: Candidates, period: float | None) -> tuple[C
         covered = share.max(axis=1) >= COVERED
         np.maximum.at(scores, best[covered], cut.scores[block][covered])
         free[block] = ~covered
-    return Candidates(whole.boxes, scores, whole.cut, whole.source), cut.take(free)
+    taken = Candidates(whole.boxes, scores, whole.cut, whole.source, whole.scale)
+    return taken, cut.take(free)
 
 
 def _join(cut: Candidates, period: float | None) -> Candidates:
@@ -132,7 +153,8 @@ def _join(cut: Candidates, period: float | None) -> Candidates:
         members = _reachable(leader, related)
         open_boxes[members] = False
         boxes[leader] = _around(best.boxes[members], best.boxes[leader], period)
-    joined = Candidates(boxes, best.scores, best.cut, best.source).take(np.array(leaders, dtype=np.intp))
+    joined = Candidates(boxes, best.scores, best.cut, best.source, best.scale)
+    joined = joined.take(np.array(leaders, dtype=np.intp))
     return concatenate([joined, rest])
 
 

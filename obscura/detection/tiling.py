@@ -20,14 +20,17 @@ OVERVIEW_SIDE = 640
 """Long side of the one pass that sees the whole of a tiled photo: it finds what is larger than a tile's
 overlap, and that is large in the overview too."""
 
-BALANCED_SCALE = 0.8
-"""Input pixels per photo pixel below which `Quality.BALANCED` divides the photo into tiles:
-at 0.6 the detectors missed a quarter of the faces of 20 and the plates of 30 pixels in 12 megapixels, at
-0.8 an eighth, for half as much time again; at 1.0 hardly fewer plates for another two thirds."""
+SECOND_LOOK = 1.5
+"""From so many times the model's own input side a pass is joined by one at the own side: what is large in
+the first is missed there more often, and boxes found twice grow tighter."""
+
+WHOLE_SCALE = 0.75
+"""Input pixels per photo pixel below which `Quality.BALANCED` divides the photo into tiles: two megapixels
+are looked at whole."""
 
 OVERLAP = 160
-"""Input pixels that neighbouring tiles share. An object of 160 input pixels in a tile at scale 0.8 of a
-4000 pixel photo has 32 in the overview: far more than the network needs."""
+"""Input pixels that neighbouring tiles share. An object of 160 input pixels in a tile of a 4000
+pixel photo has 20 or more in the overview: what the network needs."""
 
 PANORAMA_MIN_WIDTH = 2048
 PANORAMA_WRAP = 8
@@ -64,12 +67,19 @@ class Sight:
     ----------
     input_side
         Long side, in pixels, of the pictures it was trained on: the size of `Quality.FAST`.
+    detail_side
+        Long side, in pixels, up to which `Quality.BALANCED` and `Quality.THOROUGH` enlarge a small photo:
+        small objects are found and boxes tighter up to there; beyond, false boxes grow faster.
     enlargement
-        How many times a small photo may be enlarged.
+        How many times a small photo may be enlarged at most.
+    tile_scale
+        Input pixels per photo pixel in tiles.
     """
 
     input_side: int = 640
+    detail_side: int = 640
     enlargement: float = 1.0
+    tile_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +108,17 @@ def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
     """Return the passes over a photo of ``size`` pixels.
 
     - ``FAST``: one pass at the model's own input size.
-    - ``BALANCED``: one pass of up to 1280 pixels that follows the photo; where this would reduce the photo
-      below `BALANCED_SCALE`, tiles at that scale and an overview instead.
+    - ``BALANCED``: one pass of up to 1280 pixels that follows the photo, and from 960 pixels one at the
+      model's own size; where this would reduce the photo below `WHOLE_SCALE`, tiles at full
+      resolution and an overview instead.
     - ``THOROUGH``: the photo at full resolution in tiles of up to 1280 pixels with a large overview, and
       everything once more mirrored.
     """
     match quality:
         case Quality.FAST:
-            return (_whole(size, sight.input_side, sight),)
+            return (_whole(size, _enlarged(size, sight.input_side, sight)),)
         case Quality.BALANCED:
-            return _detailed(size, sight, BALANCED_SCALE, OVERVIEW_SIDE)
+            return _detailed(size, sight, WHOLE_SCALE, OVERVIEW_SIDE)
         case Quality.THOROUGH:
             plain = _detailed(size, sight, 1.0, MAX_PASS_SIDE)
             return plain + tuple(
@@ -128,17 +139,21 @@ def wrap_width(size: Size) -> int:
 
 
 def _detailed(size: Size, sight: Sight, min_scale: float, overview_side: int) -> tuple[Pass, ...]:
-    single = _whole(size, MAX_PASS_SIDE, sight)
-    if single.long_side >= min_scale * size.long_side:
-        return (single,)
-    return (_whole(size, overview_side, sight), *_tiles(size, min_scale))
+    side = min(MAX_PASS_SIDE, max(size.long_side, _enlarged(size, sight.detail_side, sight)))
+    if side < min_scale * size.long_side:
+        return (_whole(size, overview_side), *_tiles(size, sight.tile_scale))
+    if side < SECOND_LOOK * sight.input_side:
+        return (_whole(size, side),)
+    return (_whole(size, sight.input_side), _whole(size, side))
 
 
-def _whole(size: Size, long_side: int, sight: Sight) -> Pass:
-    side = max(1, min(long_side, round(size.long_side * sight.enlargement)))
-    return Pass(
-        Region(0, 0, size.width, size.height), side, Edges(left=False, top=False, right=False, bottom=False)
-    )
+def _enlarged(size: Size, long_side: int, sight: Sight) -> int:
+    return max(1, min(long_side, round(size.long_side * sight.enlargement)))
+
+
+def _whole(size: Size, long_side: int) -> Pass:
+    region = Region(0, 0, size.width, size.height)
+    return Pass(region, long_side, Edges(left=False, top=False, right=False, bottom=False))
 
 
 def _tiles(size: Size, scale: float) -> tuple[Pass, ...]:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obscura.detection.tiling import (
-    BALANCED_SCALE,
     MAX_PASS_SIDE,
     OVERLAP,
+    WHOLE_SCALE,
     Quality,
     Sight,
     is_panorama,
@@ -22,26 +22,30 @@ from obscura.geometry import Size
 
 
 @pytest.mark.parametrize(
-    ("size", "quality", "enlargement", "sides"),
+    ("size", "quality", "sight", "sides"),
     [
-        pytest.param(Size(4000, 3000), Quality.FAST, 1.5, [640], id="fast is one pass"),
-        pytest.param(Size(300, 200), Quality.FAST, 1.0, [300], id="nothing is enlarged for nothing"),
-        pytest.param(Size(640, 480), Quality.BALANCED, 1.5, [960], id="small photos grow"),
-        pytest.param(Size(1000, 800), Quality.BALANCED, 1.0, [1000], id="the pass follows the photo"),
-        pytest.param(Size(1600, 1200), Quality.BALANCED, 1.5, [1280], id="2 megapixels in one pass"),
-        pytest.param(Size(1000, 800), Quality.THOROUGH, 1.0, [1000, 1000], id="thorough looks twice"),
+        pytest.param(Size(4000, 3000), Quality.FAST, Sight(640, 960, 2.0), [640], id="fast is one pass"),
+        pytest.param(Size(300, 200), Quality.FAST, Sight(640), [300], id="nothing is enlarged for nothing"),
+        pytest.param(Size(300, 200), Quality.BALANCED, Sight(640, 960, 2.0), [600], id="tiny ones twofold"),
+        pytest.param(Size(640, 480), Quality.BALANCED, Sight(640, 832, 2.0), [832], id="small photos grow"),
+        pytest.param(Size(640, 480), Quality.BALANCED, Sight(640, 960, 2.0), [640, 960], id="and twice"),
+        pytest.param(
+            Size(900, 800), Quality.BALANCED, Sight(640, 832), [900], id="the pass follows the photo"
+        ),
+        pytest.param(Size(1600, 1200), Quality.BALANCED, Sight(), [640, 1280], id="2 megapixels whole"),
+        pytest.param(Size(900, 800), Quality.THOROUGH, Sight(), [900, 900], id="thorough looks twice"),
     ],
 )
-def test_passes_of_a_plan(size: Size, quality: Quality, enlargement: float, sides: list[int]) -> None:
+def test_passes_of_a_plan(size: Size, quality: Quality, sight: Sight, sides: list[int]) -> None:
     """Each quality takes the passes its documentation names."""
-    plan = plan_passes(size, quality, Sight(640, enlargement))
+    plan = plan_passes(size, quality, sight)
     assert [item.long_side for item in plan] == sides
 
 
 def test_twelve_megapixels_are_tiled() -> None:
-    """Balanced divides a 12 megapixel photo into six tiles and an overview."""
+    """Balanced divides a 12 megapixel photo into twelve tiles and an overview."""
     plan = plan_passes(Size(4000, 3000), Quality.BALANCED, Sight())
-    assert len(plan) == 7
+    assert len(plan) == 13
     assert not any(plan[0].cuts)
 
 
@@ -51,9 +55,10 @@ def test_tiles_leave_no_gap_and_share_enough(width: int, height: int, quality: Q
     """Tiles cover the photo, stay inside it, fit a pass, keep the scale and share the overlap."""
     plan = plan_passes(Size(width, height), quality, Sight())
     tiles = [item for item in plan if any(item.cuts) and not item.mirrored]
-    scale = BALANCED_SCALE if quality is Quality.BALANCED else 1.0
+    scale = Sight().tile_scale
     if not tiles:
-        assert plan[0].long_side >= scale * max(width, height) - 1
+        scale = WHOLE_SCALE if quality is Quality.BALANCED else scale
+        assert max(item.long_side for item in plan) >= scale * max(width, height) - 1
         return
     for axis, length in ((0, width), (1, height)):
         spans = sorted({(item.region[axis], item.region[axis + 2]) for item in tiles})
