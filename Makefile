@@ -90,6 +90,18 @@ test: check ## every check and every test that takes less than minutes
 attacks: $(VENV)/.test ## tries to undo redactions and prints how far it gets (docs/privacy.md)
 	$(BIN)/python -m benchmarks.attacks
 
+.PHONY: bench
+bench: $(VENV)/.test ## the whole system beside its floor, 2 megapixels (docs/performance.md names the others)
+	$(BIN)/python -m benchmarks.whole
+	$(BIN)/python -m benchmarks.growth latency
+	$(BIN)/python -m benchmarks.growth boxes
+	$(BIN)/python -m benchmarks.capacity
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/.test ## speed and recall beside deface and a baseline of the seed's shape
+	$(UV) install --quiet --target build/peers --no-deps deface onnx protobuf ml-dtypes tqdm imageio imageio-ffmpeg
+	$(BIN)/python -m benchmarks.beside
+
 .PHONY: bench-splice
 bench-splice: $(VENV)/.test ## CPU time of the lossless splice beside decode, blur and encode
 	$(BIN)/python -m benchmarks.splice

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,11 +66,12 @@ def free_port() -> int:
 
 
 class Server:
-    """Something that listens: its port and its first process."""
+    """Something that listens: its port, its first process, and the folder of its data where it has one."""
 
-    def __init__(self, port: int, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, port: int, process: "subprocess.Popen[bytes]", folder: Path | None = None) -> None:
         self.port = port
         self.process = process
+        self.folder = folder
 
     def usage(self) -> dict[str, Usage]:
         """Return what each role has used so far."""
@@ -88,7 +89,7 @@ def obscura(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
         try:
             wait_until_ready(port, process)
-            yield Server(port, process)
+            yield Server(port, process, Path(folder, "data"))
         finally:
             process.terminate()
             process.wait(60)
@@ -184,8 +185,8 @@ class Client:
 class _Clients:
     """Several clients at work on one list of photos."""
 
-    def __init__(self, port: int, bodies: Sequence[bytes], shape: Shape) -> None:
-        self._port, self._bodies, self._shape = port, bodies, shape
+    def __init__(self, bodies: Sequence[bytes], make: Callable[[], Client]) -> None:
+        self._bodies, self._make = bodies, make
         self._todo: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.latencies: list[float] = []
         self.errors: list[Exception] = []
@@ -205,7 +206,7 @@ class _Clients:
         return time.perf_counter() - began
 
     def _work(self) -> None:
-        client = Client(self._port, self._shape)
+        client = self._make()
         try:
             while not self.errors:
                 number = self._todo.get_nowait()
@@ -220,9 +221,17 @@ class _Clients:
             client.close()
 
 
-def load(server: Server, photos: Sequence[bytes], count: int, clients: int, shape: Shape) -> Load:
+def load(  # noqa: PLR0913, PLR0917 - a benchmark's knobs
+    server: Server,
+    photos: Sequence[bytes],
+    count: int,
+    clients: int,
+    shape: Shape,
+    kind: type[Client] = Client,
+) -> Load:
     """Have ``clients`` hand in ``count`` photos altogether, each the next when it has the last one back."""
-    work = _Clients(server.port, [form(photo, shape.fields) for photo in photos], shape)
+    bodies = [form(photo, shape.fields) for photo in photos]
+    work = _Clients(bodies, lambda: kind(server.port, shape))
     before = server.usage()
     wall_s = work.run(count, clients)
     after = server.usage()

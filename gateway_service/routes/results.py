@@ -28,6 +28,12 @@ TaskId = Annotated[str, Path(max_length=200, description="the id that a POST ret
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end of the task")]
 
 
+class _PictureFile(FileResponse):
+    """A file in pieces of a megabyte: each is read in a thread, whose start costs more than reading."""
+
+    chunk_size = 1024 * 1024
+
+
 @router.get("/{task_id}", response_model_exclude_none=True)
 async def task_result(gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0) -> TaskResult:
     """Say where a task stands, with its result once there is one."""
@@ -72,7 +78,7 @@ async def picture_response(
         return Response(status_code=304, headers=headers)
     path = await asyncio.to_thread(gateway.storage.local_path, row.picture)
     if path is not None:
-        return FileResponse(path, media_type=row.media_type, filename=name, headers=headers)
+        return _PictureFile(path, media_type=row.media_type, filename=name, headers=headers)
     headers["content-disposition"] = f'attachment; filename="{name}"'
     return ranged(await picture_of(gateway, row), part, headers, row.media_type)
 
