@@ -122,7 +122,7 @@ def web(app: Celery) -> FastAPI:
     @server.get("/task_result/{task_id}")
     def get(task_id: str) -> dict[str, Any]:
         result = AsyncResult(task_id, app=app)
-        if not result.ready():
+        if result.status != "SUCCESS":
             return {"status": result.status}
         return {"status": "SUCCESS", "result": result.get()}
 
