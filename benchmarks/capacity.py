@@ -40,21 +40,18 @@ class Costs:
         Commands that one Valkey does on one core.
     result_ttl_s
         Seconds that results and rows are kept.
-    gpu_per_s
-        Photos per second that one GPU detects, review included; 0 where detection is on CPUs.
     """
 
-    worker_ms: float = 420.0
-    gateway_ms: float = 10.0
-    broker_ms: float = 1.5
+    worker_ms: float = 386.0
+    gateway_ms: float = 15.0
+    broker_ms: float = 3.0
     photo_bytes: int = 450_000
     result_bytes: int = 440_000
-    broker_calls: int = 30
-    broker_bytes: int = 12_000
-    row_bytes: int = 6_000
+    broker_calls: int = 61
+    broker_bytes: int = 16_000
+    row_bytes: int = 4_600
     broker_calls_per_s: int = 60_000
     result_ttl_s: int = 3_600
-    gpu_per_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Need:
 
 def need(per_s: float, costs: Costs) -> Need:
     """Return what ``per_s`` photos a second, at their peak, need."""
-    kept = per_s / PEAK * costs.result_ttl_s
+    kept = per_s * costs.result_ttl_s
     broker = max(costs.broker_ms / 1000, costs.broker_calls / costs.broker_calls_per_s) * per_s
     return Need(
         per_s=round(per_s, 1),

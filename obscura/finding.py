@@ -1,5 +1,7 @@
 """The use case of detection: settings and bytes in, a detection part out."""
 
+import cv2
+
 from obscura.contract import (
     DetectedObject,
     DetectionPart,
@@ -27,6 +29,8 @@ def load_for(settings: Settings, class_name: ObjectClass, thread_count: int) -> 
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
     engine = EngineOptions(settings.engine, thread_count, settings.device, settings.precision)
     detector = Detector(card, open_session(folder, card, engine))
+    # OpenCV's own threads would come on top: one pool per process, each as large as the machine.
+    cv2.setNumThreads(thread_count)
     detector.warm_up()
     return detector
 
