@@ -124,6 +124,10 @@ $(VENV)/.swift: $(VENV)/.test
 chaos: $(VENV)/.test ## kills, freezes, fills up and starves a real system at full length: most of an hour
 	$(BIN)/pytest -m chaos -p no:randomly tests/chaos
 
+.PHONY: fuzz
+fuzz: $(VENV)/.test ## schemathesis on every operation of the running system, 100 examples each (EXAMPLES=100)
+	OBSCURA_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -m slow tests/end_to_end/test_fuzz.py
+
 .PHONY: check
 check: $(VENV)/.test ## style, types, imports, spelling
 	$(BIN)/ruff check

@@ -79,7 +79,7 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
     if rules.origins:
         app.add_middleware(CORSMiddleware, **cors_options(rules.origins))
     app.add_middleware(Edge, hsts_s=settings.hsts_s)
-    openapi.install(app, keys=rules.keys)
+    openapi.install(app, settings, keys=rules.keys)
     problems.install(app)
     for router in routers:
         app.include_router(router)

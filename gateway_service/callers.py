@@ -8,8 +8,10 @@ from fastapi import Depends, Header, UploadFile
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.immediate import answered, keeps_nothing
 from gateway_service.schemas import TaskAnswer, TaskCreated
-from gateway_service.submission import Submission, enter, hold_to_policy, submit
+from gateway_service.submission import MAX_IDEMPOTENCY_KEY, Submission, enter, hold_to_policy, submit
 from obscura.contract import JobKind, JobOptions
+
+KEY_TEXT = "the same key and body return the same task"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Caller:
 def _caller(
     gateway: CurrentGateway,
     request_id: RequestId,
-    idempotency_key: Annotated[str, Header(description="the same key and body return the same task")] = "",
+    idempotency_key: Annotated[str, Header(max_length=MAX_IDEMPOTENCY_KEY, description=KEY_TEXT)] = "",
 ) -> Caller:
     return Caller(gateway, request_id, idempotency_key)
 

@@ -6,7 +6,9 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from gateway_service.access import SECURITY_SCHEMES, is_open
+from gateway_service.described_forms import describe_forms
 from gateway_service.schemas import Problem
+from obscura.settings import Settings
 
 __all__ = ["install"]
 
@@ -25,16 +27,19 @@ WITH_BODY = {
     "413": "the body is too large",
     "422": "the body is not what is asked for",
 }
+FOLLOWERS = {"result": "/get", "picture": "~1image/get", "erase": "/delete"}
 AWAY = {"503": "a part of the system is away or full; see Retry-After"}
 
 
-def install(app: FastAPI, *, keys: bool) -> None:
+def install(app: FastAPI, settings: Settings, *, keys: bool) -> None:
     """Make the description of ``app`` name what is answered to callers that are not let in."""
     described = app.openapi
 
     def complete() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _completed(described(), keys=keys)
+            schema = _completed(described(), keys=keys)
+            describe_forms(schema, settings)
+            app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = complete  # type: ignore[method-assign]  # the framework's own way
@@ -55,8 +60,21 @@ def _completed(schema: dict[str, Any], *, keys: bool) -> dict[str, Any]:
     return schema
 
 
+def _link(operation: dict[str, Any]) -> None:
+    """Say what can be done with the task that an operation enters."""
+    entered = operation["responses"].get("200", {})
+    shape = entered.get("content", {}).get("application/json", {}).get("schema", {})
+    if shape.get("$ref", "").endswith("/TaskCreated"):
+        parameters = {"task_id": "$response.body#/task_id"}
+        entered["links"] = {
+            name: {"operationRef": f"#/paths/~1task_result~1{{task_id}}{where}", "parameters": parameters}
+            for name, where in FOLLOWERS.items()
+        }
+
+
 def _complete(operation: dict[str, Any], *, keys: bool) -> None:
     answers = ALWAYS | AWAY | (KEYED if keys else {}) | (WITH_BODY if "requestBody" in operation else {})
+    _link(operation)
     for status, text in answers.items():
         operation["responses"].setdefault(status, {"description": text, **PROBLEM})
     if keys:

@@ -27,6 +27,7 @@ from obscura.contract import (
 from obscura.errors import InvalidOptionError
 
 MAX_BOXES_TEXT = 256 * 1024
+BOXES_FORMAT = "obscura-boxes"
 
 
 def _blank_is_absent(value: object) -> object:
@@ -156,13 +157,21 @@ class LesionForm(BaseModel):
 class RedactForm(HideOptions):
     """A photo, or the task id of a detection whose photo is retained, and the boxes to hide."""
 
+    model_config = ConfigDict(
+        extra="ignore", json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["task_id"]}]}
+    )
+
     file: UploadFile | None = Field(None, description="the photo")
-    task_id: Annotated[str | None, Blank] = Field(None, max_length=64, description="id of a detection")
+    task_id: Annotated[str | None, Blank] = Field(
+        None, min_length=1, max_length=64, description="id of a detection"
+    )
     priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
     zero_retention: Annotated[bool | None, Blank] = Field(None, description=ZERO_RETENTION_TEXT)
     frames: Annotated[Frames | None, Blank] = Field(None, description=FRAMES_TEXT)
     boxes: str = Field(
+        min_length=2,
         max_length=MAX_BOXES_TEXT,
+        json_schema_extra={"format": BOXES_FORMAT},
         description='JSON: [{"class": "face", "xyxy": [x1, y1, x2, y2]}, ...] or [[x1, y1, x2, y2], ...]',
     )
 

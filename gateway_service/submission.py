@@ -95,9 +95,6 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
     """
     settings = gateway.settings
     hold_to_policy(submission.options, settings)
-    if len(submission.idempotency_key) > MAX_IDEMPOTENCY_KEY:
-        message = f"an Idempotency-Key has at most {MAX_IDEMPOTENCY_KEY} characters"
-        raise InvalidOptionError(message)
     async with gateway.intake:
         data = await asyncio.to_thread(_admitted, upload, submission, settings)
         return await enter(gateway, data, submission)

@@ -6,6 +6,7 @@
 import asyncio
 import uuid
 from enum import IntEnum
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -15,12 +16,19 @@ from starlette.exceptions import HTTPException
 
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.routes.results import erase, forget, picture_response
+from gateway_service.schemas import Problem
 from gateway_service.submission import Submission, submit
 from obscura.contract import JobKind, JobOptions, ObjectClass, OutputFormat
 from obscura.errors import InvalidOptionError, LookupFailedError, ObscuraError, PhotoError, UnknownTaskError
 from obscura.jobs import JobRow, JobState
 
 router = APIRouter(tags=["bocashi"])
+DOWNLOADS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}}},
+    206: {"content": {"image/jpeg": {}}, "description": "the part that a Range asked for"},
+    404: {"model": Problem},
+    416: {"description": "no such Range"},
+}
 log = structlog.get_logger(__name__)
 SUFFIX = ".jpg"
 
@@ -172,7 +180,7 @@ async def _row(gateway: Gateway, name: str) -> JobRow:
     return row
 
 
-@router.get("/download/{name:path}", response_class=Response)
+@router.get("/download/{name:path}", response_class=Response, responses=DOWNLOADS)
 async def download(gateway: CurrentGateway, name: str) -> Response:
     """Return the blurred picture; 404 where there is none of this name."""
     return await picture_response(gateway, await _row(gateway, name))

@@ -1,0 +1,69 @@
+"""What OpenAPI says of forms, made true: files are pictures, absent is not null, policy is a bound.
+
+The framework describes an uploaded file as any bytes, and an optional field as one that may be null, which no
+form can send.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from obscura.settings import Settings
+
+__all__ = ["PICTURES", "describe_forms"]
+
+Described = dict[str, Any]
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+METHODS = ("post", "put", "patch")
+ANY_BYTES = "application/octet-stream"
+PICTURES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp, image/gif, image/heic, image/avif"
+REFERENCE = "#/components/schemas/"
+
+
+def describe_forms(schema: Described, settings: Settings) -> None:
+    """Complete every form of the description ``schema``, in place."""
+    policy = _policy(settings)
+    for form in _forms(schema):
+        body = form["schema"]
+        if "$ref" in body:
+            body = schema["components"]["schemas"][body["$ref"].removeprefix(REFERENCE)]
+        for name, field in body.get("properties", {}).items():
+            _never_null(field)
+            field.update(policy.get(name, {}))
+            if _is_file(field):
+                # A route that takes other files has said so itself.
+                form.setdefault("encoding", {}).setdefault(name, {"contentType": PICTURES})
+
+
+def _policy(settings: Settings) -> Mapping[str, Mapping[str, float]]:
+    """Return the bounds that this installation sets beyond the technical ones."""
+    return {
+        "cells": {"maximum": settings.max_cells},
+        "grow": {"minimum": settings.min_grow},
+        "min_confidence": {"maximum": settings.max_min_confidence},
+        "retain": {"maximum": settings.max_retain_s},
+    }
+
+
+def _forms(schema: Described) -> Iterator[Described]:
+    for operations in schema["paths"].values():
+        for method in METHODS:
+            content = operations.get(method, {}).get("requestBody", {}).get("content", {})
+            yield from (content[kind] for kind in FORMS if kind in content)
+
+
+def _never_null(field: Described) -> None:
+    """Take null out of the alternatives of a field; one that is left alone takes their place."""
+    if "anyOf" not in field:
+        return
+    kinds = [kind for kind in field["anyOf"] if kind.get("type") != "null"]
+    if len(kinds) > 1:
+        field["anyOf"] = kinds
+        return
+    del field["anyOf"]
+    for kind in kinds:
+        field.update({**kind, **field})
+
+
+def _is_file(field: Described) -> bool:
+    kinds = (field, field.get("items", {}))
+    return any(kind.get("contentMediaType") == ANY_BYTES or kind.get("format") == "binary" for kind in kinds)

@@ -1,0 +1,73 @@
+"""schemathesis, with all of its checks, on everything that the live description names.
+
+The description is read from the running system: a route that is added is tried by that alone. ``make fuzz``
+runs it at full length.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.system import ROOT, RunningSystem
+
+pytestmark = pytest.mark.end_to_end
+SHORT = 4
+# More than one, so that an operation gets good and bad requests of every phase.
+FULL = int(os.environ.get("OBSCURA_FUZZ_EXAMPLES", "100"))
+LONG_S = 3600
+
+
+def fuzz(url: str, folder: Path, examples: int, *options: str) -> None:
+    """Try every operation; fail with the report where one broke a promise, or was left out."""
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json"]
+    command += ["--checks", "all", "--max-examples", str(examples), "--continue-on-failure", "--no-color"]
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", "PYTHONPATH": str(ROOT)}
+    # Its notes of earlier failures do not belong into the checkout.
+    (folder / "schemathesis.toml").write_text("")
+    done = subprocess.run(
+        [*command, *options], cwd=folder, env=environment, capture_output=True, timeout=LONG_S, check=False
+    )
+    report = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, report + done.stderr.decode(errors="replace")
+    described = httpx.get(f"{url}/openapi.json").json()["paths"].values()
+    number = sum(len(operations) for operations in described)
+    assert f"Selected: {number}/{number}" in report
+    assert f"Tested: {number}" in report
+
+
+def test_no_request_breaks_a_promise_of_the_description(system_url: str, tmp_path: Path) -> None:
+    """A few requests per operation, good and bad: no fault, nothing undocumented, the right ones accepted."""
+    fuzz(system_url, tmp_path, SHORT)
+
+
+@pytest.fixture(params=["off", "on"])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningSystem]:
+    """Start a system of this test's own, without keys and with, that takes as much as comes."""
+    many = "1000000"
+    settings = {
+        "OBSCURA_API_KEYS": request.param,
+        "OBSCURA_RATE_LIMIT": "0",
+        "OBSCURA_ADDRESS_RATE_LIMIT": "0",
+        "OBSCURA_QUEUE_LIMIT": many,
+        "OBSCURA_BULK_QUEUE_LIMIT": many,
+    }
+    running = RunningSystem("standalone", tmp_path / "data", settings=settings)
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(LONG_S)
+def test_a_hundred_requests_per_operation(fresh: RunningSystem, tmp_path: Path) -> None:
+    """At full length; where keys are asked for, also that each operation insists on one."""
+    words = ["-m", "obscura.cli", "keys", "create", "fuzz", "--data-dir", str(fresh.data_dir)]
+    made = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    fuzz(fresh.url, tmp_path, FULL, "--header", f"X-API-Key: {made.stdout.strip()}")

@@ -1,0 +1,1 @@
+"""What schemathesis needs to know to write requests that this API should take."""
