@@ -9,11 +9,12 @@ from typing import Any
 
 from obscura.settings import Settings
 
-__all__ = ["PICTURES", "describe_forms"]
+__all__ = ["PICTURES", "describe_forms", "exact_bounds"]
 
 Described = dict[str, Any]
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 METHODS = ("post", "put", "patch")
+LARGEST = 2**63 - 1
 ANY_BYTES = "application/octet-stream"
 PICTURES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp, image/gif, image/heic, image/avif"
 REFERENCE = "#/components/schemas/"
@@ -32,6 +33,18 @@ def describe_forms(schema: Described, settings: Settings) -> None:
             if _is_file(field):
                 # A route that takes other files has said so itself.
                 form.setdefault("encoding", {}).setdefault(name, {"contentType": PICTURES})
+
+
+def exact_bounds(node: Any) -> None:  # noqa: ANN401 - any part of a description
+    """Write the largest number of 64 bits as it is: the framework rounds it to the next one, in place."""
+    if isinstance(node, dict):
+        if node.get("maximum") == float(LARGEST):
+            node["maximum"] = LARGEST
+        for part in node.values():
+            exact_bounds(part)
+    elif isinstance(node, list):
+        for part in node:
+            exact_bounds(part)
 
 
 def _policy(settings: Settings) -> Mapping[str, Mapping[str, float]]:

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from gateway_service.access import SECURITY_SCHEMES, is_open
-from gateway_service.described_forms import describe_forms
+from gateway_service.described_forms import describe_forms, exact_bounds
 from gateway_service.schemas import Problem
 from obscura.settings import Settings
 
@@ -39,6 +39,7 @@ def install(app: FastAPI, settings: Settings, *, keys: bool) -> None:
         if app.openapi_schema is None:
             schema = _completed(described(), keys=keys)
             describe_forms(schema, settings)
+            exact_bounds(schema)
             app.openapi_schema = schema
         return app.openapi_schema
 

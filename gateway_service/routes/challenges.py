@@ -6,7 +6,7 @@ The rows are the verification service's own; the gateway asks it through the que
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway_service.compat.verification.asking import Question, ask_workers
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
@@ -41,12 +41,22 @@ router = APIRouter(
 Number = Annotated[RowId, Path()]
 
 
+def _not_a_truth(value: object) -> object:
+    """Refuse true and false, which would count as 1 and 0."""
+    if isinstance(value, bool):
+        message = "must be a whole number"
+        raise ValueError(message)  # noqa: TRY004 - what pydantic turns into an answer
+    return value
+
+
 class NewParticipation(BaseModel):
     """Who takes part: an id of the app's own, or none for the next free one."""
 
     model_config = ConfigDict(extra="forbid")
 
-    participation_id: RowId | None = Field(None, description="the app's own id; unset: the next free one")
+    participation_id: Annotated[RowId, BeforeValidator(_not_a_truth)] | None = Field(
+        None, description="the app's own id; unset: the next free one"
+    )
 
 
 async def _ask(gateway: Gateway, ask: AdminAsk, request_id: str) -> VerificationAnswer:

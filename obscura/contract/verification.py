@@ -10,10 +10,26 @@ from datetime import date, time
 from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 ID_LIMIT = 2**63 - 1
 RowId: TypeAlias = Annotated[int, Field(ge=0, le=ID_LIMIT)]
+WALL_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?$"
+
+
+def _as_text(value: object) -> object:
+    """Refuse numbers, which would count as seconds since some moment."""
+    if isinstance(value, int | float):
+        message = "must be a text, as ISO 8601 writes it"
+        raise ValueError(message)  # noqa: TRY004 - what pydantic turns into an answer
+    return value
+
+
+Day: TypeAlias = Annotated[date, BeforeValidator(_as_text)]
+# JSON Schema's own format for a time asks for a zone, which a wall clock has not.
+WallTime: TypeAlias = Annotated[
+    time, BeforeValidator(_as_text), WithJsonSchema({"type": "string", "pattern": WALL_TIME})
+]
 Text: TypeAlias = Annotated[str, Field(max_length=20_000)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 _HEAD_BYTES = 4
@@ -93,10 +109,10 @@ class NewChallenge(_Ask):
     ``start_time`` after ``end_time`` means over midnight.
     """
 
-    start_date: date
-    end_date: date
-    start_time: time = time(0, 0, 0)
-    end_time: time = time(23, 59, 59)
+    start_date: Day
+    end_date: Day
+    start_time: WallTime = time(0, 0, 0)
+    end_time: WallTime = time(23, 59, 59)
 
     @model_validator(mode="after")
     def _is_open_at_times(self) -> Self:
@@ -188,10 +204,10 @@ class ChallengeRecord(BaseModel):
     """A challenge as the administration sees it."""
 
     challenge_id: int
-    start_date: date
-    end_date: date
-    start_time: time
-    end_time: time
+    start_date: Day
+    end_date: Day
+    start_time: WallTime
+    end_time: WallTime
 
 
 class ParticipationRecord(BaseModel):

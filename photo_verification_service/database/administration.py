@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from obscura.contract.verification import (
+    ID_LIMIT,
     AddChallenge,
     AddParticipation,
     AdminAsk,
@@ -106,8 +108,7 @@ class Administration:
         if await session.get(Challenge, ask.challenge_id) is None:
             return _UNKNOWN
         if ask.participation_id is None:
-            last = await session.scalar(select(func.max(Participation.participation_id)))
-            number = (last or 0) + 1
+            number = await _free_number(session)
         elif await session.get(Participation, ask.participation_id) is not None:
             return _CONFLICT
         else:
@@ -167,3 +168,15 @@ class Administration:
         if row is not None:
             await session.delete(row)
         return VerificationAnswer(outcome=Outcome.DONE)
+
+
+async def _free_number(session: AsyncSession) -> int:
+    """Return the number after the highest one, or the first gap where that is as high as numbers go."""
+    numbers = Participation.participation_id
+    highest = await session.scalar(select(func.max(numbers)))
+    if (highest or 0) < ID_LIMIT:
+        return (highest or 0) + 1
+    other = aliased(Participation)
+    follower = select(other.participation_id).where(other.participation_id == numbers + 1).exists()
+    gap = await session.scalar(select(func.min(numbers + 1)).where(numbers < ID_LIMIT, ~follower))
+    return gap or 1

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from gateway_service.compat.verification.asking import Answered, Question, ask_workers
 from gateway_service.compat.verification.bodies import NOT_UNDERSTOOD, Understood, understand
+from gateway_service.compat.verification.described import ANSWERS, BODY
 from gateway_service.compat.verification.fetching import FetchFailedError, Sources, fetch
 from gateway_service.compat.verification.texts import Extras, answer_in_one, answer_in_two
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
@@ -21,7 +22,7 @@ from obscura.errors import ObscuraError, StorageUnavailableError
 __all__ = ["MAX_BODY_FACTOR", "PATHS", "not_understood", "router"]
 
 PATHS = tuple(f"/auth/{name}" for name in ("stdimg", "test", "feature", "tag", "classification"))
-router = APIRouter(prefix="/auth", tags=["photo verification"])
+router = APIRouter(prefix="/auth", tags=["photo verification"], responses={**ANSWERS})
 log = structlog.get_logger(__name__)
 # Base64 and its line breaks.
 MAX_BODY_FACTOR = 1.4
@@ -117,31 +118,31 @@ async def _verify(request: Request, gateway: Gateway, request_id: str) -> Respon
     return _said(understood, answer.outcome, extras)
 
 
-@router.post("/stdimg", response_class=Response)
+@router.post("/stdimg", response_class=Response, openapi_extra=BODY)
 async def standard(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Check a standard photo and register it: for a participation, under a name, or not at all."""
     return await _verify(request, gateway, request_id)
 
 
-@router.post("/test", response_class=Response)
+@router.post("/test", response_class=Response, openapi_extra=BODY)
 async def test(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Check a standard photo (``data`` alone) or compare with one (``data`` with ``name`` or ``url``)."""
     return await _verify(request, gateway, request_id)
 
 
-@router.post("/feature", response_class=Response)
+@router.post("/feature", response_class=Response, openapi_extra=BODY)
 async def feature(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Compare a photo with its standard photo; of a participation: enter it in the feed."""
     return await _verify(request, gateway, request_id)
 
 
-@router.post("/tag", response_class=Response)
+@router.post("/tag", response_class=Response, openapi_extra=BODY)
 async def tag(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Say whether a photo shows what a tag says."""
     return await _verify(request, gateway, request_id)
 
 
-@router.post("/classification", response_class=Response)
+@router.post("/classification", response_class=Response, openapi_extra=BODY)
 async def classification(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Enter a photo in the feed that shows what a keyword says."""
     return await _verify(request, gateway, request_id)

@@ -1,0 +1,68 @@
+"""The two dialects of ``/auth`` as OpenAPI shows them; their routes read bodies by themselves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["ANSWERS", "BODY"]
+
+ID = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,19}$"}]}
+PHOTO = {"type": "string", "minLength": 1, "description": "a photo in base64"}
+TEXT = {"type": "string", "maxLength": 20_000}
+ONE = {
+    "title": "dialect 1",
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "data": PHOTO,
+        "name": {**TEXT, "description": "the standard photo of this name"},
+        "url": {**TEXT, "description": "the standard photo at this address"},
+        "tag": {**TEXT, "description": "what /auth/tag looks for"},
+        "debug": {"type": "boolean", "default": False},
+    },
+}
+TWO = {
+    "title": "dialect 2",
+    "type": "object",
+    "required": ["participation_id"],
+    "properties": {
+        "participation_id": ID,
+        "std_img": {**PHOTO, "description": "the standard photo, in base64"},
+        "feed_img": {**PHOTO, "description": "the photo for the feed, in base64"},
+        "feed_content": TEXT,
+        "classification_keyword": {**TEXT, "description": "what /auth/classification looks for"},
+        "debug": {"type": "boolean", "default": False},
+    },
+}
+BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": [ONE, TWO]}}}}
+}
+
+_MESSAGE = {"message": {"type": "string"}}
+_STATUS = {**_MESSAGE, "status": {"type": "integer"}}
+SAID_IN_ONE = {
+    "title": "dialect 1",
+    "type": "object",
+    "required": ["status", "message"],
+    "properties": _STATUS,
+}
+SAID_IN_TWO = {
+    "title": "dialect 2",
+    "type": "object",
+    "required": ["message"],
+    "properties": {
+        **_STATUS,
+        "errcode": {"type": "integer"},
+        "data": {"type": "object", "properties": {**_MESSAGE, "errcode": {"type": "integer"}}},
+    },
+}
+
+
+def _answer(description: str, *shapes: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": {"anyOf": list(shapes)}}}}
+
+
+ANSWERS: Mapping[int | str, dict[str, Any]] = {
+    200: _answer("dialect 1: any outcome, said in the body; dialect 2: done", SAID_IN_ONE, SAID_IN_TWO),
+    400: _answer("dialect 2: refused, errcode says why", SAID_IN_TWO),
+    500: _answer("dialect 2: not stored, or something unforeseen", SAID_IN_TWO),
+}
