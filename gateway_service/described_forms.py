@@ -9,7 +9,7 @@ from typing import Any
 
 from obscura.settings import Settings
 
-__all__ = ["PICTURES", "describe_forms", "exact_bounds"]
+__all__ = ["MAMMOGRAMS", "PICTURES", "describe_forms", "exact_bounds"]
 
 Described = dict[str, Any]
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -17,6 +17,7 @@ METHODS = ("post", "put", "patch")
 LARGEST = 2**63 - 1
 ANY_BYTES = "application/octet-stream"
 PICTURES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp, image/gif, image/heic, image/avif"
+MAMMOGRAMS = "application/dicom, image/png, image/tiff, image/jpeg"
 REFERENCE = "#/components/schemas/"
 
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from gateway_service.answers import lesions_of, picture_of
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
+from gateway_service.described_forms import MAMMOGRAMS
 from gateway_service.routes.results import forget
 from gateway_service.submission import Submission, submit
 from obscura.contract import RESEARCH_ONLY, JobKind, JobOptions, LesionOptions
@@ -172,10 +173,16 @@ FORM: Final = {
                 "type": "object",
                 "required": ["images"],
                 "properties": {
-                    "images": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    "images": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": MOST_IMAGES,
+                        "items": {"type": "string", "format": "binary"},
+                    },
                     "pixel_mm": {"type": "number", "minimum": 0.01, "maximum": 1.0},
                 },
-            }
+            },
+            "encoding": {"images": {"contentType": MAMMOGRAMS}},
         }
     },
 }

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Form
 from pydantic import BaseModel
 
 from gateway_service.callers import CurrentCaller
+from gateway_service.described_forms import MAMMOGRAMS
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import LesionForm, LesionTaskCreated, TaskResult
 from obscura.contract import RESEARCH_ONLY, JobKind, JobOptions, LesionOptions
 
 PATH: Final = "/detect_lesions"
+FILES: Final = {"content": {MULTIPART: {"encoding": {"file": {"contentType": MAMMOGRAMS}}}}}
 router = APIRouter(tags=["mammograms"])
 
 
@@ -49,7 +51,12 @@ async def detectors() -> Detectors:
     return Detectors(detectors=(CALCIFICATIONS,))
 
 
-@router.post(PATH, responses={**PROBLEMS}, response_model_exclude_none=True)
+@router.post(
+    PATH,
+    responses={**PROBLEMS},
+    response_model_exclude_none=True,
+    openapi_extra={"requestBody": FILES},
+)
 async def detect_lesions(
     caller: CurrentCaller, form: Annotated[LesionForm, Form(media_type=MULTIPART)]
 ) -> LesionTaskCreated | TaskResult:

@@ -64,13 +64,18 @@ def _put_in_order(challenge: dict[str, Any]) -> None:
 def before_call(
     _context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]
 ) -> None:
-    """Fill required text fields: beside a file, the tool's coverage phase calls an empty one valid."""
+    """Mend what the tool calls valid and is not."""
     body = case.body
-    if isinstance(body, dict) and {"start_date", "end_date"} <= body.keys():
-        _put_in_order(body)
     if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(body, dict):
         return
+    if {"start_date", "end_date"} <= body.keys():
+        _put_in_order(body)
     for form in case.operation.body:
         for name, field in form.form_properties.items():
-            if body.get(name) == "" and field.get("format") in SMALLEST:
+            value = body.get(name)
+            if value == "" and field.get("format") in SMALLEST:
+                # Beside a file, its coverage phase fills required texts with nothing.
                 body[name] = SMALLEST[field["format"]]
+            elif isinstance(value, bytes) and field.get("type") == "array":
+                # A lone file of a list would be sent without a name, and so as a text.
+                body[name] = [value]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,6 +14,7 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from obscura.contract.verification import ID_LIMIT, AddChallenge, AddParticipation
 from obscura.errors import DatabaseUnavailableError, InvalidOptionError
 from obscura.settings import Settings
 from photo_verification_service.database import (
@@ -22,6 +25,7 @@ from photo_verification_service.database import (
     Records,
     StandardEntry,
 )
+from photo_verification_service.database.administration import Administration
 from photo_verification_service.database.models import Base
 from tests.databases import PostgresServer
 
@@ -212,3 +216,20 @@ def test_importing_the_service_connects_nothing() -> None:
     code = "import photo_verification_service.handler, sys; print('psycopg' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_next_free_number_is_there_after_the_highest(database: Database) -> None:
+    """Without a number of its own, it gets the next one; after the highest of all, the first gap."""
+    administration = Administration(database, ZoneInfo("Asia/Seoul"), lambda url: url)
+
+    async def story() -> list[int]:
+        day = date(2026, 1, 1)
+        made = await administration.do(AddChallenge(start_date=day, end_date=day))
+        challenge = made.challenges[0].challenge_id
+        numbers = []
+        for asked in (None, 2, None, ID_LIMIT, None, 5, None):
+            answer = await administration.do(AddParticipation(challenge_id=challenge, participation_id=asked))
+            numbers.append(answer.participations[0].participation_id)
+        return numbers
+
+    assert asyncio.run(story()) == [1, 2, 3, ID_LIMIT, 4, 5, 6]
