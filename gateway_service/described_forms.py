@@ -31,7 +31,11 @@ def describe_forms(schema: Described, settings: Settings) -> None:
         for name, field in body.get("properties", {}).items():
             _never_null(field)
             field.update(policy.get(name, {}))
-            if _is_file(field):
+            files = [part for part in (field, field.get("items", {})) if _is_file(part)]
+            for part in files:
+                # Both spellings: tools made for OpenAPI 3.0 know only this one.
+                part["format"] = "binary"
+            if files:
                 # A route that takes other files has said so itself.
                 form.setdefault("encoding", {}).setdefault(name, {"contentType": PICTURES})
 
@@ -78,6 +82,5 @@ def _never_null(field: Described) -> None:
         field.update({**kind, **field})
 
 
-def _is_file(field: Described) -> bool:
-    kinds = (field, field.get("items", {}))
-    return any(kind.get("contentMediaType") == ANY_BYTES or kind.get("format") == "binary" for kind in kinds)
+def _is_file(part: Described) -> bool:
+    return part.get("contentMediaType") == ANY_BYTES or part.get("format") == "binary"

@@ -65,7 +65,9 @@ def _link(operation: dict[str, Any]) -> None:
     """Say what can be done with the task that an operation enters."""
     entered = operation["responses"].get("200", {})
     shape = entered.get("content", {}).get("application/json", {}).get("schema", {})
-    if shape.get("$ref", "").endswith("TaskCreated"):
+    # Alone, or beside the answer that zero retention gives at once.
+    kinds = [shape, *shape.get("anyOf", [])]
+    if any(kind.get("$ref", "").endswith("TaskCreated") for kind in kinds):
         parameters = {"task_id": "$response.body#/task_id"}
         entered["links"] = {
             name: {"operationRef": f"#/paths/~1task_result~1{{task_id}}{where}", "parameters": parameters}

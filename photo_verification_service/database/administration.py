@@ -129,10 +129,16 @@ class Administration:
         if ask.challenge_id is not None:
             wanted = wanted.where(Participation.challenge_id == ask.challenge_id)
         rows = list(await session.scalars(wanted))
-        if ask.participation_id is not None and not rows:
+        if not rows and await self._names_nothing(session, ask):
             return _UNKNOWN
         records = [await self._participation_record(session, row) for row in rows]
         return VerificationAnswer(outcome=Outcome.DONE, participations=tuple(records))
+
+    async def _names_nothing(self, session: AsyncSession, ask: ListParticipations) -> bool:
+        """Whether a list without rows is the answer to an id that does not exist."""
+        if ask.participation_id is not None:
+            return True
+        return ask.challenge_id is not None and await session.get(Challenge, ask.challenge_id) is None
 
     async def _participation_record(self, session: AsyncSession, row: Participation) -> ParticipationRecord:
         number = row.participation_id
