@@ -54,10 +54,12 @@ def _schema() -> dict[str, Any]:
     schema.pop("$defs", None)
     photo = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
     schema["properties"] |= {
-        "files": {"type": "array", "items": photo, "description": "the photos"},
+        "files": {"type": "array", "minItems": 1, "items": photo, "description": "the photos"},
         "archive": {**photo, "description": "or a zip of them"},
     }
-    return {"requestBody": {"required": True, "content": {MULTIPART: {"schema": schema}}}}
+    schema["oneOf"] = [{"required": ["files"]}, {"required": ["archive"]}]
+    form = {"schema": schema, "encoding": {"archive": {"contentType": "application/zip"}}}
+    return {"requestBody": {"required": True, "content": {MULTIPART: form}}}
 
 
 async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[Upload]]:

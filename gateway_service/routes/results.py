@@ -1,7 +1,7 @@
 """Fetching, watching and erasing results."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -22,6 +22,13 @@ router = APIRouter(
     prefix="/task_result", tags=["results"], responses={s: {"model": Problem} for s in (404, 422, 503)}
 )
 log = structlog.get_logger(__name__)
+PICTURES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {}}},
+    206: {"content": {"image/*": {}}, "description": "the part that the header Range asked for"},
+    304: {"description": "unchanged: If-None-Match names it"},
+    400: {"description": "a Range that cannot be read"},
+    416: {"description": "no such Range"},
+}
 TaskId = Annotated[str, Path(max_length=200, description="the id that a POST returned")]
 
 
@@ -50,13 +57,13 @@ async def task_events(gateway: CurrentGateway, task_id: TaskId) -> StreamingResp
     return await event_stream(gateway.events, [task_id], look)
 
 
-@router.get("/{task_id}/image", response_class=Response, responses={200: {"content": {"image/*": {}}}})
+@router.get("/{task_id}/image", response_class=Response, responses=PICTURES)
 async def task_picture(
     gateway: CurrentGateway,
     task_id: TaskId,
     wait: Wait = 0.0,
     if_none_match: Annotated[str, Header()] = "",
-    part: Annotated[str, Header(alias="range", description="one part, as in `bytes=0-1023`")] = "",
+    part: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
     """Return the redacted picture as bytes, once it is there."""
     row = await gateway.events.wait_for_end(task_id, wait)

@@ -6,6 +6,7 @@ as their files are pictures; a new type of file needs a strategy here.
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,18 @@ def _files(name: str, modes: tuple[str, ...]) -> st.SearchStrategy[bytes]:
 for media_type, (format_, modes) in FORMATS.items():
     schemathesis.openapi.media_type(media_type, _files(format_, modes))
 
+
+def _zip(photos: list[bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as bundle:
+        for number, photo in enumerate(photos):
+            bundle.writestr(f"{number}.png", photo)
+    return file.getvalue()
+
+
+PHOTOS = st.lists(_files(*FORMATS["image/png"]), min_size=1, max_size=3)
+schemathesis.openapi.media_type("application/zip", PHOTOS.map(_zip))
+
 CORNER = st.floats(-100, 100, allow_nan=False)
 LENGTH = st.floats(1, 500, allow_nan=False)
 EDGES = st.builds(lambda x, y, w, h: [x, y, x + w, y + h], CORNER, CORNER, LENGTH, LENGTH)
@@ -76,7 +89,10 @@ def _fill(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
 def filter_case(_context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
     """Leave out what contradicts itself: each of the two is fine, both at once are not."""
     body = getattr(case.body, "body", case.body)
-    return not (isinstance(body, dict) and body.get("zero_retention") and body.get("retain"))
+    if not isinstance(body, dict):
+        return True
+    both = (body.get("zero_retention") and body.get("retain")) or {"files", "archive"} <= body.keys()
+    return not both
 
 
 @schemathesis.hook
