@@ -1,0 +1,51 @@
+"""Every command of docs/command-line.md does what it says."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import photos, videos
+
+PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
+COMMANDS = re.findall(r"^(obscura .*)$", PAGE, re.MULTILINE)
+# What is left of each command, by a word of it.
+RESULTS = {
+    "-o hidden": "hidden",
+    "--report": "hidden.csv",
+    "<": "portrait_hidden.jpg",
+    "walk.mp4": "hidden/walk.mp4",
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Make the folders that the page speaks of, and `obscura` a command."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "videos").mkdir()
+    shutil.copy(photos.PORTRAIT, tmp_path / "photos" / "portrait.jpg")
+    videos.make(tmp_path / "videos" / "walk.mp4", frames=4)
+    return tmp_path
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_works(command: str, place: Path, request: pytest.FixtureRequest) -> None:
+    """It ends with 0 and leaves what the page says."""
+    if "--server" in command:
+        command = command.replace("http://localhost:8000", request.getfixturevalue("system_url"))
+    line = command.replace("obscura", f"{sys.executable} -m obscura.cli", 1)
+    done = subprocess.run(["bash", "-c", line], cwd=place, capture_output=True, text=True, check=False)
+    allowed = {0, 1} if "doctor" in command else {0}
+    assert done.returncode in allowed, done.stderr
+    for word, path in RESULTS.items():
+        if word in command:
+            assert (place / path).exists()
+
+
+def test_the_page_has_commands() -> None:
+    """The pattern finds them."""
+    assert len(COMMANDS) >= 9
