@@ -14,6 +14,7 @@ __all__ = ["MAMMOGRAMS", "PICTURES", "describe_forms", "exact_bounds"]
 Described = dict[str, Any]
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 METHODS = ("post", "put", "patch")
+EMPTY = {"type": "string", "enum": [""], "description": "as if it were not sent"}
 LARGEST = 2**63 - 1
 ANY_BYTES = "application/octet-stream"
 PICTURES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp, image/gif, image/heic, image/avif"
@@ -30,7 +31,9 @@ def describe_forms(schema: Described, settings: Settings) -> None:
             body = schema["components"]["schemas"][body["$ref"].removeprefix(REFERENCE)]
         for name, field in body.get("properties", {}).items():
             _never_null(field)
-            field.update(policy.get(name, {}))
+            for kind in field.get("anyOf", [field]):
+                if kind is not EMPTY:
+                    kind.update(policy.get(name, {}))
             files = [part for part in (field, field.get("items", {})) if _is_file(part)]
             for part in files:
                 # Both spellings: tools made for OpenAPI 3.0 know only this one.
@@ -70,16 +73,15 @@ def _forms(schema: Described) -> Iterator[Described]:
 
 
 def _never_null(field: Described) -> None:
-    """Take null out of the alternatives of a field; one that is left alone takes their place."""
-    if "anyOf" not in field:
-        return
-    kinds = [kind for kind in field["anyOf"] if kind.get("type") != "null"]
-    if len(kinds) > 1:
-        field["anyOf"] = kinds
+    """Take null out of the alternatives of a field: what a form can say instead is an empty text."""
+    kinds = [kind for kind in field.get("anyOf", []) if kind.get("type") != "null"]
+    if not kinds or len(kinds) == len(field["anyOf"]):
         return
     del field["anyOf"]
-    for kind in kinds:
-        field.update({**kind, **field})
+    if len(kinds) == 1 and (_is_file(kinds[0]) or "minLength" in kinds[0]):
+        field.update({**kinds[0], **field})
+        return
+    field["anyOf"] = [*kinds, EMPTY]
 
 
 def _is_file(part: Described) -> bool:
