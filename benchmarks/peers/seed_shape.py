@@ -12,6 +12,7 @@ network. Each process has one thread, which favours it: OpenCV's own choice burn
 import argparse
 import base64
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -152,11 +153,14 @@ def serve(port: int, folder: Path) -> None:
                 str(network),
             ],
         )
-    threading.Thread(target=os.waitpid, args=(child, 0), daemon=True).start()
+    waiter = threading.Thread(target=os.waitpid, args=(child, 0), daemon=True)
+    waiter.start()
     try:
         uvicorn.run(web(app), port=port, log_level="warning", access_log=False)
     finally:
-        os.kill(child, 15)
+        # The worker first: without its broker it would try to reach it for ever.
+        os.kill(child, signal.SIGTERM)
+        waiter.join(30)
         broker.stop()
 
 
