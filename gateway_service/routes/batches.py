@@ -69,7 +69,8 @@ async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[U
         message = "required field missing: files"
         raise MissingFieldError(message)
     form = await request.form(max_files=settings.max_batch_files + 1, max_fields=settings.max_form_fields)
-    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    texts: dict[str, Any] = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    texts["classes"] = [value for value in form.getlist("classes") if isinstance(value, str)]
     try:
         options = BatchForm.model_validate(texts)
     except ValidationError as error:

@@ -138,3 +138,12 @@ def test_events_tell_a_batch_to_its_end(client: httpx.Client) -> None:
     batch = client.post("/batches", files=files).json()["batch_id"]
     name, last = events(client, f"/batches/{batch}/events")[-1]
     assert (name, last["done"], last["finished"]) == ("end", 4, True)
+
+
+def test_classes_may_be_named_one_by_one(client: httpx.Client) -> None:
+    """A field sent twice means both, as with single photos."""
+    body = {"classes": ["face", "plate"]}
+    batch = client.post("/batches", files=[("files", ("a.jpg", portraits(1)[0]))], data=body).json()
+    finished(client, batch["batch_id"])
+    answer = client.get(f"/task_result/{batch['files'][0]['task_id']}").json()
+    assert {model["name"].partition("-")[0] for model in answer["models"]} == {"face", "plate"}
