@@ -16,7 +16,10 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+from obscura.access import KeyRing, Scope
+from obscura.settings import Settings
 from tests import photos
+from tests.gateways import RunningGateway
 
 pytestmark = pytest.mark.end_to_end
 MAX_S = 60
@@ -74,9 +77,9 @@ def open_page(browser: Browser, system_url: str) -> Iterator[Open]:
     assert not faults
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], seconds: float = MAX_S) -> None:
     """Wait for a condition of the page; the page's own policy forbids Playwright's way of doing so."""
-    deadline = time.monotonic() + MAX_S
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -241,6 +244,28 @@ def test_every_language_has_every_text(open_page: Open) -> None:
     assert used <= set(places["en"])
 
 
+def test_where_keys_are_asked_for_the_page_asks_too(
+    browser: Browser, valkey_url: str, portrait: Path, tmp_path: Path
+) -> None:
+    """A photo without a key opens the dialog, a wrong key is named, a right one lets the photo in."""
+    _, text = KeyRing(Settings(redis_url=valkey_url)).create("page", frozenset(Scope))
+    with RunningGateway(valkey_url, tmp_path, api_keys="on") as gateway:
+        context = browser.new_context(locale="en-GB")
+        page = context.new_page()
+        page.goto(gateway.url)
+        page.set_input_files("#files", portrait)
+        page.locator("#key-dialog[open]").wait_for()
+        page.fill("#key", "obscura_wrong")
+        page.keyboard.press("Enter")
+        until(lambda: "does not know this key" in page.inner_text("#problem"))
+        page.fill("#key", text)
+        page.keyboard.press("Enter")
+        # No worker serves this gateway: the photo waits for one.
+        until(lambda: page.inner_text("#list .state") == "In the queue")
+        assert page.inner_text("#problem") == ""
+        context.close()
+
+
 @pytest.mark.slow
 def test_a_hundred_photos(open_page: Open, tmp_path: Path) -> None:
     """All of them come out, one after the other."""
@@ -251,7 +276,7 @@ def test_a_hundred_photos(open_page: Open, tmp_path: Path) -> None:
         files.append(file)
     page = open_page()
     page.set_input_files("#files", files)
-    until(lambda: page.locator("#progress").evaluate("bar => bar.value") >= 50)
+    until(lambda: page.locator("#progress").evaluate("bar => bar.value") >= 50, 4 * MAX_S)
     wait_for_all(page, 100)
     assert page.inner_text("#count") == "100 of 100 done"
     page.screenshot(path=PICTURES / "hundred.png", full_page=True)
