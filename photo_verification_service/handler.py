@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import assert_never
@@ -24,7 +25,7 @@ from obscura.contract.verification import (
     RemoveParticipation,
     VerificationAnswer,
 )
-from obscura.errors import InvalidOptionError, ObscuraError, ServiceError
+from obscura.errors import InvalidOptionError, ObscuraError, ServiceError, StorageUnavailableError
 from obscura.jobs import Claimed
 from obscura.settings import Settings
 from obscura.storage import Storage
@@ -111,15 +112,21 @@ def answer(kit: Kit, case: Case) -> Done:
 
 def _verify(tools: Tools, kit: Kit, claimed: Claimed) -> Mapping[str, str]:
     row = claimed.row
-    envelope = Envelope.unpack(tools.storage.get(row.photo))
+    try:
+        envelope = Envelope.unpack(tools.storage.get(row.photo))
+    except StorageUnavailableError as error:
+        log.warning("not_stored", code=error.code)
+        return {"report": VerificationAnswer(outcome=Outcome.NOT_STORED).model_dump_json()}
     moment = datetime.fromtimestamp(row.created, ZoneInfo(tools.settings.time_zone))
     case = Case(envelope.request, envelope.photo, envelope.standard, row.id[:TOKEN_LENGTH], moment)
     done = answer(kit, case)
     fields = {"report": done.answer.model_dump_json()}
     if done.picture is not None:
         key = f"results/{row.id}.{claimed.token}"
-        tools.storage.put(key, done.picture)
-        fields |= {"picture": key, "media_type": "image/jpeg"}
+        # The answer is worth more than the picture that explains it.
+        with suppress(StorageUnavailableError):
+            tools.storage.put(key, done.picture)
+            fields |= {"picture": key, "media_type": "image/jpeg"}
     return fields
 
 
