@@ -24,6 +24,7 @@ DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "po
 MIGRATION_LOCK = 0x0B5C0BA
 CONNECT_S = 3
 PATIENCE_S = 10.0
+THREAD_S = 0.1
 
 
 class ClashError(DatabaseUnavailableError):
@@ -101,11 +102,10 @@ class Database:
 
     async def upgrade(self) -> None:
         """Make the tables, or bring them up to this release."""
-        if self._is_sqlite and self.url.database:
-            with _translated():
+        async with self._guarded(), asyncio.timeout(6 * PATIENCE_S):
+            if self._is_sqlite and self.url.database:
                 Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _translated():
-            async with asyncio.timeout(6 * PATIENCE_S), self._engine.begin() as connection:
+            async with self._engine.begin() as connection:
                 if not self._is_sqlite:
                     # One process at a time; the lock ends with the transaction.
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
@@ -117,15 +117,24 @@ class Database:
         """Give a session; what was done with it is there as a whole afterwards, or not at all."""
         if not self._is_ready:
             await self.upgrade()
+        async with (
+            self._guarded(),
+            asyncio.timeout(PATIENCE_S),
+            AsyncSession(self._engine) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @asynccontextmanager
+    async def _guarded(self) -> AsyncIterator[None]:
         try:
             with _translated():
-                async with (
-                    asyncio.timeout(PATIENCE_S),
-                    AsyncSession(self._engine) as session,
-                    session.begin(),
-                ):
-                    yield session
+                yield
         except DatabaseUnavailableError:
             # It may come back empty.
             self._is_ready = False
+            if self._is_sqlite:
+                # aiosqlite ends the thread of a connection that could not be opened and does not wait for it;
+                # what the thread says at its end needs the event loop, which is about to close.
+                await asyncio.sleep(THREAD_S)
             raise
