@@ -16,11 +16,12 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_service.dependencies import Gateway
-from gateway_service.problems import answer_to
+from gateway_service.problems import METHODS, answer_to
 from obscura.access import ApiKey, asks_for_keys
 from obscura.access import Scope as KeyScope
 from obscura.errors import (
     ForeignOriginError,
+    InvalidKeyError,
     KeyRequiredError,
     MissingScopeError,
     ObscuraError,
@@ -44,7 +45,11 @@ IPV6_BLOCK = 64
 
 def is_open(method: str, path: str) -> bool:
     """Whether an address answers without a key."""
-    return method in READING and (path in OPEN or path.startswith(OPEN_FOLDERS))
+    return method in READING and _is_public(path)
+
+
+def _is_public(path: str) -> bool:
+    return path in OPEN or path.startswith(OPEN_FOLDERS)
 
 
 def wanted_scope(method: str, path: str) -> KeyScope:
@@ -129,12 +134,20 @@ def caller_address(client: Sequence[object] | None) -> str:
 
 
 def key_text(headers: Headers) -> str | None:
-    """Return the key that a request carries, in either header."""
-    given = headers.get("x-api-key")
-    if given is not None:
-        return given.strip()
+    """Return the key that a request carries, in either header.
+
+    Raises
+    ------
+    InvalidKeyError
+        If it carries two: whose request it is would depend on who reads it.
+    """
     kind, _, credentials = headers.get("authorization", "").partition(" ")
-    return credentials.strip() if kind.lower() == "bearer" else None
+    bearer = credentials.strip() if kind.lower() == "bearer" else None
+    given = headers.get("x-api-key", "").strip() or None
+    if given is not None and bearer is not None and given != bearer:
+        message = "the request carries two different keys"
+        raise InvalidKeyError(message)
+    return given or bearer
 
 
 class Access:
@@ -160,7 +173,8 @@ class Access:
         """Raise unless the request may go on; note the owner of what it does."""
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
         self._rules.check_page(headers, method, path)
-        if is_open(method, path):
+        if _is_public(path) or method not in METHODS:
+            # With a method that it does not take it is refused as that, to everybody alike.
             return
         gateway = cast("Gateway", scope["app"].state.gateway)
         await gateway.rates.hit_address(caller_address(scope.get("client")))
