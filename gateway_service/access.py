@@ -143,11 +143,12 @@ def key_text(headers: Headers) -> str | None:
     """
     kind, _, credentials = headers.get("authorization", "").partition(" ")
     bearer = credentials.strip() if kind.lower() == "bearer" else None
-    given = headers.get("x-api-key", "").strip() or None
+    given = headers.get("x-api-key")
+    given = None if given is None else given.strip()
     if given is not None and bearer is not None and given != bearer:
         message = "the request carries two different keys"
         raise InvalidKeyError(message)
-    return given or bearer
+    return bearer if given is None else given
 
 
 class Access:

@@ -278,3 +278,12 @@ def test_switched_off_on_purpose_it_warns(valkey_url: str, tmp_path: Path) -> No
     with RunningGateway(valkey_url, tmp_path, "0.0.0.0", api_keys="off") as gateway:  # noqa: S104 - see above
         assert httpx.get(f"{gateway.url}/task_result/x").status_code == 404
         assert "api_keys_off" in gateway.log.read_text()
+
+
+def test_two_different_keys_are_none(gateways: Pair, ring: KeyRing) -> None:
+    """A request whose headers name two keys is nobody's; the same key twice is one."""
+    _, text = ring.create("twice", ALL)
+    both = {"authorization": f"Bearer {text}", "x-api-key": text}
+    assert gateways[0].get("/task_result/x", headers=both).status_code == 404
+    answer = gateways[0].get("/task_result/x", headers={**both, "x-api-key": "obscura_other"})
+    assert (answer.status_code, code(answer)) == (401, "invalid_key")
