@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +67,14 @@ class Watch:
             elif frame[12:14] == IPV6 and frame[38:54] != socket.inet_pton(socket.AF_INET6, "::1"):
                 self.packets[socket.inet_ntop(socket.AF_INET6, frame[38:54])] += 1
 
+    def settle(self) -> None:
+        """Wait until what was sent has been counted: the counting threads have their own time."""
+        for _ in range(50):
+            before = (len(self.names), self.packets.total())
+            time.sleep(0.2)
+            if min(before) and before == (len(self.names), self.packets.total()):
+                return
+
 
 def main() -> None:
     """Run the system and its jobs, first making sure that the watch sees what it is to see."""
@@ -75,6 +84,7 @@ def main() -> None:
         socket.getaddrinfo("example.org", 443)
     with suppress(OSError):
         socket.create_connection(("192.0.2.1", 443), timeout=2).close()
+    watch.settle()
     seen = {"names": len(watch.names), "packets": watch.packets["192.0.2.1"]}
     watch.names.clear()
     watch.packets.clear()

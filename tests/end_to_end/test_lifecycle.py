@@ -68,7 +68,7 @@ def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @needs_proc
-@pytest.mark.parametrize("pipeline", list(Pipeline))
+@pytest.mark.parametrize("pipeline", [Pipeline.FUSED, pytest.param(Pipeline.SPLIT, marks=pytest.mark.slow)])
 def test_killed_workers_lose_no_photo(tmp_path: Path, portrait: Path, pipeline: Pipeline) -> None:
     """With every worker process killed under load, each accepted job still ends in SUCCESS."""
     running = RunningSystem("standalone", tmp_path / "data", settings={"OBSCURA_PIPELINE": pipeline})
