@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.end_to_end.test_faceblur import finished
+from tests.photos import PORTRAIT
 from tests.system import ROOT, RunningSystem
 
 pytestmark = pytest.mark.end_to_end
@@ -57,6 +59,10 @@ def fuzz(url: str, folder: Path, examples: int, key: str | None = None) -> None:
 def test_no_request_breaks_a_promise_of_the_description(system_url: str, tmp_path: Path) -> None:
     """A few requests per operation, good and bad: no fault, nothing undocumented, the right ones accepted."""
     fuzz(system_url, tmp_path, SHORT)
+    # Other tests look into the same system's storage: what was asked for here has to have ended.
+    with httpx.Client(base_url=system_url, timeout=60) as client:
+        last = client.post("/blur", files={"file": PORTRAIT.read_bytes()}, data={"priority": "bulk"})
+        assert finished(client, last.json()["task_id"])["status"] == "SUCCESS"
 
 
 @pytest.fixture(params=["off", "on"])
