@@ -78,12 +78,18 @@ def status_of(row: JobRow) -> TaskStatus:
     return STATUSES[row.state]
 
 
+def error_of(row: JobRow) -> TaskError | None:
+    """Return why a job failed; None where it has not."""
+    if row.state is not JobState.FAILED:
+        return None
+    return TaskError(code=row.error_code or "", message=row.error_message or "")
+
+
 def progress_of(row: JobRow) -> TaskProgress:
     """Return how far a job is."""
-    failed = row.state is JobState.FAILED
-    error = TaskError(code=row.error_code or "", message=row.error_message or "") if failed else None
-    progress = 1.0 if row.state.is_end else row.progress
-    return TaskProgress(status=status_of(row), progress=progress, finished=row.state.is_end, error=error)
+    is_end = row.state.is_end
+    progress = 1.0 if is_end else row.progress
+    return TaskProgress(status=status_of(row), progress=progress, finished=is_end, error=error_of(row))
 
 
 async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
@@ -93,8 +99,7 @@ async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.state is JobState.RUNNING:
         return TaskResult(status=TaskStatus.RUNNING, progress=row.progress)
     if row.state is JobState.FAILED:
-        error = TaskError(code=row.error_code or "", message=row.error_message or "")
-        return TaskResult(status=TaskStatus.FAILURE, error=error)
+        return TaskResult(status=TaskStatus.FAILURE, error=error_of(row))
     if row.kind is JobKind.LESIONS:
         lesions = lesions_of(row)
         return TaskResult(

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field
 from redis.exceptions import RedisError
 
-from gateway_service.answers import report_of, status_of
+from gateway_service.answers import error_of, report_of, status_of
 from gateway_service.dependencies import Gateway
 from gateway_service.routes.results import forget
 from gateway_service.schemas import TaskError, TaskStatus
@@ -34,7 +34,7 @@ from obscura.errors import (
     UndecodablePhotoError,
     UnknownBatchError,
 )
-from obscura.jobs import JobRow, JobState
+from obscura.jobs import JobRow
 
 __all__ = [
     "FALLBACK_NAME",
@@ -274,8 +274,7 @@ def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
         state = status_of(row)
         report = report_of(row)
         verdict = str(report["verdict"]) if report and state is TaskStatus.SUCCESS else None
-        if row.state is JobState.FAILED:
-            error = TaskError(code=row.error_code or "", message=row.error_message or "")
+        error = error_of(row)
     elif entry.task_id is not None:
         error = TaskError(code="erased", message="the result was erased, or its time has run out")
     return BatchFile(
