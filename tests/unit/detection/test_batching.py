@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,13 @@ class Slow:
         self.batches: list[tuple[int, ...]] = []
         self.may_run = threading.Event()
         self.may_run.set()
+        self.runs = threading.Event()
         self.is_closed = False
 
     def run(self, batch: Sequence[Pixels]) -> Floats:
         """Return the first byte of each picture, once allowed to."""
-        assert self.may_run.wait(10)
+        self.runs.set()
+        assert self.may_run.wait(60)
         assert len({picture.shape for picture in batch}) == 1
         self.batches.append((len(batch), *batch[0].shape[:2]))
         if any(picture[0, 0, 0] == 255 for picture in batch):
@@ -57,7 +60,7 @@ def picture(number: int, side: int = 32) -> Pixels:
 def test_everyone_gets_their_own_answer() -> None:
     """Whatever runs together, each caller hears of its own pictures; batches are no larger than allowed."""
     network = Slow()
-    session = BatchingSession(network, budget_s=0.05)
+    session = BatchingSession(network, budget_s=0.3)
 
     def ask(number: int) -> list[float]:
         pictures = [picture(number, 32 + 32 * (number % 2))] * (1 + number % 3)
@@ -79,13 +82,12 @@ def test_what_comes_while_a_batch_runs_runs_together() -> None:
     network.may_run.clear()
     with ThreadPoolExecutor(9) as pool:
         answers = [pool.submit(session.run, [picture(1)])]
-        while not session._thread.is_alive():
-            pass
+        assert network.runs.wait(60)
         answers += [pool.submit(session.run, [picture(number)]) for number in range(2, 10)]
         while len(session._waiting) < 8:
-            pass
+            time.sleep(0.01)
         network.may_run.set()
-        assert [float(answer.result(10).ravel()[0]) for answer in answers] == list(range(1, 10))
+        assert [float(answer.result(60).ravel()[0]) for answer in answers] == list(range(1, 10))
     assert [size for size, *_ in network.batches] == [1, 8]
     session.close()
 
