@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import uuid
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -11,7 +10,7 @@ from obscura.contract import JobKind, JobOptions
 from obscura.errors import InvalidOptionError, PhotoTooLargeError, WeakerThanPolicyError
 from obscura.imaging.gate import check
 from obscura.imaging.medical import check_medical
-from obscura.jobs import NewJob, wake_up
+from obscura.jobs import NewJob, new_id, wake_up
 from obscura.limits import gate_limits, medical_limits
 from obscura.settings import Settings
 
@@ -102,7 +101,7 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
 
 async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
     """Store a photo that has passed the gate and enter its job; see ``submit``."""
-    job_id = str(uuid.uuid4())
+    job_id = new_id(gateway.ledger.calls.owner or "")
     settings = gateway.settings
     zero_retention = submission.options.zero_retention or settings.zero_retention
     options = submission.options.model_copy(

@@ -58,7 +58,8 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     ├── ProcessingError         the work was begun and could not be ended
     │   ├── ProcessingFailedError       processing_failed
     │   ├── ProcessingTimedOutError     processing_timed_out
-    │   └── WorkerLostError             worker_lost (written by the job ledger)
+    │   ├── WorkerLostError             worker_lost (written by the job ledger)
+    │   └── JobLostError                job_lost (the job ledger was emptied)
     └── RemoteError             a server that the client talks to said no, or nothing
         ├── RemoteRefusalError          remote_refusal
         ├── RemoteTaskFailedError       remote_task_failed
@@ -416,6 +417,12 @@ class WorkerLostError(ProcessingError):
     """The workers of this job died as often as is tried."""
 
     code = "worker_lost"
+
+
+class JobLostError(ProcessingError):
+    """The job ledger lost its rows, and with them what it knew of this job."""
+
+    code = "job_lost"
 
 
 class RemoteError(ObscuraError):

@@ -70,6 +70,7 @@ const en = {
   error_processing_timed_out: "The photo took too long.",
   error_processing_failed: "The photo could not be processed.",
   error_worker_lost: "The photo could not be processed: it stopped its worker several times.",
+  error_job_lost: "The server lost this photo. Please send it again.",
   error_key_required: "This server asks for a key.",
   error_rate_limited: "Too many requests. Wait a little.",
 };
@@ -129,6 +130,7 @@ const ja = {
   error_weaker_than_policy: "このサーバーはそれより強い隠し方を求めています。", error_queue_full: "サーバーが混み合っています。しばらくしてからお試しください。",
   error_queue_unavailable: "サーバーの一部が停止しています。しばらくしてからお試しください。", error_storage_unavailable: "サーバーが写真を保存できません。しばらくしてからお試しください。",
   error_processing_timed_out: "処理に時間がかかりすぎました。", error_processing_failed: "写真を処理できませんでした。",
+  error_job_lost: "サーバーがこの写真を失いました。もう一度送ってください。",
   error_worker_lost: "写真を処理できませんでした(処理が何度も中断しました)。", error_key_required: "このサーバーにはキーが必要です。", error_rate_limited: "リクエストが多すぎます。少しお待ちください。",
 };
 
@@ -187,6 +189,7 @@ const ko = {
   error_weaker_than_policy: "이 서버는 더 강한 가림을 요구합니다.", error_queue_full: "서버가 가득 찼습니다. 잠시 후 다시 시도하세요.",
   error_queue_unavailable: "서버 일부가 멈췄습니다. 잠시 후 다시 시도하세요.", error_storage_unavailable: "서버가 지금 사진을 저장할 수 없습니다. 잠시 후 다시 시도하세요.",
   error_processing_timed_out: "처리가 너무 오래 걸렸습니다.", error_processing_failed: "사진을 처리하지 못했습니다.",
+  error_job_lost: "서버가 이 사진을 잃었습니다. 다시 보내 주세요.",
   error_worker_lost: "사진을 처리하지 못했습니다 (작업이 여러 번 중단됨).", error_key_required: "이 서버에는 키가 필요합니다.", error_rate_limited: "요청이 너무 많습니다. 잠시 기다리세요.",
 };
 
@@ -245,6 +248,7 @@ const ru = {
   error_weaker_than_policy: "Сервер требует более сильного скрытия.", error_queue_full: "Сервер занят. Попробуйте позже.",
   error_queue_unavailable: "Часть сервера не работает. Попробуйте позже.", error_storage_unavailable: "Сервер сейчас не может хранить снимки. Попробуйте позже.",
   error_processing_timed_out: "Обработка длилась слишком долго.", error_processing_failed: "Снимок не удалось обработать.",
+  error_job_lost: "Сервер потерял этот снимок. Отправьте его ещё раз.",
   error_worker_lost: "Снимок не удалось обработать: он несколько раз остановил обработчик.", error_key_required: "Сервер просит ключ.", error_rate_limited: "Слишком много запросов. Подождите немного.",
 };
 

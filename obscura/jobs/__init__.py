@@ -1,6 +1,7 @@
 """The job ledger: the truth about every job. A Celery message is only a wake-up."""
 
 from obscura.jobs.calls import Claimed, Created, Lease, LedgerCalls
+from obscura.jobs.ids import new_id
 from obscura.jobs.ledger import AsyncLedger, Ledger
 from obscura.jobs.rows import JobRow, JobState, NewJob, wake_up
 from obscura.jobs.workers import Heartbeats
@@ -16,5 +17,6 @@ __all__ = [
     "Ledger",
     "LedgerCalls",
     "NewJob",
+    "new_id",
     "wake_up",
 ]

@@ -30,6 +30,8 @@ COUNTERS = PREFIX + "counters"
 OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
 # A row outlives its results by far only where no reaper runs at all.
 IDEMPOTENCY_TTL_S = 24 * 3600
+# More than a job waits and works.
+WORK_S = 3600
 
 
 def job_of(key: str) -> str:
@@ -40,6 +42,11 @@ def job_of(key: str) -> str:
 def job_key(job_id: str) -> str:
     """Return the key of a job's row."""
     return f"{PREFIX}job:{job_id}"
+
+
+def erased_key(job_id: str) -> str:
+    """Return the key that stands for a while where a job's row was erased on purpose."""
+    return f"{PREFIX}erased:{job_id}"
 
 
 def _idempotency(job: NewJob) -> str:
@@ -120,6 +127,11 @@ class LedgerCalls:
 
     settings: Settings
     owner: str | None = None
+
+    @property
+    def remembered_s(self) -> int:
+        """Seconds for which it can be said of a task that it was lost: after that it would have expired."""
+        return self.settings.result_ttl_s + WORK_S
 
     def _keys(self, job_id: str) -> tuple[str, ...]:
         return job_key(job_id), ACTIVE, EXPIRY, ERASE
@@ -207,7 +219,9 @@ class LedgerCalls:
 
     def erase(self, job_id: str, why: str = "deleted") -> Call[bool]:
         """Forget a job; the reply says whether it was there. ``why`` goes to the audit log."""
-        return Call("erase", self._keys(job_id), (job_id, EVENTS, why), lambda reply: reply[0] == "erased")
+        keys = (*self._keys(job_id), erased_key(job_id))
+        args = (job_id, EVENTS, why, self.remembered_s)
+        return Call("erase", keys, args, lambda reply: reply[0] == "erased")
 
     def forget(self, key: str, *, was_there: bool, is_orphan: bool = False) -> Call[None]:
         """Note that the stored object ``key`` is gone: erased now, or not there any more."""

@@ -14,9 +14,10 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from obscura.errors import QueueUnavailableError, UnknownTaskError
-from obscura.jobs.calls import COUNTERS, SCRIPTS, Call, LedgerCalls, job_key
+from obscura.jobs.calls import COUNTERS, SCRIPTS, Call, LedgerCalls, erased_key, job_key
 from obscura.jobs.ended import EndedRows
-from obscura.jobs.rows import JobRow
+from obscura.jobs.ids import was_issued
+from obscura.jobs.rows import JobRow, lost
 from obscura.settings import Settings
 
 T = TypeVar("T")
@@ -113,9 +114,11 @@ class AsyncLedger:
         return call.parse(reply)
 
     async def read(self, job_id: str) -> JobRow:
-        """Return a job's row; raise UnknownTaskError where there is none.
+        """Return a job's row; raise UnknownTaskError where there never was one, or where it was erased.
 
-        While the server is away, the rows of jobs that had ended when they were last read are still returned.
+        A job that was entered and that the server has forgotten (its data are gone) reads as one that failed
+        with `job_lost`. While the server is away, the rows of jobs that had ended when they were last read
+        are still returned.
         """
         known: Mapping[str, str] | None
         try:
@@ -127,6 +130,8 @@ class AsyncLedger:
                 raise
         else:
             self.ended.note(job_id, known)
+            if not known and job_id in await self._lost([job_id]):
+                known = lost(job_id, self.calls.owner or "")
         return _row(job_id, known, self.calls.owner)
 
     async def read_many(self, job_ids: Sequence[str]) -> list[JobRow | None]:
@@ -137,12 +142,25 @@ class AsyncLedger:
             for job_id in job_ids:
                 pipeline.hgetall(job_key(job_id))
             found = await pipeline.execute()
+        gone = await self._lost([job_id for job_id, fields in zip(job_ids, found, strict=True) if not fields])
         for job_id, fields in zip(job_ids, found, strict=True):
+            known = lost(job_id, self.calls.owner or "") if job_id in gone else fields
             try:
-                rows.append(_row(job_id, fields, self.calls.owner))
+                rows.append(_row(job_id, known, self.calls.owner))
             except UnknownTaskError:
                 rows.append(None)
         return rows
+
+    async def _lost(self, missing: Sequence[str]) -> frozenset[str]:
+        """Return those of ``missing``, which have no row, that were entered and that nobody erased."""
+        owner, within_s = self.calls.owner or "", self.calls.remembered_s
+        ours = [job_id for job_id in missing if was_issued(job_id, owner, within_s)]
+        if not ours:
+            return frozenset()
+        with _translated():
+            names = [erased_key(job_id) for job_id in ours]
+            erased = await cast("Awaitable[list[str | None]]", self.client.mget(names))
+        return frozenset(job_id for job_id, mark in zip(ours, erased, strict=True) if mark is None)
 
     async def counters(self) -> dict[str, int]:
         """Return how often each event of the audit log has happened since the ledger began."""

@@ -15,6 +15,7 @@ from obscura.contract import (
     StepRequest,
     stages_in,
 )
+from obscura.errors import JobLostError
 from obscura.settings import Pipeline
 
 ZERO_RETENTION_TTL_S = 30
@@ -133,6 +134,21 @@ class JobRow:
             error_message=fields.get("error_message"),
             progress=_progress(fields),
         )
+
+
+def lost(job_id: str, owner: str) -> dict[str, str]:
+    """Return the fields of a job of which nothing is left: a FAILURE that says so."""
+    return {
+        "state": JobState.FAILED.value,
+        # Nobody knows any more what was asked for.
+        "kind": JobKind.DETECT.value,
+        "options": JobOptions().model_dump_json(by_alias=True),
+        "owner": owner,
+        "photo": f"photos/{job_id}",
+        "created": "0",
+        "error_code": JobLostError.code,
+        "error_message": "the server lost what it knew of this task; send the photo again",
+    }
 
 
 def _progress(fields: Mapping[str, str]) -> float:

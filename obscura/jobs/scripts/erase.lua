@@ -1,9 +1,11 @@
 -- Forget a job: row gone, original and result to be erased now.
--- KEYS job, active, expiry, erase. ARGV id, channel, why
+-- KEYS job, active, expiry, erase, erased. ARGV id, channel, why, seconds
 -- Returns {'erased'} | {'gone'}
 local job, id = KEYS[1], ARGV[1]
 leave(KEYS[2], id)
 redis.call('ZREM', KEYS[3], id)
+-- A row that is missing without this was lost.
+redis.call('SET', KEYS[5], '1', 'EX', ARGV[4])
 if redis.call('EXISTS', job) == 0 then return {'gone'} end
 local now = clock()
 for _, field in ipairs({'photo', 'picture'}) do
