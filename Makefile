@@ -146,7 +146,7 @@ format: $(VENV)/.test ## lays the code out and repairs what can be repaired
 .PHONY: sbom
 sbom: $(VENV)/.test ## bills of materials of what is installed where, in build/sbom (CycloneDX, from the locks)
 	@mkdir -p build/sbom
-	@for name in run gateway worker; do \
+	@for name in run gateway redaction detection lesion verification; do \
 		PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements/$$name.lock --output-reproducible \
 			--pyproject pyproject.toml -o build/sbom/$$name.cdx.json && echo build/sbom/$$name.cdx.json; \
 	done
@@ -158,6 +158,8 @@ COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 RUN_EXTRAS := --extra gateway --extra worker --extra verification --extra openvino --extra embedded --extra heic \
 	--extra lesions --extra cad-sr --extra signing --extra tagging --extra video
+# What every worker image has; each kind of worker adds to it (Dockerfile).
+IMAGING_EXTRAS := --extra imaging --extra heic --extra signing
 
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
@@ -166,4 +168,9 @@ lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: 
 	$(COMPILE) -c requirements/test.lock requirements/bootstrap.in -o requirements/bootstrap.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(RUN_EXTRAS) -o requirements/run.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml --extra gateway -o requirements/gateway.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml --extra worker --extra verification --extra openvino --extra heic --extra lesions --extra signing --extra tagging -o requirements/worker.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) -o requirements/redaction.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra openvino \
+		-o requirements/detection.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra lesions -o requirements/lesion.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra verification --extra tagging \
+		-o requirements/verification.lock

@@ -1,4 +1,8 @@
-"""Heartbeats of a worker: its models are loaded, its consumer fetches messages."""
+"""Heartbeats of a worker: its models are loaded, its consumer fetches messages.
+
+They are left in the ledger, where gateways look, and, where `Settings.heartbeat_dir` names a folder, as times
+of files, so that a container's own health check costs nothing and speaks of that container alone.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -65,6 +69,7 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
             # A connection error out of a timer makes celery connect anew, with an empty window.
             raise RedisConnectionError(message)
         self._was_stuck = is_stuck
+        _touch(self.settings, "consuming")
         try:
             for queue in self.queues:
                 Heartbeats.consuming(self._ledger.client, queue)
@@ -72,11 +77,23 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
             log.warning("heartbeat_failed", error=type(error).__name__)
 
 
+def _touch(settings: Settings | None, half: str) -> None:
+    folder = settings.heartbeat_dir if settings else None
+    if folder is None:
+        return
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / half).touch()
+    except OSError as error:
+        log.warning("heartbeat_failed", error=type(error).__name__)
+
+
 def beat_ready(settings: Settings, queues: Sequence[Queue]) -> None:
     """Say for ever that this process has its models loaded."""
     ledger = Ledger(settings)
     pause = threading.Event()
     while True:
+        _touch(settings, "ready")
         try:
             for queue in queues:
                 Heartbeats.ready(ledger.client, queue)

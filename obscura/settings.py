@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from obscura.secret_files import FileSource
 
 # In the folder of a running system: where its Valkey listens.
 LEDGER_URL_FILE = "ledger.url"
@@ -101,7 +103,10 @@ class TaggerChoice(StrEnum):
 
 
 class Settings(BaseSettings):
-    """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README."""
+    """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README.
+
+    ``OBSCURA_<FIELD>_FILE`` names a file that holds the value instead.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="OBSCURA_", env_ignore_empty=True, frozen=True, extra="ignore"
@@ -223,6 +228,11 @@ class Settings(BaseSettings):
     audit_key: SecretStr | None = Field(
         None, description="secret that chains the audit log by HMAC; unset: by plain SHA-256"
     )
+    heartbeat_dir: Path | None = Field(
+        None,
+        description="folder in which a worker touches the files `ready` and `consuming` every few "
+        "seconds, for health checks of containers; unset: none",
+    )
     reaper_interval_s: float = Field(15.0, gt=0, description="seconds between two rounds of the reaper")
     soft_limit_s: int = Field(60, ge=1, description="seconds after which a step is told to stop")
     hard_limit_s: int = Field(90, ge=1, description="seconds after which its process is killed")
@@ -305,6 +315,16 @@ class Settings(BaseSettings):
         name = values.get("profile", PhotoProfile.DEFAULT)
         limits = PROFILES.get(name, {})
         return {**limits, **values}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        *sources: PydanticBaseSettingsSource,
+        **named: Any,  # noqa: ANN401
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Look into named files as well."""
+        return (*sources, *named.values(), FileSource(settings_cls))
 
     @property
     def host_names(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,16 @@ ARROWS = {
 }
 # Started by a profile of its own name: PostgreSQL, and an S3 server.
 OPTIONAL = ("database", "storage")
-LOCK_OF_SERVICE = {GATEWAY: "gateway.lock"} | dict.fromkeys(WORKER_OF_QUEUE.values(), "worker.lock")
-LOCKS = ("bootstrap", "gateway", "run", "test", "worker")
+LOCKS_OF_SERVICE = {
+    GATEWAY: {"gateway"},
+    "face_detection_service": {"redaction", "detection"},
+    "plate_detection_service": {"redaction", "detection"},
+    "photo_service": {"redaction", "detection"},
+    "redaction_service": {"redaction"},
+    "photo_verification_service": {"redaction", "verification"},
+    "lesion_detection_service": {"redaction", "lesion"},
+}
+LOCKS = ("bootstrap", "detection", "gateway", "lesion", "redaction", "run", "test", "verification")
 # A worker gives a photo back within 30 s of SIGTERM; a container killed before that would lose the time.
 LEAST_WORKER_GRACE_S = 40
 
@@ -56,18 +65,38 @@ def compose_service(name: str) -> dict[str, Any]:
     return service
 
 
-def instructions(service: str) -> list[tuple[str, str]]:
-    """Return the instructions of a service's Dockerfile: name and the rest, continued lines joined."""
-    text = (ROOT / service / "Dockerfile").read_text(encoding="utf-8")
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """Return the instructions of every stage of the Dockerfile: name and the rest, continued lines joined."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    joined = "\n".join(lines).replace("\\\n", " ")
-    pairs = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
-    return [(name, " ".join(rest.split())) for name, rest in pairs]
+    found: dict[str, list[tuple[str, str]]] = {}
+    stage: list[tuple[str, str]] = []
+    for line in "\n".join(lines).replace("\\\n", " ").splitlines():
+        if not line.strip():
+            continue
+        name, rest = line.split(maxsplit=1)
+        if name == "FROM":
+            stage = found[rest.split(" AS ")[1]] = []
+        stage.append((name, " ".join(rest.split())))
+    return found
+
+
+def instructions(stage: str) -> list[tuple[str, str]]:
+    """Return what makes an image: the instructions of the stages that ``stage`` stands on, and its own."""
+    made = stages()
+    base = made[stage][0][1].split(" AS ")[0]
+    return [*(instructions(base) if base in made else []), *made[stage]]
 
 
 def arguments(service: str, instruction: str) -> list[str]:
-    """Return what stands behind every ``instruction`` of a service's Dockerfile."""
+    """Return what stands behind every ``instruction`` of a service's image."""
     return [rest for name, rest in instructions(service) if name == instruction]
+
+
+def copied(service: str) -> set[tuple[str, str]]:
+    """Return what an image takes out of other stages: stage and path."""
+    words = [rest.removeprefix("--from=").split() for rest in arguments(service, "COPY")]
+    return {(stage, path) for stage, path, _ in words}
 
 
 def listed(service: str, instruction: str) -> list[str]:
@@ -84,13 +113,12 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def test_every_queue_has_exactly_one_worker_service() -> None:
-    """Each queue is watched by the health check of one compose service, which runs that queue's worker."""
-    watched = {}
-    for name, service in {**compose(FUSED)["services"], **compose()["services"]}.items():
-        test = service["healthcheck"]["test"]
-        if "--healthcheck" in test:
-            watched[name] = test[-1]
-    assert watched == {service: queue.value for queue, service in WORKER_OF_QUEUE.items()}
+    """Each worker service serves one queue, no two the same, and together they serve all of them."""
+    served = {
+        name: import_module(f"{name}.handler").SERVICE.spec.queue for name in SERVICES if name != GATEWAY
+    }
+    assert served == {service: queue for queue, service in WORKER_OF_QUEUE.items()}
+    assert set(WORKER_OF_QUEUE) == set(Queue)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -102,30 +130,34 @@ def test_an_image_starts_its_own_service(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_carries_exactly_what_its_arrows_allow(service: str) -> None:
-    """Only the library, the service itself and the weights it runs are copied from the checkout."""
-    copied = [words.split() for words in arguments(service, "COPY") if not words.startswith("--from=")]
-    code = {source for *sources, _ in copied for source in sources if not source.startswith("requirements/")}
+    """Only the library, the service itself and the weights it runs come from the checkout."""
+    code = {path.rpartition("/")[2] for stage, path in copied(service) if path.startswith("/app")}
     assert code == ARROWS[service]
-    assert all((ROOT / source).exists() for *sources, _ in copied for source in sources)
+    sources = {rest.split()[0] for name, rest in stages()["code"] if name == "COPY"}
+    assert code <= sources
+    assert all((ROOT / source).is_dir() for source in sources)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_an_image_installs_from_a_hashed_lock(service: str) -> None:
-    """Packages come from the service's own lock, and only with the hashes that stand in it."""
-    install = next(words for words in arguments(service, "RUN") if "pip install" in words)
-    commands = [part for part in install.split("&&") if "install" in part]
-    assert all("--require-hashes" in command for command in commands)
-    assert commands[-1].split()[-1] == LOCK_OF_SERVICE[service]
+def test_an_image_installs_from_hashed_locks(service: str) -> None:
+    """Packages come from the locks of the service's kind, and only with the hashes that stand in them."""
+    packages = {stage for stage, _ in copied(service) if stage.endswith("-packages")}
+    assert {stage.removesuffix("-packages") for stage in packages} == LOCKS_OF_SERVICE[service]
+    for stage in packages:
+        install = next(rest for name, rest in stages()[stage] if name == "RUN")
+        assert f"--require-hashes -r {stage.removesuffix('-packages')}.lock" in install
+
+
+@pytest.mark.parametrize("lock", ["detection", "lesion", "verification"])
+def test_a_kind_of_worker_only_adds_to_what_all_have(lock: str) -> None:
+    """What is common lies in one layer, which all worker images share, in the very same versions."""
+    assert pins("redaction").items() < pins(lock).items()
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_runs_without_root(service: str) -> None:
-    """The last stage ends as a numbered user that is not root, so that an orchestrator can tell."""
-    last_stage = instructions(service)
-    start = max(index for index, (name, _) in enumerate(last_stage) if name == "FROM")
-    users = [rest for name, rest in last_stage[start:] if name == "USER"]
-    assert users
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
+    """It ends as a numbered user that is not root, so that an orchestrator can tell."""
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", arguments(service, "USER")[-1])
 
 
 def test_all_images_share_the_owner_of_the_photos() -> None:
@@ -133,18 +165,54 @@ def test_all_images_share_the_owner_of_the_photos() -> None:
     assert len({arguments(service, "USER")[-1] for service in SERVICES}) == 1
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_an_image_builds_where_only_plain_docker_is_there(service: str) -> None:
-    """No frontend image, no heredoc and no BuildKit-only flag is needed."""
-    text = (ROOT / service / "Dockerfile").read_text(encoding="utf-8")
+def test_images_build_where_only_plain_docker_is_there() -> None:
+    """No frontend image, no heredoc and no BuildKit-only flag is needed; all systems are one."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert not re.search(r"^#\s*syntax=|<<|--mount=|--chmod=|--link", text, re.MULTILINE)
-    assert all(words.startswith("python:${PYTHON_VERSION}-slim") for words in arguments(service, "FROM"))
+    bases = {rest.split(" AS ")[0] for stage in stages().values() for name, rest in stage if name == "FROM"}
+    assert bases - set(stages()) == {"python:${PYTHON_VERSION}-slim", "scratch"}
+
+
+def test_what_an_image_is_built_from_reaches_the_build() -> None:
+    """Everything that the Dockerfile copies out of the checkout is let through by .dockerignore."""
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    sources = {
+        source
+        for stage in stages().values()
+        for name, rest in stage
+        if name == "COPY" and not rest.startswith("--from=")
+        for source in rest.split()[:-1]
+    }
+    assert all((ROOT / source).exists() for source in sources)
+    assert all(any(Path(source).is_relative_to(path) for path in let_through) for source in sources)
+
+
+def test_foreign_images_are_pinned() -> None:
+    """No image is whatever is newest today."""
+    for name, service in compose()["services"].items():
+        if "build" not in service:
+            image = re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", service["image"])
+            assert re.search(r":v?\d[\w.-]*$", image), name
 
 
 def test_compose_and_image_check_health_alike() -> None:
     """A container started by hand is checked by the same command as one that compose starts."""
     for service in SERVICES:
-        assert compose_service(service)["healthcheck"]["test"] == ["CMD", *listed(service, "HEALTHCHECK")]
+        check = compose_service(service)["healthcheck"]
+        assert check["test"] == ["CMD", *listed(service, "HEALTHCHECK")]
+        words = arguments(service, "HEALTHCHECK")[-1].partition(" CMD ")[0].split()
+        times = {
+            key.removeprefix("--").replace("-", "_"): value
+            for key, value in (word.split("=") for word in words)
+        }
+        assert {key: str(check[key]) for key in times} == times
+
+
+def test_a_worker_leaves_heartbeats_where_its_health_check_looks() -> None:
+    """In a folder that it may write, in memory."""
+    for service in WORKER_OF_QUEUE.values():
+        folder = re.findall(r"OBSCURA_HEARTBEAT_DIR=(\S+)", " ".join(arguments(service, "ENV")))[-1]
+        assert any(mount.startswith(f"{Path(folder).parent}:") for mount in compose_service(service)["tmpfs"])
 
 
 @pytest.mark.parametrize("name", ["valkey", *OPTIONAL, *SERVICES])
@@ -176,7 +244,7 @@ def test_compose_knows_every_service_and_no_other() -> None:
     assert set(compose()["services"]) | set(compose(FUSED)["services"]) == ours
     assert {name for name, service in compose()["services"].items() if "profiles" in service} == set(OPTIONAL)
     for name in SERVICES:
-        assert compose_service(name)["build"]["dockerfile"] == f"{name}/Dockerfile"
+        assert compose_service(name)["build"] == {"context": ".", "target": name}
 
 
 def test_only_the_gateway_is_published_and_only_to_this_machine() -> None:
@@ -232,7 +300,7 @@ def test_gateway_and_workers_share_photos_and_queue() -> None:
         folder = service["environment"]["OBSCURA_STORAGE_DIR"]
         assert service["environment"]["OBSCURA_REDIS_URL"] == "redis://valkey:6379/0"
         assert f"photos:{folder}" in service["volumes"]
-        assert f"OBSCURA_STORAGE_DIR={folder}" in arguments(name, "ENV")[-1]
+        assert f"OBSCURA_STORAGE_DIR={folder}" in " ".join(arguments(name, "ENV"))
 
 
 def test_a_stopped_worker_has_time_to_give_its_photo_back() -> None:
@@ -261,7 +329,8 @@ def test_the_gpu_override_changes_only_the_detection_services() -> None:
     for name, service in services.items():
         assert service["environment"]["OBSCURA_ENGINE"] == service["build"]["args"]["ENGINE"] == "ultralytics"
         assert service["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
-        assert "ENGINE=openvino" in arguments(name, "ARG")
+        assert ("detection-packages", "/added") in copied(name)
+    assert ("ARG", "ENGINE=openvino") in stages()["detection-packages"]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
