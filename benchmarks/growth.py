@@ -108,7 +108,7 @@ def over_queue(lengths: Sequence[int], count: int) -> dict[str, Any]:
         ledger = redis.Redis.from_url(url, decode_responses=True)
         load(server, [photo], 20, 8, FAST)
         for length in lengths:
-            with _standing_still(server):
+            with standing_still(server):
                 _fill(server, form(photo, FAST.fields), length + count - ledger.zcard(ACTIVE))
             memory, before = _memory(server, ledger), server.usage()
             done_before, began = _done(ledger), time.perf_counter()
@@ -126,7 +126,7 @@ def over_queue(lengths: Sequence[int], count: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _standing_still(server: Server) -> Iterator[None]:
+def standing_still(server: Server) -> Iterator[None]:
     """Keep the processes of the worker from working for a while."""
     stopped = roles(server.process.pid)["worker"]
     for pid in stopped:
