@@ -1,7 +1,7 @@
-"""Heartbeats of a worker: its models are loaded, its consumer fetches messages.
+"""Heartbeats of a worker: its models are loaded, its consumer fetches messages, its step is in work.
 
-They are left in the ledger, where gateways look, and, where `Settings.heartbeat_dir` names a folder, as times
-of files, so that a container's own health check costs nothing and speaks of that container alone.
+The first two are left in the ledger, where gateways look, and, where `Settings.heartbeat_dir` names a folder,
+as times of files, so that a container's own health check costs nothing and speaks of that container alone.
 """
 
 import threading
@@ -15,12 +15,15 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from obscura.contract import Queue
-from obscura.jobs import Heartbeats, Ledger
+from obscura.errors import ServiceError
+from obscura.jobs import Claimed, Heartbeats, Ledger
 from obscura.jobs.workers import BEAT_S
 from obscura.settings import Settings
 
-__all__ = ["beat_ready", "consumer_beat"]
+__all__ = ["beat_ready", "consumer_beat", "keep_claims"]
 
+RENEWALS = 4
+"""How often a claim is renewed before it would run out."""
 log = structlog.get_logger(__name__)
 
 
@@ -100,6 +103,24 @@ def beat_ready(settings: Settings, queues: Sequence[Queue]) -> None:
         except RedisError as error:
             log.warning("heartbeat_failed", error=type(error).__name__)
         pause.wait(BEAT_S)
+
+
+def keep_claims(settings: Settings, current: Callable[[], Claimed | None]) -> None:
+    """Make what this process has in work last, for ever: a step that is slow is not one whose worker died.
+
+    It ends with its process, at the hard limit at the latest, and the claim with it.
+    """
+    ledger = Ledger(settings)
+    pause = threading.Event()
+    while True:
+        pause.wait(settings.lease_s / RENEWALS)
+        claimed = current()
+        if claimed is None:
+            continue
+        try:
+            ledger.run(ledger.calls.renew(claimed))
+        except ServiceError as error:
+            log.warning("claim_not_renewed", code=error.code)
 
 
 def consumer_beat(settings: Settings, queues: Sequence[Queue]) -> type[bootsteps.StartStopStep]:

@@ -1,4 +1,4 @@
-"""How steps and workers end that do not end by themselves.
+"""How steps and workers end that do not end by themselves, and what is said of an error.
 
 A worker's first process tells the ledger of a step whose own process was ended by a limit.
 
@@ -17,16 +17,23 @@ from typing import Any
 
 import structlog
 from billiard.einfo import ExceptionInfo
-from celery.exceptions import WorkerLostError
+from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.signals import worker_shutting_down
 from celery.worker.request import Request
 
 from obscura.contract import StepRequest
-from obscura.errors import ProcessingTimedOutError, ServiceError
+from obscura.errors import (
+    ObscuraError,
+    OriginalErasedError,
+    ProcessingFailedError,
+    ProcessingTimedOutError,
+    ServiceError,
+)
 from obscura.jobs import Lease, Ledger
 from obscura.settings import Settings
+from obscura.storage import MissingObjectError
 
-__all__ = ["bound_shutdown", "request_class", "token_of"]
+__all__ = ["answer_to", "bound_shutdown", "request_class", "token_of"]
 
 # What `obscura.imaging.budget` lets the kernel send; billiard puts the name into its message.
 LIMITS = ("SIGALRM", "SIGXCPU")
@@ -42,6 +49,20 @@ def token_of(pid: int) -> str:
     """
     host = hashlib.blake2s(socket.gethostname().encode(), digest_size=4).hexdigest()
     return f"{host}{pid:x}"
+
+
+def answer_to(error: Exception) -> ObscuraError:
+    """Return the error that the owner of a job is told about."""
+    match error:
+        case MissingObjectError():
+            return OriginalErasedError("the photo was erased before it was worked on")
+        case ObscuraError():
+            return error
+        case SoftTimeLimitExceeded():
+            return ProcessingTimedOutError("the photo took longer than the time limit")
+        case _:
+            log.error("step_crashed", exc_info=error)
+            return ProcessingFailedError("the photo could not be processed")
 
 
 class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints

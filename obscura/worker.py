@@ -15,26 +15,20 @@ from typing import Any, TypeVar
 
 import structlog
 from celery import Celery, Task
-from celery.exceptions import SecurityWarning, SoftTimeLimitExceeded
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_process_init
 from redis.exceptions import RedisError
 
-from obscura.beats import beat_ready, consumer_beat
+from obscura.beats import beat_ready, consumer_beat, keep_claims
 from obscura.broker import make_celery, send
 from obscura.contract import ObjectClass, Priority, Queue, Step, StepRequest, TaskSpec
 from obscura.detection.detector import Detector
-from obscura.endings import bound_shutdown, request_class, token_of
-from obscura.errors import (
-    ObscuraError,
-    OriginalErasedError,
-    ProcessingFailedError,
-    ProcessingTimedOutError,
-    ServiceError,
-)
+from obscura.endings import answer_to, bound_shutdown, request_class, token_of
+from obscura.errors import ObscuraError, ServiceError
 from obscura.jobs import Claimed, Heartbeats, Ledger, wake_up
 from obscura.observability import configure_logging, forbid_core_dumps
 from obscura.settings import Settings
-from obscura.storage import MissingObjectError, Storage
+from obscura.storage import Storage
 
 __all__ = ["Handler", "Runtime", "Service", "StepLostError", "Tools", "concurrency", "serve", "threads"]
 
@@ -124,6 +118,7 @@ class Runtime:
         self._storage = Storage.open(settings)
         tools = Tools(settings, self._storage, self._hold)
         self._held_at = 0.0
+        self.claimed: Claimed | None = None
         self._handlers: dict[Step, Handler] = {}
         for service in services:
             self._handlers.update(service.build(tools))
@@ -143,14 +138,17 @@ class Runtime:
             log.info("step_not_claimed")
             return
         self._held_at = time.monotonic()
+        self.claimed = claimed
         try:
             fields = patiently(lambda: self._handlers[request.step](claimed))
         except StepLostError:
             log.warning("step_lost")
         except Exception as error:  # noqa: BLE001 - whatever a photo does to a decoder, its owner gets an answer
-            self._end_with_error(claimed, _as_answer(error))
+            self._end_with_error(claimed, answer_to(error))
         else:
             self._end(claimed, fields)
+        finally:
+            self.claimed = None
 
     def _hold(self, claimed: Claimed) -> None:
         if time.monotonic() - self._held_at < HOLD_S:
@@ -186,20 +184,6 @@ class Runtime:
         # The ledger has noted the key: should this fail, the reaper erases it.
         was_there = self._storage.delete(key)
         self._ledger.run(self._ledger.calls.forget(key, was_there=was_there))
-
-
-def _as_answer(error: Exception) -> ObscuraError:
-    """Return the error that the owner of a job is told about."""
-    match error:
-        case MissingObjectError():
-            return OriginalErasedError("the photo was erased before it was worked on")
-        case ObscuraError():
-            return error
-        case SoftTimeLimitExceeded():
-            return ProcessingTimedOutError("the photo took longer than the time limit")
-        case _:
-            log.error("step_crashed", exc_info=error)
-            return ProcessingFailedError("the photo could not be processed")
 
 
 def _register(app: Celery, service: Service, settings: Settings, runtime: Callable[[], Runtime]) -> None:
@@ -251,7 +235,8 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
         except ObscuraError as error:
             log.critical("process_cannot_start", code=error.code, error=error.message)
             raise
-        threading.Thread(target=beat_ready, args=(settings, queues), daemon=True).start()
+        for work, about in ((beat_ready, queues), (keep_claims, lambda: runtimes[0].claimed)):
+            threading.Thread(target=work, args=(settings, about), daemon=True).start()
 
     worker_process_init.connect(load, weak=False)
     return app

@@ -9,6 +9,7 @@ import hashlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,8 @@ from obscura.jobs import Claimed
 from obscura.limits import gate_limits
 from obscura.settings import Settings
 from obscura.worker import Handler, Service, Tools, serve
+
+NAP_S = 20.0
 
 
 def segfault() -> None:
@@ -52,8 +55,13 @@ def eat() -> None:
         eaten.append(b"x" * (64 << 20))
 
 
+def nap() -> None:
+    """Take long, but not for ever."""
+    time.sleep(NAP_S)
+
+
 POISONS: Mapping[bytes, Callable[[], None]] = {
-    item.__name__.encode(): item for item in (segfault, os.abort, die, hang, spin, eat)
+    item.__name__.encode(): item for item in (segfault, os.abort, die, hang, spin, eat, nap)
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.end_to_end.test_faceblur import finished
 from tests.system import ROOT, free_port
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos]
@@ -120,3 +121,16 @@ def test_poison_harms_only_itself(
     assert max(starts.values()) <= 3
     # What took too long once would take too long again.
     assert {count for name, count in starts.items() if CODES[name] != "worker_lost"} == {1}
+
+
+@pytest.mark.slow
+def test_a_slow_photo_is_not_taken_from_its_worker(valkey_url: str, tmp_path: Path, portrait: Path) -> None:
+    """A step ten times as long as its lease, with another process idle beside it, is begun once."""
+    settings = {"OBSCURA_LEASE_S": "2", "OBSCURA_REAPER_INTERVAL_S": "1"}
+    with (
+        poisoned_system(valkey_url, tmp_path, **settings) as (url, _worker),
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        task = post(client, portrait.read_bytes() + b"nap")
+        assert finished(client, task)["status"] == "SUCCESS"
+    assert (tmp_path / "starts" / task).read_text().split() == ["start"]

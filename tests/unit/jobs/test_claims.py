@@ -1,0 +1,51 @@
+"""A claim lasts for as long as its step is in work, however slow that is."""
+
+import threading
+import time
+
+import pytest
+
+from obscura.beats import keep_claims
+from obscura.contract import JobKind, JobOptions, ObjectClass, Step
+from obscura.jobs import Claimed, Ledger, NewJob
+from obscura.jobs.calls import job_key
+from obscura.settings import Settings
+
+STEP = Step.DETECT_FACES
+
+
+def claimed_job(ledger: Ledger) -> Claimed:
+    """Return the one step of a job, claimed."""
+    job = NewJob("slow", JobKind.DETECT, JobOptions(classes=(ObjectClass.FACE,)), "photos/slow")
+    ledger.run(ledger.calls.create(job))
+    claimed = ledger.run(ledger.calls.claim("slow", STEP, "mine", takeover=False))
+    assert claimed is not None
+    return claimed
+
+
+def lease_end(ledger: Ledger) -> float:
+    """Return until when the step is its worker's, in seconds of the server's clock."""
+    return float(ledger.field(job_key("slow"), f"l:{STEP}") or 0.0)
+
+
+@pytest.mark.parametrize("is_in_work", [True, False])
+def test_a_slow_step_stays_its_workers_own(settings: Settings, *, is_in_work: bool) -> None:
+    """With the step in work the claim outlasts its lease several times; without it the lease runs out."""
+    settings = settings.model_copy(update={"lease_s": 1})
+    ledger = Ledger(settings)
+    claimed = claimed_job(ledger)
+    first_end = lease_end(ledger)
+    current = claimed if is_in_work else None
+    threading.Thread(target=keep_claims, args=(settings, lambda: current), daemon=True).start()
+    deadline = time.monotonic() + 60
+    if is_in_work:
+        while lease_end(ledger) < first_end + 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        current = None
+    else:
+        while ledger.run(ledger.calls.claim("slow", STEP, "other", takeover=False)) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert not ledger.run(ledger.calls.renew(claimed))
+    ledger.close()
