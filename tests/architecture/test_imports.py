@@ -21,14 +21,15 @@ HEAVY = (
     "pydicom",
 )
 SHOW_LOADED = "import sys; {statement}; print(*(name for name in {names} if name in sys.modules))"
-WORKERS = (
-    "face_detection_service",
-    "photo_service",
-    "photo_verification_service",
-    "plate_detection_service",
-    "lesion_detection_service",
-    "redaction_service",
-)
+# Each with the lock that its image is made from.
+WORKERS = {
+    "face_detection_service": "detection",
+    "photo_service": "detection",
+    "photo_verification_service": "verification",
+    "plate_detection_service": "detection",
+    "lesion_detection_service": "lesion",
+    "redaction_service": "redaction",
+}
 # Stands in for an image: distributions that are not named in the first argument cannot be imported.
 IMPORT_WITH_ONLY = """
 import importlib, importlib.metadata, re, sys
@@ -86,7 +87,10 @@ def test_importing_a_worker_loads_no_engine(package: str) -> None:
     ("lock", "modules"),
     [
         ("gateway", "gateway_service.app gateway_service.__main__ kombu.transport.redis obscura.cli.main"),
-        *(("worker", f"{package}.handler obscura.worker kombu.transport.redis") for package in WORKERS),
+        *(
+            (lock, f"{package}.handler obscura.worker kombu.transport.redis")
+            for package, lock in WORKERS.items()
+        ),
     ],
 )
 def test_a_service_gets_along_with_its_lock(lock: str, modules: str) -> None:
