@@ -6,7 +6,7 @@ profile, text or preview ever reaches a decoder's own parsers.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from obscura.errors import UndecodablePhotoError
@@ -109,17 +109,43 @@ def items(data: Buffer, photo_format: PhotoFormat) -> Iterator[Item]:
             return
 
 
+class Told(NamedTuple):
+    """What a file tells of its picture beside the pixels.
+
+    ``exif`` is the first EXIF block that can be read; ``profile`` the embedded ICC profile, unchecked, None
+    where it is larger than 4 MiB; ``panorama`` a fresh XMP packet with the panorama, else empty.
+    """
+
+    exif: exif.ExifBlock | None
+    profile: bytes | None
+    panorama: bytes
+
+
+def told(data: Buffer, photo_format: PhotoFormat) -> Told:
+    """Return what a file tells of its picture, in one walk through it."""
+    # The rest, which may be longer than the picture, is not kept.
+    parts = tuple(item for item in items(data, photo_format) if item.kind in {"exif", "icc", "xmp"})
+    return Told(
+        _exif(data, photo_format, parts),
+        _profile(photo_format, parts),
+        panorama.packet(item.body for item in parts if item.kind == "xmp"),
+    )
+
+
 def exif_of(data: Buffer, photo_format: PhotoFormat) -> exif.ExifBlock | None:
     """Return the first EXIF block of a file that can be read, None where there is none."""
+    return _exif(data, photo_format, items(data, photo_format))
+
+
+def _exif(data: Buffer, photo_format: PhotoFormat, parts: Iterable[Item]) -> exif.ExifBlock | None:
     if photo_format is PhotoFormat.TIFF:
         return exif.parse(data)
-    blocks = (exif.parse(item.body) for item in items(data, photo_format) if item.kind == "exif")
+    blocks = (exif.parse(item.body) for item in parts if item.kind == "exif")
     return next((block for block in blocks if block is not None), None)
 
 
-def profile_of(data: Buffer, photo_format: PhotoFormat) -> bytes | None:
-    """Return the embedded ICC profile, unchecked; None where there is none or it is larger than 4 MiB."""
-    parts = [item.body for item in items(data, photo_format) if item.kind == "icc"]
+def _profile(photo_format: PhotoFormat, every: Iterable[Item]) -> bytes | None:
+    parts = [item.body for item in every if item.kind == "icc"]
     if not parts:
         return None
     match photo_format:
@@ -133,11 +159,6 @@ def profile_of(data: Buffer, photo_format: PhotoFormat) -> bytes | None:
         case _:
             return None
     return profile if 0 < len(profile) <= MAX_PROFILE else None
-
-
-def panorama_of(data: Buffer, photo_format: PhotoFormat) -> bytes:
-    """Return a fresh XMP packet with the panorama that a file tells, empty where it tells none."""
-    return panorama.packet(item.body for item in items(data, photo_format) if item.kind == "xmp")
 
 
 def _inflate(chunk: bytes) -> bytes:

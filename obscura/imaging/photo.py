@@ -175,8 +175,7 @@ def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
 def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
     """Decode a file that has passed the gate."""
     several = header.frames > 1
-    block = embedded.exif_of(data, header.format)
-    profile = embedded.profile_of(data, header.format)
+    block, profile, panorama = embedded.told(data, header.format)
     bare = bytes(embedded.skeleton(data, header.format, is_animated=several))
     decoders.require(header.format)
     image = _guarded(lambda: _open(bare, header))
@@ -200,7 +199,7 @@ def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
         icc=icc.usable(profile, _profile_mode(image.mode, is_grey=colours.is_grey)),
         ink_icc=icc.usable(profile, image.mode) if image.mode == _INK else None,
         exif=block,
-        panorama=embedded.panorama_of(data, header.format),
+        panorama=panorama,
         jpeg=jpeg_coding(image, header, turn),
         is_grey=colours.is_grey or (full is not None and full.is_grey),
         is_lossless=is_lossless(data, header.format),
