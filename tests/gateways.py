@@ -11,7 +11,7 @@ import httpx
 
 from tests.system import ROOT, STOP_S, free_port
 
-START_S = 30
+START_S = 120
 
 
 class RunningGateway:

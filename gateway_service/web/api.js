@@ -1,6 +1,7 @@
 // What the page asks of the server, and how it bears with it when it is busy.
 
 const KEY = "obscura-key";
+const FIRST_WAIT_S = 2;
 const WAIT_S = 20;
 const PATIENCE = 40;
 
@@ -76,9 +77,11 @@ export async function work(path, fields, { signal, onState }) {
   const entered = await call(path, { method: "POST", body: form(fields), signal });
   const { task_id: id } = await entered.json();
   const task = `task_result/${encodeURIComponent(id)}`;
+  onState("PENDING");
   try {
-    for (;;) {
-      const answer = await (await call(`${task}?wait=${WAIT_S}`, { signal })).json();
+    // The first look comes soon, so that the page can say whether a worker has taken the photo up.
+    for (let wait = FIRST_WAIT_S; ; wait = WAIT_S) {
+      const answer = await (await call(`${task}?wait=${wait}`, { signal })).json();
       if (answer.status === "SUCCESS") {
         const bytes = bytesOf(answer.result);
         return { ...answer, result: undefined, picture: new Blob([bytes], { type: typeOf(bytes) }) };
