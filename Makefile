@@ -102,6 +102,15 @@ bench-peers: $(VENV)/.test ## speed and recall beside deface and a baseline of t
 	$(UV) install --quiet --target build/peers --no-deps deface onnx protobuf ml-dtypes tqdm imageio imageio-ffmpeg
 	$(BIN)/python -m benchmarks.beside
 
+.PHONY: load
+load: $(VENV)/.test ## locust with three kinds of users on a system of its own (HOST_URL=, USERS=10, LOAD_SECONDS=120)
+	$(UV) install --quiet --target build/load -r requirements/load.txt
+	$(BIN)/python -m benchmarks.load $(if $(HOST_URL),--host $(HOST_URL)) --users $(or $(USERS),10) --seconds $(or $(LOAD_SECONDS),120)
+
+.PHONY: soak
+soak: $(VENV)/.test ## 70 % of capacity for MINUTES=30: latency and memory by the minute, pictures in build/soak
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30)
+
 .PHONY: bench-splice
 bench-splice: $(VENV)/.test ## CPU time of the lossless splice beside decode, blur and encode
 	$(BIN)/python -m benchmarks.splice
