@@ -1,6 +1,7 @@
 """``.pt`` weights on torch, for GPUs. No other module imports torch or ultralytics."""
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -15,9 +16,25 @@ from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.base import Session
 from obscura.errors import BackendUnavailableError
 
-__all__ = ["has_gpu", "open_ultralytics"]
+__all__ = ["has_gpu", "keep_ultralytics_quiet", "open_ultralytics"]
 
 GPU_BATCH = 16
+# Nothing is sent to its makers, nor to any of the services that it knows.
+QUIET_SETTINGS = dict.fromkeys(
+    (
+        "sync",
+        "clearml",
+        "comet",
+        "dvc",
+        "mlflow",
+        "raytune",
+        "tensorboard",
+        "wandb",
+        "vscode_msg",
+        "openvino_msg",
+    ),
+    False,
+)
 
 
 class _TorchSession:
@@ -89,10 +106,11 @@ def open_ultralytics(path: Path, threads: int, device: str, *, exact: bool) -> S
 
 
 def _load(path: Path) -> tuple[Any, Any]:
-    _keep_ultralytics_quiet()
+    keep_ultralytics_quiet()
     import torch  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
     import ultralytics  # noqa: PLC0415 - the checkpoint's classes live there
 
+    # Said before it was imported as well; a release that did not understand that is told again.
     ultralytics.settings.update(sync=False)
     checkpoint = torch.load(path, map_location="cpu", weights_only=False)
     network = checkpoint.get("ema") or checkpoint["model"]
@@ -113,10 +131,11 @@ def _device(torch: Any, wanted: str) -> str:  # noqa: ANN401 - torch's module ob
 
 
 @cache
-def _keep_ultralytics_quiet() -> None:
+def keep_ultralytics_quiet() -> None:
     """Keep ultralytics from the network, from installing packages and from a person's settings file.
 
-    It reads these variables once, when it is imported.
+    It reads these variables once, when it is imported, and then the file. The folder is this process's own
+    and goes with it.
     """
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
@@ -124,3 +143,6 @@ def _keep_ultralytics_quiet() -> None:
     folder = tempfile.mkdtemp(prefix="obscura-yolo-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["YOLO_CONFIG_DIR"] = folder
+    file = Path(folder, "Ultralytics", "settings.json")
+    file.parent.mkdir(mode=0o700)
+    file.write_text(json.dumps(QUIET_SETTINGS), encoding="utf-8")

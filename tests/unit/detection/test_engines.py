@@ -6,6 +6,7 @@ import subprocess
 import sys
 from hashlib import sha256
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,6 @@ from obscura.geometry import Box
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from obscura.detection.arrays import Pixels
 
@@ -111,5 +111,37 @@ def test_importing_detection_loads_no_engine() -> None:
         "assert not loaded, loaded\n"
         "d.load_detector(m.default_models_dir(), 'face', d.EngineChoice.AUTO, threads=1, device='cpu')\n"
         "assert not any(n.startswith('openvino_telemetry') and sys.modules[n] for n in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+QUIET = """
+import json, os, pathlib, stat
+from obscura.detection.backends.ultralytics import keep_ultralytics_quiet
+keep_ultralytics_quiet()
+folder = pathlib.Path(os.environ["YOLO_CONFIG_DIR"])
+assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+assert os.environ["YOLO_OFFLINE"] == "true" and os.environ["YOLO_AUTOINSTALL"] == "false"
+file = folder / "Ultralytics" / "settings.json"
+assert json.loads(file.read_text())["sync"] is False
+"""
+
+
+def test_ultralytics_finds_settings_that_keep_it_quiet() -> None:
+    """A private folder with settings.json is there before it is imported, and gone with its process."""
+    code = QUIET + "print(folder)\n"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not Path(done.stdout.strip()).exists()
+
+
+@pytest.mark.skipif(find_spec("ultralytics") is None, reason="make setup-ultralytics installs it")
+def test_ultralytics_takes_those_settings() -> None:
+    """It is silent from its first moment on: its own settings are those of the file, which it has kept."""
+    code = QUIET + (
+        "import ultralytics\n"
+        "assert ultralytics.settings['sync'] is False\n"
+        "assert pathlib.Path(ultralytics.settings.file) == file\n"
+        "from ultralytics.utils.events import events\n"
+        "assert not events.enabled\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
