@@ -303,6 +303,27 @@ def test_gateway_and_workers_share_photos_and_queue() -> None:
         assert f"OBSCURA_STORAGE_DIR={folder}" in " ".join(arguments(name, "ENV"))
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_written_lies_on_volumes_of_the_images_user(service: str) -> None:
+    """With a read-only root: a new volume takes over owner and mode of the image's folder at its place."""
+    made = next(rest for name, rest in stages()["system"] if name == "RUN" and "install -d" in rest)
+    owned = made.partition("install -d -o obscura -g obscura -m 0700 ")[2].partition("&&")[0].split()
+    content = compose_service(service)
+    mounted = [volume.partition(":")[2].partition(":")[0] for volume in content["volumes"]]
+    assert set(mounted) <= set(owned)
+    assert content["read_only"] is True
+    environment = {name: str(value) for name, value in content["environment"].items()}
+    for name in ("OBSCURA_AUDIT_FILE", "OBSCURA_STORAGE_DIR", "OBSCURA_DATABASE_URL"):
+        if path := re.search(r"/var/lib/[\w/.-]+", environment.get(name, "")):
+            assert any(Path(path.group()).is_relative_to(folder) for folder in mounted), name
+
+
+def test_the_audit_log_outlives_its_container() -> None:
+    """Only the gateway writes it, into a volume."""
+    assert "OBSCURA_AUDIT_FILE" in compose_service(GATEWAY)["environment"]
+    assert not [name for name in WORKER_OF_QUEUE.values() if "AUDIT" in str(compose_service(name))]
+
+
 def test_a_stopped_worker_has_time_to_give_its_photo_back() -> None:
     """Workers start after the queue's server and are not killed within their own grace."""
     for name in WORKER_OF_QUEUE.values():
