@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from gateway_service.spooling import no_room
 from obscura import errors
 from obscura.storage import MissingObjectError
 
@@ -119,7 +120,7 @@ def _cause(error: HTTPException) -> errors.ObscuraError | None:
             return cause
         case OSError():
             # The form parser could not write: the folder of uploads is full or away.
-            return errors.StorageUnavailableError("uploads cannot be taken in: their folder is full or away")
+            return no_room()
         case _:
             return None
 

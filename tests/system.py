@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-STOP_S = 60
+STOP_S = 120
 # Lets all end-to-end tests run in the other pipeline: OBSCURA_TEST_PIPELINE=split pytest tests/end_to_end
 PIPELINE = os.environ.get("OBSCURA_TEST_PIPELINE", "")
 

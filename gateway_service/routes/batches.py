@@ -18,6 +18,7 @@ from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.routes.results import MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import BatchForm, Problem, options_of
+from gateway_service.spooling import spooled
 from gateway_service.streams import event_stream
 from gateway_service.submission import Submission
 from obscura.contract import JobKind, Priority
@@ -68,7 +69,8 @@ async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[U
     if not request.headers.get("content-type", "").startswith(MULTIPART):
         message = "required field missing: files"
         raise MissingFieldError(message)
-    form = await request.form(max_files=settings.max_batch_files + 1, max_fields=settings.max_form_fields)
+    with spooled():
+        form = await request.form(max_files=settings.max_batch_files + 1, max_fields=settings.max_form_fields)
     texts: dict[str, Any] = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     texts["classes"] = [value for value in form.getlist("classes") if isinstance(value, str)]
     try:

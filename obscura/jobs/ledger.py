@@ -144,6 +144,7 @@ class AsyncLedger:
             found = await pipeline.execute()
         gone = await self._lost([job_id for job_id, fields in zip(job_ids, found, strict=True) if not fields])
         for job_id, fields in zip(job_ids, found, strict=True):
+            self.ended.note(job_id, fields)
             known = lost(job_id, self.calls.owner or "") if job_id in gone else fields
             try:
                 rows.append(_row(job_id, known, self.calls.owner))

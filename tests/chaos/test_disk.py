@@ -3,15 +3,19 @@
 import os
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import redis
 
 from tests import photos
 from tests.chaos.tools import wait_until_ready
 from tests.end_to_end.test_faceblur import finished
+from tests.gateways import RunningGateway
 from tests.system import RunningSystem
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos]
@@ -68,6 +72,48 @@ def test_a_full_disk_is_said_and_survived(small_disk: Path, valkey_url: str) -> 
             assert time.monotonic() - began < 30
     finally:
         system.stop()
+
+
+def requests_with(photo: bytes) -> dict[str, tuple[dict[str, Any], int]]:
+    """Return for each way in what to send, and the status with which it says that there is no room."""
+    text = {"content": b64encode(photo), "headers": {"content-type": "application/octet-stream"}}
+    return {
+        "/detect_faces": ({"files": {"file": photo}}, 503),
+        "/blur": ({"files": {"file": photo}, "data": {"zero_retention": "true"}}, 503),
+        "/redact": ({"files": {"file": photo}, "data": {"boxes": "[[1, 1, 9, 9]]"}}, 503),
+        "/batches": ({"files": [("files", ("a.jpg", photo)), ("files", ("b.jpg", photo))]}, 503),
+        "/detect_lesions": ({"files": {"file": photo}}, 503),
+        # The dialects say it in words of their own.
+        "/bocashi": ({"files": {"img_file": photo}}, 200),
+        "/detection/BreastCalcify": ({"files": {"images": photo}}, 500),
+        "/auth/stdimg": (text, 500),
+    }
+
+
+def test_a_full_folder_of_arriving_uploads(small_disk: Path, valkey_url: str, portrait: Path) -> None:
+    """Uploads that do not fit are refused on every way in, nothing of them stays, and smaller ones go on."""
+    photo = portrait.read_bytes()
+    big = photo + bytes(3 * 2**20)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes((SIZE_MB - 2) * 2**20))
+    redis.Redis.from_url(valkey_url).flushall()
+    with (
+        RunningGateway(valkey_url, small_disk.parent, upload_dir=small_disk) as gateway,
+        httpx.Client(base_url=gateway.url, timeout=60) as client,
+    ):
+        free = os.statvfs(small_disk).f_bfree
+        for path, (request, status) in requests_with(big).items():
+            refused = client.post(path, **request)
+            assert refused.status_code == status, (path, refused.text)
+            if status == 503:
+                assert refused.json()["error"]["code"] == "storage_unavailable", path
+                assert "retry-after" in refused.headers
+            assert os.statvfs(small_disk).f_bfree == free, path
+        assert client.post("/detect_faces", files={"file": photo}).status_code == 200
+        assert files(small_disk) == [ballast]
+        # Only the small one.
+        assert len(files(small_disk.parent / "photos")) == 1
+        assert "request_crashed" not in gateway.log.read_text()
 
 
 @pytest.mark.slow

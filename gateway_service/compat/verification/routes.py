@@ -16,6 +16,7 @@ from gateway_service.compat.verification.described import ANSWERS, BODY
 from gateway_service.compat.verification.fetching import FetchFailedError, Sources, fetch
 from gateway_service.compat.verification.texts import Extras, answer_in_one, answer_in_two
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
+from gateway_service.spooling import spooled
 from obscura.contract.verification import Outcome, VerificationAnswer
 from obscura.errors import ObscuraError, StorageUnavailableError
 
@@ -56,7 +57,8 @@ async def _understood(request: Request, gateway: Gateway) -> Understood:
     with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY, dir=None if folder is None else str(folder)) as spool:
         async for chunk in request.stream():
             if chunk:
-                await asyncio.to_thread(spool.write, chunk)
+                with spooled():
+                    await asyncio.to_thread(spool.write, chunk)
         async with _unfolding(request):
             limit = gateway.settings.max_upload_bytes
             return await asyncio.to_thread(_read, spool, path, limit)
@@ -108,6 +110,9 @@ async def _verify(request: Request, gateway: Gateway, request_id: str) -> Respon
     except ClientDisconnect:
         # Nobody reads this.
         return not_understood()
+    except StorageUnavailableError as error:
+        log.warning("verification_not_stored", code=error.code)
+        return _said(understood, Outcome.NOT_STORED)
     except Exception:
         log.exception("verification_crashed")
         return _said(understood, Outcome.FAILED)
