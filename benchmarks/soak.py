@@ -96,7 +96,7 @@ class Caller:
             state = json.loads(text).get("status") if status == http.HTTPStatus.OK else f"status {status}"
             if state == "SUCCESS":
                 return True
-            if state not in {"PENDING", "STARTED"}:
+            if status != http.HTTPStatus.OK or state == "FAILURE":
                 self._seen.troubles[f"photo: {state}"] += 1
                 return False
         self._seen.troubles["photo: no end"] += 1

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent
 DOCKER = os.environ.get("DOCKER", "docker")
 BOUNDARY = "obscura-drill"
 AWAY_S = 5.0
+BETWEEN_S = 10.0
 PATIENCE_S = 600.0
 JPEG = b"\xff\xd8"
 
@@ -61,7 +62,7 @@ class System:
             if state == "SUCCESS":
                 status, picture = self.ask("GET", f"/task_result/{task}/image")
                 return "picture" if picture.startswith(JPEG) else f"no picture: {status}"
-            if state not in {"PENDING", "STARTED"}:
+            if status != http.HTTPStatus.OK or state == "FAILURE":
                 return f"lost: {text[:200].decode(errors='replace')}"
         return "lost: no end"
 
@@ -79,7 +80,7 @@ def kill_in_turn(services: Sequence[str], project: str, done: threading.Event) -
     killed = 0
     while services and not done.is_set():
         for service in services:
-            if done.wait(AWAY_S):
+            if done.wait(BETWEEN_S):
                 break
             for container in containers(service, project)[:1]:
                 # `docker kill` is a person's doing, which no restart policy undoes.
