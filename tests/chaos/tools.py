@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -123,10 +123,21 @@ class Load:
 
 def events_of(system: RunningSystem) -> Counter[tuple[str, str]]:
     """Return how often each event happened to each job, from an audit log that has to hold together."""
-    lines = (system.data_dir / "audit.jsonl").read_bytes().splitlines()
+    # Without a line that is just being written.
+    lines = (system.data_dir / "audit.jsonl").read_bytes().rpartition(b"\n")[0].splitlines()
     verify(lines)
     records = [json.loads(line) for line in lines]
     return Counter((record["event"], record.get("job", "")) for record in records)
+
+
+def wait_for_events(system: RunningSystem, tasks: Collection[str]) -> Counter[tuple[str, str]]:
+    """Return the same once the original of every task is said to be erased: the log is a little behind."""
+    deadline = time.monotonic() + 120
+    while True:
+        events = events_of(system)
+        if all(events["original_erased", task] for task in tasks) or time.monotonic() > deadline:
+            return events
+        time.sleep(1)
 
 
 def objects(system: RunningSystem, folder: str) -> list[str]:
@@ -147,6 +158,14 @@ def wait_until_ready(client: httpx.Client, seconds: float = 60) -> float:
         time.sleep(0.1)
     message = f"not ready after {seconds} s"
     raise AssertionError(message)
+
+
+def wait_until_unready(client: httpx.Client) -> None:
+    """Wait until the system says that something is missing."""
+    deadline = time.monotonic() + 60
+    while client.get("/readyz").status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests import photos
 from tests.end_to_end.test_faceblur import is_hidden
 
 pytestmark = pytest.mark.end_to_end
-MAX_S = 60
+MAX_S = 180
 
 
 def portraits(count: int) -> list[bytes]:

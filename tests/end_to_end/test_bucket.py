@@ -19,7 +19,7 @@ pytestmark = pytest.mark.end_to_end
 
 
 def _result(client: httpx.Client, task: str) -> dict[str, object]:
-    for _ in range(300):
+    for _ in range(1800):
         answer: dict[str, object] = client.get(f"/task_result/{task}").json()
         if answer["status"] in {"SUCCESS", "FAILURE"}:
             return answer
@@ -50,7 +50,7 @@ def test_a_photo_is_blurred_by_way_of_the_bucket(bucket_client: httpx.Client, s3
     assert picture.content != photo
     part = bucket_client.get(f"/task_result/{task}/image", headers={"range": "bytes=2-9"})
     assert (part.status_code, part.content) == (206, picture.content[2:10])
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 120
     while len(s3_server.paths()) > 1 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [key.split("/")[0] for key in s3_server.paths()] == ["results"]

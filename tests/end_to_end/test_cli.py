@@ -19,7 +19,7 @@ from tests.end_to_end.test_faceblur import iou, is_hidden
 def obscura(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own."""
     words = [sys.executable, "-m", "obscura.cli", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, cwd=photos.ROOT)
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, cwd=photos.ROOT)
 
 
 @pytest.fixture
@@ -132,9 +132,8 @@ def many(tmp_path: Path) -> Path:
     return root
 
 
-def test_an_interrupted_run_goes_on_where_it_was(many: Path, tmp_path: Path) -> None:
-    """Ctrl-C at half: nothing is written half, --resume does the rest and no photo twice."""
-    out = tmp_path / "out"
+def interrupted(many: Path, out: Path) -> tuple[dict[str, Any], int]:
+    """Press Ctrl-C once the first photo is done; return what was said of it, and the exit code."""
     words = [
         sys.executable,
         "-m",
@@ -152,7 +151,18 @@ def test_an_interrupted_run_goes_on_where_it_was(many: Path, tmp_path: Path) -> 
         first = json.loads(running.stdout.readline())
         running.send_signal(signal.SIGINT)
         running.stdout.read()
-        assert running.wait(60) == 130
+        return first, running.wait(300)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(many: Path, tmp_path: Path) -> None:
+    """Ctrl-C at half: nothing is written half, --resume does the rest and no photo twice."""
+    code, attempt = 0, 0
+    # Eight photos are soon done: where this test slept through them, it is tried again.
+    while code == 0 and attempt < 10:
+        attempt += 1
+        out = tmp_path / f"out-{attempt}"
+        first, code = interrupted(many, out)
+    assert code == 130
     names = {path.name for path in out.rglob("*") if path.is_file()}
     assert ".obscura-journal.jsonl" in names
     assert Path(first["output"]).name in names
@@ -176,12 +186,12 @@ def test_a_pipe(portrait: Path) -> None:
     """One photo in, the redacted one out, and nothing else on standard output."""
     words = [sys.executable, "-m", "obscura.cli", "blur", "-", "-o", "-"]
     done = subprocess.run(
-        words, input=portrait.read_bytes(), capture_output=True, timeout=120, check=False, cwd=photos.ROOT
+        words, input=portrait.read_bytes(), capture_output=True, timeout=300, check=False, cwd=photos.ROOT
     )
     assert done.returncode == 0, done.stderr
     picture = Image.open(io.BytesIO(done.stdout))
     assert is_hidden(photos.portrait(), picture, photos.FACE)
-    done = subprocess.run(words, input=b"", capture_output=True, timeout=120, check=False, cwd=photos.ROOT)
+    done = subprocess.run(words, input=b"", capture_output=True, timeout=300, check=False, cwd=photos.ROOT)
     assert done.returncode == 2
     assert done.stdout == b""
 

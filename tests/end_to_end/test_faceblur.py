@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter, ImageOps
 from tests import photos
 
 pytestmark = pytest.mark.end_to_end
-MAX_S = 60
+MAX_S = 180
 
 
 def finished(client: httpx.Client, task_id: str) -> dict[str, Any]:
@@ -272,13 +272,13 @@ def test_a_detections_photo_can_be_redacted_later_when_retained(client: httpx.Cl
 
 
 def test_originals_are_gone_when_the_job_ends(system: Any, client: httpx.Client, portrait: Path) -> None:
-    """Within five seconds of the end the job's original is not in the storage."""
+    """Soon after the end the job's original is not in the storage (how soon: `test_retention.py`)."""
     task = client.post("/blur_faces", files={"file": portrait.read_bytes()}).json()["task_id"]
     finished(client, task)
     stored = system.data_dir / "photos" / "photos"
     # Other tests' photos may lie there; a photo's file bears the id of its job.
     assert stored.is_dir()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + MAX_S
     while (stored / task).exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)

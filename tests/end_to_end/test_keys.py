@@ -41,8 +41,8 @@ def gateways(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with (
         RunningGateway(valkey_url, folder, **options) as one,
         RunningGateway(valkey_url, folder, **options) as other,
-        httpx.Client(base_url=one.url, timeout=30) as first,
-        httpx.Client(base_url=other.url, timeout=30) as second,
+        httpx.Client(base_url=one.url, timeout=120) as first,
+        httpx.Client(base_url=other.url, timeout=120) as second,
     ):
         yield first, second
 
@@ -221,7 +221,7 @@ def test_the_limit_of_an_address_holds_without_a_key(valkey_url: str, tmp_path: 
 def obscura(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command line."""
     command = [sys.executable, "-m", "obscura.cli", "keys", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
 
 
 def test_a_system_that_others_can_reach_asks_for_keys(tmp_path: Path, portrait: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_client_of_the_document_works_word_for_word(
         url = f"{system.url}/detection/BreastCalcify?{{}}".format("debug" if debug else "")
         with Path("1.jpg").open("rb") as first:
             files = [("images", ("pic1", first, "image/jpeg"))]
-            response = requests.post(url, files=files, timeout=60)
+            response = requests.post(url, files=files, timeout=180)
         assert response.status_code == 200
         if debug:
             assert response.headers["content-type"] == "image/jpeg"
@@ -197,7 +197,7 @@ def test_too_many_pixels(client: httpx.Client) -> None:
 
 def test_too_large(system: RunningSystem) -> None:
     """A body that is declared larger than any may be is answered before it is read: state 3."""
-    connection = HTTPConnection("127.0.0.1", system.port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", system.port, timeout=120)
     connection.putrequest("POST", PATH)
     connection.putheader("content-type", "multipart/form-data; boundary=x")
     connection.putheader("content-length", str(500 << 20))

@@ -13,7 +13,7 @@ import pytest
 from obscura import errors
 from obscura.settings import Pipeline
 from tests.end_to_end.test_faceblur import finished, work
-from tests.system import ROOT, RunningSystem, free_port
+from tests.system import ROOT, STOP_S, RunningSystem, free_port
 
 pytestmark = pytest.mark.end_to_end
 
@@ -52,8 +52,8 @@ def test_a_signal_stops_everything(tmp_path: Path, portrait: Path, number: signa
         assert work(client, "/detect_faces", portrait.read_bytes())["status"] == "SUCCESS"
     assert len(processes_of(running.data_dir)) >= 4
     running.process.send_signal(number)
-    assert running.process.wait(40) == 0
-    assert wait_until_gone(running.data_dir, 2) == set()
+    assert running.process.wait(STOP_S) == 0
+    assert wait_until_gone(running.data_dir, STOP_S) == set()
     running.stop()
 
 
@@ -64,7 +64,7 @@ def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None:
     running.wait_until_ready()
     running.process.kill()
     running.stop()
-    assert wait_until_gone(running.data_dir, 40) == set()
+    assert wait_until_gone(running.data_dir, STOP_S) == set()
 
 
 @needs_proc
@@ -112,7 +112,7 @@ def test_a_killed_broker_loses_no_photo(tmp_path: Path, portrait: Path) -> None:
 
 def wait_until_ready(client: httpx.Client) -> None:
     """Wait until the gateway has its ledger back."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + STOP_S
     while client.get("/readyz").status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -129,7 +129,7 @@ def test_a_port_in_use_is_a_clear_error(system: RunningSystem, tmp_path: Path) -
         "--data-dir",
         str(tmp_path / "d"),
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=STOP_S, check=False)
     assert done.returncode == 1
     assert str(system.port) in done.stderr
     assert "Traceback" not in done.stderr
@@ -146,7 +146,7 @@ def test_a_folder_in_use_is_a_clear_error(system: RunningSystem) -> None:
         "--data-dir",
         str(system.data_dir),
     ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=STOP_S, check=False)
     assert done.returncode == 1
     assert "another Obscura" in done.stderr
 
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     folder = tmp_path / "file" / "data"
     command = [sys.executable, "-m", "standalone", "--port", str(free_port()), "--data-dir", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=STOP_S, check=False)
     assert done.returncode == 1
     assert str(folder) in done.stderr
     assert "Traceback" not in done.stderr
@@ -189,7 +189,7 @@ def test_wrong_weights_are_a_clear_error_at_start(tmp_path: Path, spoil: str, co
         str(tmp_path / "d"),
     ]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 1
     assert code in done.stderr

@@ -22,7 +22,7 @@ from tests import photos
 from tests.gateways import RunningGateway
 
 pytestmark = pytest.mark.end_to_end
-MAX_S = 60
+MAX_S = 180
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # What the pictures of the page looked like, to be looked at by a person.
 PICTURES = Path(__file__).parent.parent.parent / "build" / "page"

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.end_to_end
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a script of the root in a process of its own."""
     words = [sys.executable, str(photos.ROOT / script), *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_detection_prints_the_boxes(system_url: str, portrait: Path) -> None:

@@ -61,7 +61,7 @@ def blur_like_the_seed(client: httpx.Client, photo: bytes) -> bool:
     if posted.status_code != 200:
         return False
     task_id = posted.json()["task_id"]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         body: dict[str, Any] = client.get(f"/task_result/{task_id}").json()
         if body["status"] == "SUCCESS":

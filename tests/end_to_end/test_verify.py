@@ -28,7 +28,7 @@ def obscura(*arguments: object, key: str | None = None) -> subprocess.CompletedP
     if key is not None:
         environment["OBSCURA_MANIFEST_KEY"] = key
     done = subprocess.run(
-        words, capture_output=True, text=True, timeout=120, check=False, cwd=photos.ROOT, env=environment
+        words, capture_output=True, text=True, timeout=300, check=False, cwd=photos.ROOT, env=environment
     )
     assert HEX not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
