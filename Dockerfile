@@ -15,14 +15,19 @@ RUN pip install --no-cache-dir --require-hashes -r bootstrap.lock \
 COPY deploy/image/added deploy/image/slim-packages /usr/local/bin/
 
 FROM installer AS gateway-packages
-COPY requirements/gateway.lock ./
+COPY requirements/gateway.lock requirements/tracing.lock ./
+# TRACING=yes adds OpenTelemetry, here and below: 10 MB that most do without.
+ARG TRACING=
 RUN uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r gateway.lock \
+    ${TRACING:+-r tracing.lock} \
     && slim-packages /opt/venv
 
 # What every worker has: it opens, hides and writes pictures. The other locks hold the same and more.
 FROM installer AS redaction-packages
-COPY requirements/redaction.lock ./
+COPY requirements/redaction.lock requirements/tracing.lock ./
+ARG TRACING=
 RUN uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r redaction.lock \
+    ${TRACING:+-r tracing.lock} \
     && slim-packages /opt/venv
 
 # The fast engine of the lossless splice; the compiler stays behind in this stage.

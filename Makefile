@@ -166,7 +166,7 @@ sbom: $(VENV)/.test ## bills of materials of what is installed where, in build/s
 COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 RUN_EXTRAS := --extra gateway --extra worker --extra verification --extra openvino --extra embedded --extra heic \
-	--extra lesions --extra cad-sr --extra signing --extra tagging --extra video
+	--extra lesions --extra cad-sr --extra signing --extra tagging --extra video --extra tracing
 # What every worker image has; each kind of worker adds to it (Dockerfile).
 IMAGING_EXTRAS := --extra imaging --extra heic --extra signing
 
@@ -177,6 +177,7 @@ lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: 
 	$(COMPILE) -c requirements/test.lock requirements/bootstrap.in -o requirements/bootstrap.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(RUN_EXTRAS) -o requirements/run.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml --extra gateway -o requirements/gateway.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml --extra tracing -o requirements/tracing.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) -o requirements/redaction.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra openvino \
 		-o requirements/detection.lock

@@ -104,7 +104,9 @@ def s3_server(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     """Start what a person gets from one command, for all tests that only use it."""
-    running = RunningSystem("standalone", tmp_path_factory.mktemp("system") / "data")
+    folder = tmp_path_factory.mktemp("system")
+    traces = {"OBSCURA_TRACE_FILE": str(folder / "traces.jsonl")}
+    running = RunningSystem("standalone", folder / "data", settings=traces)
     try:
         running.wait_until_ready()
         yield running

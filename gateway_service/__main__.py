@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bocashi-only", action="store_true", help="serve the bocashi dialect alone")
     chosen = parser.parse_args(arguments)
     settings = Settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     forbid_core_dumps()
     if settings.upload_dir is not None:
         settings.upload_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -54,8 +54,10 @@ def _is_public(path: str) -> bool:
 
 def wanted_scope(method: str, path: str) -> KeyScope:
     """Return what a key must have been made for to call an address."""
-    if path in OPERATORS or path.startswith(ADMINISTRATION):
+    if path.startswith(ADMINISTRATION):
         return KeyScope.ADMIN
+    if path in OPERATORS:
+        return KeyScope.METRICS
     if method in READING and not path.startswith(ERASING_GETS):
         return KeyScope.READ
     return KeyScope.SUBMIT

@@ -12,14 +12,27 @@ from gateway_service.access import Access, AccessRules
 from gateway_service.chores import chores
 from gateway_service.compat import bocashi, object_masking, verification
 from gateway_service.dependencies import Gateway
+from gateway_service.edge import Edge, Telemetry
 from gateway_service.events import JobEvents
-from gateway_service.middleware import BodyBounds, BodyLimit, Dialect, Edge, cors_options
+from gateway_service.middleware import BodyBounds, BodyLimit, Dialect, cors_options
 from gateway_service.rates import RateLimits
-from gateway_service.routes import batches, challenges, health, lesions, page, redaction, results, tasks
+from gateway_service.routes import (
+    batches,
+    challenges,
+    health,
+    lesions,
+    metrics,
+    page,
+    redaction,
+    results,
+    tasks,
+)
+from gateway_service.scraping import Scraper, report_for_ever
 from obscura import __version__
 from obscura.access import AsyncKeyRing
 from obscura.broker import make_celery
 from obscura.jobs import AsyncLedger
+from obscura.observability import Meter, open_tracer
 from obscura.settings import Settings
 from obscura.storage import Storage
 
@@ -34,22 +47,27 @@ DESCRIPTION = "Finds faces and number plates in photos and hides them. Risk-redu
 
 
 def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRouter]) -> FastAPI:
+    telemetry = Telemetry(Meter(), open_tracer(settings, "gateway"))
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ledger = AsyncLedger(settings)
         events = JobEvents(ledger)
+        storage = Storage.open(settings)
         gateway = Gateway(
             settings,
             ledger,
-            Storage.open(settings),
+            storage,
             make_celery(settings),
             events,
             AsyncKeyRing(ledger.client),
             RateLimits(settings, ledger.client, keys=rules.keys),
             asyncio.Semaphore(UPLOADS_IN_MEMORY),
+            Scraper(settings, ledger, storage, telemetry.meter),
         )
         app.state.gateway = gateway
-        running = [asyncio.create_task(work) for work in (events.listen(), *chores(gateway))]
+        report = report_for_ever(ledger, telemetry.meter)
+        running = [asyncio.create_task(work) for work in (events.listen(), report, *chores(gateway))]
         try:
             yield
         finally:
@@ -59,6 +77,8 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
                 with suppress(asyncio.CancelledError):
                     await chore
             await ledger.close()
+            if telemetry.tracer is not None:
+                await asyncio.to_thread(telemetry.tracer.close)
 
     app = FastAPI(
         title="Obscura",
@@ -70,6 +90,18 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
         openapi_url="/openapi.json" if settings.docs else None,
         form_limits={"max_files": settings.max_form_files, "max_fields": settings.max_form_fields},
     )
+    _wrap(app, settings, rules, telemetry)
+    openapi.install(app, settings, keys=rules.keys)
+    problems.install(app)
+    for router in routers:
+        app.include_router(router)
+    if app.openapi_url is not None:
+        app.include_router(docs.router_of(app.title, app.openapi_url))
+    return app
+
+
+def _wrap(app: FastAPI, settings: Settings, rules: AccessRules, telemetry: Telemetry) -> None:
+    """Lay around the application what every request passes."""
     bounds = BodyBounds(
         settings.max_upload_bytes + FORM_OVERHEAD_BYTES, settings.upload_timeout_s, settings.upload_idle_s
     )
@@ -78,14 +110,7 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
     app.add_middleware(Access, rules=rules)
     if rules.origins:
         app.add_middleware(CORSMiddleware, **cors_options(rules.origins))
-    app.add_middleware(Edge, hsts_s=settings.hsts_s)
-    openapi.install(app, settings, keys=rules.keys)
-    problems.install(app)
-    for router in routers:
-        app.include_router(router)
-    if app.openapi_url is not None:
-        app.include_router(docs.router_of(app.title, app.openapi_url))
-    return app
+    app.add_middleware(Edge, telemetry=telemetry, hsts_s=settings.hsts_s)
 
 
 def _dialects(settings: Settings) -> dict[str, Dialect]:
@@ -124,6 +149,7 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
             verification.router,
             challenges.router,
             health.router,
+            metrics.router,
             page.router,
         ),
     )
@@ -133,4 +159,6 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
 
 def create_bocashi_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     """Return the bocashi dialect alone."""
-    return _assemble(settings, AccessRules.of(settings, listens_on), (bocashi.router, health.router))
+    return _assemble(
+        settings, AccessRules.of(settings, listens_on), (bocashi.router, health.router, metrics.router)
+    )

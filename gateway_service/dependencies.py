@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from gateway_service.events import JobEvents
 from gateway_service.rates import RateLimits
+from gateway_service.scraping import Scraper
 from obscura.access import AsyncKeyRing
 from obscura.broker import send
 from obscura.contract import StepRequest
@@ -32,6 +33,7 @@ class Gateway:
     keys: AsyncKeyRing
     rates: RateLimits
     intake: asyncio.Semaphore
+    scraper: Scraper
 
     def seen_by(self, owner: str | None) -> "Gateway":
         """Return the system as the holder of a key sees it: jobs of others are not there."""

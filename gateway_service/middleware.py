@@ -1,33 +1,17 @@
-"""What every request passes: a size limit, a request id for the logs, headers that keep browsers careful."""
+"""What bodies and foreign pages may do: limits of size and time, and the origins that were let in."""
 
 import asyncio
-import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_service.problems import too_large
 from obscura.errors import SlowUploadError
-
-REQUEST_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-MAX_REQUEST_ID = 64
-SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-    "cross-origin-resource-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-}
-log = structlog.get_logger(__name__)
 
 
 def cors_options(origins: frozenset[str]) -> dict[str, Any]:
@@ -38,14 +22,6 @@ def cors_options(origins: frozenset[str]) -> dict[str, Any]:
         "allow_headers": ["Authorization", "X-API-Key", "Idempotency-Key", "If-None-Match", "Range"],
         "expose_headers": ["Content-Disposition", "Content-Range", "ETag", "Retry-After", "X-Request-ID"],
     }
-
-
-def _request_id(scope: Scope) -> str:
-    """Return the caller's X-Request-ID where it is harmless in a log, or a new one."""
-    given = Headers(scope=scope).get("x-request-id", "")
-    if given and len(given) <= MAX_REQUEST_ID and REQUEST_ID_CHARACTERS.issuperset(given):
-        return given
-    return secrets.token_hex(8)
 
 
 Refusal = Callable[[], Response]
@@ -126,51 +102,3 @@ class _Body:
         if self._left < 0:
             raise HTTPException(413)
         return message
-
-
-class Edge:
-    """ASGI middleware around the whole application."""
-
-    def __init__(self, app: ASGIApp, hsts_s: int = 0) -> None:
-        self._app = app
-        # Only where an operator says so: it would lock a plain-HTTP installation out of browsers.
-        hsts = {"strict-transport-security": f"max-age={hsts_s}"} if hsts_s else {}
-        self._headers = SECURITY_HEADERS | hsts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = _request_id(scope)
-        # Nobody owns a job where no keys are asked for.
-        scope.setdefault("state", {}).update(request_id=request_id, owner=None)
-        began = time.perf_counter()
-        status = 0
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_headers)
-            finally:
-                # The route's template, not the path: paths carry task ids.
-                template = getattr(scope.get("route"), "path", "-")
-                milliseconds = round((time.perf_counter() - began) * 1000, 1)
-                owner = scope["state"]["owner"]
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    route=template,
-                    status=status,
-                    ms=milliseconds,
-                    **({} if owner is None else {"key": owner}),
-                )

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -13,11 +12,11 @@ from starlette.routing import Match
 
 from gateway_service.spooling import no_room
 from obscura import errors
+from obscura.observability import catalogue, count
 from obscura.storage import MissingObjectError
 
 RETRY_AFTER_S = "5"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-log = structlog.get_logger(__name__)
 
 # The most special class of an error decides.
 STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
@@ -62,6 +61,7 @@ def status_of(error: errors.ObscuraError) -> HTTPStatus:
 
 def problem(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the one shape that every error answer has."""
+    count(catalogue.REFUSALS, code)
     content = {"error": {"code": code, "message": message}}
     return JSONResponse(content, status_code=status, headers=dict(headers or {}))
 
@@ -77,6 +77,11 @@ def answer_to(error: errors.ObscuraError) -> JSONResponse:
     elif status is HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = 'Bearer realm="obscura"'
     return problem(status, error.code, error.message, headers)
+
+
+def crashed() -> JSONResponse:
+    """Return the answer of a server that has a fault."""
+    return problem(500, errors.ObscuraError.code, "something went wrong on this server")
 
 
 def too_large() -> JSONResponse:
@@ -148,8 +153,3 @@ def install(app: FastAPI) -> None:
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers = {"allow": ", ".join(_methods_at(request))}
         return problem(error.status_code, code, message, headers)
-
-    @app.exception_handler(Exception)
-    async def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
-        log.error("request_crashed", exc_info=error)
-        return problem(500, "internal_error", "something went wrong on this server")

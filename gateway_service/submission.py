@@ -7,11 +7,12 @@ from typing import BinaryIO
 
 from gateway_service.dependencies import Gateway
 from obscura.contract import JobKind, JobOptions
-from obscura.errors import InvalidOptionError, PhotoTooLargeError, WeakerThanPolicyError
+from obscura.errors import InvalidOptionError, PhotoError, PhotoTooLargeError, WeakerThanPolicyError
 from obscura.imaging.gate import check
 from obscura.imaging.medical import check_medical
 from obscura.jobs import NewJob, new_id, wake_up
 from obscura.limits import gate_limits, medical_limits
+from obscura.observability import Stage, catalogue, count, stage, trace_context
 from obscura.settings import Settings
 
 MAX_IDEMPOTENCY_KEY = 200
@@ -95,7 +96,12 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
     settings = gateway.settings
     hold_to_policy(submission.options, settings)
     async with gateway.intake:
-        data = await asyncio.to_thread(_admitted, upload, submission, settings)
+        try:
+            with stage(Stage.GATE):
+                data = await asyncio.to_thread(_admitted, upload, submission, settings)
+        except PhotoError as error:
+            count(catalogue.UPLOADS_REJECTED, error.code)
+            raise
         return await enter(gateway, data, submission)
 
 
@@ -117,11 +123,13 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
         idempotency_key=key,
         fingerprint=_fingerprint(data, submission) if key else "",
         pipeline=settings.pipeline,
+        trace=trace_context(),
     )
     entered = False
     try:
         # Inside: a bucket that answered too late may hold the photo all the same.
-        await asyncio.to_thread(gateway.storage.put, job.photo, data)
+        with stage(Stage.STORE):
+            await asyncio.to_thread(gateway.storage.put, job.photo, data)
         created = await gateway.ledger.run(gateway.ledger.calls.create(job))
         if not created.is_new:
             return created.job_id

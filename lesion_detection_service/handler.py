@@ -9,21 +9,27 @@ from obscura.lesions.detector import detect
 from obscura.lesions.picture import draw, encoded, media_format
 from obscura.lesions.reading import open_mammogram
 from obscura.limits import medical_limits
+from obscura.observability import Stage, catalogue, count, stage
 from obscura.settings import Settings
 from obscura.worker import Handler, Service, Tools
 
 
 def _detect(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
     row, options = claimed.row, claimed.row.options.lesions
-    data = tools.storage.get(row.photo)
-    mammogram = open_mammogram(data, medical_limits(tools.settings), options.pixel_mm)
-    part = detect(mammogram, options)
+    data = tools.read(row.photo)
+    with stage(Stage.DECODE) as told:
+        mammogram = open_mammogram(data, medical_limits(tools.settings), options.pixel_mm)
+        told["format"] = mammogram.format
+    with stage(Stage.DETECT) as told:
+        part = detect(mammogram, options)
+        told["found"] = len(part.marks)
+    count(catalogue.DETECTIONS, "calcification", by=len(part.marks))
     fields = {"report": part.model_dump_json()}
     if options.debug:
         target = media_format(mammogram.format)
         # The token keeps apart what two tries of one step leave behind.
         key = f"results/{row.id}.{claimed.token}"
-        tools.storage.put(key, encoded(draw(mammogram, part), target))
+        tools.store(key, encoded(draw(mammogram, part), target))
         fields |= {"picture": key, "media_type": target.media_type}
     return fields
 

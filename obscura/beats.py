@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from obscura.contract import Queue
 from obscura.errors import ServiceError
 from obscura.jobs import Claimed, Heartbeats, Ledger
+from obscura.jobs.presence import Presence, note_consuming, note_presence
 from obscura.jobs.workers import BEAT_S
 from obscura.settings import Settings
 
@@ -76,6 +77,7 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
         try:
             for queue in self.queues:
                 Heartbeats.consuming(self._ledger.client, queue)
+            note_consuming(self._ledger.client, self.queues)
         except RedisError as error:
             log.warning("heartbeat_failed", error=type(error).__name__)
 
@@ -91,15 +93,16 @@ def _touch(settings: Settings | None, half: str) -> None:
         log.warning("heartbeat_failed", error=type(error).__name__)
 
 
-def beat_ready(settings: Settings, queues: Sequence[Queue]) -> None:
+def beat_ready(settings: Settings, presence: Presence) -> None:
     """Say for ever that this process has its models loaded."""
     ledger = Ledger(settings)
     pause = threading.Event()
     while True:
         _touch(settings, "ready")
         try:
-            for queue in queues:
+            for queue in presence.queues:
                 Heartbeats.ready(ledger.client, queue)
+            note_presence(ledger.client, presence)
         except RedisError as error:
             log.warning("heartbeat_failed", error=type(error).__name__)
         pause.wait(BEAT_S)

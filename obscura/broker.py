@@ -10,9 +10,12 @@ from obscura.contract import STEP_TASKS, StepRequest
 from obscura.errors import QueueUnavailableError
 from obscura.settings import Settings
 
-__all__ = ["Sender", "broker_url", "make_celery", "send"]
+__all__ = ["REQUEST_ID", "TRACEPARENT", "Sender", "broker_url", "headers_of", "make_celery", "send"]
 
 UNIX_SOCKET = "unix://"
+# Headers of messages, by the names that they have in HTTP.
+REQUEST_ID = "x-request-id"
+TRACEPARENT = "traceparent"
 
 
 class Sender(Protocol):
@@ -101,6 +104,12 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
+def headers_of(request: StepRequest) -> dict[str, str]:
+    """Return the message's headers: what ties it to the HTTP request that it comes from."""
+    headers = {REQUEST_ID: request.request_id, TRACEPARENT: request.trace}
+    return {name: value for name, value in headers.items() if value}
+
+
 def send(app: Celery, request: StepRequest) -> None:
     """Send ``request`` to the queue of its step.
 
@@ -118,6 +127,7 @@ def send(app: Celery, request: StepRequest) -> None:
             ignore_result=True,
             retry=False,
             argsrepr="-",
+            headers=headers_of(request),
         )
     except (OperationalError, RedisError, OSError) as error:
         message = "the job queue cannot be reached"

@@ -26,7 +26,7 @@ def detector_of(tools: Tools, class_name: ObjectClass) -> Detector:
 
 def _detect(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     row = claimed.row
-    photo = open_photo(tools.storage.get(row.photo), tools.settings, row.options.frames)
+    photo = open_photo(tools.read(row.photo), tools.settings, row.options.frames)
     part = find_objects(detector, photo, detection_options(row.options))
     return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
 
@@ -36,7 +36,7 @@ def _review(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, 
     if row.picture is None or row.report is None:
         message = "there is no redacted picture to look at again"
         raise ProcessingFailedError(message)
-    picture = open_photo(tools.storage.get(row.picture), tools.settings, row.options.frames)
+    picture = open_photo(tools.read(row.picture), tools.settings, row.options.frames)
     report = json.loads(row.report)
     hidden = [Box(*region) for region in report["regions"]]
     frames = report.get("frames")

@@ -55,6 +55,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   │   └── TaggerUnavailableError      tagger_unavailable
     │   └── EmbeddedServerError         embedded_server_failed
     ├── AuditBrokenError        audit_broken: the audit log was tampered with
+    ├── TracingUnavailableError tracing_unavailable: traces are asked for and cannot be made
     ├── ProcessingError         the work was begun and could not be ended
     │   ├── ProcessingFailedError       processing_failed
     │   ├── ProcessingTimedOutError     processing_timed_out
@@ -393,6 +394,12 @@ class AuditBrokenError(ObscuraError):
     """The audit log does not hold together: something was changed, removed or added."""
 
     code = "audit_broken"
+
+
+class TracingUnavailableError(ObscuraError):
+    """Traces are asked for, and cannot be made or written."""
+
+    code = "tracing_unavailable"
 
 
 class ProcessingError(ObscuraError):

@@ -18,9 +18,18 @@ from obscura.detection.memory import NOTHING_SEEN, Memory
 from obscura.geometry import Size
 from obscura.imaging.photo import Photo, decode
 from obscura.limits import gate_limits
+from obscura.observability import Stage, catalogue, count, stage
 from obscura.settings import Settings
 
-__all__ = ["check_weights", "detection_options", "find_objects", "load_for", "look_at", "open_photo"]
+__all__ = [
+    "check_weights",
+    "detection_options",
+    "find_at",
+    "find_objects",
+    "load_for",
+    "look_at",
+    "open_photo",
+]
 
 
 def load_for(settings: Settings, class_name: ObjectClass, thread_count: int) -> Detector:
@@ -45,7 +54,10 @@ def check_weights(settings: Settings, class_name: ObjectClass) -> None:
 
 def open_photo(data: bytes, settings: Settings, frames: Frames = Frames.ONE) -> Photo:
     """Decode a photo under the limits of this installation; raise PhotoError where that fails."""
-    return decode(data, gate_limits(settings, frames))
+    with stage(Stage.DECODE) as told:
+        photo = decode(data, gate_limits(settings, frames))
+        told |= {"format": photo.header.format.value, "width": photo.size.width, "height": photo.size.height}
+    return photo
 
 
 def detection_options(options: JobOptions) -> DetectionOptions:
@@ -55,7 +67,16 @@ def detection_options(options: JobOptions) -> DetectionOptions:
 
 def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionPart:
     """Look at ``photo`` and return what was found, boxes clipped to the upright picture."""
-    return look_at(detector, photo, options)[0]
+    return find_at(detector, photo, options)[0]
+
+
+def find_at(detector: Detector, photo: Photo, options: DetectionOptions) -> tuple[DetectionPart, Memory]:
+    """Take the first look at ``photo``: the one that counts what is found."""
+    with stage(Stage.DETECT, model=detector.card.name) as told:
+        part, memory = look_at(detector, photo, options)
+        told["found"] = len(part.detections)
+    count(catalogue.DETECTIONS, detector.card.class_name, by=len(part.detections))
+    return part, memory
 
 
 def look_at(

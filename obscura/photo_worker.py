@@ -26,7 +26,7 @@ def _work(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
     classes = () if row.kind is JobKind.REDACT else row.options.classes
     detectors = {name: detector_of(tools, name) for name in classes}
     looker = Looker(detectors, detection_options(row.options), lambda: tools.hold(claimed))
-    data = tools.storage.get(row.photo)
+    data = tools.read(row.photo)
     photo = open_photo(data, tools.settings, row.options.frames)
     first = looker.look(photo)
     fields = _detection_fields(first)
@@ -41,7 +41,7 @@ def _work(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
             shown = [item.model_dump(by_alias=True) for item in suspects]
             fields[f"r:{name.review_step}"] = json.dumps(shown)
     key = picture_key(claimed)
-    tools.storage.put(key, redacted.data)
+    tools.store(key, redacted.data)
     return {"picture": key, **fields}
 
 

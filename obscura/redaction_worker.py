@@ -72,9 +72,9 @@ def picture_key(claimed: Claimed) -> str:
 
 def _redact(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
     row = claimed.row
-    redacted, fields = hiding.hide(row, Opened(tools.storage.get(row.photo)), row.parts.values())
+    redacted, fields = hiding.hide(row, Opened(tools.read(row.photo)), row.parts.values())
     key = picture_key(claimed)
-    tools.storage.put(key, redacted.data)
+    tools.store(key, redacted.data)
     return {"picture": key, **fields}
 
 

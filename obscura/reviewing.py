@@ -10,6 +10,7 @@ from obscura.detection.memory import NOTHING_SEEN, Memory
 from obscura.finding import look_at
 from obscura.geometry import Box
 from obscura.imaging.photo import Photo
+from obscura.observability import Stage, catalogue, count, stage
 
 __all__ = ["REVIEW_SHARE", "look_again"]
 
@@ -48,13 +49,17 @@ def look_again(
     """
     threshold = detector.card.min_confidence * REVIEW_SHARE
     again = DetectionOptions(options.quality, threshold, options.panorama, options.priors)
-    part, _ = look_at(detector, picture, again, known)
-    step = picture.size.height
-    return tuple(
-        item
-        for item in part.detections
-        if hidden_share(Box(*item.xyxy).shift(0, step * (item.frame or 0)), hidden) < HIDDEN_SHARE
-    )
+    with stage(Stage.REVIEW, model=detector.card.name) as told:
+        part, _ = look_at(detector, picture, again, known)
+        step = picture.size.height
+        seen = tuple(
+            item
+            for item in part.detections
+            if hidden_share(Box(*item.xyxy).shift(0, step * (item.frame or 0)), hidden) < HIDDEN_SHARE
+        )
+        told["seen"] = len(seen)
+    count(catalogue.SUSPECTS, detector.card.class_name, by=len(seen))
+    return seen
 
 
 def hidden_share(box: Box, hidden: Sequence[Box]) -> float:

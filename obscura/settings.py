@@ -94,6 +94,13 @@ class Unspliceable(StrEnum):
     REFUSE = "refuse"
 
 
+class LogFormat(StrEnum):
+    """How a log line is written: for machines, or for people."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
 class TaggerChoice(StrEnum):
     """Who says what a photo shows."""
 
@@ -306,6 +313,20 @@ class Settings(BaseSettings):
     docs: bool = Field(True, description="serve /docs and /openapi.json")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line"
+    )
+    log_format: LogFormat = Field(
+        LogFormat.JSON, description="log lines as json (an object a line) or text (for people)"
+    )
+    trace_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]",
+        description="collector of traces (OTLP over HTTP): `http://HOST:4318`; unset: none",
+    )
+    trace_file: Path | None = Field(
+        None, description="file that traces are appended to, a JSON object for each span; unset: none"
+    )
+    trace_share: float = Field(
+        1.0, ge=0, le=1, description="share of requests that are traced, where traces are on"
     )
 
     @model_validator(mode="before")

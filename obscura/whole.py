@@ -11,7 +11,7 @@ from types import MappingProxyType
 from obscura.contract import DetectedObject, DetectionPart, ObjectClass
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.memory import NOTHING_SEEN, Changes, Memory
-from obscura.finding import look_at
+from obscura.finding import find_at
 from obscura.geometry import Box
 from obscura.imaging.photo import Photo
 from obscura.reviewing import look_again
@@ -56,7 +56,7 @@ class Looker:
         memories: dict[ObjectClass, Memory] = {}
         for name, detector in self.detectors.items():
             self.between()
-            parts[name], memories[name] = look_at(detector, photo, self.options)
+            parts[name], memories[name] = find_at(detector, photo, self.options)
         return Sighting(photo, MappingProxyType(parts), MappingProxyType(memories))
 
     def look_again(

@@ -11,22 +11,25 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 from celery import Celery, Task
 from celery.exceptions import SecurityWarning
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 from redis.exceptions import RedisError
 
 from obscura.beats import beat_ready, consumer_beat, keep_claims
-from obscura.broker import make_celery, send
+from obscura.broker import TRACEPARENT, make_celery, send
 from obscura.contract import ObjectClass, Priority, Queue, Step, StepRequest, TaskSpec
 from obscura.detection.detector import Detector
 from obscura.endings import answer_to, bound_shutdown, request_class, token_of
 from obscura.errors import ObscuraError, ServiceError
 from obscura.jobs import Claimed, Heartbeats, Ledger, wake_up
-from obscura.observability import configure_logging, forbid_core_dumps
+from obscura.jobs.presence import Presence
+from obscura.observability import Stage, catalogue, configure_logging, forbid_core_dumps, stage, trace_ids
+from obscura.observing import Observer, Seen
 from obscura.settings import Settings
 from obscura.storage import Storage
 
@@ -63,6 +66,16 @@ class Tools:
     storage: Storage
     hold: Callable[[Claimed], None]
     detectors: dict[ObjectClass, Detector] = field(default_factory=dict)
+
+    def read(self, key: str) -> bytes:
+        """Return a stored object; see `Storage.get`."""
+        with stage(Stage.READ):
+            return self.storage.get(key)
+
+    def store(self, key: str, data: bytes) -> None:
+        """Store an object; see `Storage.put`."""
+        with stage(Stage.STORE):
+            self.storage.put(key, data)
 
 
 Handler = Callable[[Claimed], Mapping[str, str]]
@@ -116,12 +129,16 @@ class Runtime:
         self._app = app
         self._ledger = Ledger(settings)
         self._storage = Storage.open(settings)
+        self.observer = Observer(settings, self._ledger.client)
         tools = Tools(settings, self._storage, self._hold)
         self._held_at = 0.0
         self.claimed: Claimed | None = None
         self._handlers: dict[Step, Handler] = {}
         for service in services:
             self._handlers.update(service.build(tools))
+        queues = [service.spec.queue for service in services]
+        models = [_model_series(detector) for detector in tools.detectors.values()]
+        self.presence = Presence(token_of(os.getpid()), queues, models)
 
     def run(self, request: StepRequest, *, takeover: bool) -> None:
         """Do the step that ``request`` names, unless there is nothing (more) to do.
@@ -140,15 +157,23 @@ class Runtime:
         self._held_at = time.monotonic()
         self.claimed = claimed
         try:
-            fields = patiently(lambda: self._handlers[request.step](claimed))
-        except StepLostError:
-            log.warning("step_lost")
-        except Exception as error:  # noqa: BLE001 - whatever a photo does to a decoder, its owner gets an answer
-            self._end_with_error(claimed, answer_to(error))
-        else:
-            self._end(claimed, fields)
+            with self.observer.step(claimed) as seen:
+                self._work(claimed, seen)
         finally:
             self.claimed = None
+
+    def _work(self, claimed: Claimed, seen: Seen) -> None:
+        try:
+            fields = patiently(lambda: self._handlers[claimed.step](claimed))
+        except StepLostError:
+            seen.code = "step_lost"
+            log.warning("step_lost")
+        except Exception as error:  # noqa: BLE001 - whatever a photo does to a decoder, its owner gets an answer
+            answer = answer_to(error)
+            seen.code = answer.code
+            self._end_with_error(claimed, answer)
+        else:
+            self._end(claimed, fields)
 
     def _hold(self, claimed: Claimed) -> None:
         if time.monotonic() - self._held_at < HOLD_S:
@@ -186,11 +211,21 @@ class Runtime:
         self._ledger.run(self._ledger.calls.forget(key, was_there=was_there))
 
 
+def _model_series(detector: Detector) -> str:
+    card = detector.card
+    weights = card.files.get("pt" if detector.engine.startswith("ultralytics") else "onnx")
+    sha256 = "" if weights is None else weights.sha256
+    labels = (card.class_name, card.name, card.version, detector.engine, detector.device, sha256)
+    return catalogue.MODEL_INFO.series(*labels)
+
+
 def _register(app: Celery, service: Service, settings: Settings, runtime: Callable[[], Runtime]) -> None:
     def run(task: Task, payload: dict[str, Any]) -> None:
         request = StepRequest.model_validate(payload)
+        headers = task.request.headers or {}
         redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
-        with structlog.contextvars.bound_contextvars(request_id=request.request_id, step=request.step.value):
+        ids = {"request_id": request.request_id, **trace_ids(headers.get(TRACEPARENT, ""))}
+        with structlog.contextvars.bound_contextvars(**ids, step=request.step.value):
             try:
                 runtime().run(request, takeover=redelivered)
             except ServiceError as error:
@@ -235,16 +270,23 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
         except ObscuraError as error:
             log.critical("process_cannot_start", code=error.code, error=error.message)
             raise
-        for work, about in ((beat_ready, queues), (keep_claims, lambda: runtimes[0].claimed)):
-            threading.Thread(target=work, args=(settings, about), daemon=True).start()
+        runtime = runtimes[0]
+        keep = partial(keep_claims, settings, lambda: runtimes[0].claimed)
+        for work in (partial(beat_ready, settings, runtime.presence), keep, runtime.observer.report_for_ever):
+            threading.Thread(target=work, daemon=True).start()
+
+    def unload(**_signal: object) -> None:
+        for runtime in runtimes:
+            runtime.observer.close()
 
     worker_process_init.connect(load, weak=False)
+    worker_process_shutdown.connect(unload, weak=False)
     return app
 
 
 def serve(settings: Settings, services: Sequence[Service]) -> int:
     """Serve ``services`` in this process and its children until a signal ends it; return the exit code."""
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     forbid_core_dumps()
     # Celery warns of root because of pickle; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)

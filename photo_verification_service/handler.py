@@ -27,6 +27,7 @@ from obscura.contract.verification import (
 )
 from obscura.errors import InvalidOptionError, ObscuraError, ServiceError, StorageUnavailableError
 from obscura.jobs import Claimed
+from obscura.observability import Stage, stage
 from obscura.settings import Settings
 from obscura.storage import Storage
 from obscura.worker import Handler, Service, Tools
@@ -113,19 +114,20 @@ def answer(kit: Kit, case: Case) -> Done:
 def _verify(tools: Tools, kit: Kit, claimed: Claimed) -> Mapping[str, str]:
     row = claimed.row
     try:
-        envelope = Envelope.unpack(tools.storage.get(row.photo))
+        envelope = Envelope.unpack(tools.read(row.photo))
     except StorageUnavailableError as error:
         log.warning("not_stored", code=error.code)
         return {"report": VerificationAnswer(outcome=Outcome.NOT_STORED).model_dump_json()}
     moment = datetime.fromtimestamp(row.created, ZoneInfo(tools.settings.time_zone))
     case = Case(envelope.request, envelope.photo, envelope.standard, row.id[:TOKEN_LENGTH], moment)
-    done = answer(kit, case)
+    with stage(Stage.COMPARE):
+        done = answer(kit, case)
     fields = {"report": done.answer.model_dump_json()}
     if done.picture is not None:
         key = f"results/{row.id}.{claimed.token}"
         # The answer is worth more than the picture that explains it.
         with suppress(StorageUnavailableError):
-            tools.storage.put(key, done.picture)
+            tools.store(key, done.picture)
             fields |= {"picture": key, "media_type": "image/jpeg"}
     return fields
 

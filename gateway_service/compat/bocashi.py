@@ -21,6 +21,7 @@ from gateway_service.submission import Submission, submit
 from obscura.contract import JobKind, JobOptions, ObjectClass, OutputFormat
 from obscura.errors import InvalidOptionError, LookupFailedError, ObscuraError, PhotoError, UnknownTaskError
 from obscura.jobs import JobRow, JobState
+from obscura.observability import catalogue, count
 
 router = APIRouter(tags=["bocashi"])
 DOWNLOADS: dict[int | str, dict[str, Any]] = {
@@ -147,9 +148,11 @@ async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId)
         return _standard(Status.BUSY)
     try:
         job_id = await _blur(gateway, form, request_id)
-    except PhotoError:
+    except PhotoError as error:
+        count(catalogue.REFUSALS, error.code)
         return unusable()
     except ObscuraError as error:
+        count(catalogue.REFUSALS, error.code)
         log.warning("bocashi_failed", code=error.code)
         return _standard(Status.FAILED)
     finally:

@@ -30,6 +30,7 @@ from obscura.errors import (
     TooManyPixelsError,
 )
 from obscura.jobs import JobRow, JobState
+from obscura.observability import catalogue, count
 
 PATH: Final = "/detection/BreastCalcify"
 MOST_IMAGES: Final = 64
@@ -143,6 +144,7 @@ async def _look(gateway: Gateway, upload: UploadFile, wanted: Submission) -> _Ou
 
 
 def _failed(name: str, code: str | None, message: str) -> _Outcome:
+    count(catalogue.REFUSALS, code or ObscuraError.code)
     state = _state_of(code)
     if state is State.FAILED:
         log.warning("lesions_failed", code=code)

@@ -21,10 +21,11 @@ MAX_LENGTH = 128
 
 
 class Scope(StrEnum):
-    """What a key may do; ``admin`` may do everything that the others may, and see how the system is."""
+    """What a key may do; ``metrics``: see how the system is, and nothing else; ``admin``: everything."""
 
     SUBMIT = "submit"
     READ = "read"
+    METRICS = "metrics"
     ADMIN = "admin"
 
 

@@ -18,6 +18,7 @@ from obscura.imaging.exif import ORIENTATION
 from obscura.imaging.gate import GateLimits
 from obscura.imaging.photo import Photo, decode
 from obscura.imaging.pixels import Pixels, Plane
+from obscura.observability import Stage, stage
 from obscura.redaction.masks import mask, window
 from obscura.redaction.regions import Region
 
@@ -79,7 +80,8 @@ def open_again(encoded: EncodedPhoto, limits: GateLimits) -> Photo:
     # What is written may be longer than what may be sent in: no limit on the length of our own file.
     own_limits = replace(limits, max_bytes=len(encoded.data))
     try:
-        return decode(encoded.data, own_limits)
+        with stage(Stage.VERIFY):
+            return decode(encoded.data, own_limits)
     except PhotoError as error:
         message = "the redacted photo cannot be opened again"
         raise ProcessingFailedError(message) from error

@@ -16,6 +16,7 @@ from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode, shown_by
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.photo import Photo, as_shown, decode
 from obscura.jpeg.splice import splice
+from obscura.observability import Stage, stage
 from obscura.redaction.paint import paint, paint_alpha
 from obscura.redaction.policy import regions_for
 from obscura.redaction.regions import Region
@@ -87,8 +88,10 @@ def redact_photo(
         for number in range(before.count)
     ]
     regions = [regions_for(items, request.policy) for items in placed]
-    redaction = _redact(data, before, regions, request)
-    kept = require_hidden(redaction, regions, request)
+    with stage(Stage.REDACT, regions=sum(map(len, regions))):
+        redaction = _redact(data, before, regions, request)
+    with stage(Stage.VERIFY):
+        kept = require_hidden(redaction, regions, request)
     return RedactedPhoto(
         data=redaction.encoded.data,
         media_type=redaction.encoded.media_type,

@@ -87,7 +87,9 @@ def _shown(key: ApiKey) -> dict[str, object]:
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="whose key it is; for people")],
-    scopes: Annotated[str, typer.Option(help="of submit, read, admin; comma-separated")] = "submit,read",
+    scopes: Annotated[
+        str, typer.Option(help="of submit, read, metrics, admin; comma-separated")
+    ] = "submit,read",
     expires_in: Annotated[str | None, typer.Option(help="such as 90d or 12h; default: never")] = None,
     port: Port = 8000,
     data_dir: DataDir = None,

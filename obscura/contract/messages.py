@@ -60,6 +60,11 @@ class StepRequest(BaseModel):
     step: Step
     priority: Priority = Field(Priority.INTERACTIVE, description="which lane of the step's queue it waits in")
     request_id: str = Field("", max_length=64, description="the HTTP request that began the job, for logs")
+    trace: str = Field(
+        "",
+        exclude=True,
+        description="W3C traceparent of that request, where it is traced; travels in the message's headers",
+    )
 
 
 @dataclass(frozen=True)

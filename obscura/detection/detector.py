@@ -20,6 +20,7 @@ from obscura.detection.suppression import suppress
 from obscura.detection.tiling import Pass, Quality, Sight, is_panorama, plan_passes, wrap_width
 from obscura.detection.voting import vote
 from obscura.geometry import Box, Size
+from obscura.observability import inference
 
 __all__ = [
     "Detection",
@@ -193,7 +194,8 @@ class Detector:
             for start in range(0, len(same), self._session.batch_size):
                 chunk = same[start : start + self._session.batch_size]
                 inputs = [_input(pixels, item) for item in chunk]
-                outputs = self._session.run([box.pixels for box in inputs])
+                with inference(self.card.name, self.device):
+                    outputs = self._session.run([box.pixels for box in inputs])
                 for item, box, output in zip(chunk, inputs, outputs, strict=True):
                     yield item, Seen(output, box.placing)
 

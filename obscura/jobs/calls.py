@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Generic, TypeVar
 
-from obscura.contract import Priority, Step
+from obscura.contract import STEP_TASKS, Priority, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError
 from obscura.jobs.rows import JobRow, NewJob
+from obscura.observability.catalogue import DURATIONS, bound_text
 from obscura.settings import Settings
 
 T = TypeVar("T")
@@ -26,6 +27,8 @@ ERASE = PREFIX + "erase"
 EVENTS = PREFIX + "events"
 AUDIT = PREFIX + "audit"
 COUNTERS = PREFIX + "counters"
+METRICS = PREFIX + "metrics"
+LOOKED_AT = "looked_at"
 # First part of a stored object's key, and what the audit log calls such an object.
 OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
 # A row outlives its results by far only where no reaper runs at all.
@@ -57,14 +60,14 @@ def _idempotency(job: NewJob) -> str:
 
 def _script(name: str) -> str:
     folder = resources.files("obscura.jobs").joinpath("scripts")
-    return folder.joinpath("_prelude.lua").read_text("utf-8") + folder.joinpath(f"{name}.lua").read_text(
-        "utf-8"
-    )
+    parts = (folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("_prelude", name))
+    bounds = ", ".join(f"'{bound_text(bound)}'" for bound in DURATIONS)
+    return f"local BOUNDS = {{{bounds}}}\n" + "".join(parts)
 
 
 SCRIPTS: Mapping[str, str] = {
     name: _script(name)
-    for name in ("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due")
+    for name in ("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due", "census")
 }
 
 
@@ -97,11 +100,17 @@ class Lease:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A step that now belongs to the caller until its lease ends."""
+    """A step that now belongs to the caller until its lease ends.
+
+    ``released`` and ``began`` are seconds since 1970 by the server's clock: when the step could be begun, and
+    when this try began; 0 where the row does not say.
+    """
 
     row: JobRow
     step: Step
     token: str
+    released: float = 0.0
+    began: float = 0.0
 
     @property
     def lease(self) -> Lease:
@@ -171,11 +180,13 @@ class LedgerCalls:
             if reply[0] != "claimed":
                 return None
             fields = dict(zip(reply[1::2], reply[2::2], strict=True))
-            return Claimed(JobRow.from_fields(job_id, fields), step, token)
+            times = (float(fields.get(f"{letter}:{step}", 0.0)) for letter in "qb")
+            return Claimed(JobRow.from_fields(job_id, fields), step, token, *times)
 
         settings = self.settings
         limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
-        return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits), parse)
+        queue = STEP_TASKS[step].queue.value
+        return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits, queue), parse)
 
     def renew(self, claimed: Claimed) -> Call[bool]:
         """Make a claim last for another lease; the reply says whether it still holds."""
@@ -229,6 +240,17 @@ class LedgerCalls:
         job_id = job_of(key)
         event = f"{kind}_erased" if was_there else ""
         return Call("forget", self._keys(job_id), (key, event, job_id), lambda _reply: None)
+
+    @staticmethod
+    def census(first: int, last: int) -> Call[Mapping[str, float]]:
+        """Count unfinished jobs ``first`` to ``last``; the names are those of the script, and `looked_at`."""
+
+        def parse(reply: Reply) -> Mapping[str, float]:
+            names, numbers = reply[1::2], reply[2::2]
+            counts = {name: float(number) for name, number in zip(names, numbers, strict=True)}
+            return {LOOKED_AT: float(reply[0]), **counts}
+
+        return Call("census", (ACTIVE,), (job_key(""), first, last, *Step), parse)
 
     @staticmethod
     def due(key: str, limit: int = 500) -> Call[tuple[str, ...]]:

@@ -9,9 +9,10 @@ import structlog
 
 from obscura.contract import StepRequest
 from obscura.contract.messages import STEP_TASKS
-from obscura.jobs.calls import ACTIVE
+from obscura.jobs.calls import ACTIVE, METRICS
 from obscura.jobs.ledger import AsyncLedger
 from obscura.jobs.rows import wake_up
+from obscura.observability import catalogue
 
 __all__ = ["Reaper"]
 
@@ -39,6 +40,8 @@ class Reaper:
                 # A message that still waits its turn is not lost: another would only lengthen the queue.
                 if (job_id, step.value) not in waiting[lane]:
                     await self._send(wake_up(row, step))
+                    again = catalogue.REQUEUED.series(step)
+                    await ledger.client.hincrby(METRICS, again, 1)
                     log.info("step_sent_again", step=step.value, request_id=row.request_id)
 
     async def _waiting_in(self, lane: str) -> frozenset[tuple[str, str]]:

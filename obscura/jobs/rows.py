@@ -50,6 +50,7 @@ class NewJob:
     fingerprint: str = ""
     parts: Mapping[Step, DetectionPart] = field(default_factory=dict)
     pipeline: Pipeline = Pipeline.SPLIT
+    trace: str = ""
 
     @property
     def stages(self) -> Stages:
@@ -73,6 +74,7 @@ class NewJob:
             "retain": str(self.options.retain),
             # Who waits for the answer takes it at once; a gateway that died never will.
             **({"ttl": str(ZERO_RETENTION_TTL_S)} if self.options.zero_retention else {}),
+            **({"trace": self.trace} if self.trace else {}),
             "stages": ";".join(",".join(stage) for stage in stages),
         }
         for number, stage in enumerate(stages):
@@ -101,6 +103,7 @@ class JobRow:
     report: str | None
     error_code: str | None
     error_message: str | None
+    trace: str = ""
 
     @classmethod
     def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRow":
@@ -133,6 +136,7 @@ class JobRow:
             error_code=fields.get("error_code"),
             error_message=fields.get("error_message"),
             progress=_progress(fields),
+            trace=fields.get("trace", ""),
         )
 
 
@@ -159,4 +163,10 @@ def _progress(fields: Mapping[str, str]) -> float:
 
 def wake_up(job: NewJob | JobRow, step: Step) -> StepRequest:
     """Return the message that makes a worker look at ``step`` of ``job``."""
-    return StepRequest(job_id=job.id, step=step, priority=job.options.priority, request_id=job.request_id)
+    return StepRequest(
+        job_id=job.id,
+        step=step,
+        priority=job.options.priority,
+        request_id=job.request_id,
+        trace=job.trace,
+    )

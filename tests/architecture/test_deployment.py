@@ -45,7 +45,7 @@ LOCKS_OF_SERVICE = {
     "photo_verification_service": {"redaction", "verification"},
     "lesion_detection_service": {"redaction", "lesion"},
 }
-LOCKS = ("bootstrap", "detection", "gateway", "lesion", "redaction", "run", "test", "verification")
+LOCKS = ("bootstrap", "detection", "gateway", "lesion", "redaction", "run", "test", "tracing", "verification")
 # A worker gives a photo back within 30 s of SIGTERM; a container killed before that would lose the time.
 LEAST_WORKER_GRACE_S = 40
 

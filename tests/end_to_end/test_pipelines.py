@@ -20,7 +20,8 @@ SOLID = {"style": "solid"}
 def pair(tmp_path_factory: pytest.TempPathFactory, system_url: str) -> Iterator[tuple[httpx.Client, ...]]:
     """Return clients of the usual system and of one with the other pipeline."""
     folder = tmp_path_factory.mktemp("pipelines") / "data"
-    other = RunningSystem("standalone", folder, settings={"OBSCURA_PIPELINE": "split"})
+    traces = {"OBSCURA_TRACE_FILE": str(folder.with_name("traces.jsonl"))}
+    other = RunningSystem("standalone", folder, settings={"OBSCURA_PIPELINE": "split", **traces})
     other.wait_until_ready()
     clients = tuple(httpx.Client(base_url=url, timeout=60) for url in (system_url, other.url))
     yield clients

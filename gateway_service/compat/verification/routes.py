@@ -19,6 +19,7 @@ from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.spooling import spooled
 from obscura.contract.verification import Outcome, VerificationAnswer
 from obscura.errors import ObscuraError, StorageUnavailableError
+from obscura.observability import catalogue, count
 
 __all__ = ["MAX_BODY_FACTOR", "PATHS", "not_understood", "router"]
 
@@ -92,9 +93,11 @@ async def _asked(gateway: Gateway, understood: Understood, request_id: str) -> A
     try:
         return await ask_workers(gateway, question, request_id)
     except StorageUnavailableError as error:
+        count(catalogue.REFUSALS, error.code)
         log.warning("verification_not_stored", code=error.code)
         outcome = Outcome.NOT_STORED
     except ObscuraError as error:
+        count(catalogue.REFUSALS, error.code)
         log.warning("verification_failed", code=error.code)
         outcome = Outcome.FAILED
     return Answered(VerificationAnswer(outcome=outcome))

@@ -19,6 +19,25 @@ local function note(event, id, ...)
   redis.call('HINCRBY', 'obscura:counters', event, 1)
 end
 
+-- Count for /metrics, in the same step as the change that is counted. Names and labels are those of
+-- obscura/observability/catalogue.py; BOUNDS, the bounds of all durations, are set in front of this file.
+local function count(series)
+  redis.call('HINCRBY', 'obscura:metrics', series, 1)
+end
+
+local function observe(series, seconds)
+  seconds = math.max(0, seconds)
+  local found = '+Inf'
+  for _, bound in ipairs(BOUNDS) do
+    if seconds <= tonumber(bound) then
+      found = bound
+      break
+    end
+  end
+  count(series .. '|' .. found)
+  redis.call('HINCRBY', 'obscura:metrics', series .. '|sum', string.format('%d', seconds * 1000000))
+end
+
 -- Forget that a job is unfinished. Bulk jobs stand in a set of their own as well, which bounds their lane.
 local function leave(active, id)
   redis.call('ZREM', active, id)
@@ -40,6 +59,11 @@ local function finish(keys, channel, id, state, now, ttl)
     if state == 'done' then retain = tonumber(redis.call('HGET', job, 'retain') or '0') end
     redis.call('ZADD', erase, now + retain, photo)
   end
-  note(state, id, 'code', redis.call('HGET', job, 'error_code') or '')
+  local kind = redis.call('HGET', job, 'kind')
+  local code = redis.call('HGET', job, 'error_code') or ''
+  count('tasks_total|' .. kind .. '|' .. state)
+  observe('task_duration_seconds|' .. kind .. '|' .. state, now - tonumber(redis.call('HGET', job, 'created')))
+  if code ~= '' then count('task_failures_total|' .. kind .. '|' .. code) end
+  note(state, id, 'code', code)
   publish(channel, id, state)
 end

@@ -1,4 +1,4 @@
--- KEYS job, active, expiry, erase. ARGV id, step, token, lease, max attempts, takeover, ttl, channel
+-- KEYS job, active, expiry, erase. ARGV id, step, token, lease, max attempts, takeover, ttl, channel, queue
 -- Returns {'claimed', field, value, ...} | {'gone'} | {'busy'} | {'exhausted'}
 local now = clock()
 local job, step = KEYS[1], ARGV[2]
@@ -14,9 +14,15 @@ if redis.call('HINCRBY', job, 'a:' .. step, 1) > tonumber(ARGV[5]) then
   finish(KEYS, ARGV[8], ARGV[1], 'failed', now, tonumber(ARGV[7]))
   return {'exhausted'}
 end
+local released = redis.call('HGET', job, 'q:' .. step)
+if step_state == 'queued' and released then
+  local lane = 'interactive'
+  if redis.call('SISMEMBER', KEYS[2] .. ':bulk', ARGV[1]) == 1 then lane = 'bulk' end
+  observe('task_queue_wait_seconds|' .. ARGV[9] .. '|' .. lane, now - tonumber(released))
+end
 local lease = now + tonumber(ARGV[4])
 redis.call('HSET', job, 's:' .. step, 'running', 'l:' .. step, tostring(lease), 't:' .. step, ARGV[3],
-  'state', 'running')
+  'state', 'running', 'b:' .. step, tostring(now))
 redis.call('ZADD', KEYS[2], lease, ARGV[1])
 if state ~= 'running' then publish(ARGV[8], ARGV[1], 'running') end
 local row = redis.call('HGETALL', job)

@@ -6,6 +6,7 @@ if redis.call('HGET', job, 's:' .. step) ~= 'running'
   or redis.call('HGET', job, 't:' .. step) ~= ARGV[3]
   or ended(redis.call('HGET', job, 'state')) then return {'stale'} end
 redis.call('HSET', job, 's:' .. step, 'done', unpack(ARGV, 7))
+observe('step_duration_seconds|' .. step .. '|done', now - tonumber(redis.call('HGET', job, 'b:' .. step) or now))
 for stage in string.gmatch(redis.call('HGET', job, 'stages'), '[^;]+') do
   local is_done = true
   local answer = {'next'}
@@ -14,7 +15,8 @@ for stage in string.gmatch(redis.call('HGET', job, 'stages'), '[^;]+') do
     if other_state ~= 'done' then is_done = false end
     if other_state == 'waiting' then
       local lease = now + tonumber(ARGV[4])
-      redis.call('HSET', job, 's:' .. other, 'queued', 'l:' .. other, tostring(lease))
+      redis.call('HSET', job, 's:' .. other, 'queued', 'l:' .. other, tostring(lease),
+        'q:' .. other, tostring(now))
       redis.call('ZADD', KEYS[2], lease, ARGV[1])
       table.insert(answer, other)
     end

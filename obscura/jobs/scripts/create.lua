@@ -21,11 +21,14 @@ if depth >= tonumber(ARGV[3]) then return {'full'} end
 redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 8))
 for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
   if redis.call('HGET', KEYS[1], 's:' .. step) == 'queued' then
-    redis.call('HSET', KEYS[1], 'l:' .. step, tostring(now + tonumber(ARGV[4])))
+    redis.call('HSET', KEYS[1], 'l:' .. step, tostring(now + tonumber(ARGV[4])),
+      'q:' .. step, tostring(now))
   end
 end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
 if ARGV[2] ~= '' then redis.call('SADD', KEYS[2] .. ':bulk', ARGV[1]) end
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[5], 'EX', ARGV[6]) end
-note('accepted', ARGV[1], 'kind', redis.call('HGET', KEYS[1], 'kind'), 'owner', redis.call('HGET', KEYS[1], 'owner'))
+local kind = redis.call('HGET', KEYS[1], 'kind')
+count('tasks_total|' .. kind .. '|accepted')
+note('accepted', ARGV[1], 'kind', kind, 'owner', redis.call('HGET', KEYS[1], 'owner'))
 return {'created'}

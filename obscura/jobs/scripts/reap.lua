@@ -23,6 +23,7 @@ for step in string.gmatch(redis.call('HGET', job, 'stages'), '[^,;]+') do
       return {'failed'}
     else
       redis.call('HSET', job, 's:' .. step, 'queued', 'l:' .. step, tostring(now + tonumber(ARGV[2])))
+      if step_state == 'running' then redis.call('HSET', job, 'q:' .. step, tostring(now)) end
       table.insert(answer, step)
     end
   end

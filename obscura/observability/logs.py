@@ -1,0 +1,72 @@
+"""Logs: a line on standard error for each event, with the request id of the job that it speaks of."""
+
+import logging
+import resource
+import sys
+from typing import assert_never
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+
+from obscura.settings import LogFormat
+
+__all__ = ["configure_logging", "forbid_core_dumps"]
+
+
+# They announce and report every message with Celery's own id and without ours; the worker says it itself.
+CHATTY = ("celery.worker.strategy", "celery.app.trace", "uvicorn.access")
+
+
+def configure_logging(level: str, form: LogFormat = LogFormat.JSON) -> None:
+    """Send structlog's and the standard library's records to standard error.
+
+    Parameters
+    ----------
+    level
+        Least severe level that is written: debug, info, warning or error.
+    form
+        JSON objects for machines, or lines for people.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_renderers(form),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _renderers(form: LogFormat) -> list[structlog.typing.Processor]:
+    """Return what makes a line; never with local variables, which hold photos, ids and options."""
+    match form:
+        case LogFormat.JSON:
+            transformer = ExceptionDictTransformer(show_locals=False)
+            return [structlog.processors.ExceptionRenderer(transformer), structlog.processors.JSONRenderer()]
+        case LogFormat.TEXT:
+            plain = structlog.dev.plain_traceback
+            return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        case _:
+            assert_never(form)
+
+
+def forbid_core_dumps() -> None:
+    """Keep the memory of this process and its children, which holds photos, off the disk when they die."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

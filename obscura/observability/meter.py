@@ -1,0 +1,47 @@
+"""Counts of one process, until they are handed to the ledger's server, where all processes add up."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+
+from obscura.observability.catalogue import SEPARATOR, SUM, Metric, bound_of
+
+__all__ = ["Meter"]
+
+
+class Meter:
+    """Counts and observes; a call costs a microsecond, and talks to nobody. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = defaultdict(int)
+
+    def count(self, metric: Metric, *labels: str, by: int = 1) -> None:
+        """Add ``by`` to a counter."""
+        series = metric.series(*labels)
+        with self._lock:
+            self._counts[series] += by
+
+    def observe(self, metric: Metric, value: float, *labels: str) -> None:
+        """Enter ``value``, in the metric's own unit, in a histogram."""
+        series = metric.series(*labels) + SEPARATOR
+        with self._lock:
+            self._counts[series + bound_of(value, metric.buckets)] += 1
+            self._counts[series + SUM] += round(value * metric.scale)
+
+    def take(self) -> dict[str, int]:
+        """Return what was counted since the last call."""
+        with self._lock:
+            counts, self._counts = self._counts, defaultdict(int)
+        return dict(counts)
+
+    def give_back(self, counts: Mapping[str, int]) -> None:
+        """Take back what could not be handed on."""
+        with self._lock:
+            for series, number in counts.items():
+                self._counts[series] += number
+
+    def pending(self) -> dict[str, int]:
+        """Return what was counted and not taken yet."""
+        with self._lock:
+            return dict(self._counts)
