@@ -160,6 +160,17 @@ sbom: $(VENV)/.test ## bills of materials of what is installed where, in build/s
 			--pyproject pyproject.toml -o build/sbom/$$name.cdx.json && echo build/sbom/$$name.cdx.json; \
 	done
 
+.PHONY: release
+release: $(VENV)/.test ## wheel, source, bills of materials, images where docker is, checksums: in dist (DRAFT=--draft)
+	$(BIN)/python deploy/release.py check $(DRAFT)
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	rm -f dist/.gitignore
+	$(MAKE) --no-print-directory sbom
+	cp -r build/sbom dist/sbom
+	$(BIN)/python deploy/release.py images dist
+	$(BIN)/python deploy/release.py sums dist
+
 # --- locks ----------------------------------------------------------------------------------------
 # test.lock holds everything; the others are parts of it, with the same versions.
 

@@ -49,6 +49,19 @@ class System:
         finally:
             connection.close()
 
+    def wait_until_ready(self) -> None:
+        """Return once every queue has its workers; raise TimeoutError where that takes too long."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                if self.ask("GET", "/readyz")[0] == http.HTTPStatus.OK:
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(1)
+        message = "the system did not become ready"
+        raise TimeoutError(message)
+
     def photo(self) -> str:
         """Return what became of one photo: `picture`, `not accepted`, or what went wrong."""
         status, text = self.ask("POST", "/blur_faces", self._body)
@@ -102,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kill", nargs="*", default=[], metavar="SERVICE")
     chosen = parser.parse_args(arguments)
     system = System(chosen.url, chosen.photo.read_bytes())
+    system.wait_until_ready()
     done = threading.Event()
     began = time.monotonic()
     with ThreadPoolExecutor(1) as killer, ThreadPoolExecutor(chosen.clients) as pool:
