@@ -35,7 +35,7 @@ class Entry:
 def version() -> str:
     """Return the version: it stands in ``obscura/__init__.py`` and nowhere else."""
     text = (ROOT / "obscura" / "__init__.py").read_text(encoding="utf-8")
-    return re.findall(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)[0]
+    return str(re.findall(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)[0])
 
 
 def changelog(text: str) -> list[Entry]:
