@@ -14,6 +14,7 @@ from obscura.settings import Settings
 from tests.databases import PostgresServer, find_postgres
 from tests.s3 import S3Server
 from tests.system import RunningSystem
+from tests.webhooks import SECRET, Receiver
 
 ROOT = Path(__file__).parent
 
@@ -102,11 +103,23 @@ def s3_server(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+def receiver() -> Iterator[Receiver]:
+    """Run a receiver of webhooks that the running system may tell."""
+    with Receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[RunningSystem]:
     """Start what a person gets from one command, for all tests that only use it."""
     folder = tmp_path_factory.mktemp("system")
-    traces = {"OBSCURA_TRACE_FILE": str(folder / "traces.jsonl")}
-    running = RunningSystem("standalone", folder / "data", settings=traces)
+    settings = {
+        "OBSCURA_TRACE_FILE": str(folder / "traces.jsonl"),
+        "OBSCURA_WEBHOOK_HOSTS": receiver.origin,
+        "OBSCURA_WEBHOOK_SECRET": SECRET,
+        "OBSCURA_WEBHOOK_FIRST_PAUSE_S": "0.1",
+    }
+    running = RunningSystem("standalone", folder / "data", settings=settings)
     try:
         running.wait_until_ready()
         yield running

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway_service.dependencies import Gateway
 from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus
+from gateway_service.webhooks import progress_of_webhook
 from obscura.contract import (
     RESEARCH_ONLY,
     DetectedObject,
@@ -94,6 +95,13 @@ def progress_of(row: JobRow) -> TaskProgress:
 
 async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
     """Return what a client sees of ``row``."""
+    said = await _answer(gateway, row)
+    if row.has_webhook:
+        said.webhook = await progress_of_webhook(gateway, f"task:{row.id}")
+    return said
+
+
+async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.state is JobState.QUEUED:
         return TaskResult(status=TaskStatus.PENDING)
     if row.state is JobState.RUNNING:

@@ -26,8 +26,10 @@ from gateway_service.routes import (
     redaction,
     results,
     tasks,
+    told,
 )
 from gateway_service.scraping import Scraper, report_for_ever
+from gateway_service.webhooks import secrets_of
 from obscura import __version__
 from obscura.access import AsyncKeyRing
 from obscura.broker import make_celery
@@ -95,6 +97,7 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
     problems.install(app)
     for router in routers:
         app.include_router(router)
+    app.webhooks.include_router(told.router)
     if app.openapi_url is not None:
         app.include_router(docs.router_of(app.title, app.openapi_url))
     return app
@@ -134,7 +137,8 @@ def _dialects(settings: Settings) -> dict[str, Dialect]:
 def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     """Return the gateway with every route; whether it asks for keys depends on the address it listens on."""
     # A list that cannot be read is said now, and not to the first caller that names a URL.
-    verification.Sources.of(settings)
+    verification.sources_of(settings)
+    secrets_of(settings)
     app = _assemble(
         settings,
         AccessRules.of(settings, listens_on),

@@ -5,75 +5,47 @@ for that; each photo is a job like any other.
 """
 
 import asyncio
-import lzma
+import hashlib
 import uuid
-import zipfile
-import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import cast
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, computed_field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
 from redis.exceptions import RedisError
 
 from gateway_service.answers import error_of, report_of, status_of
 from gateway_service.dependencies import Gateway
 from gateway_service.routes.results import forget
-from gateway_service.schemas import TaskError, TaskStatus
+from gateway_service.schemas import TaskError, TaskStatus, WebhookProgress
 from gateway_service.submission import Submission, hold_to_policy, submit
-from obscura.contract import JobKind
+from gateway_service.uploads import MAX_NAME, ZIP_FAULTS, Upload, safe_name
+from gateway_service.webhooks import progress_of_webhook
+from obscura.contract import JobKind, JobOptions
 from obscura.errors import (
     EmptyPhotoError,
     InvalidOptionError,
-    InvalidRequestError,
     PhotoError,
     QueueUnavailableError,
-    TooManyFilesError,
     UndecodablePhotoError,
     UnknownBatchError,
 )
-from obscura.jobs import JobRow
+from obscura.jobs import Created, JobRow
+from obscura.jobs.deliveries import NewBatch, batch_key, enter_batch, forget_batch
 
 __all__ = [
-    "FALLBACK_NAME",
     "Batch",
     "BatchFile",
     "BatchStatus",
-    "Upload",
     "enter",
     "erase",
-    "files_in_zip",
     "read",
     "rows_of",
     "status",
 ]
 
-KEY = "obscura:batch:"
 # Beyond the life of its last result, so that its end can still be told.
 SPARE_S = 24 * 3600
-MAX_NAME = 200
-FALLBACK_NAME = "photo"
-FORBIDDEN = frozenset('/\\:*?"<>|')
-# What reading a zip raises, by the ways in which it can be damaged, packed or closed with a password.
-ZIP_FAULTS = (
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    zlib.error,
-    lzma.LZMAError,
-)
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One photo of a batch: its name as the caller gave it, and what opens it."""
-
-    name: str
-    open: Callable[[], BinaryIO]
 
 
 class Entry(BaseModel):
@@ -95,6 +67,7 @@ class Batch:
 
     id: str
     entries: tuple[Entry, ...]
+    has_webhook: bool = False
 
     @property
     def task_ids(self) -> list[str]:
@@ -121,45 +94,13 @@ class BatchStatus(BaseModel):
     done: int
     failed: int
     files: list[BatchFile]
+    webhook: WebhookProgress | None = Field(None, description="where one was asked for")
 
     @computed_field  # type: ignore[prop-decorator] # pydantic's own way
     @property
     def finished(self) -> bool:
         """Whether nothing more is to come."""
         return self.done + self.failed == self.total
-
-
-def _safe_name(name: str) -> str:
-    """Return the last part of a name, without what could make it a path or invisible."""
-    last = PurePosixPath(name.replace("\\", "/")).name
-    kept = "".join(letter for letter in last if letter.isprintable() and letter not in FORBIDDEN)
-    return kept.strip(" .")[:MAX_NAME] or FALLBACK_NAME
-
-
-def files_in_zip(file: BinaryIO, max_files: int) -> list[Upload]:
-    """Return the photos of a zip; each is unpacked when it is its turn, no farther than a photo may be long.
-
-    Raises
-    ------
-    InvalidRequestError
-        If it is no zip.
-    TooManyFilesError
-        If it has too many files.
-    """
-    try:
-        bundle = zipfile.ZipFile(file)
-        members = [item for item in bundle.infolist() if not item.is_dir()]
-    except ZIP_FAULTS as error:
-        message = "the archive is no zip that can be read"
-        raise InvalidRequestError(message) from error
-    if len(members) > max_files:
-        message = f"the archive has {len(members)} files, at most {max_files} are taken"
-        raise TooManyFilesError(message)
-    return [Upload(item.filename, partial(_member, bundle, item)) for item in members]
-
-
-def _member(bundle: zipfile.ZipFile, item: zipfile.ZipInfo) -> BinaryIO:
-    return cast("BinaryIO", bundle.open(item))
 
 
 async def enter(
@@ -174,7 +115,8 @@ async def enter(
     ServiceError
         If a part of the system is away or full: then nothing of the batch stays.
     """
-    hold_to_policy(submission.options, gateway.settings)
+    options = submission.options
+    hold_to_policy(options, gateway.settings)
     if gateway.settings.zero_retention:
         message = "this server keeps nothing: send photos one at a time"
         raise InvalidOptionError(message)
@@ -184,58 +126,78 @@ async def enter(
     key = submission.idempotency_key
     owner = gateway.ledger.calls.owner or ""
     batch_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{owner}\n{key}") if key else uuid.uuid4())
-    entries: list[Entry] = []
+    # The batch is told of as a whole.
+    alone = options.model_copy(update={"webhook": None})
+    wanted = [
+        Submission(
+            JobKind.BLUR,
+            alone,
+            submission.request_id,
+            f"{key}\n{number}"[-MAX_NAME:] if key else "",
+            batch_id if options.webhook else "",
+        )
+        for number in range(len(uploads))
+    ]
+    names = tuple(safe_name(upload.name) if keep_names else None for upload in uploads)
+    entered: list[_Entered] = []
     try:
-        for number, upload in enumerate(uploads):
-            own_key = f"{key}\n{number}"[-MAX_NAME:] if key else ""
-            wanted = Submission(JobKind.BLUR, submission.options, submission.request_id, own_key)
-            entries.append(await _enter_one(gateway, upload, wanted, keep_names=keep_names))
-        batch = Batch(batch_id, tuple(entries))
-        await _store(gateway, batch, owner)
+        for upload, photo in zip(uploads, wanted, strict=True):
+            entered.append(await _enter_one(gateway, upload, photo))
+        entries = tuple(
+            item.entry.model_copy(update={"name": name}) for item, name in zip(entered, names, strict=True)
+        )
+        batch = Batch(batch_id, entries, has_webhook=bool(options.webhook))
+        text = ENTRIES.dump_json(entries, exclude_none=True).decode()
+        said = _fingerprint(entered, options)
+        row = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
+        await gateway.ledger.run(enter_batch(row))
     except BaseException:
-        for entry in entries:
-            if entry.task_id is not None:
-                await forget(gateway, entry.task_id)
+        # What an earlier request under the same key has entered is not this one's to erase.
+        for item in entered:
+            if item.created is not None and item.created.is_new:
+                await forget(gateway, item.created.job_id)
         raise
     return batch
 
 
-async def _enter_one(gateway: Gateway, upload: Upload, wanted: Submission, *, keep_names: bool) -> Entry:
-    name = _safe_name(upload.name) if keep_names else None
+@dataclass(frozen=True)
+class _Entered:
+    """A photo's entry, and its job where it was not refused."""
+
+    entry: Entry
+    created: Created | None = None
+
+
+def _fingerprint(entered: Sequence[_Entered], options: JobOptions) -> str:
+    """Return what tells two batches under one key apart: their options, their photos in order."""
+    digest = hashlib.sha256(options.model_dump_json(by_alias=True).encode())
+    for item in entered:
+        refused = "" if item.entry.error is None else item.entry.error.code
+        digest.update((item.created.fingerprint if item.created else refused).encode())
+    return digest.hexdigest()
+
+
+async def _enter_one(gateway: Gateway, upload: Upload, wanted: Submission) -> _Entered:
     try:
         with await asyncio.to_thread(upload.open) as file:
-            return Entry(task_id=await submit(gateway, file, wanted), name=name)
+            created = await submit(gateway, file, wanted)
+            return _Entered(Entry(task_id=created.job_id), created)
     except PhotoError as error:
-        return Entry(error=TaskError(code=error.code, message=error.message), name=name)
+        return _Entered(Entry(error=TaskError(code=error.code, message=error.message)))
     except ZIP_FAULTS:
         # Damaged, or closed with a password.
-        error_in_zip = TaskError(code=UndecodablePhotoError.code, message="the archive does not give it out")
-        return Entry(error=error_in_zip, name=name)
+        text = "the archive does not give it out"
+        return _Entered(Entry(error=TaskError(code=UndecodablePhotoError.code, message=text)))
 
 
 def _ttl(gateway: Gateway) -> int:
     return gateway.settings.result_ttl_s + SPARE_S
 
 
-async def _store(gateway: Gateway, batch: Batch, owner: str) -> None:
-    row: dict[Any, Any] = {
-        "owner": owner,
-        "entries": ENTRIES.dump_json(batch.entries, exclude_none=True).decode(),
-    }
-    try:
-        pipeline = gateway.ledger.client.pipeline()
-        pipeline.hset(KEY + batch.id, mapping=row)
-        pipeline.expire(KEY + batch.id, _ttl(gateway))
-        await pipeline.execute()
-    except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
-        raise QueueUnavailableError(message) from error
-
-
 async def read(gateway: Gateway, batch_id: str) -> Batch:
     """Return a batch; raise UnknownBatchError where there is none that the caller may see."""
     try:
-        pending = cast("Awaitable[dict[str, str]]", gateway.ledger.client.hgetall(KEY + batch_id))
+        pending = cast("Awaitable[dict[str, str]]", gateway.ledger.client.hgetall(batch_key(batch_id)))
         row = await pending
     except (RedisError, OSError) as error:
         message = "the job ledger cannot be reached"
@@ -243,7 +205,7 @@ async def read(gateway: Gateway, batch_id: str) -> Batch:
     if not row or gateway.ledger.calls.owner not in {None, row["owner"]}:
         message = "there is no batch of this id"
         raise UnknownBatchError(message)
-    return Batch(batch_id, ENTRIES.validate_json(row["entries"]))
+    return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
 
 
 async def rows_of(gateway: Gateway, batch: Batch) -> list[JobRow | None]:
@@ -265,6 +227,7 @@ async def status(gateway: Gateway, batch: Batch) -> BatchStatus:
         done=sum(file.status is TaskStatus.SUCCESS for file in files),
         failed=sum(file.status is TaskStatus.FAILURE for file in files),
         files=files,
+        webhook=await progress_of_webhook(gateway, f"batch:{batch.id}") if batch.has_webhook else None,
     )
 
 
@@ -284,10 +247,8 @@ def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
 
 async def erase(gateway: Gateway, batch: Batch) -> None:
     """Forget a batch, its photos and its results."""
+    # First: a batch that is being erased has not finished.
+    await gateway.ledger.run(forget_batch(batch.id, is_quiet=True))
     for task_id in batch.task_ids:
         await forget(gateway, task_id)
-    try:
-        await gateway.ledger.client.delete(KEY + batch.id)
-    except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
-        raise QueueUnavailableError(message) from error
+    await gateway.ledger.run(forget_batch(batch.id))

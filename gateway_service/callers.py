@@ -1,6 +1,6 @@
 """Who asks for a job, and how the job is entered for them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header, UploadFile
@@ -10,6 +10,7 @@ from gateway_service.immediate import answered, keeps_nothing
 from gateway_service.schemas import TaskAnswer, TaskCreated
 from gateway_service.submission import MAX_IDEMPOTENCY_KEY, Submission, enter, hold_to_policy, submit
 from obscura.contract import JobKind, JobOptions
+from obscura.jobs import Created
 
 KEY_TEXT = "the same key and body return the same task"
 
@@ -22,28 +23,33 @@ class Caller:
     request_id: str
     idempotency_key: str
 
-    def _submission(self, kind: JobKind, options: JobOptions) -> Submission:
-        return Submission(kind, options, self.request_id, self.idempotency_key)
+    def _wanted(self, kind: JobKind, options: JobOptions) -> tuple[Submission, bool]:
+        """Return what to enter, and whether it is answered at once."""
+        is_immediate = keeps_nothing(options, self.gateway.settings)
+        # There will be nothing that a repeated request could be answered with.
+        key = "" if is_immediate else self.idempotency_key
+        return Submission(kind, options, self.request_id, key), is_immediate
+
+    async def _answer(self, created: Created, *, is_immediate: bool) -> TaskAnswer:
+        if is_immediate:
+            return await answered(self.gateway, created.job_id)
+        return TaskCreated(task_id=created.job_id)
 
     async def submit(self, kind: JobKind, upload: UploadFile, options: JobOptions) -> TaskAnswer:
         """Enter a job for an uploaded photo; raise as ``submission.submit`` does.
 
         With zero retention the answer is the result itself; else a task that gives it.
         """
-        is_immediate = keeps_nothing(options, self.gateway.settings)
-        wanted = self._submission(kind, options)
-        if is_immediate:
-            # There will be nothing that a repeated request could be answered with.
-            wanted = replace(wanted, idempotency_key="")
-        job_id = await submit(self.gateway, upload.file, wanted)
-        return await answered(self.gateway, job_id) if is_immediate else TaskCreated(task_id=job_id)
+        wanted, is_immediate = self._wanted(kind, options)
+        created = await submit(self.gateway, upload.file, wanted)
+        return await self._answer(created, is_immediate=is_immediate)
 
     async def resubmit(self, kind: JobKind, data: bytes, options: JobOptions) -> TaskAnswer:
         """Enter a job for a photo that has passed the gate before; see ``submit``."""
         hold_to_policy(options, self.gateway.settings)
-        is_immediate = keeps_nothing(options, self.gateway.settings)
-        job_id = await enter(self.gateway, data, self._submission(kind, options))
-        return await answered(self.gateway, job_id) if is_immediate else TaskCreated(task_id=job_id)
+        wanted, is_immediate = self._wanted(kind, options)
+        created = await enter(self.gateway, data, wanted)
+        return await self._answer(created, is_immediate=is_immediate)
 
 
 def _caller(

@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine
 
+from gateway_service.deliverer import Deliverer
 from gateway_service.dependencies import Gateway
 from obscura.audit import AuditFile
 from obscura.jobs.auditing import Auditor
@@ -14,6 +15,7 @@ __all__ = ["chores"]
 # An original is gone within seconds of its job's end, also where its worker died before it could erase it.
 ERASE_INTERVAL_S = 2.0
 AUDIT_INTERVAL_S = 1.0
+WEBHOOK_INTERVAL_S = 0.5
 
 
 def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
@@ -29,5 +31,6 @@ def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
         repeat("reaper", settings.reaper_interval_s, ledger, Reaper(ledger, gateway.send).round),
         repeat("eraser", ERASE_INTERVAL_S, ledger, eraser.round),
         repeat("sweeper", settings.sweep_interval_s, ledger, sweep),
+        repeat("deliverer", WEBHOOK_INTERVAL_S, ledger, Deliverer(gateway).round),
         repeat("auditor", AUDIT_INTERVAL_S, ledger, auditor.round),
     )

@@ -4,9 +4,12 @@ The framework describes an uploaded file as any bytes, and an optional field as 
 form can send.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway_service.outside import PORTS
+from gateway_service.webhooks import hosts_of
 from obscura.settings import Settings
 
 __all__ = ["MAMMOGRAMS", "PICTURES", "describe_forms", "exact_bounds"]
@@ -55,14 +58,25 @@ def exact_bounds(node: Any) -> None:  # noqa: ANN401 - any part of a description
             exact_bounds(part)
 
 
-def _policy(settings: Settings) -> Mapping[str, Mapping[str, float]]:
+def _policy(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
     """Return the bounds that this installation sets beyond the technical ones."""
     return {
         "cells": {"maximum": settings.max_cells},
         "grow": {"minimum": settings.min_grow},
         "min_confidence": {"maximum": settings.max_min_confidence},
         "retain": {"maximum": settings.max_retain_s},
+        "webhook": _webhooks(settings),
     }
+
+
+def _webhooks(settings: Settings) -> Mapping[str, Any]:
+    """Return what a webhook's address looks like here: a URL of a listed host; where none is, nothing."""
+    origins = sorted(hosts_of(settings.webhook_hosts).origins)
+    if not origins:
+        return {"maxLength": 0}
+    usual = (origin.removesuffix(f":{PORTS[origin.partition(':')[0]]}") for origin in origins)
+    any_of = "|".join(re.escape(item) for item in dict.fromkeys([*usual, *origins]))
+    return {"pattern": f"^({any_of})(/[!-~]*)?$"}
 
 
 def _forms(schema: Described) -> Iterator[Described]:

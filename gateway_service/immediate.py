@@ -25,6 +25,9 @@ def keeps_nothing(options: JobOptions, settings: Settings) -> bool:
     if wanted and options.retain:
         message = "retain: nothing is kept with zero retention"
         raise InvalidOptionError(message)
+    if wanted and options.webhook:
+        message = "webhook: with zero retention the answer comes with the request itself"
+        raise InvalidOptionError(message)
     return wanted
 
 

@@ -46,16 +46,25 @@ def _style(value: object) -> object:
 
 ZERO_RETENTION_TEXT = "true: the answer is the result itself, and nothing is kept after it"
 FRAMES_TEXT = "all: every frame of an animation, every page of a TIFF; default one, and an error for several"
+WEBHOOK_TEXT = "address that is told of the end by a signed POST; only hosts that this server lists"
 PRIORITY_TEXT = "bulk: waits behind everything that somebody waits for; default interactive"
 Blank = BeforeValidator(_blank_is_absent)
 
 
-class PhotoForm(BaseModel):
-    """A photo to look at."""
+class CallerForm(BaseModel):
+    """What every task may be asked for."""
 
     model_config = ConfigDict(extra="ignore")
 
-    file: UploadFile = Field(description="the photo: JPEG, PNG, WebP, TIFF, BMP or GIF")
+    priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
+    webhook: Annotated[str | None, Blank] = Field(None, max_length=2000, description=WEBHOOK_TEXT)
+
+
+class LookOptions(BaseModel):
+    """How to look for objects."""
+
+    model_config = ConfigDict(extra="ignore")
+
     min_confidence: Annotated[float | None, Blank] = Field(
         None,
         ge=0.001,
@@ -64,7 +73,12 @@ class PhotoForm(BaseModel):
         description="lowest score of a detection; default: the model's",
     )
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
-    priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
+
+
+class PhotoForm(CallerForm, LookOptions):
+    """A photo to look at."""
+
+    file: UploadFile = Field(description="the photo: JPEG, PNG, WebP, TIFF, BMP or GIF")
     zero_retention: Annotated[bool | None, Blank] = Field(None, description=ZERO_RETENTION_TEXT)
     frames: Annotated[Frames | None, Blank] = Field(None, description=FRAMES_TEXT)
 
@@ -134,10 +148,8 @@ class BlurClassesForm(BlurForm):
     classes: Classes = Field(None, description=CLASSES_TEXT)
 
 
-class LesionForm(BaseModel):
+class LesionForm(CallerForm):
     """A mammogram to find calcifications in."""
-
-    model_config = ConfigDict(extra="ignore")
 
     file: UploadFile = Field(description="the mammogram: DICOM, 8 or 16-bit PNG or TIFF, JPEG")
     pixel_mm: Annotated[float | None, Blank] = Field(
@@ -151,10 +163,9 @@ class LesionForm(BaseModel):
         None, ge=0.01, le=1.0, allow_inf_nan=False, description="lowest score of a mark; default 0.5"
     )
     debug: bool = Field(default=False, description="draw a picture with the marks")
-    priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
 
 
-class RedactForm(HideOptions):
+class RedactForm(CallerForm, HideOptions):
     """A photo, or the task id of a detection whose photo is retained, and the boxes to hide."""
 
     model_config = ConfigDict(
@@ -165,7 +176,6 @@ class RedactForm(HideOptions):
     task_id: Annotated[str | None, Blank] = Field(
         None, min_length=1, max_length=64, description="id of a detection"
     )
-    priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
     zero_retention: Annotated[bool | None, Blank] = Field(None, description=ZERO_RETENTION_TEXT)
     frames: Annotated[Frames | None, Blank] = Field(None, description=FRAMES_TEXT)
     boxes: str = Field(
@@ -209,14 +219,10 @@ def boxes_of(text: str) -> tuple[UserBox, ...]:
         raise InvalidOptionError(message) from error
 
 
-class BatchForm(HideOptions):
+class BatchForm(CallerForm, LookOptions, HideOptions):
     """What is asked for with a batch, beside its photos."""
 
     classes: Classes = Field(None, description=CLASSES_TEXT)
-    min_confidence: Annotated[float | None, Blank] = Field(
-        None, ge=0.001, le=1.0, allow_inf_nan=False, description="lowest score of a detection"
-    )
-    quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
     priority: Annotated[Priority | None, Blank] = Field(None, description="default bulk")
     keep_names: bool = Field(
         default=False, description="keep the files' names with the batch, for its status and archive"
@@ -251,6 +257,25 @@ class TaskError(BaseModel):
     message: str
 
 
+class WebhookState(StrEnum):
+    """How far the telling of an end is: not yet due, under way, taken by the receiver, given up."""
+
+    WAITING = "waiting"
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class WebhookProgress(BaseModel):
+    """What became of a webhook so far."""
+
+    state: WebhookState
+    attempts: int = 0
+    http_status: int | None = Field(None, description="what the receiver last answered with")
+    error: str | None = Field(None, description="why it last was not told")
+    next_attempt: float | None = Field(None, description="when it is told again, in seconds since 1970")
+
+
 class TaskResult(BaseModel):
     """A task: ``result`` holds the boxes by name, or the picture in base64."""
 
@@ -268,6 +293,7 @@ class TaskResult(BaseModel):
     manifest: dict[str, Any] | None = None
     lesions: LesionPart | None = Field(None, description="of a mammogram: marks, clusters, scores")
     notice: str | None = Field(None, description="of a mammogram: research use, not a medical device")
+    webhook: WebhookProgress | None = Field(None, description="where one was asked for")
 
 
 TaskAnswer = TaskCreated | TaskResult

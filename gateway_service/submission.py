@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from gateway_service.dependencies import Gateway
+from gateway_service.webhooks import check_webhook
 from obscura.contract import JobKind, JobOptions
 from obscura.errors import InvalidOptionError, PhotoError, PhotoTooLargeError, WeakerThanPolicyError
 from obscura.imaging.gate import check
 from obscura.imaging.medical import check_medical
-from obscura.jobs import NewJob, new_id, wake_up
+from obscura.jobs import Created, NewJob, new_id, wake_up
 from obscura.limits import gate_limits, medical_limits
 from obscura.observability import Stage, catalogue, count, stage, trace_context
 from obscura.settings import Settings
@@ -26,6 +27,7 @@ class Submission:
     options: JobOptions
     request_id: str
     idempotency_key: str = field(default="")
+    batch: str = field(default="")
 
 
 def hold_to_policy(options: JobOptions, settings: Settings) -> None:
@@ -37,7 +39,10 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
         If there is such an option.
     InvalidOptionError
         If an original should be kept longer than allowed.
+    WebhookNotAllowedError
+        If somebody should be told who is not on the list.
     """
+    check_webhook(options.webhook, settings)
     weak: list[str] = []
     if options.cells is not None and options.cells > settings.max_cells:
         weak.append(f"cells must be at most {settings.max_cells}")
@@ -79,8 +84,8 @@ def _fingerprint(data: bytes, submission: Submission) -> str:
     return digest.hexdigest()
 
 
-async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> str:
-    """Enter a job for the photo in ``upload`` and return its id.
+async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> Created:
+    """Enter a job for the photo in ``upload``; an Idempotency-Key may name an earlier one instead.
 
     Where any part of it fails nothing stays behind: no photo, no row.
 
@@ -105,7 +110,7 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
         return await enter(gateway, data, submission)
 
 
-async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
+async def enter(gateway: Gateway, data: bytes, submission: Submission) -> Created:
     """Store a photo that has passed the gate and enter its job; see ``submit``."""
     job_id = new_id(gateway.ledger.calls.owner or "")
     settings = gateway.settings
@@ -124,6 +129,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
         fingerprint=_fingerprint(data, submission) if key else "",
         pipeline=settings.pipeline,
         trace=trace_context(),
+        batch=submission.batch,
     )
     entered = False
     try:
@@ -132,7 +138,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
             await asyncio.to_thread(gateway.storage.put, job.photo, data)
         created = await gateway.ledger.run(gateway.ledger.calls.create(job))
         if not created.is_new:
-            return created.job_id
+            return created
         entered = True
         for step in job.first_steps:
             await gateway.send(wake_up(job, step))
@@ -144,4 +150,4 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> str:
     finally:
         if not entered:
             await asyncio.to_thread(gateway.storage.delete, job.photo)
-    return job_id
+    return created

@@ -23,6 +23,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── IdempotencyConflictError    idempotency_conflict
     │   ├── TooManyFilesError           too_many_files
     │   ├── BatchNotFinishedError       batch_not_finished
+    │   ├── WebhookNotAllowedError      webhook_not_allowed
     │   └── ConflictError               conflict
     ├── FeaturesUnreadableError features_unreadable: a cache that cannot be used
     ├── AccessError             the caller may not do this
@@ -64,7 +65,8 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     └── RemoteError             a server that the client talks to said no, or nothing
         ├── RemoteRefusalError          remote_refusal
         ├── RemoteTaskFailedError       remote_task_failed
-        └── ServerUnreachableError      server_unreachable
+        ├── ServerUnreachableError      server_unreachable
+        └── WebhookInvalidError         webhook_invalid
 """
 
 from typing import ClassVar
@@ -192,6 +194,12 @@ class BatchNotFinishedError(RequestError):
     """The archive of a batch was asked for before its end."""
 
     code = "batch_not_finished"
+
+
+class WebhookNotAllowedError(RequestError):
+    """A webhook names a host that this installation does not tell anything."""
+
+    code = "webhook_not_allowed"
 
 
 class IdempotencyConflictError(RequestError):
@@ -463,3 +471,9 @@ class ServerUnreachableError(RemoteError):
     """No answer within the time that the caller had."""
 
     code = "server_unreachable"
+
+
+class WebhookInvalidError(RemoteError):
+    """A webhook that was received is not signed with the secret, too old, or damaged."""
+
+    code = "webhook_invalid"

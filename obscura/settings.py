@@ -310,6 +310,27 @@ class Settings(BaseSettings):
         description="photo verification: refuse a photo that was sent before, or is the standard itself",
     )
 
+    webhook_hosts: str = Field(
+        "",
+        description="hosts (`host`, `host:port`, `http://host`; commas between) that may be told of the end "
+        "of tasks, and private networks (`10.0.0.0/8`) that those may lie in; unset: none",
+    )
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="what webhooks are signed with: `whsec_<base64>`; while it is replaced, the new and the "
+        "old one with a space between",
+    )
+    webhook_timeout_s: float = Field(
+        10.0, gt=0, le=60, description="seconds that a receiver has for an answer"
+    )
+    webhook_first_pause_s: float = Field(
+        5.0, gt=0, description="seconds to the second attempt, about; each pause is four times the one before"
+    )
+    webhook_retry_s: int = Field(86_400, ge=0, description="seconds in which a webhook is tried again")
+    public_url: str | None = Field(
+        None, description="address under which callers reach the gateway; unset: links in webhooks are paths"
+    )
+
     docs: bool = Field(True, description="serve /docs and /openapi.json")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line"

@@ -19,7 +19,7 @@ from gateway_service.routes.results import erase, forget, picture_response
 from gateway_service.schemas import Problem
 from gateway_service.submission import Submission, submit
 from obscura.contract import JobKind, JobOptions, ObjectClass, OutputFormat
-from obscura.errors import InvalidOptionError, LookupFailedError, ObscuraError, PhotoError, UnknownTaskError
+from obscura.errors import LookupFailedError, ObscuraError, PhotoError, RequestError, UnknownTaskError
 from obscura.jobs import JobRow, JobState
 from obscura.observability import catalogue, count
 
@@ -70,6 +70,12 @@ class _UnusableError(PhotoError):
     """A form that this dialect cannot use."""
 
 
+class _NothingKeptError(RequestError):
+    """The dialect's answer is a name to download later; with zero retention there is nothing to download."""
+
+    code = "nothing_kept"
+
+
 def _switch(form: FormData, name: str) -> bool:
     """Return the 0/1 field ``name``, by default 1."""
     value = form.get(name, "1")
@@ -104,9 +110,8 @@ def _slots(request: Request, gateway: Gateway) -> asyncio.Semaphore:
 async def _blur(gateway: Gateway, form: FormData, request_id: str) -> str:
     """Blur the form's photo and return the id of its finished job."""
     if gateway.settings.zero_retention:
-        # The dialect's answer is a name to download later: nothing is kept that could be.
-        message = "not with zero retention"
-        raise InvalidOptionError(message)
+        message = "OBSCURA_ZERO_RETENTION: there would be nothing to download"
+        raise _NothingKeptError(message)
     switches = {ObjectClass.FACE: _switch(form, "face_op"), ObjectClass.PLATE: _switch(form, "car_op")}
     upload = form.get("img_file")
     if not isinstance(upload, UploadFile):
@@ -114,7 +119,7 @@ async def _blur(gateway: Gateway, form: FormData, request_id: str) -> str:
         raise _UnusableError(message)
     classes = tuple(name for name, wanted in switches.items() if wanted)
     options = JobOptions(classes=classes, output=OutputFormat.JPEG)
-    job_id = await submit(gateway, upload.file, Submission(JobKind.BLUR, options, request_id))
+    job_id = (await submit(gateway, upload.file, Submission(JobKind.BLUR, options, request_id))).job_id
     row: JobRow | None = None
     try:
         limit_s = float(gateway.settings.hard_limit_s)
@@ -134,6 +139,14 @@ def _error_of(row: JobRow) -> ObscuraError:
     return _UnusableError(message) if row.error_code in photo_codes else ObscuraError(message)
 
 
+def _refusal(error: ObscuraError) -> JSONResponse:
+    count(catalogue.REFUSALS, error.code)
+    if isinstance(error, PhotoError):
+        return unusable()
+    log.warning("bocashi_failed", code=error.code)
+    return _standard(Status.NOT_ALLOWED if isinstance(error, _NothingKeptError) else Status.FAILED)
+
+
 @router.post("/bocashi", response_class=JSONResponse)
 async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Hide faces (``face_op``) and number plates (``car_op``) of ``img_file``; answer with a file name."""
@@ -148,13 +161,8 @@ async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId)
         return _standard(Status.BUSY)
     try:
         job_id = await _blur(gateway, form, request_id)
-    except PhotoError as error:
-        count(catalogue.REFUSALS, error.code)
-        return unusable()
     except ObscuraError as error:
-        count(catalogue.REFUSALS, error.code)
-        log.warning("bocashi_failed", code=error.code)
-        return _standard(Status.FAILED)
+        return _refusal(error)
     finally:
         _slots(request, gateway).release()
         await form.close()

@@ -127,7 +127,7 @@ async def _look(gateway: Gateway, upload: UploadFile, wanted: Submission) -> _Ou
     """Enter a job for one file and wait for its end; the caller erases it."""
     name = upload.filename or ""
     try:
-        job_id = await submit(gateway, upload.file, wanted)
+        job_id = (await submit(gateway, upload.file, wanted)).job_id
     except ObscuraError as error:
         return _failed(name, error.code, error.message)
     row: JobRow | None = None

@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 
 from gateway_service import batches
 from gateway_service.archives import archive
-from gateway_service.batches import BatchStatus, Upload
+from gateway_service.batches import BatchStatus
 from gateway_service.callers import CurrentCaller
 from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.routes.results import MAX_WAIT_S
@@ -21,6 +21,7 @@ from gateway_service.schemas import BatchForm, Problem, options_of
 from gateway_service.spooling import spooled
 from gateway_service.streams import event_stream
 from gateway_service.submission import Submission
+from gateway_service.uploads import Upload, files_in_zip
 from obscura.contract import JobKind, Priority
 from obscura.errors import InvalidOptionError, MissingFieldError, TooManyFilesError
 
@@ -85,7 +86,7 @@ async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[U
         if files:
             message = "send either files or an archive"
             raise InvalidOptionError(message)
-        files = await asyncio.to_thread(batches.files_in_zip, bundle.file, settings.max_batch_files)
+        files = await asyncio.to_thread(files_in_zip, bundle.file, settings.max_batch_files)
     if len(files) > settings.max_batch_files:
         message = f"a batch has at most {settings.max_batch_files} photos"
         raise TooManyFilesError(message)

@@ -62,10 +62,9 @@ async def detect_lesions(
 ) -> LesionTaskCreated | TaskResult:
     """Find calcifications in a mammogram. Research use, not a medical device."""
     given = form.model_dump(include={"pixel_mm", "min_score", "debug"}, exclude_none=True)
-    options = {"classes": (), "lesions": LesionOptions(**given)}
-    if form.priority is not None:
-        options["priority"] = form.priority
-    created = await caller.submit(JobKind.LESIONS, form.file, JobOptions.model_validate(options))
+    asked = form.model_dump(include={"priority", "webhook"}, exclude_none=True)
+    options = JobOptions(classes=(), lesions=LesionOptions(**given), **asked)
+    created = await caller.submit(JobKind.LESIONS, form.file, options)
     if isinstance(created, TaskResult):
         return created
     return LesionTaskCreated(task_id=created.task_id)

@@ -7,6 +7,7 @@
 
 from obscura.client.answers import Found, Hidden
 from obscura.client.drivers import AsyncObscura, Obscura, Outcome
+from obscura.client.webhooks import verify_webhook
 from obscura.contract import UserBox
 
-__all__ = ["AsyncObscura", "Found", "Hidden", "Obscura", "Outcome", "UserBox"]
+__all__ = ["AsyncObscura", "Found", "Hidden", "Obscura", "Outcome", "UserBox", "verify_webhook"]

@@ -10,7 +10,10 @@ from obscura.contract import DetectedObject, ImageInfo, ModelInfo
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a photo: boxes in pixels of the upright picture, the surest first."""
+    """What was found in a photo: boxes in pixels of the upright picture, the surest first.
+
+    ``task_id`` is empty where the server kept nothing (zero retention).
+    """
 
     task_id: str
     detections: tuple[DetectedObject, ...]
@@ -20,7 +23,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Hidden:
-    """A redacted picture as bytes, with the report of what was done and the manifest."""
+    """A redacted picture as bytes, with the report of what was done and the manifest.
+
+    ``task_id`` is empty where the server kept nothing (zero retention).
+    """
 
     task_id: str
     picture: bytes

@@ -12,7 +12,7 @@ import httpx
 
 from obscura.client import flows
 from obscura.client.answers import Found, Hidden
-from obscura.client.options import BlurOptions, HideOptions, LookOptions
+from obscura.client.options import BlurOptions, LookOptions, RedactOptions
 from obscura.contract import UserBox
 from obscura.errors import ObscuraError
 
@@ -21,8 +21,9 @@ __all__ = ["AsyncObscura", "Obscura", "Outcome"]
 T = TypeVar("T")
 P = TypeVar("P", bound=flows.Photo)
 DEFAULT_URL = "http://127.0.0.1:8000"
-# One request carries at most one photo up or down; the whole call has its own patience.
-REQUEST_TIMEOUT_S = 60.0
+# One request carries at most one photo up or down; the whole call has its own patience. With zero retention a
+# request lasts as long as the work on its photo.
+REQUEST_TIMEOUT = httpx.Timeout(60.0, read=120.0)
 PATIENCE_S = 300.0
 AT_ONCE = 4
 
@@ -81,7 +82,7 @@ class Obscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(patience_s)
-        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT_S)
+        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +104,9 @@ class Obscura(_Calls):
         """Find faces and plates and hide them."""
         return self._run(flows.blur(photo, options, self._patience()))
 
-    def redact(self, photo: flows.Photo, boxes: Sequence[UserBox], **options: Unpack[HideOptions]) -> Hidden:
+    def redact(
+        self, photo: flows.Photo, boxes: Sequence[UserBox], **options: Unpack[RedactOptions]
+    ) -> Hidden:
         """Hide exactly these boxes."""
         return self._run(flows.redact(photo, boxes, options, self._patience()))
 
@@ -164,7 +167,7 @@ class AsyncObscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(patience_s)
-        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT_S)
+        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT)
 
     async def __aenter__(self) -> Self:
         return self
@@ -187,7 +190,7 @@ class AsyncObscura(_Calls):
         return await self._run(flows.blur(photo, options, self._patience()))
 
     async def redact(
-        self, photo: flows.Photo, boxes: Sequence[UserBox], **options: Unpack[HideOptions]
+        self, photo: flows.Photo, boxes: Sequence[UserBox], **options: Unpack[RedactOptions]
     ) -> Hidden:
         """Hide exactly these boxes."""
         return await self._run(flows.redact(photo, boxes, options, self._patience()))

@@ -116,15 +116,24 @@ def ask(request: Send, patience: Patience) -> Flow[httpx.Response]:
 
 def _texts(fields: Fields) -> dict[str, str]:
     """Return form fields as text: lists with commas, what is None not at all."""
-    return {
-        name: ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        for name, value in fields.items()
-        if value is not None
-    }
+    return {name: _text(value) for name, value in fields.items() if value is not None}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _bytes_of(photo: Photo) -> bytes:
     return photo if isinstance(photo, bytes) else Path(photo).read_bytes()
+
+
+def _has_ended(body: Mapping[str, Any]) -> bool:
+    """Whether an answer is the last one; raise RemoteTaskFailedError where it is a failure."""
+    if body["status"] == "FAILURE":
+        raise RemoteTaskFailedError(body["error"]["message"], body["error"]["code"])
+    return bool(body["status"] == "SUCCESS")
 
 
 def _finished(task_id: str, patience: Patience) -> Flow[dict[str, Any]]:
@@ -133,10 +142,8 @@ def _finished(task_id: str, patience: Patience) -> Flow[dict[str, Any]]:
         request = Send("GET", f"/task_result/{task_id}", params={"wait": f"{wait:.3f}"})
         response = yield from ask(request, patience)
         body: dict[str, Any] = response.json()
-        if body["status"] == "SUCCESS":
+        if _has_ended(body):
             return body
-        if body["status"] == "FAILURE":
-            raise RemoteTaskFailedError(body["error"]["message"], body["error"]["code"])
         if patience.left == 0:
             message = f"task {task_id} has not ended in {patience.seconds:g} s"
             raise ServerUnreachableError(message)
@@ -149,7 +156,12 @@ def _work(path: str, photo: Photo, fields: Fields, patience: Patience) -> Flow[t
     headers = {"idempotency-key": secrets.token_hex(16)}
     request = Send("POST", path, data=_texts(fields), photo=_bytes_of(photo), headers=headers)
     response = yield from ask(request, patience)
-    task_id = str(response.json()["task_id"])
+    entered: dict[str, Any] = response.json()
+    if "task_id" not in entered:
+        # Zero retention: the answer itself, and no task that it could be asked for again.
+        _has_ended(entered)
+        return "", entered
+    task_id = str(entered["task_id"])
     body = yield from _finished(task_id, patience)
     return task_id, body
 
@@ -185,4 +197,7 @@ def redact(photo: Photo, boxes: Sequence[UserBox], fields: Fields, patience: Pat
 
 def erase(task_id: str, patience: Patience) -> Flow[None]:
     """Have the server forget a task, its photo and its result."""
+    if not task_id:
+        # Nothing was kept.
+        return
     yield from ask(Send("DELETE", f"/task_result/{task_id}"), patience)

@@ -11,6 +11,7 @@ class LookOptions(TypedDict, total=False):
     quality: Literal["fast", "balanced", "thorough"]
     min_confidence: float
     frames: Literal["one", "all"]
+    zero_retention: bool
 
 
 class HideOptions(TypedDict, total=False):
@@ -23,6 +24,12 @@ class HideOptions(TypedDict, total=False):
     feather: float
     metadata: Literal["strip", "keep_safe", "coarse_gps"]
     output: Literal["same", "jpeg", "png", "webp"]
+
+
+class RedactOptions(HideOptions, total=False):
+    """How to hide given boxes."""
+
+    zero_retention: bool
 
 
 class BlurOptions(LookOptions, HideOptions, total=False):

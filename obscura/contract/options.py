@@ -146,6 +146,7 @@ class JobOptions(BaseModel):
     review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
     lesions: LesionOptions = LesionOptions()
+    webhook: str | None = Field(None, description="address that is told when the job has ended")
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
 
     def stages(self, kind: JobKind) -> Stages:

@@ -67,7 +67,10 @@ def _script(name: str) -> str:
 
 SCRIPTS: Mapping[str, str] = {
     name: _script(name)
-    for name in ("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due", "census")
+    for name in (
+        *("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due", "census"),
+        *("batch", "unbatch", "take", "settle"),
+    )
 }
 
 
@@ -83,10 +86,14 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class Created:
-    """Outcome of entering a job: ``is_new`` is false where an Idempotency-Key named an earlier one."""
+    """Outcome of entering a job: ``is_new`` is false where an Idempotency-Key named an earlier one.
+
+    ``fingerprint`` is that of what was asked for, where a key came with it.
+    """
 
     job_id: str
     is_new: bool
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,9 +158,9 @@ class LedgerCalls:
         def parse(reply: Reply) -> Created:
             match reply[0]:
                 case "created":
-                    return Created(job.id, is_new=True)
+                    return Created(job.id, is_new=True, fingerprint=job.fingerprint)
                 case "same":
-                    return Created(reply[1], is_new=False)
+                    return Created(reply[1], is_new=False, fingerprint=job.fingerprint)
                 case "conflict":
                     message = "this Idempotency-Key was used with another photo or other options"
                     raise IdempotencyConflictError(message)

@@ -51,6 +51,7 @@ class NewJob:
     parts: Mapping[Step, DetectionPart] = field(default_factory=dict)
     pipeline: Pipeline = Pipeline.SPLIT
     trace: str = ""
+    batch: str = ""
 
     @property
     def stages(self) -> Stages:
@@ -69,13 +70,16 @@ class NewJob:
             "kind": self.kind.value,
             "owner": self.owner,
             "request_id": self.request_id,
-            "options": self.options.model_dump_json(by_alias=True),
+            # Who is told is no business of the workers.
+            "options": self.options.model_dump_json(by_alias=True, exclude={"webhook"}),
             "photo": self.photo,
             "retain": str(self.options.retain),
             # Who waits for the answer takes it at once; a gateway that died never will.
             **({"ttl": str(ZERO_RETENTION_TTL_S)} if self.options.zero_retention else {}),
             **({"trace": self.trace} if self.trace else {}),
             "stages": ";".join(",".join(stage) for stage in stages),
+            **({"webhook": self.options.webhook} if self.options.webhook else {}),
+            **({"batch": self.batch} if self.batch else {}),
         }
         for number, stage in enumerate(stages):
             row.update({f"s:{step}": "waiting" if number else "queued" for step in stage})
@@ -104,6 +108,7 @@ class JobRow:
     error_code: str | None
     error_message: str | None
     trace: str = ""
+    has_webhook: bool = False
 
     @classmethod
     def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRow":
@@ -137,6 +142,7 @@ class JobRow:
             error_message=fields.get("error_message"),
             progress=_progress(fields),
             trace=fields.get("trace", ""),
+            has_webhook="webhook" in fields,
         )
 
 

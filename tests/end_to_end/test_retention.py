@@ -1,7 +1,9 @@
 """What is kept, and for how long."""
 
+import asyncio
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,9 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from obscura.audit import verify
-from tests.end_to_end.test_faceblur import finished
+from obscura.client import AsyncObscura, Obscura, UserBox
+from obscura.errors import RemoteTaskFailedError
+from tests import photos
+from tests.end_to_end.test_faceblur import finished, is_hidden
+from tests.end_to_end.test_page import BROWSERS, change, downloaded, wait_until_applied
 from tests.system import ROOT, RunningSystem
 
 pytestmark = pytest.mark.end_to_end
@@ -119,3 +126,75 @@ def test_a_cancelled_job_leaves_nothing(client: httpx.Client, system: RunningSys
     assert {client.delete(f"/task_result/{task}").status_code for task in tasks} == {204}
     assert {client.get(f"/task_result/{task}").status_code for task in tasks} == {404}
     assert wait_until_gone(system, tasks) == []
+
+
+@pytest.fixture(scope="module")
+def keeps_nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """A system that keeps nothing for anybody."""
+    system = RunningSystem(
+        "standalone",
+        tmp_path_factory.mktemp("nothing") / "data",
+        settings={"OBSCURA_ZERO_RETENTION": "true", "OBSCURA_CONCURRENCY": "1"},
+    )
+    system.wait_until_ready()
+    yield system
+    system.stop()
+
+
+def test_clients_get_along_with_a_server_that_keeps_nothing(
+    keeps_nothing: RunningSystem, portrait: Path, tmp_path: Path
+) -> None:
+    """Blocking, asyncio and the command line have their answers; a bad photo its code; nothing is stored."""
+    with Obscura(keeps_nothing.url, patience_s=120) as client:
+        found = client.detect(portrait, classes=["face"])
+        assert (found.task_id, [item.class_name for item in found.detections]) == ("", ["face"])
+        hidden = client.blur(portrait)
+        assert is_hidden(photos.portrait(), Image.open(BytesIO(hidden.picture)), photos.FACE)
+        client.erase(hidden.task_id)
+        client.redact(portrait, [UserBox(xyxy=(400, 400, 450, 450))])
+        damaged = photos.encoded(photos.portrait(), "PNG")
+        with pytest.raises(RemoteTaskFailedError) as failure:
+            client.blur(damaged[:3000] + bytes(200) + damaged[3200:])
+        assert failure.value.remote_code == "undecodable_photo"
+
+    async def ask() -> str:
+        async with AsyncObscura(keeps_nothing.url, patience_s=120) as client:
+            return (await client.blur(portrait)).verdict
+
+    assert asyncio.run(ask()) == "clean"
+    command = [sys.executable, "-m", "obscura.cli", "blur", str(portrait), "--output", str(tmp_path / "out")]
+    subprocess.run([*command, "--server", keeps_nothing.url], cwd=ROOT, capture_output=True, check=True)
+    assert (tmp_path / "out" / "portrait.jpg").is_file()
+    assert stored(keeps_nothing) == []
+
+
+def test_what_hands_out_names_for_later_says_so(keeps_nothing: RunningSystem, portrait: Path) -> None:
+    """The bocashi dialect does not allow it, a batch is refused with a reason: neither pretends to fail."""
+    with httpx.Client(base_url=keeps_nothing.url, timeout=60) as client:
+        answer = client.post("/bocashi", files={"img_file": portrait.read_bytes()}).json()["ResultSet"]
+        assert (answer["status"], answer["file_name"]) == (3, "")
+        refused = client.post("/batches", files=[("files", portrait.read_bytes())])
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_option")
+
+
+def test_the_page_gets_along_with_it(keeps_nothing: RunningSystem, portrait: Path) -> None:
+    """A photo goes in, a hidden one comes out, a changed box is applied again: no task is ever asked for."""
+    program = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page(locale="en-GB")
+        page.set_default_timeout(120_000)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(keeps_nothing.url)
+        page.locator("#files").set_input_files(portrait)
+        page.locator("#download").wait_for()
+        assert change(downloaded(page), photos.FACE) > 20
+        page.locator("#box-list input").first.uncheck()
+        page.locator("#apply").click()
+        wait_until_applied(page)
+        assert change(downloaded(page), photos.FACE) == 0
+        browser.close()
+    assert not [url for url in asked if "task_result" in url]

@@ -56,7 +56,7 @@ async def ask_workers(gateway: Gateway, question: Question, request_id: str) -> 
     """
     wait_s = gateway.settings.verification_timeout_s
     data = await asyncio.to_thread(_envelope, question, time.time() + wait_s)
-    job_id = await enter(gateway, data, Submission(JobKind.VERIFY, JobOptions(), request_id))
+    job_id = (await enter(gateway, data, Submission(JobKind.VERIFY, JobOptions(), request_id))).job_id
     try:
         row = await gateway.events.wait_for_end(job_id, wait_s + ENDING_S)
         return await _answered(gateway, row)

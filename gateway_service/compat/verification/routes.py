@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from gateway_service.compat.verification.asking import Answered, Question, ask_workers
 from gateway_service.compat.verification.bodies import NOT_UNDERSTOOD, Understood, understand
 from gateway_service.compat.verification.described import ANSWERS, BODY
-from gateway_service.compat.verification.fetching import FetchFailedError, Sources, fetch
+from gateway_service.compat.verification.fetching import FetchFailedError, fetch, sources_of
 from gateway_service.compat.verification.texts import Extras, answer_in_one, answer_in_two
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.spooling import spooled
@@ -77,7 +77,7 @@ async def _standard(gateway: Gateway, understood: Understood) -> bytes:
         return b""
     settings = gateway.settings
     try:
-        return await fetch(url, Sources.of(settings), settings.max_upload_bytes)
+        return await fetch(url, sources_of(settings), settings.max_upload_bytes)
     except FetchFailedError as error:
         log.info("standard_not_fetched", reason=error.message)
         return b""

@@ -44,6 +44,39 @@ local function leave(active, id)
   redis.call('SREM', active .. ':bulk', id)
 end
 
+-- Enter an event for an address that the caller named: a gateway delivers it until it is taken or its time
+-- has run out. ``subject`` is ``task:ID`` or ``batch:ID``; an event is entered once.
+local function announce(subject, url, now, ...)
+  local key = 'obscura:webhook:' .. subject
+  if redis.call('EXISTS', key) == 1 then return end
+  local message = string.gsub(subject, ':', '_') .. string.format('_%.0f', now * 1000)
+  redis.call('HSET', key, 'message', message, 'url', url, 'created', tostring(now), 'attempts', '0',
+    'state', 'pending', ...)
+  redis.call('ZADD', 'obscura:webhooks', now, subject)
+end
+
+-- Forget an event that is no longer wanted.
+local function unannounce(subject)
+  redis.call('ZREM', 'obscura:webhooks', subject)
+  redis.call('DEL', 'obscura:webhook:' .. subject)
+end
+
+-- Announce a batch whose last open job has ended, once all of it was entered.
+local function announce_batch(batch, now)
+  local url = redis.call('HGET', 'obscura:batch:' .. batch, 'webhook')
+  if url and redis.call('EXISTS', 'obscura:batch:' .. batch .. ':open') == 0 then
+    announce('batch:' .. batch, url, now)
+  end
+end
+
+-- Strike a job off the open ones of its batch, where somebody waits to hear of that batch.
+local function leave_batch(job, id, now)
+  local batch = redis.call('HGET', job, 'batch')
+  if batch and redis.call('SREM', 'obscura:batch:' .. batch .. ':open', id) == 1 then
+    announce_batch(batch, now)
+  end
+end
+
 -- Move a job to an end state: no more steps, original to be erased, row and result kept for ttl seconds
 -- (or for as long as the row itself says, where that is less).
 -- keys: job, active, expiry, erase; the channel is an argument.
@@ -65,5 +98,8 @@ local function finish(keys, channel, id, state, now, ttl)
   observe('task_duration_seconds|' .. kind .. '|' .. state, now - tonumber(redis.call('HGET', job, 'created')))
   if code ~= '' then count('task_failures_total|' .. kind .. '|' .. code) end
   note(state, id, 'code', code)
+  local url = redis.call('HGET', job, 'webhook')
+  if url then announce('task:' .. id, url, now, 'status', state, 'code', code) end
+  leave_batch(job, id, now)
   publish(channel, id, state)
 end

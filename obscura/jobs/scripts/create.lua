@@ -27,6 +27,11 @@ for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
 end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
 if ARGV[2] ~= '' then redis.call('SADD', KEYS[2] .. ':bulk', ARGV[1]) end
+local batch = redis.call('HGET', KEYS[1], 'batch')
+if batch then
+  redis.call('SADD', 'obscura:batch:' .. batch .. ':open', ARGV[1])
+  redis.call('EXPIRE', 'obscura:batch:' .. batch .. ':open', ARGV[6])
+end
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[5], 'EX', ARGV[6]) end
 local kind = redis.call('HGET', KEYS[1], 'kind')
 count('tasks_total|' .. kind .. '|accepted')

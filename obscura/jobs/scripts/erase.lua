@@ -12,6 +12,9 @@ for _, field in ipairs({'photo', 'picture'}) do
   local key = redis.call('HGET', job, field)
   if key then redis.call('ZADD', KEYS[4], now, key) end
 end
+-- What has expired may still be on its way to be told; what was deleted is nobody's business any more.
+if ARGV[3] ~= 'expired' then unannounce('task:' .. id) end
+leave_batch(job, id, now)
 redis.call('DEL', job)
 note(ARGV[3], id)
 publish(ARGV[2], id, 'erased')

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from gateway_service.compat.verification.fetching import FetchFailedError, Sources, fetch
+from gateway_service.compat.verification.fetching import FetchFailedError, fetch, sources_of
 from obscura.errors import InvalidOptionError
 from obscura.settings import Settings
 
@@ -37,7 +37,7 @@ def port() -> Iterator[int]:
 
 def fetched(url: str, listed: str, limit: int = 1000) -> bytes:
     """Return what is fetched where ``listed`` is the setting."""
-    return asyncio.run(fetch(url, Sources.of(Settings(verification_url_hosts=listed)), limit))
+    return asyncio.run(fetch(url, sources_of(Settings(verification_url_hosts=listed)), limit))
 
 
 def test_a_listed_address_is_fetched_from(port: int) -> None:
@@ -77,4 +77,4 @@ def test_anything_else_is_not_fetched(port: int, path: str, listed: str, limit: 
 def test_a_list_that_cannot_be_read_is_said() -> None:
     """By the name of its setting."""
     with pytest.raises(InvalidOptionError, match="OBSCURA_VERIFICATION_URL_HOSTS"):
-        Sources.of(Settings(verification_url_hosts="10.0.0/99"))
+        sources_of(Settings(verification_url_hosts="10.0.0/99"))

@@ -1,0 +1,123 @@
+"""Going out to an address that a caller named: only to hosts that the operator has listed.
+
+A name is looked up once, what it leads to is held against the list, and the connection goes to the address as
+it was found, so that a name cannot point elsewhere between the check and the request (DNS rebinding).
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import httpx
+
+from obscura.errors import InvalidOptionError, ServiceError
+
+__all__ = ["Hosts", "NotReachedError", "pinned"]
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+PORTS: Mapping[str, int] = {"http": 80, "https": 443}
+
+
+class NotReachedError(ServiceError):
+    """Where the URL leads is not on the list, or has no address."""
+
+    code = "not_reached"
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Where requests may go: origins (``https://host:443``), and the private networks they may lie in."""
+
+    origins: frozenset[str]
+    networks: Sequence[Network]
+
+    @classmethod
+    def parse(cls, text: str, setting: str, schemes: Sequence[str] = ("http", "https")) -> "Hosts":
+        """Return what a comma-separated setting lists.
+
+        An entry is ``host``, ``host:port``, an origin with its scheme, or a network (``10.0.0.0/8``); without
+        a scheme it stands for each of ``schemes``.
+
+        Raises
+        ------
+        InvalidOptionError
+            If an entry is none of these.
+        """
+        origins: set[str] = set()
+        networks: list[Network] = []
+        for entry in filter(None, (part.strip().lower() for part in text.split(","))):
+            try:
+                if "/" in entry and "://" not in entry:
+                    networks.append(ipaddress.ip_network(entry, strict=False))
+                else:
+                    origins.update(_origins(entry, schemes))
+            except (ValueError, httpx.InvalidURL) as error:
+                message = f"{setting}: {entry!r} is neither a host nor a network"
+                raise InvalidOptionError(message) from error
+        return cls(frozenset(origins), tuple(networks))
+
+    def check(self, url: httpx.URL) -> None:
+        """Raise NotReachedError unless the URL names a listed host."""
+        if url.scheme not in PORTS or url.userinfo or not url.host:
+            message = "not a plain http or https URL"
+            raise NotReachedError(message)
+        if _origin(url) not in self.origins:
+            message = "the host is not on the list"
+            raise NotReachedError(message)
+
+    def allows(self, address: Address, host: str) -> bool:
+        """Whether a listed host may be connected to at ``address``."""
+        if any(address in network for network in self.networks):
+            return True
+        # An operator who writes the address itself down means it.
+        return str(address) == host or (address.is_global and not address.is_multicast)
+
+
+def _origins(entry: str, schemes: Sequence[str]) -> list[str]:
+    urls = [entry] if "://" in entry else [f"{scheme}://{entry}" for scheme in schemes]
+    origins = []
+    for url in map(httpx.URL, urls):
+        if url.scheme not in PORTS or not url.host or url.userinfo or url.raw_path != b"/":
+            raise ValueError(entry)
+        origins.append(_origin(url))
+    return origins
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or PORTS[url.scheme]
+
+
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.host.lower()}:{_port(url)}"
+
+
+async def pinned(url: httpx.URL, hosts: Hosts) -> dict[str, Any]:
+    """Return the arguments of a request to ``url`` that goes to an address that ``hosts`` allows.
+
+    The name is still what TLS certificates are held against and what the server is told.
+
+    Raises
+    ------
+    NotReachedError
+        If the host is not listed, has no address, or leads to a private one that is not listed.
+    """
+    hosts.check(url)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(url.host, _port(url), type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        message = "the host has no address"
+        raise NotReachedError(message) from error
+    addresses = [ipaddress.ip_address(str(entry[4][0])) for entry in found]
+    # Every address must be allowed: a name that points inwards at all is not trusted.
+    if not addresses or not all(hosts.allows(address, url.host) for address in addresses):
+        message = "the host has a private address that is not on the list"
+        raise NotReachedError(message)
+    return {
+        "url": url.copy_with(host=str(addresses[0])),
+        "headers": {"host": url.netloc.decode("ascii")},
+        "extensions": {"sni_hostname": url.host},
+    }
