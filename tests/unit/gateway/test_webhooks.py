@@ -14,6 +14,7 @@ from gateway_service.deliverer import Deliverer, pause_after
 from gateway_service.dependencies import Gateway
 from gateway_service.events import JobEvents
 from gateway_service.rates import RateLimits
+from gateway_service.scraping import Scraper
 from gateway_service.webhooks import check_webhook, progress_of_webhook
 from obscura.access import AsyncKeyRing
 from obscura.broker import make_celery
@@ -22,6 +23,7 @@ from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.contract.webhooks import TaskFinishedEvent, read_secrets, signatures
 from obscura.errors import InvalidOptionError, WebhookInvalidError, WebhookNotAllowedError
 from obscura.jobs import AsyncLedger, Ledger, NewJob
+from obscura.observability import Meter
 from obscura.settings import Settings
 from obscura.storage import Storage
 from tests.webhooks import SECRET, Received, Receiver
@@ -68,15 +70,17 @@ def in_gateway(settings: Settings, work: Callable[[Gateway], Awaitable[None]]) -
 
     async def run() -> None:
         ledger = AsyncLedger(settings)
+        storage = Storage.open(settings)
         gateway = Gateway(
             settings,
             ledger,
-            Storage.open(settings),
+            storage,
             make_celery(settings),
             JobEvents(ledger),
             AsyncKeyRing(ledger.client),
             RateLimits(settings, ledger.client, keys=False),
             asyncio.Semaphore(1),
+            Scraper(settings, ledger, storage, Meter()),
         )
         try:
             await work(gateway)
