@@ -14,6 +14,7 @@ import yaml
 
 import obscura
 from obscura.contract import STEP_TASKS, queues_of
+from obscura.observability.catalogue import CATALOGUE
 from obscura.settings import Pipeline, Settings
 from tests.kustomize import Resource, rendered
 
@@ -277,6 +278,8 @@ def test_scalers_see_what_waits_and_what_runs(overlay: tuple[str, list[Resource]
             trigger["metadata"]["query"],
         )
         assert int(trigger["metadata"]["threshold"]) >= 1
+    (depth,) = (metric for metric in CATALOGUE.values() if metric.shown_name == "obscura_queue_depth")
+    assert set(depth.labels) == {"queue", "priority", "state"}
 
 
 def test_what_is_scaled_or_guarded_exists(overlay: tuple[str, list[Resource]]) -> None:
