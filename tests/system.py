@@ -44,6 +44,8 @@ class RunningSystem:
         environment["OBSCURA_LOG_LEVEL"] = "info"
         if PIPELINE:
             environment["OBSCURA_PIPELINE"] = PIPELINE
+        self.heartbeats = data_dir.with_suffix(".heartbeats")
+        environment["OBSCURA_HEARTBEAT_DIR"] = str(self.heartbeats)
         environment |= settings or {}
         self.log = data_dir.with_suffix(".log")
         with self.log.open("wb") as log:
