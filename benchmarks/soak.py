@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.soak --minutes 30`` starts a system of its own, measures what it can do at most with
 clients that wait for their photos, and then sends photos at ``--share`` of that, each at its time whether or
-not the ones before are done. Every minute it prints a line; at the end it writes ``soak.json`` and two
+not the ones before are done. Every minute it prints a line; at the end it writes ``soak.json`` and three
 pictures into ``--out``. It exits with 1 if any answer was a 5xx, a photo failed, or a connection broke.
 """
 
@@ -219,18 +219,20 @@ def verdict(seen: Seen, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(rows: Sequence[Mapping[str, Any]], told: str, out: Path) -> None:
-    """Write the pictures of latency and memory."""
+    """Write the pictures of answers, photos and memory."""
     latency = {
         f"{kind} {share}": [(row["minute"], row[kind][f"{share}_ms"]) for row in rows if kind in row]
         for kind in KINDS
         for share in ("p50", "p95")
     }
+    photos_done = {name: latency.pop(name) for name in tuple(latency) if name.startswith("photo")}
     names = sorted({name for row in rows for name in row["rss_mb"]})
     memory = {
         name: [(row["minute"], row["rss_mb"][name]) for row in rows if name in row["rss_mb"]]
         for name in names
     }
-    for name, unit, series in (("latency", "ms", latency), ("memory", "MiB", memory)):
+    pictures = (("answers", "ms", latency), ("photos", "ms", photos_done), ("memory", "MiB", memory))
+    for name, unit, series in pictures:
         picture = curves(f"{name}, {told}", unit, "minutes", {key: row for key, row in series.items() if row})
         (out / f"soak_{name}.svg").write_text(picture, encoding="utf-8")
 
