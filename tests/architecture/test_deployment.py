@@ -36,6 +36,8 @@ ARROWS = {
 }
 # Started by a profile of its own name: PostgreSQL, and an S3 server.
 OPTIONAL = ("database", "storage")
+# Started by the profile `observability`.
+WATCHING = ("prometheus", "grafana")
 LOCKS_OF_SERVICE = {
     GATEWAY: {"gateway"},
     "face_detection_service": {"redaction", "detection"},
@@ -215,7 +217,7 @@ def test_a_worker_leaves_heartbeats_where_its_health_check_looks() -> None:
         assert any(mount.startswith(f"{Path(folder).parent}:") for mount in compose_service(service)["tmpfs"])
 
 
-@pytest.mark.parametrize("name", ["valkey", *OPTIONAL, *SERVICES])
+@pytest.mark.parametrize("name", ["valkey", *OPTIONAL, *WATCHING, *SERVICES])
 def test_a_container_is_watched_and_bounded(name: str) -> None:
     """Every service has a health check, limits of memory, cores and processes, and bounded logs."""
     service = compose_service(name)
@@ -224,7 +226,7 @@ def test_a_container_is_watched_and_bounded(name: str) -> None:
     assert "max-size" in service["logging"]["options"]
 
 
-@pytest.mark.parametrize("name", ["valkey", *OPTIONAL, *SERVICES])
+@pytest.mark.parametrize("name", ["valkey", *OPTIONAL, *WATCHING, *SERVICES])
 def test_a_container_is_hardened(name: str) -> None:
     """Only listed capabilities are left, no privilege can be gained, only volumes are written."""
     service = compose_service(name)
@@ -240,18 +242,22 @@ def test_a_container_is_hardened(name: str) -> None:
 
 def test_compose_knows_every_service_and_no_other() -> None:
     """The compose files hold the queue's server and one container per image."""
-    ours = {"valkey", *SERVICES, *OPTIONAL}
+    ours = {"valkey", *SERVICES, *OPTIONAL, *WATCHING}
     assert set(compose()["services"]) | set(compose(FUSED)["services"]) == ours
-    assert {name for name, service in compose()["services"].items() if "profiles" in service} == set(OPTIONAL)
+    profiles = {
+        name: service["profiles"] for name, service in compose()["services"].items() if "profiles" in service
+    }
+    assert profiles == {name: [name] for name in OPTIONAL} | {name: ["observability"] for name in WATCHING}
     for name in SERVICES:
         assert compose_service(name)["build"] == {"context": ".", "target": name}
 
 
 def test_only_the_gateway_is_published_and_only_to_this_machine() -> None:
-    """One port is published, on the loopback address unless a variable widens it."""
+    """Its port is published on the loopback address unless a variable widens it, Grafana's on no other."""
     published = {
         name: service["ports"] for name, service in compose()["services"].items() if "ports" in service
     }
+    assert published.pop("grafana") == ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]
     assert published == {GATEWAY: ["${OBSCURA_BIND:-127.0.0.1}:${PORT:-8000}:8000"]}
 
 
@@ -265,7 +271,7 @@ def test_keys_are_asked_for_once_the_port_is_published_to_others() -> None:
 def test_workers_and_queue_cannot_reach_the_world() -> None:
     """Whoever opens a photo, or knows of it, is connected to the inner network only."""
     assert compose()["networks"]["inside"]["internal"] is True
-    for name in ("valkey", *OPTIONAL, *WORKER_OF_QUEUE.values()):
+    for name in ("valkey", "prometheus", *OPTIONAL, *WORKER_OF_QUEUE.values()):
         assert compose_service(name)["networks"] == ["inside"]
 
 
@@ -339,7 +345,7 @@ def test_each_pipeline_has_its_services_and_no_other() -> None:
     running = {"valkey", *SERVICES} - stopped
     assert running == {"valkey", GATEWAY, *(WORKER_OF_QUEUE[queue] for queue in queues_of(Pipeline.FUSED))}
     assert override[GATEWAY]["environment"]["OBSCURA_PIPELINE"] == Pipeline.FUSED
-    started = set(compose()["services"]) - set(OPTIONAL)
+    started = set(compose()["services"]) - set(OPTIONAL) - set(WATCHING)
     assert started == {"valkey", GATEWAY, *(WORKER_OF_QUEUE[queue] for queue in queues_of(Pipeline.SPLIT))}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from obscura.access import KeyRing, Scope
 from obscura.settings import Settings
+from tests.architecture.test_observability import ITS_OWN, names_in, names_on, queries
 from tests.end_to_end.test_faceblur import finished
 from tests.gateways import RunningGateway
 from tests.system import RunningSystem
@@ -77,6 +78,12 @@ def test_a_job_is_seen_in_the_numbers(client: httpx.Client, portrait: Path) -> N
     alive = [number for (name, _), number in found.items() if name == "obscura_workers_alive"]
     assert alive
     assert min(alive) >= 1
+
+
+def test_a_running_system_shows_what_the_dashboard_asks_for(client: httpx.Client) -> None:
+    """Every metric of dashboard, alerts and autoscalers is on the live page."""
+    asked = set().union(*map(names_in, queries())) - ITS_OWN
+    assert asked <= names_on(client.get("/metrics").text)
 
 
 def test_a_refusal_is_counted_by_its_code(client: httpx.Client) -> None:
