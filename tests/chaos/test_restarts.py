@@ -64,7 +64,8 @@ def test_every_accepted_job_ends(
     with capsys.disabled():
         print(
             f"\nrestarts: {restarts[0]} in {seconds:.0f} s, {CLIENTS} clients: {dict(ends)}, "
-            f"refused {dict(load.refused)}, ready {back:.1f} s after the last"
+            f"refused {dict(load.refused)}, ready {back:.1f} s after the last; "
+            f"the slowest job took {load.longest_wait:.0f} s"
         )
     assert restarts[0] >= seconds / 30
     assert len(load.accepted) > restarts[0]
