@@ -1,6 +1,7 @@
 """A corpus of hostile, broken and odd files through the running system."""
 
 import csv
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def contradicts(row: dict[str, str], status: int, state: str) -> bool:
     if row["magic"] in {"heif", "avif"} and expected == "415":
         # The manifest was made before these formats were taken.
         return False
-    if expected == "2xx":
+    # "2xx, thumbnail gone", but not "2xx or 4xx".
+    if expected.startswith("2xx") and not re.search(r"\bor\b", expected):
         return state != "SUCCESS"
     if expected == "4xx":
         return state == "SUCCESS"
@@ -44,7 +46,7 @@ def test_no_file_shakes_the_system(system_url: str, shared_pack: Any, share: int
     folder = shared_pack("badinput")
     with (folder / "manifest.csv").open(newline="") as manifest:
         rows = list(csv.DictReader(manifest))[::share]
-    with httpx.Client(base_url=system_url, timeout=60) as client, ThreadPoolExecutor(CLIENTS) as pool:
+    with httpx.Client(base_url=system_url, timeout=180) as client, ThreadPoolExecutor(CLIENTS) as pool:
         outcomes = list(pool.map(lambda row: outcome(client, folder / row["file"]), rows))
         assert client.get("/readyz").status_code == 200
     wrong = [
