@@ -46,6 +46,11 @@ COPY requirements/verification.lock ./
 RUN added sh -ec 'uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r verification.lock; \
     slim-packages /opt/venv'
 
+FROM redaction-packages AS video-packages
+COPY requirements/video.lock ./
+RUN added sh -ec 'uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r video.lock; \
+    slim-packages /opt/venv'
+
 FROM redaction-packages AS detection-packages
 COPY requirements/detection.lock requirements/torch.txt requirements/ultralytics.txt ./
 # ENGINE=ultralytics adds torch, for GPUs: gigabytes that the default engine does without.
@@ -68,6 +73,7 @@ COPY photo_service photo_service
 COPY photo_verification_service photo_verification_service
 COPY plate_detection_service plate_detection_service
 COPY redaction_service redaction_service
+COPY video_service video_service
 # Readable for the images' user whatever the checkout's umask; compiled because a container cannot.
 RUN chmod -R a+rX . && python -m compileall -q --invalidation-mode unchecked-hash .
 
@@ -76,7 +82,8 @@ FROM python:${PYTHON_VERSION}-slim AS system
 # One uid in all images: gateway and workers share the photos' volume, which takes over this folder's owner.
 RUN useradd --system --user-group --uid 10001 --no-create-home --shell /usr/sbin/nologin obscura \
     && install -d -o obscura -g obscura -m 0700 \
-    /var/lib/obscura /var/lib/obscura/photos /var/lib/obscura/audit /var/lib/obscura/rows
+    /var/lib/obscura /var/lib/obscura/photos /var/lib/obscura/audit /var/lib/obscura/rows \
+    /var/lib/obscura/uploads /var/lib/obscura/videos
 COPY deploy/image/healthy /usr/local/bin/healthy
 # Nothing is installed in a running container, and nobody reads manuals there.
 COPY deploy/image/slim-system ./
@@ -139,6 +146,14 @@ CMD ["python", "-m", "face_detection_service"]
 FROM detection AS plate_detection_service
 COPY --from=code /app/plate_detection_service plate_detection_service
 CMD ["python", "-m", "plate_detection_service"]
+
+FROM worker AS video_service
+COPY --from=video-packages /added /
+COPY --from=code /app/models models
+COPY --from=code /app/video_service video_service
+ENV OBSCURA_MODELS_DIR=/app/models \
+    OBSCURA_VIDEO_DIR=/var/lib/obscura/videos
+CMD ["python", "-m", "video_service"]
 
 # Detection and redaction in one.
 FROM detection AS photo_service

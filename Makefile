@@ -24,7 +24,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 UV := $(BIN)/uv pip
 INTO := --python $(BIN)/python
 PACKAGES := obscura gateway_service face_detection_service lesion_detection_service photo_service photo_verification_service \
-	plate_detection_service redaction_service standalone
+	plate_detection_service redaction_service video_service standalone
 SOURCES := $(PACKAGES) tests test_detection.py test_blurring.py
 
 .PHONY: help
@@ -193,5 +193,7 @@ lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: 
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra openvino \
 		-o requirements/detection.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra lesions -o requirements/lesion.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra openvino --extra video \
+		-o requirements/video.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra verification --extra tagging \
 		-o requirements/verification.lock

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway_service.dependencies import Gateway
-from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus
+from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
 from gateway_service.webhooks import progress_of_webhook
 from obscura.contract import (
     RESEARCH_ONLY,
@@ -90,7 +90,23 @@ def progress_of(row: JobRow) -> TaskProgress:
     """Return how far a job is."""
     is_end = row.state.is_end
     progress = 1.0 if is_end else row.progress
-    return TaskProgress(status=status_of(row), progress=progress, finished=is_end, error=error_of(row))
+    return TaskProgress(
+        status=status_of(row),
+        progress=progress,
+        frames=None if is_end else row.video,
+        finished=is_end,
+        error=error_of(row),
+    )
+
+
+def _of_video(row: JobRow) -> TaskResult:
+    """Return the answer for a video that is done: where it is, never itself."""
+    report = report_of(row) or {}
+    url = f"/task_result/{row.id}/video"
+    link = VideoLink(url=url, media_type=row.media_type or "", bytes=report.pop("bytes"))
+    return TaskResult(
+        status=TaskStatus.SUCCESS, result=url, video=link, image=report.get("image"), report=report
+    )
 
 
 async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
@@ -105,7 +121,7 @@ async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.state is JobState.QUEUED:
         return TaskResult(status=TaskStatus.PENDING)
     if row.state is JobState.RUNNING:
-        return TaskResult(status=TaskStatus.RUNNING, progress=row.progress)
+        return TaskResult(status=TaskStatus.RUNNING, progress=row.progress, frames=row.video)
     if row.state is JobState.FAILED:
         return TaskResult(status=TaskStatus.FAILURE, error=error_of(row))
     if row.kind is JobKind.LESIONS:
@@ -118,6 +134,8 @@ async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
             lesions=lesions,
             notice=RESEARCH_ONLY,
         )
+    if row.kind is JobKind.BLUR_VIDEO:
+        return _of_video(row)
     detections = surest_first(row.parts.values())
     result: Any = boxes_by_name(detections)
     if row.kind is not JobKind.DETECT:

@@ -27,6 +27,7 @@ from gateway_service.routes import (
     results,
     tasks,
     told,
+    videos,
 )
 from gateway_service.scraping import Scraper, report_for_ever
 from gateway_service.webhooks import secrets_of
@@ -127,8 +128,13 @@ def _dialects(settings: Settings) -> dict[str, Dialect]:
         lesions.PATH: Dialect(problems.too_large, settings.medical_max_upload_bytes + FORM_OVERHEAD_BYTES),
     }
     many = Dialect(problems.too_large, settings.max_batch_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES)
+    video = Dialect(
+        problems.too_large,
+        settings.video_max_upload_bytes + FORM_OVERHEAD_BYTES,
+        settings.video_upload_timeout_s,
+    )
     return (
-        {"/bocashi": Dialect(bocashi.unusable), batches.PATH: many}
+        {"/bocashi": Dialect(bocashi.unusable), batches.PATH: many, videos.PATH: video}
         | mammograms
         | dict.fromkeys(verification.PATHS, said)
     )
@@ -146,6 +152,7 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
             tasks.router,
             redaction.router,
             lesions.router,
+            videos.router,
             object_masking.router,
             results.router,
             batches.router,

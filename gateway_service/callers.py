@@ -9,6 +9,7 @@ from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.immediate import answered, keeps_nothing
 from gateway_service.schemas import TaskAnswer, TaskCreated
 from gateway_service.submission import MAX_IDEMPOTENCY_KEY, Submission, enter, hold_to_policy, submit
+from gateway_service.video_submission import submit_video
 from obscura.contract import JobKind, JobOptions
 from obscura.jobs import Created
 
@@ -34,6 +35,11 @@ class Caller:
         if is_immediate:
             return await answered(self.gateway, created.job_id)
         return TaskCreated(task_id=created.job_id)
+
+    async def submit_video(self, upload: UploadFile, options: JobOptions) -> TaskCreated:
+        """Enter a job for an uploaded video; raise as ``video_submission.submit_video`` does."""
+        wanted = Submission(JobKind.BLUR_VIDEO, options, self.request_id, self.idempotency_key)
+        return TaskCreated(task_id=(await submit_video(self.gateway, upload.file, wanted)).job_id)
 
     async def submit(self, kind: JobKind, upload: UploadFile, options: JobOptions) -> TaskAnswer:
         """Enter a job for an uploaded photo; raise as ``submission.submit`` does.

@@ -12,7 +12,7 @@ from gateway_service.outside import PORTS
 from gateway_service.webhooks import hosts_of
 from obscura.settings import Settings
 
-__all__ = ["MAMMOGRAMS", "PICTURES", "describe_forms", "exact_bounds"]
+__all__ = ["MAMMOGRAMS", "PICTURES", "VIDEOS", "describe_forms", "exact_bounds"]
 
 Described = dict[str, Any]
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -22,6 +22,7 @@ LARGEST = 2**63 - 1
 ANY_BYTES = "application/octet-stream"
 PICTURES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp, image/gif, image/heic, image/avif"
 MAMMOGRAMS = "application/dicom, image/png, image/tiff, image/jpeg"
+VIDEOS = "video/mp4, video/quicktime, video/x-matroska, video/webm, video/x-msvideo"
 REFERENCE = "#/components/schemas/"
 
 

@@ -39,10 +39,11 @@ class BodyBounds:
 
 @dataclass(frozen=True)
 class Dialect:
-    """A dialect's own words for a body that is too large, and its own limit in bytes where it has one."""
+    """A dialect's own words for a body that is too large, and its own limits where it has them."""
 
     refusal: Refusal
     max_bytes: int | None = None
+    timeout_s: float | None = None
 
 
 class BodyLimit:
@@ -65,7 +66,11 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         dialect = self._dialects.get(scope["path"], Dialect(too_large))
-        bounds = replace(self._bounds, max_bytes=dialect.max_bytes or self._bounds.max_bytes)
+        bounds = replace(
+            self._bounds,
+            max_bytes=dialect.max_bytes or self._bounds.max_bytes,
+            timeout_s=dialect.timeout_s or self._bounds.timeout_s,
+        )
         if declared.isdecimal() and int(declared) > bounds.max_bytes:
             await dialect.refusal()(scope, receive, send)
             return

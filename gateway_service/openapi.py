@@ -27,7 +27,7 @@ WITH_BODY = {
     "413": "the body is too large",
     "422": "the body is not what is asked for",
 }
-FOLLOWERS = {"result": "/get", "picture": "~1image/get", "erase": "/delete"}
+FOLLOWERS = {"result": "/get", "picture": "~1image/get", "video": "~1video/get", "erase": "/delete"}
 AWAY = {"503": "a part of the system is away or full; see Retry-After"}
 
 

@@ -1,7 +1,7 @@
 """A part of a picture that lies in memory; files are served in parts by Starlette itself."""
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
@@ -10,25 +10,48 @@ _DIGITS: Final = 15
 """More than any file has; longer numbers are not read."""
 
 
-def ranged(data: bytes, wanted: str, headers: dict[str, str], media_type: str) -> Response:
-    """Return ``data`` whole, or the one part that the header Range asks for.
+class Part(NamedTuple):
+    """Bytes ``start`` to ``end``, exclusive, of ``size``; not there where it begins behind the end."""
 
-    Several parts at once, other units and what cannot be read get the whole, as RFC 9110 allows; a part that
-    begins after the end is 416.
+    start: int
+    end: int
+    size: int
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is anything of it."""
+        return self.start < self.size
+
+    @property
+    def content_range(self) -> str:
+        """The header of that name."""
+        return f"bytes {self.start}-{self.end - 1}/{self.size}" if self.is_there else f"bytes */{self.size}"
+
+
+def part_of(wanted: str, size: int) -> Part | None:
+    """Return the one part of ``size`` bytes that the header Range asks for; None for all of them.
+
+    Several parts at once, other units and what cannot be read get the whole, as RFC 9110 allows.
     """
-    headers = headers | {"accept-ranges": "bytes"}
     match = _ONE_RANGE.fullmatch(wanted)
     first, last = match.groups() if match else ("", "")
-    size = len(data)
     if (
         not (first or last)
         or max(len(first), len(last)) > _DIGITS
         or (first and last and int(last) < int(first))
     ):
-        return Response(data, media_type=media_type, headers=headers)
+        return None
     start = int(first) if first else max(0, size - int(last))
-    end = min(size, int(last) + 1) if first and last else size
-    if start >= size:
-        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{size}"})
-    headers["content-range"] = f"bytes {start}-{end - 1}/{size}"
-    return Response(data[start:end], 206, media_type=media_type, headers=headers)
+    return Part(start, min(size, int(last) + 1) if first and last else size, size)
+
+
+def ranged(data: bytes, wanted: str, headers: dict[str, str], media_type: str) -> Response:
+    """Return ``data`` whole, or the one part that the header Range asks for; 416 where that is not there."""
+    headers = headers | {"accept-ranges": "bytes"}
+    part = part_of(wanted, len(data))
+    if part is None:
+        return Response(data, media_type=media_type, headers=headers)
+    headers["content-range"] = part.content_range
+    if not part.is_there:
+        return Response(status_code=416, headers=headers)
+    return Response(data[part.start : part.end], 206, media_type=media_type, headers=headers)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from obscura.contract import (
     RESEARCH_ONLY,
+    Audio,
     DetectedObject,
     Frames,
     ImageInfo,
@@ -23,6 +24,7 @@ from obscura.contract import (
     RedactionShape,
     RedactionStyle,
     UserBox,
+    VideoProgress,
 )
 from obscura.errors import InvalidOptionError
 
@@ -146,6 +148,32 @@ class BlurClassesForm(BlurForm):
     """A photo and the classes to hide in it."""
 
     classes: Classes = Field(None, description=CLASSES_TEXT)
+
+
+class VideoForm(CallerForm):
+    """A video to hide objects in."""
+
+    file: UploadFile = Field(description="the video: MP4, MOV, Matroska, WebM or AVI")
+    classes: Classes = Field(None, description=CLASSES_TEXT)
+    min_confidence: Annotated[float | None, Blank] = Field(
+        None, ge=0.001, le=1.0, allow_inf_nan=False, description="lowest score of a detection"
+    )
+    quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
+    style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
+        None,
+        description="default: mosaic for faces, solid for plates; blur becomes a mosaic that stands still",
+    )
+    cells: Annotated[int | None, Blank] = Field(
+        None, ge=1, le=64, description="mosaic cells on the long side of an object"
+    )
+    shape: Annotated[RedactionShape | None, Blank] = Field(None, description="outline for faces; default box")
+    grow: Annotated[float | None, Blank] = Field(
+        None, ge=1.0, le=3.0, allow_inf_nan=False, description="growth of a box; default 1.3"
+    )
+    metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
+    audio: Annotated[Audio | None, Blank] = Field(
+        None, description="keep (default): the sound as it is, byte for byte; drop: none"
+    )
 
 
 class LesionForm(CallerForm):
@@ -276,15 +304,25 @@ class WebhookProgress(BaseModel):
     next_attempt: float | None = Field(None, description="when it is told again, in seconds since 1970")
 
 
+class VideoLink(BaseModel):
+    """Where the redacted video is fetched from, in parts if one likes (Range)."""
+
+    url: str = Field(examples=["/task_result/3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a/video"])
+    media_type: str = Field(examples=["video/mp4"])
+    bytes: int = Field(ge=0)
+
+
 class TaskResult(BaseModel):
-    """A task: ``result`` holds the boxes by name, or the picture in base64."""
+    """A task: ``result`` holds the boxes by name, the picture in base64, or the address of the video."""
 
     status: TaskStatus
     result: dict[str, dict[str, list[int]]] | list[list[float]] | str | None = Field(
         None, examples=[{"face_1": {"facial_area": [1044, 232, 1465, 795]}}]
     )
     progress: float | None = Field(None, ge=0, le=1, description="share of the steps done, while RUNNING")
+    frames: VideoProgress | None = Field(None, description="of a video, while RUNNING")
     error: TaskError | None = None
+    video: VideoLink | None = Field(None, description="of a video: where it is")
     detections: tuple[DetectedObject, ...] | None = None
     image: ImageInfo | None = None
     model: ModelInfo | None = None
@@ -305,6 +343,7 @@ class TaskProgress(BaseModel):
 
     status: TaskStatus
     progress: float = Field(ge=0, le=1, description="share of its steps that are done")
+    frames: VideoProgress | None = Field(None, description="of a video, while RUNNING")
     finished: bool
     error: TaskError | None = None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -78,10 +79,14 @@ def _read(upload: BinaryIO, limit: int) -> bytes:
 
 
 def _fingerprint(data: bytes, submission: Submission) -> str:
-    digest = hashlib.sha256(data)
-    digest.update(submission.kind.encode())
-    digest.update(submission.options.model_dump_json(by_alias=True).encode())
-    return digest.hexdigest()
+    return fingerprint_of(hashlib.sha256(data), submission)
+
+
+def fingerprint_of(content: "hashlib._Hash", submission: Submission) -> str:
+    """Return what tells a request from others: of its file the hash so far, of the rest all."""
+    content.update(submission.kind.encode())
+    content.update(submission.options.model_dump_json(by_alias=True).encode())
+    return content.hexdigest()
 
 
 async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> Created:
@@ -112,6 +117,20 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
 
 async def enter(gateway: Gateway, data: bytes, submission: Submission) -> Created:
     """Store a photo that has passed the gate and enter its job; see ``submit``."""
+
+    def fingerprint() -> str:
+        return _fingerprint(data, submission)
+
+    return await enter_stored(gateway, lambda key: gateway.storage.put(key, data), fingerprint, submission)
+
+
+async def enter_stored(
+    gateway: Gateway, store: Callable[[str], None], fingerprint: Callable[[], str], submission: Submission
+) -> Created:
+    """Enter a job for what ``store`` puts under the key that it is given; see ``submit``.
+
+    ``fingerprint`` is asked for where the caller sent an Idempotency-Key; both run in a thread.
+    """
     job_id = new_id(gateway.ledger.calls.owner or "")
     settings = gateway.settings
     zero_retention = submission.options.zero_retention or settings.zero_retention
@@ -126,7 +145,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> Create
         photo=f"photos/{job_id}",
         request_id=submission.request_id,
         idempotency_key=key,
-        fingerprint=_fingerprint(data, submission) if key else "",
+        fingerprint=await asyncio.to_thread(fingerprint) if key else "",
         pipeline=settings.pipeline,
         trace=trace_context(),
         batch=submission.batch,
@@ -135,7 +154,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> Create
     try:
         # Inside: a bucket that answered too late may hold the photo all the same.
         with stage(Stage.STORE):
-            await asyncio.to_thread(gateway.storage.put, job.photo, data)
+            await asyncio.to_thread(store, job.photo)
         created = await gateway.ledger.run(gateway.ledger.calls.create(job))
         if not created.is_new:
             return created

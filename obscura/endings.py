@@ -33,11 +33,13 @@ from obscura.jobs import Lease, Ledger
 from obscura.settings import Settings
 from obscura.storage import MissingObjectError
 
-__all__ = ["answer_to", "bound_shutdown", "request_class", "token_of"]
+__all__ = ["LITTLE_PATIENCE_S", "answer_to", "bound_shutdown", "request_class", "token_of"]
 
 # What `obscura.imaging.budget` lets the kernel send; billiard puts the name into its message.
 LIMITS = ("SIGALRM", "SIGXCPU")
 PATIENCE_S = 25.0
+# Of a worker whose steps take minutes or hours: to wait for them is to lose the time.
+LITTLE_PATIENCE_S = 2.0
 GIVING_BACK_S = 4.0
 log = structlog.get_logger(__name__)
 
@@ -114,22 +116,22 @@ def request_class(settings: Settings) -> type[Request]:
     return type("StepMessage", (_StepMessage,), {"ledger_settings": settings})
 
 
-def bound_shutdown() -> None:
+def bound_shutdown(patience_s: float = PATIENCE_S) -> None:
     """Make SIGTERM end a worker within 30 s: as soon as the steps in work have ended, or without them.
 
     Celery's own soft shutdown sleeps for its whole time, also where the last step ends after a moment; its
-    warm shutdown has no end. So it is a warm one, and after 25 s a cold one, which gives steps back.
+    warm shutdown has no end. So it is a warm one, and after ``patience_s`` a cold one: it gives steps back.
     """
 
     def begin(how: str, **_signal: object) -> None:
         if how == "Warm":
-            threading.Thread(target=_end_for_good, daemon=True).start()
+            threading.Thread(target=_end_for_good, args=(patience_s,), daemon=True).start()
 
     worker_shutting_down.connect(begin, weak=False)
 
 
-def _end_for_good() -> None:
-    time.sleep(PATIENCE_S)
+def _end_for_good(patience_s: float) -> None:
+    time.sleep(patience_s)
     log.warning("steps_given_back")
     os.kill(os.getpid(), signal.SIGQUIT)
     time.sleep(GIVING_BACK_S)

@@ -7,12 +7,14 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── EmptyPhotoError             empty_photo
     │   ├── PhotoTooLargeError          photo_too_large
     │   ├── UnsupportedFormatError      unsupported_format
+    │   │   └── UnsupportedCodecError       unsupported_codec
     │   ├── UndecodablePhotoError       undecodable_photo
     │   ├── TruncatedPhotoError         truncated_photo
     │   ├── TooManyPixelsError          too_many_pixels
     │   ├── TooManyScansError           too_many_scans
     │   ├── PhotoTooCostlyError         photo_too_costly
     │   ├── AnimatedPhotoError          animated_photo
+    │   ├── VideoTooLongError           video_too_long
     │   └── NotSpliceableError          not_spliceable
     ├── RequestError            what was asked for cannot be done
     │   ├── MissingFieldError           missing_field
@@ -106,6 +108,12 @@ class UnsupportedFormatError(PhotoError):
     code = "unsupported_format"
 
 
+class UnsupportedCodecError(UnsupportedFormatError):
+    """A video whose pictures are coded in a way that is not accepted."""
+
+    code = "unsupported_codec"
+
+
 class UndecodablePhotoError(PhotoError):
     """Looks like an accepted format but cannot be decoded."""
 
@@ -140,6 +148,12 @@ class AnimatedPhotoError(PhotoError):
     """More than one frame or page."""
 
     code = "animated_photo"
+
+
+class VideoTooLongError(PhotoError):
+    """A video of more seconds or pictures than the limit."""
+
+    code = "video_too_long"
 
 
 class NotSpliceableError(PhotoError):

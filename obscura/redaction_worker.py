@@ -66,8 +66,8 @@ def _targets(row: JobRow, parts: Iterable[DetectionPart]) -> tuple[Target, ...]:
 
 
 def picture_key(claimed: Claimed) -> str:
-    """Return where a step stores its picture; the token keeps apart what two tries leave behind."""
-    return f"results/{claimed.row.id}.{claimed.token}"
+    """Return where a step stores its picture."""
+    return claimed.result_key
 
 
 def _redact(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import structlog
 from celery import Celery, Task
@@ -23,15 +23,19 @@ from redis.exceptions import RedisError
 from obscura.beats import beat_ready, consumer_beat, keep_claims
 from obscura.broker import TRACEPARENT, make_celery, send
 from obscura.contract import ObjectClass, Priority, Queue, Step, StepRequest, TaskSpec
-from obscura.detection.detector import Detector
-from obscura.endings import answer_to, bound_shutdown, request_class, token_of
+from obscura.endings import LITTLE_PATIENCE_S, answer_to, bound_shutdown, request_class, token_of
 from obscura.errors import ObscuraError, ServiceError
 from obscura.jobs import Claimed, Heartbeats, Ledger, wake_up
+from obscura.jobs.calls import NOTHING
 from obscura.jobs.presence import Presence
 from obscura.observability import Stage, catalogue, configure_logging, forbid_core_dumps, stage, trace_ids
 from obscura.observing import Observer, Seen
 from obscura.settings import Settings
 from obscura.storage import Storage
+
+if TYPE_CHECKING:
+    # A worker without a network of its own need not load what runs one.
+    from obscura.detection.detector import Detector
 
 __all__ = ["Handler", "Runtime", "Service", "StepLostError", "Tools", "concurrency", "serve", "threads"]
 
@@ -47,6 +51,12 @@ class StepLostError(Exception):
     """A step is no longer its worker's: the job was erased, or somebody else took the step over."""
 
 
+class Hold(Protocol):
+    """See ``Tools``."""
+
+    def __call__(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None: ...
+
+
 @dataclass(frozen=True)
 class Tools:
     """What a handler is built with, once in every process, after the fork.
@@ -57,15 +67,15 @@ class Tools:
         Of this installation.
     hold
         To be called between the parts of a long step: makes its claim last, and raises `StepLostError` where
-        it does not hold any more.
+        it does not hold any more. Fields that are handed over tell how far the step is.
     detectors
         Those that are loaded: services of one process share them.
     """
 
     settings: Settings
     storage: Storage
-    hold: Callable[[Claimed], None]
-    detectors: dict[ObjectClass, Detector] = field(default_factory=dict)
+    hold: Hold
+    detectors: "dict[ObjectClass, Detector]" = field(default_factory=dict)
 
     def read(self, key: str) -> bytes:
         """Return a stored object; see `Storage.get`."""
@@ -175,10 +185,10 @@ class Runtime:
         else:
             self._end(claimed, fields)
 
-    def _hold(self, claimed: Claimed) -> None:
+    def _hold(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None:
         if time.monotonic() - self._held_at < HOLD_S:
             return
-        if not patiently(lambda: self._ledger.run(self._ledger.calls.renew(claimed))):
+        if not patiently(lambda: self._ledger.run(self._ledger.calls.renew(claimed, fields))):
             raise StepLostError
         self._held_at = time.monotonic()
 
@@ -211,7 +221,7 @@ class Runtime:
         self._ledger.run(self._ledger.calls.forget(key, was_there=was_there))
 
 
-def _model_series(detector: Detector) -> str:
+def _model_series(detector: "Detector") -> str:
     card = detector.card
     weights = card.files.get("pt" if detector.engine.startswith("ultralytics") else "onnx")
     sha256 = "" if weights is None else weights.sha256
@@ -227,21 +237,28 @@ def _register(app: Celery, service: Service, settings: Settings, runtime: Callab
         ids = {"request_id": request.request_id, **trace_ids(headers.get(TRACEPARENT, ""))}
         with structlog.contextvars.bound_contextvars(**ids, step=request.step.value):
             try:
-                runtime().run(request, takeover=redelivered)
+                runtime().run(request, takeover=redelivered and not service.spec.is_long)
             except ServiceError as error:
                 # The stack says nothing that the code does not.
                 log.error("step_given_up", code=error.code)  # noqa: TRY400 - see above
 
-    length = service.spec.length
+    soft_s, hard_s = _limits(service.spec, settings)
     app.task(
         run,
         name=service.spec.name,
         bind=True,
         shared=False,
-        soft_time_limit=settings.soft_limit_s * length,
-        time_limit=settings.hard_limit_s * length,
+        soft_time_limit=soft_s,
+        time_limit=hard_s,
         Request=request_class(settings),
     )
+
+
+def _limits(spec: TaskSpec, settings: Settings) -> tuple[int, int]:
+    """Return after how many seconds a task is told to stop, and after how many it is killed."""
+    if spec.is_long:
+        return settings.video_limit_s, settings.video_limit_s + settings.soft_limit_s
+    return settings.soft_limit_s * spec.length, settings.hard_limit_s * spec.length
 
 
 def lanes(services: Sequence[Service]) -> list[str]:
@@ -297,7 +314,10 @@ def serve(settings: Settings, services: Sequence[Service]) -> int:
         log.critical("worker_cannot_start", code=error.code, error=error.message)
         return 1
     app = make_worker_app(settings, services)
-    bound_shutdown()
+    if all(service.spec.is_long for service in services):
+        bound_shutdown(LITTLE_PATIENCE_S)
+    else:
+        bound_shutdown()
     worker = app.Worker(
         queues=lanes(services),
         concurrency=concurrency(settings),

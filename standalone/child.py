@@ -116,6 +116,15 @@ def _run_worker(_chosen: Namespace) -> int:
     return serve(Settings(), services())
 
 
+def _run_videos(_chosen: Namespace) -> int:
+    """Run a worker of its own for videos: one at a time, and no photo waits for it."""
+    from obscura.worker import serve
+    from video_service.handler import SERVICE
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return serve(Settings(concurrency=1), (SERVICE,))
+
+
 def _run_gateway(chosen: Namespace) -> int:
     from gateway_service.__main__ import main as serve
 
@@ -123,7 +132,7 @@ def _run_gateway(chosen: Namespace) -> int:
     return serve([*arguments, "--bocashi-only"] if chosen.bocashi_only else arguments)
 
 
-ROLES = {"valkey": _run_valkey, "worker": _run_worker, "gateway": _run_gateway}
+ROLES = {"valkey": _run_valkey, "worker": _run_worker, "videos": _run_videos, "gateway": _run_gateway}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from obscura.settings import LEDGER_URL_FILE, Pipeline, Settings
 
 READY_S = 180.0
 POLL_S = 0.1
-STOP_S = {"gateway": 25.0, "worker": 40.0, "valkey": 10.0}
+STOP_S = {"gateway": 25.0, "worker": 40.0, "videos": 20.0, "valkey": 10.0}
 SESSION_END_S = 2.0
 MAX_RESTARTS = 5
 RESTART_WINDOW_S = 120.0
@@ -138,7 +138,7 @@ class System:
         self._ledger_url = place.data_dir / LEDGER_URL_FILE
         flags = ["--bocashi-only"] if bocashi_only else []
         gateway = Part("gateway", ["--host", place.host, "--port", str(place.port), *flags])
-        self._parts = [Part("worker", []), gateway]
+        self._parts = [Part("worker", []), Part("videos", []), gateway]
         if not os.environ.get("OBSCURA_REDIS_URL"):
             arguments = ["--socket", self._socket, "--data-dir", str(place.data_dir.resolve())]
             self._parts.insert(0, Part("valkey", arguments))
@@ -149,6 +149,7 @@ class System:
         environment = dict(os.environ)
         environment.setdefault("OBSCURA_REDIS_URL", f"unix://{self._socket}")
         environment.setdefault("OBSCURA_STORAGE_DIR", str(self.place.data_dir.resolve() / "photos"))
+        environment.setdefault("OBSCURA_VIDEO_DIR", str(self.place.data_dir.resolve() / "videos"))
         rows = self.place.data_dir.resolve() / "verification.db"
         environment.setdefault("OBSCURA_DATABASE_URL", f"sqlite:///{rows}")
         environment.setdefault("OBSCURA_LOG_LEVEL", "warning")

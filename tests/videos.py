@@ -1,5 +1,6 @@
 """Videos that tests make: the portrait passing by, with a tone."""
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -39,18 +40,25 @@ def face_at(share: float) -> tuple[int, int, int, int]:
     )
 
 
+@cache
 def _person() -> Image.Image:
     return photos.portrait().crop((90, 20, 390, 320)).resize((FACE_SIZE, FACE_SIZE), Image.Resampling.LANCZOS)
 
 
-def make(
-    path: Path, *, frames: int = 20, rotation: int = 0, blank: tuple[int, ...] = (), pixels: str = "yuv420p"
+def make(  # noqa: PLR0913 - each says another thing of the clip
+    path: Path,
+    *,
+    frames: int = 20,
+    rotation: int = 0,
+    blank: tuple[int, ...] = (),
+    pixels: str = "yuv420p",
+    sound: bool = True,
 ) -> Path:
-    """Write a video with a face in every frame but those in ``blank``, a title, a place and a tone.
+    """Write a video with a face in every frame but those in ``blank``, a title, a place and mostly a tone.
 
     ``rotation`` is what a player turns the stored frames by, in degrees against the clock.
     """
-    codec, sound = ("libvpx-vp9", "libopus") if path.suffix == ".webm" else ("libx264", "aac")
+    codec, voice = ("libvpx-vp9", "libopus") if path.suffix == ".webm" else ("libx264", "aac")
     with av.open(str(path), "w") as output:
         output.metadata["title"] = "PRIVATE MARKER"
         output.metadata["location"] = "+48.1000+011.5000/"
@@ -59,14 +67,17 @@ def make(
         video.pix_fmt = pixels
         if rotation:
             video.set_display_rotation(rotation)
-        audio = cast("AudioStream", output.add_stream(sound, rate=48_000, layout="mono"))
+        if sound:
+            audio = cast("AudioStream", output.add_stream(voice, rate=48_000, layout="mono"))
         for number in range(frames):
             picture = np.asarray(frame_at(number / frames, blank=number in blank))
             stored = np.ascontiguousarray(np.rot90(picture, -rotation // 90))
             output.mux(video.encode(av.VideoFrame.from_ndarray(stored, "rgb24")))
-            output.mux(audio.encode(_tone(number)))
+            if sound:
+                output.mux(audio.encode(_tone(number)))
         output.mux(video.encode(None))
-        output.mux(audio.encode(None))
+        if sound:
+            output.mux(audio.encode(None))
     return path
 
 

@@ -12,6 +12,7 @@ from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.ranges import ranged
 from gateway_service.schemas import Problem, TaskProgress, TaskResult
 from gateway_service.streams import event_stream
+from obscura.contract import JobKind
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow, JobState
 
@@ -74,6 +75,9 @@ async def picture_response(
     gateway: Gateway, row: JobRow, if_none_match: str = "", part: str = ""
 ) -> Response:
     """Return a response that carries the picture of ``row``, in part where a Range is asked for."""
+    if row.kind is JobKind.BLUR_VIDEO:
+        message = f"the result of this task is a video: /task_result/{row.id}/video"
+        raise NoPictureError(message)
     if row.state is not JobState.DONE or row.picture is None or row.media_type is None:
         message = "this task has no picture (yet)"
         raise NoPictureError(message)

@@ -26,6 +26,7 @@ from obscura.cli.options import (
 from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
 from obscura.cli.show import Show, notes
 from obscura.contract import (
+    Audio,
     Frames,
     MetadataPolicy,
     ObjectClass,
@@ -99,6 +100,7 @@ def blur(
         float | None, typer.Option(min=0.0, max=0.5, help="soft edge outside, as a share of the long side")
     ] = None,
     metadata: Annotated[MetadataPolicy, typer.Option(help="which metadata stays")] = MetadataPolicy.STRIP,
+    audio: Annotated[Audio, typer.Option(help="sound of videos: as it is, or none")] = Audio.KEEP,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="format written")
     ] = OutputFormat.SAME,
@@ -126,7 +128,7 @@ def blur(
     Exit codes: 0 all done; 1 some failed; 2 nothing to do, or a wrong option; 3 all done, but with
     --review-fails a person should look; 130 interrupted (--resume goes on).
     """
-    hide = HideOptions(style, cells, shape, grow, feather, metadata, output_format, manifest, frames)
+    hide = HideOptions(style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio)
     settings = settings_for(engine)
     look = (classes_of(classes), quality, min_confidence)
     if PIPE in paths or output == PIPE:

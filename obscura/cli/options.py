@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from obscura.contract import (
+    Audio,
     Frames,
     MetadataPolicy,
     ObjectClass,
@@ -57,6 +58,7 @@ class HideOptions:
     output: OutputFormat
     manifest: bool = False
     frames: Frames = Frames.ONE
+    audio: Audio = Audio.KEEP
 
 
 def classes_of(text: str) -> tuple[ObjectClass, ...]:

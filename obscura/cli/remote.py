@@ -1,5 +1,6 @@
 """``--server``: the same commands, done by a running system."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ from obscura.cli.pool import Progress
 from obscura.cli.work import read, suffix_of, write_whole
 from obscura.client import Hidden, Obscura
 from obscura.contract import ObjectClass, Quality
-from obscura.errors import UnsupportedFormatError
+from obscura.errors import UndecodablePhotoError
+from obscura.imaging.moving import HEAD_BYTES, VideoFormat, format_of
 
 __all__ = ["RemoteBlurrer"]
 
 EXTENSIONS = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp", b"II": "tiff", b"MM": "tiff", b"GI": "gif"}
+# What the form of a video does not know.
+PHOTOS_ONLY = frozenset({"feather", "output", "frames"})
 
 
 class RemoteBlurrer:
@@ -42,13 +46,14 @@ class RemoteBlurrer:
             "output": hide.output,
             "frames": hide.frames,
         }
-        self._options = {name: value for name, value in options.items() if value is not None}
+        for_videos = {name: value for name, value in options.items() if name not in PHOTOS_ONLY}
+        self._video_options = _given(for_videos | {"audio": hide.audio.value})
+        self._options = _given(options)
 
-    def __call__(self, photo: FoundPhoto, _progress: Progress) -> dict[str, Any]:
+    def __call__(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
         """Write the redacted file and return what was done, for a JSON line."""
         if photo.is_video:
-            message = "videos are worked on without --server"
-            raise UnsupportedFormatError(message)
+            return self._video(photo, progress)
         hidden = self._client.blur(read(photo.path), **self._options)
         self._client.erase(hidden.task_id)
         output = self._targets.of(photo, suffix_of(photo.path, _extension(hidden)))
@@ -59,6 +64,31 @@ class RemoteBlurrer:
             "detections": [item.model_dump(mode="json", by_alias=True) for item in hidden.detections],
             "report": dict(hidden.report),
         }
+
+    def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
+        output = self._targets.of(photo, _video_suffix(photo.path))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        tell = partial(progress, photo)
+        done = self._client.blur_video(photo.path, output, progress=tell, **self._video_options)
+        self._client.erase(done.task_id)
+        return {"output": str(output), "report": dict(done.report)}
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _video_suffix(path: Path) -> str:
+    """Return the suffix of a result: the file's own where it says what the file is, else what it is."""
+    try:
+        with path.open("rb") as file:
+            kind = format_of(file.read(HEAD_BYTES))
+    except OSError as error:
+        message = f"cannot read the file: {error.strerror}"
+        raise UndecodablePhotoError(message) from error
+    own = path.suffix.lower()
+    is_mp4 = own == ".m4v" and kind is VideoFormat.MP4
+    return path.suffix if is_mp4 or own == f".{kind}" else f".{kind}"
 
 
 def _extension(hidden: Hidden) -> str:

@@ -119,6 +119,7 @@ class Blurrer:
         self._request = _request(finder.settings, hide)
         self._reviews = finder.settings.review
         self._manifest = hide.manifest
+        self._audio = hide.audio
         # Before the first photo: a key that is none must not come out after the work.
         self._key = signing_key(finder.settings.manifest_key) if hide.manifest else None
 
@@ -165,7 +166,8 @@ class Blurrer:
 
     def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
         try:
-            from obscura.video import VideoRequest, redact_video
+            from obscura.video.redact import VideoRequest, redact_video
+            from obscura.video.source import VideoLimits, suffix_for
         except ImportError as error:
             message = "videos need the extra `video`: pip install 'obscura[video]'"
             raise BackendUnavailableError(message) from error
@@ -173,16 +175,17 @@ class Blurrer:
             policy=self._request.policy,
             detection=self._finder.options,
             metadata=self._request.metadata,
-            limits=self._request.limits,
+            audio=self._audio,
+            limits=VideoLimits(self._request.limits.max_pixels, self._request.limits.max_side),
         )
-        output = self._targets.of(photo, photo.path.suffix)
-        output.parent.mkdir(parents=True, exist_ok=True)
 
         def tell(stage: str, done: int, total: int) -> None:
             if done % TELL_EVERY == 0 or done == total:
                 progress(photo, stage, done, total)
 
         try:
+            output = self._targets.of(photo, suffix_for(photo.path))
+            output.parent.mkdir(parents=True, exist_ok=True)
             report = redact_video(photo.path, output, self._finder.detectors, request, tell)
         except OSError as error:
             message = f"cannot read or write the video: {error.strerror}"

@@ -5,9 +5,18 @@
 ...     obscura.blur("photo.jpg").save("hidden.jpg")
 """
 
-from obscura.client.answers import Found, Hidden
+from obscura.client.answers import Found, Hidden, HiddenVideo
 from obscura.client.drivers import AsyncObscura, Obscura, Outcome
 from obscura.client.webhooks import verify_webhook
 from obscura.contract import UserBox
 
-__all__ = ["AsyncObscura", "Found", "Hidden", "Obscura", "Outcome", "UserBox", "verify_webhook"]
+__all__ = [
+    "AsyncObscura",
+    "Found",
+    "Hidden",
+    "HiddenVideo",
+    "Obscura",
+    "Outcome",
+    "UserBox",
+    "verify_webhook",
+]

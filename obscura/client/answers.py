@@ -22,6 +22,16 @@ class Found:
 
 
 @dataclass(frozen=True)
+class HiddenVideo:
+    """A redacted video: where it was written, and the report of what was done."""
+
+    task_id: str
+    path: Path
+    media_type: str
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Hidden:
     """A redacted picture as bytes, with the report of what was done and the manifest.
 

@@ -5,14 +5,16 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
 import httpx
 
 from obscura.client import flows
-from obscura.client.answers import Found, Hidden
-from obscura.client.options import BlurOptions, LookOptions, RedactOptions
+from obscura.client.answers import Found, Hidden, HiddenVideo
+from obscura.client.files import files_of, writing
+from obscura.client.options import BlurOptions, LookOptions, RedactOptions, VideoOptions
 from obscura.contract import UserBox
 from obscura.errors import ObscuraError
 
@@ -25,6 +27,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 # request lasts as long as the work on its photo.
 REQUEST_TIMEOUT = httpx.Timeout(60.0, read=120.0)
 PATIENCE_S = 300.0
+VIDEO_PATIENCE_S = 4 * 3600.0
 AT_ONCE = 4
 
 
@@ -41,14 +44,16 @@ def _headers(key: str | None) -> dict[str, str]:
     return {} if key is None else {"authorization": f"Bearer {key}"}
 
 
+def _nothing(_stage: str, _done: int, _total: int) -> None:
+    return
+
+
 def _arguments(request: flows.Send) -> dict[str, Any]:
     return {
         "method": request.method,
         "url": request.path,
         "params": dict(request.params),
         "data": dict(request.data) or None,
-        # A name of ours: the file's own is the user's business.
-        "files": None if request.photo is None else {"file": ("photo", request.photo)},
         "headers": dict(request.headers),
     }
 
@@ -110,6 +115,23 @@ class Obscura(_Calls):
         """Hide exactly these boxes."""
         return self._run(flows.redact(photo, boxes, options, self._patience()))
 
+    def blur_video(
+        self,
+        video: str | Path,
+        target: str | Path,
+        *,
+        progress: flows.Progress = _nothing,
+        patience_s: float = VIDEO_PATIENCE_S,
+        **options: Unpack[VideoOptions],
+    ) -> HiddenVideo:
+        """Find faces and plates in a video, hide them, and write the result to ``target``.
+
+        ``progress`` is called now and then with the stage, the frames done and in all; what it raises, or
+        ends this call, ends the work on the server too. Little of a video is in memory at a time.
+        """
+        patience = flows.Patience(patience_s)
+        return self._run(flows.blur_video(video, Path(target), options, patience, progress))
+
     def erase(self, task_id: str) -> None:
         """Have the server forget a task now instead of at its time."""
         self._run(flows.erase(task_id, self._patience()))
@@ -141,11 +163,15 @@ class Obscura(_Calls):
             return Outcome(photo, None, error)
 
     def _run(self, flow: flows.Flow[T]) -> T:
-        outcome: flows.Outcome = None
         try:
+            wanted = flow.send(None)
             while True:
-                wanted = flow.send(outcome)
-                outcome = self._do(wanted)
+                try:
+                    outcome = self._do(wanted)
+                except BaseException as error:  # noqa: BLE001 - the flow may have something to take back
+                    wanted = flow.throw(error)
+                else:
+                    wanted = flow.send(outcome)
         except StopIteration as end:
             value: T = end.value
             return value
@@ -155,9 +181,22 @@ class Obscura(_Calls):
             time.sleep(wanted.seconds)
             return None
         try:
-            return self._http.request(**_arguments(wanted))
+            with files_of(wanted) as files:
+                if wanted.target is None:
+                    return self._http.request(**_arguments(wanted), **files)
+                return self._fetch(wanted, wanted.target)
         except httpx.TransportError as error:
             return error
+
+    def _fetch(self, wanted: flows.Send, target: Path) -> httpx.Response:
+        with self._http.stream(**_arguments(wanted)) as response:
+            if response.status_code >= flows.ERRORS_FROM:
+                response.read()
+                return response
+            with writing(target) as file:
+                for piece in response.iter_bytes():
+                    file.write(piece)
+        return response
 
 
 class AsyncObscura(_Calls):
@@ -195,6 +234,19 @@ class AsyncObscura(_Calls):
         """Hide exactly these boxes."""
         return await self._run(flows.redact(photo, boxes, options, self._patience()))
 
+    async def blur_video(
+        self,
+        video: str | Path,
+        target: str | Path,
+        *,
+        progress: flows.Progress = _nothing,
+        patience_s: float = VIDEO_PATIENCE_S,
+        **options: Unpack[VideoOptions],
+    ) -> HiddenVideo:
+        """Hide in a video and write the result to ``target``; see ``Obscura.blur_video``."""
+        patience = flows.Patience(patience_s)
+        return await self._run(flows.blur_video(video, Path(target), options, patience, progress))
+
     async def erase(self, task_id: str) -> None:
         """Have the server forget a task now instead of at its time."""
         await self._run(flows.erase(task_id, self._patience()))
@@ -226,11 +278,15 @@ class AsyncObscura(_Calls):
             return Outcome(photo, None, error)
 
     async def _run(self, flow: flows.Flow[T]) -> T:
-        outcome: flows.Outcome = None
         try:
+            wanted = flow.send(None)
             while True:
-                wanted = flow.send(outcome)
-                outcome = await self._do(wanted)
+                try:
+                    outcome = await self._do(wanted)
+                except BaseException as error:  # noqa: BLE001 - the flow may have something to take back
+                    wanted = flow.throw(error)
+                else:
+                    wanted = flow.send(outcome)
         except StopIteration as end:
             value: T = end.value
             return value
@@ -240,6 +296,19 @@ class AsyncObscura(_Calls):
             await asyncio.sleep(wanted.seconds)
             return None
         try:
-            return await self._http.request(**_arguments(wanted))
+            with files_of(wanted) as files:
+                if wanted.target is None:
+                    return await self._http.request(**_arguments(wanted), **files)
+                return await self._fetch(wanted, wanted.target)
         except httpx.TransportError as error:
             return error
+
+    async def _fetch(self, wanted: flows.Send, target: Path) -> httpx.Response:
+        async with self._http.stream(**_arguments(wanted)) as response:
+            if response.status_code >= flows.ERRORS_FROM:
+                await response.aread()
+                return response
+            with writing(target) as file:
+                async for piece in response.aiter_bytes():
+                    file.write(piece)
+        return response

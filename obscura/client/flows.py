@@ -9,7 +9,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter
 
-from obscura.client.answers import Found, Hidden
+from obscura.client.answers import Found, Hidden, HiddenVideo
 from obscura.contract import DetectedObject, ImageInfo, ModelInfo, UserBox
 from obscura.errors import RemoteRefusalError, RemoteTaskFailedError, ServerUnreachableError
 
 WAIT_S = 20
+# Where somebody is told how far it is.
+LOOK_S = 2
 # Seconds between two tries where the server names none.
 PAUSE_S = 1.0
 MAX_PAUSE_S = 30.0
@@ -31,17 +33,24 @@ BUSY = frozenset({TOO_MANY, 503})
 ERRORS_FROM = 400
 Photo = bytes | str | Path
 Fields = Mapping[str, object]
+Progress = Callable[[str, int, int], None]
+"""Called with the stage of a video, the frames done and in all."""
 
 
 @dataclass(frozen=True)
 class Send:
-    """Send this request and give the response back, or the ``httpx.TransportError`` that ended it."""
+    """Send this request and give the response back, or the ``httpx.TransportError`` that ended it.
+
+    A ``photo`` that is a path is read as it is sent; the body of an answer that is no error goes to
+    ``target``, where one is named, and is there whole or not at all.
+    """
 
     method: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
-    photo: bytes | None = None
+    photo: bytes | Path | None = None
+    target: Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -136,14 +145,17 @@ def _has_ended(body: Mapping[str, Any]) -> bool:
     return bool(body["status"] == "SUCCESS")
 
 
-def _finished(task_id: str, patience: Patience) -> Flow[dict[str, Any]]:
+def _finished(task_id: str, patience: Patience, progress: Progress | None = None) -> Flow[dict[str, Any]]:
     while True:
-        wait = min(WAIT_S, patience.left)
+        wait = min(WAIT_S if progress is None else LOOK_S, patience.left)
         request = Send("GET", f"/task_result/{task_id}", params={"wait": f"{wait:.3f}"})
         response = yield from ask(request, patience)
         body: dict[str, Any] = response.json()
         if _has_ended(body):
             return body
+        if progress is not None and "frames" in body:
+            told = body["frames"]
+            progress(told["stage"], told["done"], told["total"])
         if patience.left == 0:
             message = f"task {task_id} has not ended in {patience.seconds:g} s"
             raise ServerUnreachableError(message)
@@ -193,6 +205,25 @@ def redact(photo: Photo, boxes: Sequence[UserBox], fields: Fields, patience: Pat
     text = json.dumps([box.model_dump(mode="json", by_alias=True) for box in boxes])
     task_id, body = yield from _work("/redact", photo, {**fields, "boxes": text}, patience)
     return _hidden(task_id, body)
+
+
+def blur_video(
+    video: str | Path, target: Path, fields: Fields, patience: Patience, progress: Progress
+) -> Flow[HiddenVideo]:
+    """Have a video's objects hidden and fetch the result; whatever ends this call ends the work as well."""
+    headers = {"idempotency-key": secrets.token_hex(16)}
+    request = Send("POST", "/blur_video", data=_texts(fields), photo=Path(video), headers=headers)
+    response = yield from ask(request, patience)
+    task_id = str(response.json()["task_id"])
+    try:
+        body = yield from _finished(task_id, patience, progress)
+        yield from ask(Send("GET", body["video"]["url"], target=target), patience)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield Send("DELETE", f"/task_result/{task_id}")
+        raise
+    return HiddenVideo(task_id, target, body["video"]["media_type"], body.get("report") or {})
 
 
 def erase(task_id: str, patience: Patience) -> Flow[None]:

@@ -32,5 +32,19 @@ class RedactOptions(HideOptions, total=False):
     zero_retention: bool
 
 
+class VideoOptions(TypedDict, total=False):
+    """How to look and how to hide in a video."""
+
+    classes: Sequence[Literal["face", "plate"]]
+    quality: Literal["fast", "balanced", "thorough"]
+    min_confidence: float
+    style: Literal["mosaic", "solid", "blur", "pixel_noise"]
+    cells: int
+    shape: Literal["box", "ellipse"]
+    grow: float
+    metadata: Literal["strip", "keep_safe", "coarse_gps"]
+    audio: Literal["keep", "drop"]
+
+
 class BlurOptions(LookOptions, HideOptions, total=False):
     """How to look and how to hide."""

@@ -8,6 +8,7 @@ from obscura.contract.messages import (
     REDACT,
     STEP_TASKS,
     VERIFY,
+    VIDEO,
     WHOLE,
     Priority,
     Queue,
@@ -19,6 +20,7 @@ from obscura.contract.messages import (
     stages_in,
 )
 from obscura.contract.options import (
+    Audio,
     Frames,
     JobKind,
     JobOptions,
@@ -36,6 +38,7 @@ from obscura.contract.results import (
     DetectionPart,
     ImageInfo,
     ModelInfo,
+    VideoProgress,
     reviewed,
     surest_first,
 )
@@ -48,7 +51,9 @@ __all__ = [
     "RESEARCH_ONLY",
     "STEP_TASKS",
     "VERIFY",
+    "VIDEO",
     "WHOLE",
+    "Audio",
     "DetectedObject",
     "DetectionPart",
     "Frames",
@@ -73,6 +78,7 @@ __all__ = [
     "StepRequest",
     "TaskSpec",
     "UserBox",
+    "VideoProgress",
     "queues_of",
     "reviewed",
     "stages_in",

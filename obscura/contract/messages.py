@@ -27,6 +27,7 @@ class Queue(StrEnum):
     PHOTOS = "photos"
     VERIFICATION = "verify"
     LESIONS = "detect.lesions"
+    VIDEOS = "videos"
 
     def lane(self, priority: Priority) -> str:
         """Return the name on the broker of this queue's lane for ``priority``."""
@@ -44,6 +45,7 @@ class Step(StrEnum):
     WHOLE = "whole"
     VERIFY = "verify"
     DETECT_LESIONS = "detect_lesions"
+    VIDEO = "video"
 
 
 Stages: TypeAlias = tuple[tuple[Step, ...], ...]
@@ -71,7 +73,9 @@ class StepRequest(BaseModel):
 class TaskSpec:
     """A Celery task as both sides see it: its name, its queue, the steps that it does, its payload.
 
-    ``length`` is how many steps' time it may take.
+    ``length`` is how many steps' time it may take. One that ``is_long`` has the time of a video instead;
+    while it runs, only the end of its lease gives it to somebody else, not the return of its message, which
+    comes back long before it ends.
     """
 
     name: str
@@ -79,6 +83,7 @@ class TaskSpec:
     steps: frozenset[Step]
     request: type[StepRequest] = StepRequest
     length: int = 1
+    is_long: bool = False
 
 
 DETECT_FACES = TaskSpec(
@@ -93,8 +98,9 @@ WHOLE = TaskSpec("obscura.whole", Queue.PHOTOS, frozenset({Step.WHOLE}), length=
 """A photo from its first look to its last in one worker: three stages, so three steps' time."""
 
 VERIFY = TaskSpec("obscura.verify", Queue.VERIFICATION, frozenset({Step.VERIFY}))
+VIDEO = TaskSpec("obscura.video", Queue.VIDEOS, frozenset({Step.VIDEO}), is_long=True)
 
-_TASKS = (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE, VERIFY, DETECT_LESIONS)
+_TASKS = (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE, VERIFY, DETECT_LESIONS, VIDEO)
 STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType({step: spec for spec in _TASKS for step in spec.steps})
 
 _FUSED: frozenset[Step] = DETECT_FACES.steps | DETECT_PLATES.steps | REDACT.steps

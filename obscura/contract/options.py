@@ -38,6 +38,7 @@ class JobKind(StrEnum):
     REDACT = "redact"
     VERIFY = "verify"
     LESIONS = "lesions"
+    BLUR_VIDEO = "blur_video"
 
 
 class RedactionStyle(StrEnum):
@@ -71,6 +72,13 @@ class OutputFormat(StrEnum):
     JPEG = "jpeg"
     PNG = "png"
     WEBP = "webp"
+
+
+class Audio(StrEnum):
+    """What becomes of a video's sound: voices tell who somebody is, too."""
+
+    KEEP = "keep"
+    DROP = "drop"
 
 
 class Frames(StrEnum):
@@ -147,6 +155,7 @@ class JobOptions(BaseModel):
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
     lesions: LesionOptions = LesionOptions()
     webhook: str | None = Field(None, description="address that is told when the job has ended")
+    audio: Audio = Field(Audio.KEEP, description="of a video: keep its sound as it is, or drop it")
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
 
     def stages(self, kind: JobKind) -> Stages:
@@ -165,6 +174,8 @@ class JobOptions(BaseModel):
                 stages = ((Step.VERIFY,),)
             case JobKind.LESIONS:
                 stages = ((Step.DETECT_LESIONS,),)
+            case JobKind.BLUR_VIDEO:
+                stages = ((Step.VIDEO,),)
             case _:
                 assert_never(kind)
         return tuple(stage for stage in stages if stage)

@@ -1,11 +1,14 @@
 """What detection workers leave in the job ledger, and the answer that clients read from it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from obscura.contract.options import ObjectClass
+
+FINDING_SHARE: Final = 0.8
+"""Of the time that a video takes, about what finding does."""
 
 
 class ImageInfo(BaseModel):
@@ -55,6 +58,22 @@ class DetectionPart(BaseModel):
     image: ImageInfo
     model: ModelInfo
     detections: tuple[DetectedObject, ...]
+
+
+class VideoProgress(BaseModel):
+    """How far the work on a video is: first all frames are looked at, then all are written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: Literal["finding", "hiding"]
+    done: int = Field(ge=0, description="frames that this stage has done")
+    total: int = Field(ge=0, description="frames in all, as the file says; 0: it does not say")
+
+    @property
+    def share(self) -> float:
+        """Share of the whole work that is done, 0..1."""
+        part = min(1.0, self.done / self.total) if self.total else 0.0
+        return FINDING_SHARE * part if self.stage == "finding" else FINDING_SHARE + (1 - FINDING_SHARE) * part
 
 
 def surest_first(parts: Iterable[DetectionPart]) -> tuple[DetectedObject, ...]:

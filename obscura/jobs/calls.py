@@ -8,9 +8,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from obscura.contract import STEP_TASKS, Priority, Step
+from obscura.contract import STEP_TASKS, JobKind, Priority, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError
 from obscura.jobs.rows import JobRow, NewJob
 from obscura.observability.catalogue import DURATIONS, bound_text
@@ -19,6 +20,7 @@ from obscura.settings import Settings
 T = TypeVar("T")
 Fields = Mapping[str, str]
 Reply = Sequence[str]
+NOTHING: Fields = MappingProxyType({})
 
 PREFIX = "obscura:"
 ACTIVE = PREFIX + "active"
@@ -120,6 +122,11 @@ class Claimed:
     began: float = 0.0
 
     @property
+    def result_key(self) -> str:
+        """Where the step stores its result; the token keeps apart what two tries leave behind."""
+        return f"results/{self.row.id}.{self.token}"
+
+    @property
     def lease(self) -> Lease:
         """The right to end the step."""
         return Lease(self.row.id, self.step, self.token)
@@ -171,8 +178,12 @@ class LedgerCalls:
         job = replace(job, owner=self.owner or "")
         pairs = [text for pair in job.fields().items() for text in pair]
         settings = self.settings
-        is_bulk = job.options.priority is Priority.BULK
-        lane = ("bulk", settings.bulk_queue_limit) if is_bulk else ("", settings.queue_limit)
+        if job.kind is JobKind.BLUR_VIDEO:
+            lane = ("video", settings.video_queue_limit)
+        elif job.options.priority is Priority.BULK:
+            lane = ("bulk", settings.bulk_queue_limit)
+        else:
+            lane = ("", settings.queue_limit)
         key = _idempotency(job) if job.idempotency_key else ""
         head = (job.id, *lane, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
         return Call("create", (job_key(job.id), ACTIVE, key), (*head, *pairs), parse)
@@ -195,11 +206,13 @@ class LedgerCalls:
         queue = STEP_TASKS[step].queue.value
         return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits, queue), parse)
 
-    def renew(self, claimed: Claimed) -> Call[bool]:
-        """Make a claim last for another lease; the reply says whether it still holds."""
-        args = (claimed.row.id, claimed.step.value, claimed.token, self.settings.lease_s)
+    def renew(self, claimed: Claimed, fields: Fields = NOTHING) -> Call[bool]:
+        """Make a claim last for another lease and leave ``fields``; the reply says whether it holds."""
+        pairs = [text for pair in fields.items() for text in pair]
+        head = (claimed.row.id, claimed.step.value, claimed.token)
+        limits = (self.settings.lease_s, EVENTS)
         keys = self._keys(claimed.row.id)[:2]
-        return Call("renew", keys, args, lambda reply: reply[0] == "renewed")
+        return Call("renew", keys, (*head, *limits, *pairs), lambda reply: reply[0] == "renewed")
 
     def complete(self, claimed: Claimed, fields: Fields) -> Call[Completed]:
         """End a claimed step and leave ``fields`` in the row."""

@@ -13,6 +13,7 @@ from obscura.contract import (
     Stages,
     Step,
     StepRequest,
+    VideoProgress,
     stages_in,
 )
 from obscura.errors import JobLostError
@@ -102,6 +103,7 @@ class JobRow:
     parts: Mapping[Step, DetectionPart]
     suspects: tuple[DetectedObject, ...]
     progress: float
+    video: VideoProgress | None
     picture: str | None
     media_type: str | None
     report: str | None
@@ -143,6 +145,7 @@ class JobRow:
             progress=_progress(fields),
             trace=fields.get("trace", ""),
             has_webhook="webhook" in fields,
+            video=_video(fields),
         )
 
 
@@ -163,8 +166,15 @@ def lost(job_id: str, owner: str) -> dict[str, str]:
 
 def _progress(fields: Mapping[str, str]) -> float:
     """Return the share of a job's steps that are done, 0..1."""
+    video = _video(fields)
+    if video is not None:
+        return round(video.share, 3)
     steps = [state for name, state in fields.items() if name.startswith("s:")]
     return round(steps.count("done") / len(steps), 3) if steps else 0.0
+
+
+def _video(fields: Mapping[str, str]) -> VideoProgress | None:
+    return VideoProgress.model_validate_json(fields["video"]) if "video" in fields else None
 
 
 def wake_up(job: NewJob | JobRow, step: Step) -> StepRequest:

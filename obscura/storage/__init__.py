@@ -27,6 +27,8 @@ __all__ = ["MissingObjectError", "Storage"]
 PROBE = ".check"
 # What the store beneath calls a file that it has not finished, and what a killed check of ours leaves.
 UNFINISHED = re.compile(rf"#\d+$|^{re.escape(PROBE)}")
+# Of a large object: S3 takes no part under 5 MiB, and no object of more than ten thousand.
+PART_BYTES = 8 * 1024 * 1024
 _NO_BUCKET = "<Code>NoSuchBucket</Code>"
 
 
@@ -103,6 +105,11 @@ class Storage:
             # One plain put is a write to a temporary name and a rename; streams would be cut into parts.
             obstore.put(self._store, key, data, attributes=attributes, use_multipart=False)
 
+    def put_file(self, key: str, file: IO[bytes]) -> None:
+        """Store what is left to read of ``file`` in parts: little of it is in memory at a time."""
+        with _translated(key):
+            obstore.put(self._store, key, file, use_multipart=True, chunk_size=PART_BYTES)
+
     def get(self, key: str) -> bytes:
         """Return the bytes under ``key``.
 
@@ -113,6 +120,21 @@ class Storage:
         """
         with _translated(key):
             return bytes(obstore.get(self._store, key).bytes())
+
+    def parts(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes ``start`` to ``stop`` of ``key`` in parts, none of them long.
+
+        Raises
+        ------
+        MissingObjectError
+            If there is no such object (any more).
+        """
+        end = self.size(key) if stop is None else stop
+        for place in range(start, end, PART_BYTES):
+            with _translated(key):
+                part = obstore.get_range(self._store, key, start=place, end=min(place + PART_BYTES, end))
+                piece = bytes(part)
+            yield piece
 
     def delete(self, key: str) -> bool:
         """Erase ``key``; return whether it was there."""

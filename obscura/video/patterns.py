@@ -20,7 +20,7 @@ from obscura.redaction.masks import Window, mask, window
 from obscura.redaction.regions import ONE_COLOUR_BELOW
 from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
 
-__all__ = ["Pattern", "cover", "paintable", "pattern_of"]
+__all__ = ["Pattern", "cover", "paintable", "pattern_of", "planes"]
 
 # Planar and little-endian, as the encoders take them; 10 bits are kept.
 PLANAR: Final = frozenset(
@@ -53,7 +53,7 @@ def paintable(frame: VideoFrame) -> VideoFrame:
     return frame
 
 
-def _planes(frame: VideoFrame) -> Iterator[Plane]:
+def planes(frame: VideoFrame) -> Iterator[Plane]:
     """Yield the components of a frame as arrays over its own memory."""
     for number, plane in enumerate(frame.planes):
         component = frame.format.components[number]
@@ -94,7 +94,7 @@ def pattern_of(frame: VideoFrame, box: Box, style: Style) -> Pattern:
     size = Size(frame.width, frame.height)
     rows, columns = _cells(box, style)
     grids: list[Plane] = []
-    for plane, component in zip(_planes(frame), frame.format.components, strict=False):
+    for plane, component in zip(planes(frame), frame.format.components, strict=False):
         place = _in_plane(box, size, plane)
         inside = window(place, Size(plane.shape[1], plane.shape[0]))
         if rows * columns == 1:
@@ -137,7 +137,7 @@ def _edges(length: int, cells: int) -> list[tuple[int, int]]:
 def cover(frame: VideoFrame, hidden: Sequence[tuple[Pattern, Box, RegionShape]]) -> None:
     """Paint patterns over boxes in pixels of the stored frame, in place; see ``paintable``."""
     size = Size(frame.width, frame.height)
-    for number, plane in enumerate(_planes(frame)):
+    for number, plane in enumerate(planes(frame)):
         for pattern, box, shape in hidden:
             _lay(plane, pattern.grids[number], _in_plane(box, size, plane), shape)
 

@@ -1,24 +1,55 @@
 """Opening videos: which kinds, within which limits; what is told of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import av
+from av import VideoFrame
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from obscura.errors import TooManyPixelsError, UndecodablePhotoError, UnsupportedFormatError
+from obscura.errors import (
+    TooManyPixelsError,
+    UndecodablePhotoError,
+    UnsupportedCodecError,
+    UnsupportedFormatError,
+    VideoTooLongError,
+)
 from obscura.geometry import Size
-from obscura.imaging.gate import GateLimits
+from obscura.imaging.moving import HEAD_BYTES, VideoFormat, format_of
 
-__all__ = ["VIDEO_SUFFIXES", "Kind", "VideoInfo", "info_of", "kind_of", "opened"]
+__all__ = ["VIDEO_SUFFIXES", "Kind", "VideoInfo", "VideoLimits", "info_of", "kind_of", "opened"]
 
-HEAD_BYTES: Final = 16
+CODECS: Final = frozenset(
+    {
+        "av1",
+        "libdav1d",
+        "dnxhd",
+        "ffv1",
+        "h263",
+        "h264",
+        "hevc",
+        "mjpeg",
+        "mpeg1video",
+        "mpeg2video",
+        "mpeg4",
+        "msmpeg4v3",
+        "prores",
+        "rawvideo",
+        "vp8",
+        "vp9",
+        "libvpx",
+        "libvpx-vp9",
+    }
+)
+"""How pictures may be coded: what cameras, telephones and the web write. FFmpeg reads hundreds more, many of
+them read by nobody else for decades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +61,52 @@ class Kind:
     """
 
     reader: str
-    writers: dict[str, str]
+    writers: Mapping[str, str]
     codec: str
 
 
-MP4: Final = Kind("mov,mp4,m4a,3gp,3g2,mj2", {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}, "libx264")
-MATROSKA: Final = Kind("matroska,webm", {".mkv": "matroska"}, "libx264")
-WEBM: Final = Kind("matroska,webm", {".webm": "webm"}, "libvpx-vp9")
+MP4: Final = Kind("mov", {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}, "libx264")
+MATROSKA: Final = Kind("matroska", {".mkv": "matroska"}, "libx264")
+WEBM: Final = Kind("matroska", {".webm": "webm"}, "libvpx-vp9")
 AVI: Final = Kind("avi", {".avi": "avi"}, "libx264")
-VIDEO_SUFFIXES: Final = frozenset({suffix for kind in (MP4, MATROSKA, WEBM, AVI) for suffix in kind.writers})
+KINDS: Final = MappingProxyType(
+    {
+        VideoFormat.MP4: MP4,
+        VideoFormat.MOV: MP4,
+        VideoFormat.MATROSKA: MATROSKA,
+        VideoFormat.WEBM: WEBM,
+        VideoFormat.AVI: AVI,
+    }
+)
+VIDEO_SUFFIXES: Final = frozenset({suffix for kind in KINDS.values() for suffix in kind.writers})
+
+
+@dataclass(frozen=True, slots=True)
+class VideoLimits:
+    """What a video may be at most: pixels of a frame, its longer side, frames, seconds."""
+
+    max_pixels: int = 50_000_000
+    max_side: int = 16_384
+    max_frames: int | None = None
+    max_seconds: float | None = None
+
+    def check_frame(self, size: Size) -> None:
+        """Raise TooManyPixelsError where frames are larger than allowed."""
+        if size.pixels > self.max_pixels or size.long_side > self.max_side:
+            message = f"frames of {size.width} x {size.height} pixels are more than this installation accepts"
+            raise TooManyPixelsError(message)
+
+    def check_count(self, frames: int) -> None:
+        """Raise VideoTooLongError where there are more frames than allowed."""
+        if self.max_frames is not None and frames > self.max_frames:
+            message = f"the video has more than {self.max_frames} pictures"
+            raise VideoTooLongError(message)
+
+    def check_seconds(self, seconds: float) -> None:
+        """Raise VideoTooLongError where it is longer than allowed."""
+        if self.max_seconds is not None and seconds > self.max_seconds:
+            message = f"the video is longer than {self.max_seconds:g} seconds"
+            raise VideoTooLongError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +121,7 @@ class VideoInfo:
 
 
 def kind_of(path: Path) -> Kind:
-    """Return the kind of a file by its first bytes and its suffix.
+    """Return the kind of a file by its first bytes.
 
     Raises
     ------
@@ -61,15 +129,20 @@ def kind_of(path: Path) -> Kind:
         If it is no video that is known here.
     """
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    if head[4:8] in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}:
-        return MP4
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return WEBM if path.suffix.lower() == ".webm" else MATROSKA
-    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
-        return AVI
-    message = "not a video of a known kind: MP4, MOV, Matroska, WebM, AVI"
-    raise UnsupportedFormatError(message)
+        return KINDS[format_of(file.read(HEAD_BYTES))]
+
+
+def suffix_for(path: Path) -> str:
+    """Return the suffix of a result: the file's own, where what it holds can be written under that.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If it is no video that is known here.
+    """
+    kind = kind_of(path)
+    own = path.suffix
+    return own if own.lower() in kind.writers else next(iter(kind.writers))
 
 
 @contextmanager
@@ -80,19 +153,30 @@ def opened(path: Path, kind: Kind) -> Iterator[InputContainer]:
     ------
     UndecodablePhotoError
         If it cannot be read, or has no pictures.
+    UnsupportedCodecError
+        If its pictures are coded in a way that is not accepted.
     """
     try:
-        container = av.open(
-            str(path), format=kind.reader.split(",")[0], options={"protocol_whitelist": "file"}
-        )
+        container = av.open(str(path), format=kind.reader, options={"protocol_whitelist": "file"})
     except (FFmpegError, ValueError) as error:
         message = "the video cannot be opened"
         raise UndecodablePhotoError(message) from error
     with container:
-        if not pictures(container):
+        streams = pictures(container)
+        if not streams:
             message = "the file has no video stream"
             raise UndecodablePhotoError(message)
+        _check_codec(streams[0])
         yield container
+
+
+def _check_codec(stream: VideoStream) -> None:
+    # FFmpeg has no decoder for some, and then no context either.
+    context = stream.codec_context
+    name = None if context is None else context.name
+    if name not in CODECS:
+        message = f"pictures coded as {name or 'something unknown'} are not accepted"
+        raise UnsupportedCodecError(message)
 
 
 def pictures(container: InputContainer) -> list[VideoStream]:
@@ -101,20 +185,62 @@ def pictures(container: InputContainer) -> list[VideoStream]:
     return [stream for stream in container.streams.video if not stream.disposition & covers]
 
 
-def info_of(container: InputContainer, limits: GateLimits) -> VideoInfo:
-    """Return what a video says of itself.
+def info_of(container: InputContainer, limits: VideoLimits) -> VideoInfo:
+    """Return what a video says of itself; what it really holds is checked again as it is decoded.
 
     Raises
     ------
     TooManyPixelsError
-        If its frames are larger than a photo may be.
+        If its frames are larger than allowed.
+    VideoTooLongError
+        If it has more frames or seconds than allowed.
     """
     stream = pictures(container)[0]
     size = Size(stream.codec_context.width, stream.codec_context.height)
-    if size.pixels > limits.max_pixels or size.long_side > limits.max_side:
-        message = f"frames of {size.width} x {size.height} pixels are more than this installation accepts"
-        raise TooManyPixelsError(message)
+    limits.check_frame(size)
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     seconds = (container.duration or 0) / av.time_base
     frames = stream.frames or int(seconds * rate)
+    limits.check_seconds(seconds)
+    limits.check_count(frames)
     return VideoInfo(size, frames, rate, stream.codec_context.name, bool(container.streams.audio))
+
+
+def check_source(path: Path, limits: VideoLimits) -> VideoInfo:
+    """Return what a video says of itself; raise as `kind_of`, `opened` and `info_of` do."""
+    with opened(path, kind_of(path)) as container:
+        return info_of(container, limits)
+
+
+class Checked:
+    """Holds each decoded frame against the limits, whatever the container said, and against the first one.
+
+    Raises (on call)
+    ----------------
+    TooManyPixelsError, VideoTooLongError
+        If the video is larger or longer than allowed.
+    UnsupportedFormatError
+        If its pictures change their size or turn on the way: no file that is written here can say that.
+    """
+
+    def __init__(self, limits: VideoLimits) -> None:
+        self._limits = limits
+        self._first: tuple[int, int, float] | None = None
+        self._start: float | None = None
+        self.frames = 0
+
+    def __call__(self, frame: VideoFrame) -> Size:
+        """Take the next frame and return its size as stored."""
+        size = Size(frame.width, frame.height)
+        self.frames += 1
+        if self._first is None:
+            self._limits.check_frame(size)
+            self._first = (*size, frame.rotation)
+        elif self._first != (*size, frame.rotation):
+            message = "the pictures of the video change their size or turn on the way"
+            raise UnsupportedFormatError(message)
+        self._limits.check_count(self.frames)
+        if frame.time is not None:
+            self._start = frame.time if self._start is None else self._start
+            self._limits.check_seconds(frame.time - self._start)
+        return size

@@ -2,14 +2,16 @@
 
 Two thresholds in the manner of ByteTrack (Zhang et al., ECCV 2022): a sure detection begins a track, an
 unsure one only continues it. Gaps inside a track are filled along a straight line; before its first and after
-its last detection the box stays where it was for a while and grows, because the object moves on unseen.
+its last detection the box stays where it was for a while. Wherever nothing was detected it grows, because the
+object moves on unseen. No track passes from one scene into the next.
 Standard library only.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from obscura.geometry import Box
 
@@ -107,6 +109,12 @@ class Tracker:
         self._options = options
         self._tracks: list[_Track] = []
         self._active: list[int] = []
+        self._cuts: list[int] = []
+
+    def cut(self, frame: int) -> None:
+        """Note that another scene begins with ``frame``: before its detections are entered."""
+        self._cuts.append(frame)
+        self._active.clear()
 
     def update(self, frame: int, seen: Sequence[Seen]) -> list[int]:
         """Enter what was seen in ``frame`` (numbers must rise); return the tracks that begin with it."""
@@ -170,25 +178,53 @@ class Tracker:
             if len(track.boxes) > 1 or track.best >= LONELY * self._options.sure.get(track.class_name, 0.0)
         ]
 
-    def to_hide(self, frames: int) -> list[list[tuple[int, Box]]]:
-        """Return for each of ``frames`` frames the tracks to hide and where."""
-        hidden: list[list[tuple[int, Box]]] = [[] for _ in range(frames)]
+    def to_hide(self, frames: int) -> Iterator[list[tuple[int, Box]]]:
+        """Yield for each of ``frames`` frames in turn the tracks to hide and where."""
+        waiting = deque(sorted(self._lives(), key=lambda life: life.begin))
+        living: list[_Life] = []
+        for frame in range(frames):
+            while waiting and waiting[0].begin <= frame:
+                living.append(waiting.popleft())
+            living = [life for life in living if life.end > frame]
+            yield [(life.number, life.box_in(frame)) for life in living]
+
+    def _lives(self) -> Iterator["_Life"]:
         for number in self.kept():
             track = self._tracks[number]
-            for frame, box in self._filled(track):
-                if 0 <= frame < frames:
-                    hidden[frame].append((number, box))
-        return hidden
+            frames = tuple(sorted(track.boxes))
+            # What is held does not pass into another scene, where it would cover something else.
+            scene = bisect_right(self._cuts, frames[0])
+            begin = max(frames[0] - self._options.hold, self._cuts[scene - 1] if scene else 0)
+            end = frames[-1] + self._options.hold + 1
+            next_cut = bisect_right(self._cuts, frames[-1])
+            if next_cut < len(self._cuts):
+                end = min(end, self._cuts[next_cut])
+            yield _Life(number, track, frames, begin, end)
 
-    def _filled(self, track: _Track) -> Iterable[tuple[int, Box]]:
-        frames = sorted(track.boxes)
-        for frame in range(frames[0] - self._options.hold, frames[0]):
-            yield frame, _held(track.boxes[frames[0]], frames[0] - frame)
-        for start, stop in pairwise(frames):
-            for frame in range(start, stop):
-                yield frame, _between(track.boxes[start], track.boxes[stop], (frame - start) / (stop - start))
-        for frame in range(frames[-1], frames[-1] + self._options.hold + 1):
-            yield frame, _held(track.boxes[frames[-1]], frame - frames[-1])
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """A track that counts: the frames it was seen in, and from which to which (exclusive) it is hidden."""
+
+    number: int
+    track: _Track
+    seen: tuple[int, ...]
+    begin: int
+    end: int
+
+    def box_in(self, frame: int) -> Box:
+        """Return where to hide it in one of its frames."""
+        boxes = self.track.boxes
+        place = bisect_right(self.seen, frame)
+        if place == 0:
+            return _held(boxes[self.seen[0]], self.seen[0] - frame)
+        before = self.seen[place - 1]
+        if place == len(self.seen):
+            return _held(boxes[before], frame - before)
+        after = self.seen[place]
+        box = _between(boxes[before], boxes[after], (frame - before) / (after - before))
+        # Between two detections nobody knows how straight the way was.
+        return _held(box, min(frame - before, after - frame))
 
 
 def _held(box: Box, frames: int) -> Box:

@@ -21,6 +21,7 @@ WORKER_OF_QUEUE = {
     Queue.PHOTOS: "photo_service",
     Queue.VERIFICATION: "photo_verification_service",
     Queue.LESIONS: "lesion_detection_service",
+    Queue.VIDEOS: "video_service",
 }
 FUSED = "docker-compose.fused.yml"
 SERVICES = (GATEWAY, *WORKER_OF_QUEUE.values())
@@ -33,6 +34,7 @@ ARROWS = {
     "photo_service": {"obscura", "photo_service", "models"},
     "photo_verification_service": {"obscura", "photo_verification_service"},
     "lesion_detection_service": {"obscura", "lesion_detection_service"},
+    "video_service": {"obscura", "video_service", "models"},
 }
 # Started by a profile of its own name: PostgreSQL, and an S3 server.
 OPTIONAL = ("database", "storage")
@@ -46,8 +48,20 @@ LOCKS_OF_SERVICE = {
     "redaction_service": {"redaction"},
     "photo_verification_service": {"redaction", "verification"},
     "lesion_detection_service": {"redaction", "lesion"},
+    "video_service": {"redaction", "video"},
 }
-LOCKS = ("bootstrap", "detection", "gateway", "lesion", "redaction", "run", "test", "tracing", "verification")
+LOCKS = (
+    "bootstrap",
+    "detection",
+    "gateway",
+    "lesion",
+    "redaction",
+    "run",
+    "test",
+    "tracing",
+    "verification",
+    "video",
+)
 # A worker gives a photo back within 30 s of SIGTERM; a container killed before that would lose the time.
 LEAST_WORKER_GRACE_S = 40
 

@@ -222,7 +222,9 @@ def test_pods_are_bounded_and_watched(overlay: tuple[str, list[Resource]]) -> No
         assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
         limit = mebibytes(container["resources"]["limits"]["memory"])
         in_memory = sum(
-            mebibytes(volume["emptyDir"]["sizeLimit"]) for volume in pod["volumes"] if "emptyDir" in volume
+            mebibytes(volume["emptyDir"]["sizeLimit"])
+            for volume in pod["volumes"]
+            if volume.get("emptyDir", {}).get("medium") == "Memory"
         )
         assert mebibytes(container["resources"]["requests"]["memory"]) <= limit
         assert in_memory <= limit / 2

@@ -17,7 +17,7 @@ from PIL import Image
 
 from obscura.client import AsyncObscura, Obscura, UserBox
 from obscura.errors import RemoteRefusalError, RemoteTaskFailedError, ServerUnreachableError
-from tests import photos
+from tests import photos, videos
 from tests.photos import FACE
 
 pytestmark = pytest.mark.end_to_end
@@ -206,3 +206,28 @@ def test_the_examples_of_the_documentation_run(system_url: str, portrait: Path, 
             assert face_change((tmp_path / "hidden.jpg").read_bytes()) > 20
         else:
             assert "one.jpg clean" in done.stdout
+
+
+def test_a_video_and_how_far_it_is(obscura: Obscura, tmp_path: Path) -> None:
+    """The result is written whole; what the callback raises ends the work on the server too."""
+    clip = videos.make(tmp_path / "clip.mp4", frames=6)
+    seen: list[str] = []
+    done = obscura.blur_video(
+        clip,
+        tmp_path / "out.mp4",
+        classes=["face"],
+        audio="drop",
+        progress=lambda *told: seen.append(told[0]),
+    )
+    assert done.report["tracks"] == {"face": 1}
+    assert "audio stream" in done.report["removed"]
+    assert set(seen) <= {"finding", "hiding"}
+    assert len(videos.upright_frames(done.path)) == 6
+
+    def stop(*_told: object) -> None:
+        raise KeyboardInterrupt
+
+    long = videos.make(tmp_path / "long.mp4", frames=600, sound=False)
+    with pytest.raises(KeyboardInterrupt):
+        obscura.blur_video(long, tmp_path / "never.mp4", classes=["face"], progress=stop)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "long.mp4", "out.mp4"]

@@ -38,10 +38,13 @@ local function observe(series, seconds)
   redis.call('HINCRBY', 'obscura:metrics', series .. '|sum', string.format('%d', seconds * 1000000))
 end
 
--- Forget that a job is unfinished. Bulk jobs stand in a set of their own as well, which bounds their lane.
+-- Jobs of these lanes stand in a set of their own as well, which bounds the lane.
+local lanes = {'bulk', 'video'}
+
+-- Forget that a job is unfinished.
 local function leave(active, id)
   redis.call('ZREM', active, id)
-  redis.call('SREM', active .. ':bulk', id)
+  for _, lane in ipairs(lanes) do redis.call('SREM', active .. ':' .. lane, id) end
 end
 
 -- Enter an event for an address that the caller named: a gateway delivers it until it is taken or its time

@@ -1,5 +1,5 @@
 -- KEYS job, active, idempotency ('' = none).
--- ARGV id, 'bulk' or '', limit of its lane, lease, idempotency value, ttl, prefix of rows, field, value, ...
+-- ARGV id, 'bulk', 'video' or '', limit of its lane, lease, idempotency value, ttl, prefix of rows, field, value, ...
 -- Returns {'created'} | {'full'} | {'same', id of the earlier job} | {'conflict'}
 local now = clock()
 if KEYS[3] ~= '' then
@@ -14,9 +14,13 @@ if KEYS[3] ~= '' then
     end
   end
 end
-local bulk = redis.call('SCARD', KEYS[2] .. ':bulk')
-local depth = bulk
-if ARGV[2] == '' then depth = redis.call('ZCARD', KEYS[2]) - bulk end
+local depth
+if ARGV[2] == '' then
+  depth = redis.call('ZCARD', KEYS[2])
+  for _, lane in ipairs(lanes) do depth = depth - redis.call('SCARD', KEYS[2] .. ':' .. lane) end
+else
+  depth = redis.call('SCARD', KEYS[2] .. ':' .. ARGV[2])
+end
 if depth >= tonumber(ARGV[3]) then return {'full'} end
 redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 8))
 for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
@@ -26,7 +30,7 @@ for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
   end
 end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
-if ARGV[2] ~= '' then redis.call('SADD', KEYS[2] .. ':bulk', ARGV[1]) end
+if ARGV[2] ~= '' then redis.call('SADD', KEYS[2] .. ':' .. ARGV[2], ARGV[1]) end
 local batch = redis.call('HGET', KEYS[1], 'batch')
 if batch then
   redis.call('SADD', 'obscura:batch:' .. batch .. ':open', ARGV[1])

@@ -1,5 +1,5 @@
 -- Make a claim last for another lease.
--- KEYS job, active. ARGV id, step, token, lease
+-- KEYS job, active. ARGV id, step, token, lease, channel, field, value, ...
 -- Returns {'renewed'} | {'lost'}
 local job, step = KEYS[1], ARGV[2]
 if redis.call('HGET', job, 's:' .. step) ~= 'running'
@@ -8,4 +8,8 @@ if redis.call('HGET', job, 's:' .. step) ~= 'running'
 local lease = clock() + tonumber(ARGV[4])
 redis.call('HSET', job, 'l:' .. step, tostring(lease))
 redis.call('ZADD', KEYS[2], lease, ARGV[1])
+if #ARGV > 5 then
+  redis.call('HSET', job, unpack(ARGV, 6))
+  publish(ARGV[5], ARGV[1], 'running')
+end
 return {'renewed'}

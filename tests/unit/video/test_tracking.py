@@ -20,7 +20,7 @@ def hidden(frames: list[list[Seen]]) -> list[list[tuple[int, Box]]]:
     tracker = Tracker(OPTIONS)
     for number, seen in enumerate(frames):
         tracker.update(number, seen)
-    return tracker.to_hide(len(frames))
+    return list(tracker.to_hide(len(frames)))
 
 
 def covers(boxes: list[tuple[int, Box]], wanted: Box) -> bool:

@@ -14,12 +14,11 @@ from obscura.detection.detector import Detector
 from obscura.errors import PhotoError, ProcessingFailedError, TooManyPixelsError, UnsupportedFormatError
 from obscura.finding import load_for
 from obscura.geometry import Box
-from obscura.imaging.gate import GateLimits
 from obscura.redaction.styles import Mosaic, RegionShape
 from obscura.settings import Settings
-from obscura.video import VideoRequest, redact_video
 from obscura.video.patterns import cover, paintable, pattern_of
-from obscura.video.redact import Stage
+from obscura.video.redact import Stage, VideoRequest, redact_video
+from obscura.video.source import VideoLimits
 from tests import videos
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def test_what_is_no_video_is_refused(detectors: list[Detector], tmp_path: Path) 
     with pytest.raises(PhotoError):
         redact_video(cut, target, detectors, VideoRequest())
     with pytest.raises(TooManyPixelsError):
-        redact_video(whole, target, detectors, VideoRequest(limits=GateLimits(max_pixels=1000)))
+        redact_video(whole, target, detectors, VideoRequest(limits=VideoLimits(max_pixels=1000)))
     with pytest.raises(ProcessingFailedError):
         redact_video(whole, tmp_path / "out.webm", detectors, VideoRequest())
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name or path.name.startswith(".")] == []

@@ -1,0 +1,93 @@
+"""Videos: the same three moves as for photos, and a result that is fetched and never embedded."""
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Header, Response
+from fastapi.responses import FileResponse, StreamingResponse
+
+from gateway_service.callers import CurrentCaller
+from gateway_service.dependencies import CurrentGateway, Gateway
+from gateway_service.described_forms import VIDEOS
+from gateway_service.ranges import part_of
+from gateway_service.routes.results import TaskId, Wait
+from gateway_service.routes.tasks import MULTIPART, PROBLEMS
+from gateway_service.schemas import Problem, TaskCreated, VideoForm, options_of
+from obscura.contract import JobKind
+from obscura.errors import NoPictureError
+from obscura.imaging.moving import VideoFormat
+from obscura.jobs import JobRow, JobState
+
+PATH: Final = "/blur_video"
+FILES: Final = {"content": {MULTIPART: {"encoding": {"file": {"contentType": VIDEOS}}}}}
+EXTENSIONS: Final = {kind.media_type: kind.value for kind in VideoFormat}
+WHOLE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"video/*": {}}},
+    206: {"content": {"video/*": {}}, "description": "the part that the header Range asked for"},
+    304: {"description": "unchanged: If-None-Match names it"},
+    400: {"description": "a Range that cannot be read"},
+    404: {"model": Problem},
+    416: {"description": "no such Range"},
+    422: {"model": Problem},
+}
+router = APIRouter(tags=["videos"])
+
+
+class _VideoFile(FileResponse):
+    """A file in pieces of a megabyte: each is read in a thread, whose start costs more than reading."""
+
+    chunk_size = 1024 * 1024
+
+
+@router.post(PATH, responses={**PROBLEMS}, openapi_extra={"requestBody": FILES})
+async def blur_video(
+    caller: CurrentCaller, form: Annotated[VideoForm, Form(media_type=MULTIPART)]
+) -> TaskCreated:
+    """Find objects in a video, follow them from picture to picture and hide them."""
+    return await caller.submit_video(form.file, options_of(form))
+
+
+@router.get("/task_result/{task_id}/video", response_class=Response, responses=WHOLE)
+async def task_video(
+    gateway: CurrentGateway,
+    task_id: TaskId,
+    wait: Wait = 0.0,
+    if_none_match: Annotated[str, Header()] = "",
+    part: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
+) -> Response:
+    """Return the redacted video as bytes, once it is there."""
+    row = await gateway.events.wait_for_end(task_id, wait)
+    return await _response(gateway, row, if_none_match, part)
+
+
+async def _response(gateway: Gateway, row: JobRow, if_none_match: str, part: str) -> Response:
+    is_there = row.kind is JobKind.BLUR_VIDEO and row.state is JobState.DONE
+    if not is_there or row.picture is None or row.media_type is None:
+        message = "this task has no video (yet)"
+        raise NoPictureError(message)
+    # A result never changes under its id.
+    etag = f'"{row.id}"'
+    name = f"obscura_{row.id}.{EXTENSIONS.get(row.media_type, 'bin')}"
+    headers = {"etag": etag, "cache-control": "private, no-store"}
+    if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
+        return Response(status_code=304, headers=headers)
+    path = await asyncio.to_thread(gateway.storage.local_path, row.picture)
+    if path is not None:
+        return _VideoFile(path, media_type=row.media_type, filename=name, headers=headers)
+    headers["content-disposition"] = f'attachment; filename="{name}"'
+    return await _from_afar(gateway, row.picture, part, headers | {"content-type": row.media_type})
+
+
+async def _from_afar(gateway: Gateway, key: str, part: str, headers: dict[str, str]) -> Response:
+    """Return a response that fetches an object in parts as it is sent."""
+    size = await asyncio.to_thread(gateway.storage.size, key)
+    wanted = part_of(part, size)
+    headers["accept-ranges"] = "bytes"
+    if wanted is not None:
+        headers["content-range"] = wanted.content_range
+        if not wanted.is_there:
+            return Response(status_code=416, headers=headers)
+    start, end = (0, size) if wanted is None else (wanted.start, wanted.end)
+    headers["content-length"] = str(end - start)
+    pieces = gateway.storage.parts(key, start, end)
+    return StreamingResponse(pieces, 200 if wanted is None else 206, headers)

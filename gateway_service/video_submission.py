@@ -1,0 +1,54 @@
+"""Taking a video in: the same as a photo, but never all of it in memory."""
+
+import asyncio
+import hashlib
+import os
+from typing import BinaryIO
+
+from gateway_service.dependencies import Gateway
+from gateway_service.submission import Submission, enter_stored, fingerprint_of, hold_to_policy
+from obscura.errors import InvalidOptionError, PhotoError
+from obscura.imaging.moving import HEAD_BYTES, check_video
+from obscura.jobs import Created
+from obscura.observability import Stage, catalogue, count, stage
+from obscura.settings import Settings
+
+__all__ = ["submit_video"]
+
+
+def _admit(upload: BinaryIO, settings: Settings) -> None:
+    """Let a video pass by what can be seen without opening it; everything else the worker sees."""
+    length = upload.seek(0, os.SEEK_END)
+    upload.seek(0)
+    check_video(upload.read(HEAD_BYTES), length, settings.video_max_upload_bytes)
+
+
+async def submit_video(gateway: Gateway, upload: BinaryIO, submission: Submission) -> Created:
+    """Enter a job for the video in ``upload``; see ``submission.submit``.
+
+    Raises
+    ------
+    InvalidOptionError
+        Also if nothing may be kept: a video takes longer than a request lasts.
+    """
+    settings = gateway.settings
+    hold_to_policy(submission.options, settings)
+    if settings.zero_retention:
+        message = "zero retention: this server keeps nothing, and a video takes longer than a request lasts"
+        raise InvalidOptionError(message)
+    try:
+        with stage(Stage.GATE):
+            await asyncio.to_thread(_admit, upload, settings)
+    except PhotoError as error:
+        count(catalogue.UPLOADS_REJECTED, error.code)
+        raise
+
+    def store(key: str) -> None:
+        upload.seek(0)
+        gateway.storage.put_file(key, upload)
+
+    def fingerprint() -> str:
+        upload.seek(0)
+        return fingerprint_of(hashlib.file_digest(upload, "sha256"), submission)  # type: ignore[arg-type]
+
+    return await enter_stored(gateway, store, fingerprint, submission)

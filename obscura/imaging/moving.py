@@ -1,0 +1,83 @@
+"""The gate of videos: what their first bytes and their length tell. Standard library only."""
+
+from enum import StrEnum
+from typing import Final
+
+from obscura.errors import EmptyPhotoError, PhotoTooLargeError, UnsupportedFormatError
+
+__all__ = ["HEAD_BYTES", "VideoFormat", "check_video", "format_of"]
+
+HEAD_BYTES: Final = 64
+"""As much of a file as tells what it is."""
+
+_ATOMS: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
+# What MP4's family is used for beside videos: HEIC, AVIF and the like begin in the same way.
+_STILL_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"})
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+_DOC_TYPE: Final = b"\x42\x82"
+
+
+class VideoFormat(StrEnum):
+    """Families of containers; the value is the suffix of what is written."""
+
+    MP4 = "mp4"
+    MOV = "mov"
+    MATROSKA = "mkv"
+    WEBM = "webm"
+    AVI = "avi"
+
+    @property
+    def media_type(self) -> str:
+        """What HTTP calls it."""
+        return _MEDIA_TYPES[self]
+
+
+_MEDIA_TYPES: Final = {
+    VideoFormat.MP4: "video/mp4",
+    VideoFormat.MOV: "video/quicktime",
+    VideoFormat.MATROSKA: "video/x-matroska",
+    VideoFormat.WEBM: "video/webm",
+    VideoFormat.AVI: "video/x-msvideo",
+}
+
+
+def format_of(head: bytes) -> VideoFormat:
+    """Return the format of a video by its first ``HEAD_BYTES``; its name may say what it likes.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If it is no video that is known here.
+    """
+    if head[4:8] in _ATOMS and head[8:12] not in _STILL_BRANDS:
+        is_mp4 = head[4:8] == b"ftyp" and head[8:12] != b"qt  "
+        return VideoFormat.MP4 if is_mp4 else VideoFormat.MOV
+    if head.startswith(_EBML):
+        place = head.find(_DOC_TYPE)
+        is_webm = place >= 0 and head[place + 3 :].startswith(b"webm")
+        return VideoFormat.WEBM if is_webm else VideoFormat.MATROSKA
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return VideoFormat.AVI
+    message = "not a video of a known kind: MP4, MOV, Matroska, WebM, AVI"
+    raise UnsupportedFormatError(message)
+
+
+def check_video(head: bytes, length: int, max_bytes: int) -> VideoFormat:
+    """Let a video pass by what can be seen without opening it, or say what is wrong with it.
+
+    Raises
+    ------
+    EmptyPhotoError
+        If there is nothing of it.
+    PhotoTooLargeError
+        If it is longer than ``max_bytes``.
+    UnsupportedFormatError
+        If it is no video that is known here.
+    """
+    if length == 0:
+        message = "the file is empty"
+        raise EmptyPhotoError(message)
+    if length > max_bytes:
+        message = f"the video has {length} bytes; at most {max_bytes} are accepted"
+        raise PhotoTooLargeError(message)
+    return format_of(head)

@@ -1,0 +1,177 @@
+"""Writing a video anew: painted pictures, sound as it was, tags by the policy, nothing else."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+from av import VideoFrame
+from av.container import InputContainer, OutputContainer
+from av.error import InvalidDataError
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from obscura.contract import Audio, MetadataPolicy
+from obscura.video.patterns import paintable, planes
+from obscura.video.source import pictures
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.stream import Stream
+
+__all__ = ["Manner", "Scribe", "decoded"]
+
+KEPT_TAGS: Final = frozenset({"creation_time", "make", "model", "com.apple.quicktime.creationdate"})
+PLACE_TAGS: Final = frozenset({"location", "location-eng", "com.apple.quicktime.location.iso6709"})
+STREAM_TAGS: Final = frozenset({"language"})
+VP9: Final = "libvpx-vp9"
+USUAL_RATE: Final = Fraction(25)
+
+
+def decoded(packet: "Packet[Any]") -> tuple[list[VideoFrame], bool]:
+    """Return the frames of a packet, and whether it could be decoded: one bad packet is no bad video."""
+    try:
+        return list(packet.decode()), True
+    except InvalidDataError:
+        return [], False
+
+
+class Manner:
+    """How pictures are written: the codec, and what it is told.
+
+    ``crf`` is x264's constant rate factor; VP9 gets its like.
+    """
+
+    def __init__(self, codec: str, container: str, crf: int) -> None:
+        self.codec = codec
+        self.options = {"crf": str(crf), "preset": "veryfast"}
+        if container == "avi":
+            # It has no place for times that differ from the order of the pictures.
+            self.options["bf"] = "0"
+        if codec == VP9:
+            self.options = {"crf": str(crf + 10), "b": "0", "deadline": "realtime", "cpu-used": "6"}
+
+
+class Scribe:
+    """Reads the source once more and writes the output beside it."""
+
+    def __init__(
+        self,
+        source: InputContainer,
+        output: OutputContainer,
+        manner: Manner,
+        policy: MetadataPolicy,
+        audio: Audio,
+    ) -> None:
+        self._source = source
+        self._output = output
+        self._in = pictures(source)[0]
+        self._in.thread_type = "AUTO"
+        self._out: VideoStream | None = None
+        self._manner = manner
+        self._voices = tuple(source.streams.audio) if audio is Audio.KEEP else ()
+        self._sound: dict[int, Stream] = {}
+        self._pending: list[Packet[Any]] = []
+        self.audio = tuple(stream.codec_context.name for stream in self._voices)
+        self.removed = self._begin(policy, audio)
+        self.warnings: tuple[str, ...] = ()
+        # Of the frames as they come: copies of them do not know it.
+        self._rotation = 0
+
+    def _begin(self, policy: MetadataPolicy, audio: Audio) -> tuple[str, ...]:
+        """Write the tags that stay; return what does not."""
+        kept_kinds = {"video"} | ({"audio"} if audio is Audio.KEEP else set())
+        dropped = [f"{item.type} stream" for item in self._source.streams if item.type not in kept_kinds]
+        dropped += ["cover or second picture stream"] * (len(self._source.streams.video) - 1)
+        kept = KEPT_TAGS if policy is not MetadataPolicy.STRIP else frozenset()
+        kept |= PLACE_TAGS if policy is MetadataPolicy.KEEP_SAFE else frozenset()
+        for name, value in self._source.metadata.items():
+            if name.lower() in kept:
+                self._output.metadata[name] = value
+            else:
+                dropped.append(f"tag {name}")
+        return tuple(dict.fromkeys(dropped))
+
+    def _open(self, frame: VideoFrame) -> VideoStream:
+        """Make the streams of the output, once the first frame has shown what its pictures are like."""
+        rate = self._in.average_rate or self._in.guessed_rate or USUAL_RATE
+        # By name it could be any stream; of these two it is one of pictures.
+        out = cast(
+            "VideoStream",
+            self._output.add_stream(self._manner.codec, rate=rate, options=self._manner.options),
+        )
+        context = out.codec_context
+        context.width, context.height = frame.width, frame.height
+        context.pix_fmt = frame.format.name
+        context.time_base = self._in.time_base or Fraction(1, 90_000)
+        for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
+            setattr(context, name, getattr(frame, name))
+        if self._in.sample_aspect_ratio:
+            context.sample_aspect_ratio = self._in.sample_aspect_ratio
+        if self._rotation:
+            out.set_display_rotation(self._rotation)
+        for stream in self._voices:
+            copy = self._output.add_stream_from_template(stream)
+            copy.metadata.update({k: v for k, v in stream.metadata.items() if k in STREAM_TAGS})
+            self._sound[stream.index] = copy
+        return out
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Yield the pictures of the source in turn, passing its sound on by the way."""
+        for packet in self._source.demux(self._in, *self._voices):
+            if packet.stream is self._in:
+                for frame in decoded(packet)[0]:
+                    self._rotation = frame.rotation
+                    yield frame
+            elif packet.dts is not None:
+                self._pass_on(packet)
+
+    def _pass_on(self, packet: "Packet[Any]") -> None:
+        if self._out is None:
+            # Sound may come before the first picture says how the file begins.
+            self._pending.append(packet)
+            return
+        packet.stream = self._sound[packet.stream.index]
+        self._output.mux(packet)
+
+    def write(self, frame: VideoFrame) -> None:
+        """Write one picture."""
+        frame = self._writable(frame)
+        if self._out is None:
+            self._out = self._open(frame)
+            for packet in self._pending:
+                self._pass_on(packet)
+            self._pending.clear()
+        # The source's key frames are its own business.
+        frame.pict_type = 0
+        self._output.mux(self._out.encode(frame))
+
+    def _writable(self, frame: VideoFrame) -> VideoFrame:
+        """Return a picture as the encoder takes it: in its layout, of even sides where those are needed."""
+        wanted = self._out.codec_context.pix_fmt or "" if self._out else paintable(frame).format.name
+        frame = frame if frame.format.name == wanted else paintable(frame)
+        if self._manner.codec == VP9 or not (frame.width % 2 or frame.height % 2):
+            return frame
+        self.warnings = ("a row or column was added, a copy of its neighbour: H.264 has even sides only",)
+        return _even(frame)
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        if self._out is not None:
+            self._output.mux(self._out.encode(None))
+
+
+def _even(frame: VideoFrame) -> VideoFrame:
+    """Return a frame of even sides: the last row and column are doubled where it is odd."""
+    wide = VideoFrame(frame.width + frame.width % 2, frame.height + frame.height % 2, frame.format.name)
+    for old, new in zip(planes(frame), planes(wide), strict=True):
+        new[:] = _padded(old, new.shape)
+    wide.pts, wide.time_base = frame.pts, frame.time_base
+    for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
+        setattr(wide, name, getattr(frame, name))
+    return wide
+
+
+def _padded(plane: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    missing = [(0, long - short) for long, short in zip(shape, plane.shape, strict=True)]
+    return np.pad(plane, missing, mode="edge")

@@ -1,0 +1,1 @@
+"""Hides faces and plates in videos."""

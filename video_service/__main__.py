@@ -1,0 +1,10 @@
+"""``python -m video_service``: a worker of its own queue."""
+
+import sys
+
+from obscura.settings import Settings
+from obscura.worker import serve
+from video_service.handler import SERVICE
+
+if __name__ == "__main__":
+    sys.exit(serve(Settings(), (SERVICE,)))

@@ -1,0 +1,5 @@
+"""What this service does; the work on a video itself stands in the library."""
+
+from obscura.video_worker import video_service
+
+SERVICE = video_service()
