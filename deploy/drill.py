@@ -88,6 +88,16 @@ def containers(service: str, project: str) -> list[str]:
     return found.stdout.split()
 
 
+def wait_until_healthy(container: str, done: threading.Event) -> None:
+    """Return once the container's own health check succeeds, or nothing is to be done any more."""
+    command = [DOCKER, "inspect", "--format", "{{.State.Health.Status}}", container]
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and not done.wait(1):
+        found = subprocess.run(command, check=True, capture_output=True, text=True)
+        if found.stdout.strip() == "healthy":
+            return
+
+
 def kill_in_turn(services: Sequence[str], project: str, done: threading.Event) -> int:
     """Kill a container of each service, again and again until ``done``; return how many were killed."""
     killed = 0
@@ -101,6 +111,8 @@ def kill_in_turn(services: Sequence[str], project: str, done: threading.Event) -
                 killed += 1
                 time.sleep(AWAY_S)
                 subprocess.run([DOCKER, "start", container], check=True, capture_output=True)
+                # One that is killed before it has loaded its model would never do anything.
+                wait_until_healthy(container, done)
     return killed
 
 
