@@ -20,7 +20,9 @@ from billiard.einfo import ExceptionInfo
 from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.signals import worker_shutting_down
 from celery.worker.request import Request
+from structlog.contextvars import bound_contextvars
 
+from obscura.broker import REQUEST_ID, TRACEPARENT
 from obscura.contract import StepRequest
 from obscura.errors import (
     ObscuraError,
@@ -30,6 +32,7 @@ from obscura.errors import (
     ServiceError,
 )
 from obscura.jobs import Lease, Ledger
+from obscura.observability import trace_ids
 from obscura.settings import Settings
 from obscura.storage import MissingObjectError
 
@@ -74,9 +77,10 @@ class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - celery's signature
         """End the job when the process was killed at the hard limit."""
-        if not soft:
-            self._end_job()
-        super().on_timeout(soft, timeout)
+        with bound_contextvars(**self._ids()):
+            if not soft:
+                self._end_job()
+            super().on_timeout(soft, timeout)
 
     def on_failure(
         self,
@@ -87,9 +91,16 @@ class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
         """End the job when the process was killed while it opened a photo."""
         # billiard wraps what crosses from one process to another.
         lost = getattr(exc_info.exception, "exc", exc_info.exception)
-        if isinstance(lost, WorkerLostError) and any(name in str(lost) for name in LIMITS):
-            self._end_job()
-        super().on_failure(exc_info, send_failed_event, return_ok)
+        with bound_contextvars(**self._ids()):
+            if isinstance(lost, WorkerLostError) and any(name in str(lost) for name in LIMITS):
+                self._end_job()
+            super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def _ids(self) -> dict[str, str]:
+        """Return what ties log lines, Celery's own as well, to the request that the step comes from."""
+        headers: dict[str, Any] = self.request_dict
+        traced = trace_ids(headers.get(TRACEPARENT) or "")
+        return {"request_id": headers.get(REQUEST_ID) or "", **traced}
 
     def _end_job(self) -> None:
         payload: dict[str, Any] = self.args[0]
@@ -103,7 +114,7 @@ class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
             # The reaper will find the step.
             log.warning("step_not_ended", code=away.code)
         else:
-            log.warning("step_killed", step=step.step.value, request_id=step.request_id, ended=ended)
+            log.warning("step_killed", step=step.step.value, ended=ended)
 
 
 @cache

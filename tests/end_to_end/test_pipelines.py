@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from tests import photos
 from tests.end_to_end.test_faceblur import finished, work
+from tests.end_to_end.test_observability import whole_trace
 from tests.system import RunningSystem
 
 pytestmark = pytest.mark.end_to_end
@@ -17,9 +19,14 @@ SOLID = {"style": "solid"}
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, system_url: str) -> Iterator[tuple[httpx.Client, ...]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the system with the other pipeline."""
+    return tmp_path_factory.mktemp("pipelines") / "data"
+
+
+@pytest.fixture(scope="module")
+def pair(folder: Path, system_url: str) -> Iterator[tuple[httpx.Client, ...]]:
     """Return clients of the usual system and of one with the other pipeline."""
-    folder = tmp_path_factory.mktemp("pipelines") / "data"
     traces = {"OBSCURA_TRACE_FILE": str(folder.with_name("traces.jsonl"))}
     other = RunningSystem("standalone", folder, settings={"OBSCURA_PIPELINE": "split", **traces})
     other.wait_until_ready()
@@ -49,6 +56,21 @@ def test_both_give_the_same_answer(pair: tuple[httpx.Client, ...], path: str) ->
         one, other = (work(client, path, photo, {} if path == "/detect" else SOLID) for client in pair)
         assert one["status"] == "SUCCESS"
         assert timeless(one) == timeless(other)
+
+
+def test_a_trace_goes_through_all_queues(pair: tuple[httpx.Client, ...], folder: Path) -> None:
+    """Every step of a job has its wait and its parts under the one request, whichever process did it."""
+    photo = photos.encoded(photos.portrait(), quality=90)
+    posted = pair[1].post("/blur", files={"file": photo}, headers={"x-request-id": "through-queues"})
+    assert finished(pair[1], posted.json()["task_id"])["status"] == "SUCCESS"
+    steps = {"detect_faces", "detect_plates", "redact", "review_faces", "review_plates"}
+    parts = {"POST /blur", "queue wait", "detection", "redaction", "verification", "review"}
+    spans = whole_trace(folder.with_name("traces.jsonl"), "through-queues", steps | parts)
+    names = {span["context"]["span_id"]: span["name"] for span in spans}
+    parents = {span["name"]: names.get(span["parent_id"]) for span in spans if span["name"] in steps}
+    assert parents == dict.fromkeys(steps, "POST /blur")
+    waits = [span for span in spans if span["name"] == "queue wait"]
+    assert {span["attributes"]["obscura.step"] for span in waits} == steps
 
 
 def test_both_apply_a_persons_boxes(pair: tuple[httpx.Client, ...]) -> None:

@@ -80,6 +80,8 @@ def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: 
     assert any(path.name == "audit.jsonl" for path in kept)
     assert [path.name for path in kept if marks_in(content(path))] == []
     assert marks_in(system.log.read_bytes()) == []
+    assert marks_in(system.data_dir.with_name("traces.jsonl").read_bytes()) == []
+    assert marks_in(client.get("/metrics").content) == []
     assert [number for number, output in enumerate(outputs) if marks_in(output)] == []
     with ledger_of(system) as ledger:
         rows = {key: str(key).encode() + (ledger.dump(key) or b"") for key in ledger.keys("*")}
