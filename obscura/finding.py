@@ -1,5 +1,7 @@
 """The use case of detection: settings and bytes in, a detection part out."""
 
+from dataclasses import replace
+
 import cv2
 
 from obscura.contract import (
@@ -16,6 +18,7 @@ from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.detection.memory import NOTHING_SEEN, Memory
 from obscura.geometry import Size
+from obscura.imaging import panorama
 from obscura.imaging.photo import Photo, decode
 from obscura.limits import gate_limits
 from obscura.observability import Stage, catalogue, count, stage
@@ -83,6 +86,9 @@ def look_at(
     detector: Detector, photo: Photo, options: DetectionOptions, known: Memory = NOTHING_SEEN
 ) -> tuple[DetectionPart, Memory]:
     """Return what was found in ``photo``, and the memory of the look; for ``known`` see `Detector.look`."""
+    if options.panorama is None and photo.orientation == 1:
+        # What the file says of itself; where it says nothing, the shape decides.
+        options = replace(options, panorama=panorama.goes_around(photo.panorama))
     looks = [
         detector.look(frame.pixels, options, known if photo.strip is None else NOTHING_SEEN)
         for frame in photo.frames

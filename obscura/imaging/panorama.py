@@ -56,6 +56,18 @@ def packet(sources: Iterable[Buffer]) -> bytes:
     return b""
 
 
+def goes_around(own: Buffer) -> bool | None:
+    """Return whether a packet says that a picture's left edge continues its right one; None if it is silent.
+
+    It does where the picture covers the full circle, whatever it shows of sky and ground.
+    """
+    fields = _fields(own)
+    if _PROJECTION not in fields:
+        return None
+    full, shown = fields.get("FullPanoWidthPixels"), fields.get("CroppedAreaImageWidthPixels")
+    return None if full is None or shown is None else int(shown) >= int(full) > 0
+
+
 def is_own(body: Buffer) -> bool:
     """Return whether an XMP payload is a packet that `packet` wrote, and nothing else."""
     own = packet([body])

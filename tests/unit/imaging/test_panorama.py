@@ -77,3 +77,36 @@ def test_any_value_gives_a_packet_of_ours_or_none(value: bytes, name: str) -> No
     """Whatever stands in a field, what is written is a packet that would be written again alike."""
     source = b'GPano:ProjectionType="cylindrical" GPano:' + name.encode() + b'="' + value + b'"'
     assert panorama.is_own(panorama.packet([source]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (b'ProjectionType="equirectangular"', None),
+        (b'FullPanoWidthPixels="4000" GPano:CroppedAreaImageWidthPixels="4000"', None),
+        (
+            (
+                b'ProjectionType="equirectangular" GPano:FullPanoWidthPixels="4000" '
+                b'GPano:CroppedAreaImageWidthPixels="4000"'
+            ),
+            True,
+        ),
+        (
+            (
+                b'ProjectionType="cylindrical" GPano:FullPanoWidthPixels="4000" '
+                b'GPano:CroppedAreaImageWidthPixels="1200"'
+            ),
+            False,
+        ),
+        (
+            (
+                b'ProjectionType="equirectangular" GPano:FullPanoWidthPixels="0" '
+                b'GPano:CroppedAreaImageWidthPixels="0"'
+            ),
+            False,
+        ),
+    ],
+)
+def test_the_numbers_say_whether_it_goes_around(fields: bytes, expected: bool | None) -> None:  # noqa: FBT001 - the case itself
+    """The full circle does, a part of it does not; without both numbers nobody knows."""
+    assert panorama.goes_around(panorama.packet([b"GPano:" + fields])) is expected
