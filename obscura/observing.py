@@ -8,17 +8,32 @@ from dataclasses import dataclass
 
 import redis
 import structlog
+from billiard.util import get_logger
+from celery.signals import setup_logging
 
 from obscura.jobs import Claimed
 from obscura.jobs.tally import hand_over
 from obscura.observability import Meter, Role, Span, Tracer, Watch, open_tracer, watching
 from obscura.settings import Settings
 
-__all__ = ["Observer", "Seen"]
+__all__ = ["Observer", "Seen", "keep_logging"]
 
 REPORT_S = 1.0
 NANO = 1e9
 log = structlog.get_logger(__name__)
+
+
+def keep_logging() -> None:
+    """Keep Celery and its pool from lines in a form of their own."""
+    # Whoever listens to this signal has set logging up, says Celery.
+    setup_logging.connect(_is_set_up, weak=False)
+
+
+def _is_set_up(**_signal: object) -> None:
+    """Let the pool's lines go where all others go; Celery has just made its logger anew."""
+    logger = get_logger()
+    logger.handlers.clear()
+    logger.propagate = True
 
 
 @dataclass

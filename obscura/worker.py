@@ -29,7 +29,7 @@ from obscura.jobs import Claimed, Heartbeats, Ledger, wake_up
 from obscura.jobs.calls import NOTHING
 from obscura.jobs.presence import Presence
 from obscura.observability import Stage, catalogue, configure_logging, forbid_core_dumps, stage, trace_ids
-from obscura.observing import Observer, Seen
+from obscura.observing import Observer, Seen, keep_logging
 from obscura.settings import Settings
 from obscura.storage import Storage
 
@@ -304,6 +304,7 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
 def serve(settings: Settings, services: Sequence[Service]) -> int:
     """Serve ``services`` in this process and its children until a signal ends it; return the exit code."""
     configure_logging(settings.log_level, settings.log_format)
+    keep_logging()
     forbid_core_dumps()
     # Celery warns of root because of pickle; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)

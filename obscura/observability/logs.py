@@ -13,8 +13,8 @@ from obscura.settings import LogFormat
 __all__ = ["configure_logging", "forbid_core_dumps"]
 
 
-# They announce and report every message with Celery's own id and without ours; the worker says it itself.
-CHATTY = ("celery.worker.strategy", "celery.app.trace", "uvicorn.access")
+# They announce and report every message with ids of their own and without ours; the worker says it itself.
+CHATTY = ("celery.worker.strategy", "celery.app.trace", "multiprocessing", "uvicorn.access")
 
 
 def configure_logging(level: str, form: LogFormat = LogFormat.JSON) -> None:
