@@ -15,6 +15,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from obscura.errors import (
+    EmptyPhotoError,
     TooManyPixelsError,
     UndecodablePhotoError,
     UnsupportedCodecError,
@@ -125,11 +126,17 @@ def kind_of(path: Path) -> Kind:
 
     Raises
     ------
+    EmptyPhotoError
+        If there is nothing in it.
     UnsupportedFormatError
         If it is no video that is known here.
     """
     with path.open("rb") as file:
-        return KINDS[format_of(file.read(HEAD_BYTES))]
+        head = file.read(HEAD_BYTES)
+    if not head:
+        message = "the file is empty"
+        raise EmptyPhotoError(message)
+    return KINDS[format_of(head)]
 
 
 def suffix_for(path: Path) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from av import VideoFrame
+from av.codec import Codec
 from av.container import InputContainer, OutputContainer
 from av.error import InvalidDataError
 from av.video.stream import VideoStream
@@ -25,6 +26,7 @@ KEPT_TAGS: Final = frozenset({"creation_time", "make", "model", "com.apple.quick
 PLACE_TAGS: Final = frozenset({"location", "location-eng", "com.apple.quicktime.location.iso6709"})
 STREAM_TAGS: Final = frozenset({"language"})
 VP9: Final = "libvpx-vp9"
+LAST_RESORT: Final = "yuv420p"
 USUAL_RATE: Final = Fraction(25)
 
 
@@ -44,12 +46,18 @@ class Manner:
 
     def __init__(self, codec: str, container: str, crf: int) -> None:
         self.codec = codec
+        self._layouts = frozenset(item.name for item in Codec(codec, "w").video_formats or ())
         self.options = {"crf": str(crf), "preset": "veryfast"}
         if container == "avi":
             # It has no place for times that differ from the order of the pictures.
             self.options["bf"] = "0"
         if codec == VP9:
             self.options = {"crf": str(crf + 10), "b": "0", "deadline": "realtime", "cpu-used": "6"}
+
+    def layout(self, frame: VideoFrame) -> VideoFrame:
+        """Return a frame as the codec takes it: some builds of VP9 have 8 bits only."""
+        frame = paintable(frame)
+        return frame if frame.format.name in self._layouts else frame.reformat(format=LAST_RESORT)
 
 
 class Scribe:
@@ -148,8 +156,7 @@ class Scribe:
 
     def _writable(self, frame: VideoFrame) -> VideoFrame:
         """Return a picture as the encoder takes it: in its layout, of even sides where those are needed."""
-        wanted = self._out.codec_context.pix_fmt or "" if self._out else paintable(frame).format.name
-        frame = frame if frame.format.name == wanted else paintable(frame)
+        frame = self._manner.layout(frame)
         if self._manner.codec == VP9 or not (frame.width % 2 or frame.height % 2):
             return frame
         self.warnings = ("a row or column was added, a copy of its neighbour: H.264 has even sides only",)
