@@ -1,7 +1,7 @@
 """``python -m tests.chaos.poison FOLDER``: a real worker whose decoder does what hostile photos make one do.
 
 Everything is the product's own but the handler: what stands behind the end of a JPEG says what becomes of the
-process that opens it. Every start is noted as a line in FOLDER, under the name of the job.
+process that opens it. Every start is noted with its time as a line in FOLDER, under the name of the job.
 """
 
 import ctypes
@@ -68,7 +68,7 @@ POISONS: Mapping[bytes, Callable[[], None]] = {
 def _handle(tools: Tools, folder: Path, claimed: Claimed) -> Mapping[str, str]:
     data = tools.storage.get(claimed.row.photo)
     with (folder / claimed.row.id).open("a") as starts:
-        starts.write("start\n")
+        starts.write(f"{time.time()}\n")
     poison = POISONS.get(data.rpartition(b"\xff\xd9")[2])
     if poison is not None:
         with within(gate_limits(tools.settings).budget):

@@ -105,7 +105,7 @@ def test_poison_harms_only_itself(  # noqa: PLR0913, PLR0917 - fixtures, and a r
     good = portrait.read_bytes()
     with (
         poisoned_system(valkey_url, tmp_path, **settings) as (url, _worker),
-        httpx.Client(base_url=url, timeout=60) as client,
+        httpx.Client(base_url=url, timeout=180) as client,
     ):
         began = time.monotonic()
         poisons = {post(client, good + name): name for name in names}
@@ -115,21 +115,24 @@ def test_poison_harms_only_itself(  # noqa: PLR0913, PLR0917 - fixtures, and a r
             for task in unfinished:
                 body = client.get(f"/task_result/{task}").json()
                 if body["status"] in {"SUCCESS", "FAILURE"}:
-                    ends[task] = {**body, "after": time.monotonic() - began}
+                    ends[task] = {**body, "at": time.time()}
             time.sleep(0.2)
             assert time.monotonic() - began < 280
     told = {name: ends[task].get("error", {}).get("code") for task, name in poisons.items()}
     assert told == {name: CODES[name] for name in names}
     assert {ends[task]["status"] for task in others} == {"SUCCESS"}
-    if not settings:
-        after = {name.decode(): round(ends[task]["after"], 1) for task, name in poisons.items()}
-        with capsys.disabled():
-            print(f"\nseconds from the first photo to the FAILURE of each poison: {after}")
-        assert max(after.values()) < 60
-    starts = {name: len((tmp_path / "starts" / task).read_text().split()) for task, name in poisons.items()}
-    assert max(starts.values()) <= 3
+    starts = {
+        task: [float(at) for at in (tmp_path / "starts" / task).read_text().split()] for task in poisons
+    }
+    counts = {name: len(starts[task]) for task, name in poisons.items()}
+    # All six at once share two processes: a photo's own time begins when it is first opened.
+    after = {name: round(ends[task]["at"] - starts[task][0], 1) for task, name in poisons.items()}
+    with capsys.disabled():
+        print(f"\nstarts {counts}, seconds from the first to the FAILURE {after}")
+    assert settings or max(after.values()) < 60
+    assert max(counts.values()) <= 3
     # What took too long once would take too long again.
-    assert {count for name, count in starts.items() if CODES[name] != "worker_lost"} == {1}
+    assert {count for name, count in counts.items() if CODES[name] != "worker_lost"} == {1}
 
 
 @pytest.mark.slow
@@ -142,4 +145,4 @@ def test_a_slow_photo_is_not_taken_from_its_worker(valkey_url: str, tmp_path: Pa
     ):
         task = post(client, portrait.read_bytes() + b"nap")
         assert finished(client, task)["status"] == "SUCCESS"
-    assert (tmp_path / "starts" / task).read_text().split() == ["start"]
+    assert (tmp_path / "starts" / task).read_text().count("\n") == 1

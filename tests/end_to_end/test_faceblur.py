@@ -134,6 +134,22 @@ def test_boxes_and_redaction_follow_the_exif_orientation(client: httpx.Client, o
     assert is_hidden(upright, picture, (face[0], face[1], face[2], face[3]))
 
 
+def test_boxes_are_those_of_the_upright_photo(client: httpx.Client) -> None:
+    """Whatever the orientation says, the face is where it is in the upright photo: IoU of 0.9 at least."""
+    upright = photos.portrait().crop((60, 0, 460, 512))
+
+    def face_in(photo: bytes) -> tuple[int, ...]:
+        return tuple(work(client, "/detect_faces", photo)["result"]["face_1"]["facial_area"])
+
+    expected = face_in(photos.encoded(upright, quality=95))
+    for orientation in range(1, 9):
+        assert iou(face_in(photos.turned(upright, orientation)), expected) >= 0.9, orientation
+    for nonsense in (0, 9, 65_535):
+        tags = Image.Exif()
+        tags[photos.ORIENTATION_TAG] = nonsense
+        assert iou(face_in(photos.encoded(upright, quality=95, exif=tags)), expected) >= 0.9, nonsense
+
+
 def test_every_face_of_a_group_is_hidden(client: httpx.Client) -> None:
     """Six people in, six boxes found, six faces hidden."""
     people = photos.group()
