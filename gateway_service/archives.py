@@ -16,6 +16,7 @@ from gateway_service.routes.results import EXTENSIONS
 from gateway_service.uploads import FALLBACK_NAME
 from obscura.errors import BatchNotFinishedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow
+from obscura.spreadsheets import plain_cell
 from obscura.storage import MissingObjectError
 
 __all__ = ["archive"]
@@ -117,10 +118,8 @@ def _table(report: Iterable[dict[str, Any]]) -> str:
     for line in report:
         hidden = (line.get("report") or {}).get("hidden", {})
         error = line.get("error", {})
-        name = line.get("name", "")
         row = {column: line.get(column, "") for column in COLUMNS[:5]}
-        # A cell that begins so is a formula to a spreadsheet.
-        row["name"] = f"'{name}" if name[:1] in {"=", "+", "-", "@"} else name
+        row["name"] = plain_cell(line.get("name", ""))
         row |= {"faces": hidden.get("face", 0), "plates": hidden.get("plate", 0)}
         table.writerow(row | {"error_code": error.get("code", ""), "error_message": error.get("message", "")})
     return text.getvalue()

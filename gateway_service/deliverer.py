@@ -18,6 +18,7 @@ from gateway_service.answers import error_of, report_of
 from gateway_service.dependencies import Gateway
 from gateway_service.outside import NotReachedError, pinned
 from gateway_service.webhooks import hosts_of, secrets_of
+from obscura.contract import JobKind
 from obscura.contract.webhooks import (
     BatchFinished,
     BatchFinishedEvent,
@@ -147,7 +148,8 @@ class Deliverer:
         report = None if row is None else report_of(row)
         links = {"result": f"/task_result/{job_id}"}
         if row is not None and row.picture is not None:
-            links["image"] = f"/task_result/{job_id}/image"
+            what = "video" if row.kind is JobKind.BLUR_VIDEO else "image"
+            links[what] = f"/task_result/{job_id}/{what}"
         finished = TaskFinished(
             task_id=job_id,
             status="FAILURE" if failed else "SUCCESS",

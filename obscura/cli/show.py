@@ -24,6 +24,7 @@ from rich.table import Table
 from obscura.cli.files import FoundPhoto
 from obscura.cli.pool import Answer, Line
 from obscura.errors import InvalidOptionError
+from obscura.spreadsheets import plain_cell
 
 notes = Console(stderr=True)
 SUMMARY_FROM = 2
@@ -160,7 +161,7 @@ class Show:
 def _row(line: Line) -> dict[str, Any]:
     report, error = line.get("report", {}), line.get("error", {})
     hidden = report.get("hidden") or report.get("tracks") or {}
-    safe: dict[str, Any] = {name: _cell(str(line[name])) for name in ("path", "output") if name in line}
+    safe: dict[str, Any] = {name: plain_cell(str(line[name])) for name in ("path", "output") if name in line}
     return {
         **safe,
         "verdict": "" if error else report.get("verdict", ""),
@@ -169,8 +170,3 @@ def _row(line: Line) -> dict[str, Any]:
         "error_code": error.get("code", ""),
         "error_message": error.get("message", ""),
     }
-
-
-def _cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@"} else text

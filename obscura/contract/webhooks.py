@@ -48,7 +48,9 @@ class TaskFinished(BaseModel):
     status: Literal["SUCCESS", "FAILURE"]
     verdict: str | None = Field(None, description="of a redacted picture: clean, nothing_found, needs_review")
     error: WebhookError | None = None
-    links: dict[str, str] = Field(default_factory=dict, description="result, and image where there is one")
+    links: dict[str, str] = Field(
+        default_factory=dict, description="result, and image or video if there is one"
+    )
 
 
 class BatchFinished(BaseModel):

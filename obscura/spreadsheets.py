@@ -1,0 +1,15 @@
+"""Tables that people open in a spreadsheet."""
+
+__all__ = ["plain_cell"]
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet calculates (OWASP, CSV injection)."""
+
+
+def plain_cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula.
+
+    >>> plain_cell("=cmd.jpg"), plain_cell("photo.jpg")
+    ("'=cmd.jpg", 'photo.jpg')
+    """
+    return f"'{text}" if text.startswith(FORMULAS) else text
