@@ -224,7 +224,11 @@ async function applyAgain() {
     complain("");
   }
   showCounts();
-  if (photo === chosen) show(photo);
+  if (photo === chosen) {
+    show(photo);
+    // On a phone the picture is above what was pressed.
+    at("verdict").scrollIntoView({ block: "nearest" });
+  }
 }
 
 // --- the chosen photo -------------------------------------------------------------------------------
