@@ -118,6 +118,8 @@ def system(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iter
         "OBSCURA_WEBHOOK_HOSTS": receiver.origin,
         "OBSCURA_WEBHOOK_SECRET": SECRET,
         "OBSCURA_WEBHOOK_FIRST_PAUSE_S": "0.1",
+        # The fuzz hands many in that fail at once; a slow machine must not find its queue full.
+        "OBSCURA_VIDEO_QUEUE_LIMIT": "1000",
     }
     running = RunningSystem("standalone", folder / "data", settings=settings)
     try:

@@ -75,6 +75,7 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningSys
         "OBSCURA_ADDRESS_RATE_LIMIT": "0",
         "OBSCURA_QUEUE_LIMIT": many,
         "OBSCURA_BULK_QUEUE_LIMIT": many,
+        "OBSCURA_VIDEO_QUEUE_LIMIT": many,
     }
     running = RunningSystem("standalone", tmp_path / "data", settings=settings)
     try:
