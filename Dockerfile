@@ -46,10 +46,13 @@ COPY requirements/verification.lock ./
 RUN added sh -ec 'uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r verification.lock; \
     slim-packages /opt/venv'
 
-FROM redaction-packages AS video-packages
-COPY requirements/video.lock ./
-RUN added sh -ec 'uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r video.lock; \
-    slim-packages /opt/venv'
+# All of its own: FFmpeg is large, and neither HEIC nor a second engine is of use to it.
+FROM installer AS video-packages
+COPY requirements/video.lock requirements/tracing.lock ./
+ARG TRACING=
+RUN uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r video.lock \
+    ${TRACING:+-r tracing.lock} \
+    && slim-packages /opt/venv
 
 FROM redaction-packages AS detection-packages
 COPY requirements/detection.lock requirements/torch.txt requirements/ultralytics.txt ./
@@ -147,12 +150,15 @@ FROM detection AS plate_detection_service
 COPY --from=code /app/plate_detection_service plate_detection_service
 CMD ["python", "-m", "plate_detection_service"]
 
-FROM worker AS video_service
-COPY --from=video-packages /added /
+FROM runtime AS video_service
+COPY --from=video-packages /opt/venv /opt/venv
+COPY --from=code /app/obscura obscura
 COPY --from=code /app/models models
 COPY --from=code /app/video_service video_service
-ENV OBSCURA_MODELS_DIR=/app/models \
+ENV OBSCURA_HEARTBEAT_DIR=/tmp/obscura-heartbeat \
+    OBSCURA_MODELS_DIR=/app/models \
     OBSCURA_VIDEO_DIR=/var/lib/obscura/videos
+HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=6 CMD ["healthy", "worker"]
 CMD ["python", "-m", "video_service"]
 
 # Detection and redaction in one.

@@ -193,7 +193,7 @@ lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: 
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra openvino \
 		-o requirements/detection.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra lesions -o requirements/lesion.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra openvino --extra video \
+	$(COMPILE) -c requirements/test.lock pyproject.toml --extra imaging --extra signing --extra openvino --extra video \
 		-o requirements/video.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra verification --extra tagging \
 		-o requirements/verification.lock

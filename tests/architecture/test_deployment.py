@@ -48,7 +48,7 @@ LOCKS_OF_SERVICE = {
     "redaction_service": {"redaction"},
     "photo_verification_service": {"redaction", "verification"},
     "lesion_detection_service": {"redaction", "lesion"},
-    "video_service": {"redaction", "video"},
+    "video_service": {"video"},
 }
 LOCKS = (
     "bootstrap",

@@ -29,6 +29,7 @@ WORKERS = {
     "plate_detection_service": "detection",
     "lesion_detection_service": "lesion",
     "redaction_service": "redaction",
+    "video_service": "video",
 }
 # Stands in for an image: distributions that are not named in the first argument cannot be imported.
 IMPORT_WITH_ONLY = """
