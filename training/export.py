@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.manifest import current_entry, write_manifest
+from training.manifest import current_entry, next_version, write_manifest
 from training.paths import MODELS, OBJECT_CLASSES, ObjectClass, model_name, starter_weights
 from training.runtime import load_model, prepare_runtime
 
@@ -102,7 +102,8 @@ def refresh_manifest(exported: set[ObjectClass]) -> None:
     for object_class in OBJECT_CLASSES:
         name = model_name(object_class)
         if object_class in exported or (MODELS / f"{name}.onnx").exists():
-            entries[name] = current_entry(name, object_class, today if object_class in exported else None)
+            version = next_version(name, today) if object_class in exported else None
+            entries[name] = current_entry(name, object_class, version)
     write_manifest(entries)
 
 

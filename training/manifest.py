@@ -66,6 +66,15 @@ def current_entry(name: str, object_class: str, new_version: str | None) -> Mani
     )
 
 
+def next_version(name: str, today: str) -> str:
+    """Return the version of a new export: the date, with a number from the second one of a day on."""
+    known = str(read_manifest().get(name, {}).get("version", ""))
+    if not known.startswith(today):
+        return today
+    number = known.removeprefix(today).removeprefix(".") or "1"
+    return f"{today}.{int(number) + 1}"
+
+
 def write_manifest(entries: dict[str, ManifestEntry]) -> None:
     """Write all entries with the checksums of the files beside the manifest.
 

@@ -51,6 +51,9 @@ RECIPES: dict[ObjectClass, Recipe] = {
     "face": Recipe(degrees=5.0),
 }
 
+# A last stage over all photos, negatives included, at rates where nothing is forgotten any more.
+SETTLING_RATE = 6e-5
+
 # A later round starts from shipped weights: nearly all of the first round's gain came below 2e-4.
 REFINING_RATE = 1.5e-4
 
@@ -58,3 +61,10 @@ REFINING_RATE = 1.5e-4
 def refining(recipe: Recipe) -> Recipe:
     """Return the recipe of a later round, which starts from weights that are good already."""
     return replace(recipe, lr0=REFINING_RATE, lrf=0.03, warmup_epochs=0.2, close_mosaic=1)
+
+
+def settling(recipe: Recipe) -> Recipe:
+    """Return the recipe of a last stage: whole photos as they will come, at a low and falling rate."""
+    return replace(
+        recipe, lr0=SETTLING_RATE, lrf=0.05, warmup_epochs=0.1, mosaic=0.0, close_mosaic=0, scale=(0.5, 1.3)
+    )

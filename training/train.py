@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.paths import BUILD, OBJECT_CLASSES, ObjectClass, pack_folder, starter_weights
 from training.prepare import read_corrections
-from training.recipes import RECIPES, refining
+from training.recipes import RECIPES, Recipe, refining, settling
 from training.runtime import prepare_runtime
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def train(options: argparse.Namespace) -> Path:
     if not options.resume:
         shutil.rmtree(run, ignore_errors=True)
     overrides: dict[str, Any] = {
-        **(refining(recipe) if options.refine else recipe).arguments(),
+        **_stage(recipe, options).arguments(),
         "model": str(options.weights or starter_weights(object_class)),
         "data": str(
             refining_data(object_class) if options.refine else pack_folder(object_class) / "data.yaml"
@@ -141,6 +141,12 @@ def train(options: argparse.Namespace) -> Path:
     trainer.add_callback("on_train_start", on_start)
     trainer.train()
     return run
+
+
+def _stage(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+    if options.settle:
+        return settling(recipe)
+    return refining(recipe) if options.refine else recipe
 
 
 def _forget_specks(transforms: Any) -> None:  # noqa: ANN401
@@ -174,6 +180,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="start from; the starter when left out")
     parser.add_argument("--name", help="of the run's folder; the class when left out")
     parser.add_argument("--refine", action="store_true", help="a later round: low rate, from --weights")
+    parser.add_argument("--settle", action="store_true", help="a last stage over all photos, without mosaics")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
     options = parser.parse_args()
     prepare_runtime()

@@ -20,7 +20,7 @@ OVERVIEW_SIDE = 640
 """Long side of the one pass that sees the whole of a tiled photo: it finds what is larger than a tile's
 overlap, and that is large in the overview too."""
 
-SECOND_LOOK = 1.5
+SECOND_LOOK = 1.25
 """From so many times the model's own input side a pass is joined by one at the own side: what is large in
 the first is missed there more often, and boxes found twice grow tighter."""
 
@@ -108,7 +108,7 @@ def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
     """Return the passes over a photo of ``size`` pixels.
 
     - ``FAST``: one pass at the model's own input size.
-    - ``BALANCED``: one pass of up to 1280 pixels that follows the photo, and from 960 pixels one at the
+    - ``BALANCED``: one pass of up to 1280 pixels that follows the photo, and from 800 pixels one at the
       model's own size; where this would reduce the photo below `WHOLE_SCALE`, tiles at full
       resolution and an overview instead.
     - ``THOROUGH``: the photo at full resolution in tiles of up to 1280 pixels with a large overview, and

@@ -27,13 +27,15 @@ from obscura.geometry import Size
         pytest.param(Size(4000, 3000), Quality.FAST, Sight(640, 960, 2.0), [640], id="fast is one pass"),
         pytest.param(Size(300, 200), Quality.FAST, Sight(640), [300], id="nothing is enlarged for nothing"),
         pytest.param(Size(300, 200), Quality.BALANCED, Sight(640, 960, 2.0), [600], id="tiny ones twofold"),
-        pytest.param(Size(640, 480), Quality.BALANCED, Sight(640, 832, 2.0), [832], id="small photos grow"),
-        pytest.param(Size(640, 480), Quality.BALANCED, Sight(640, 960, 2.0), [640, 960], id="and twice"),
         pytest.param(
-            Size(900, 800), Quality.BALANCED, Sight(640, 832), [900], id="the pass follows the photo"
+            Size(640, 480), Quality.BALANCED, Sight(640, 832, 2.0), [640, 832], id="small ones grow"
+        ),
+        pytest.param(Size(790, 480), Quality.BALANCED, Sight(), [790], id="and once where that is enough"),
+        pytest.param(
+            Size(900, 800), Quality.BALANCED, Sight(640, 832), [640, 900], id="the pass follows the photo"
         ),
         pytest.param(Size(1600, 1200), Quality.BALANCED, Sight(), [640, 1280], id="2 megapixels whole"),
-        pytest.param(Size(900, 800), Quality.THOROUGH, Sight(), [900, 900], id="thorough looks twice"),
+        pytest.param(Size(900, 800), Quality.THOROUGH, Sight(), [640, 900] * 2, id="thorough looks twice"),
     ],
 )
 def test_passes_of_a_plan(size: Size, quality: Quality, sight: Sight, sides: list[int]) -> None:
