@@ -36,6 +36,8 @@ def fuzz(url: str, folder: Path, examples: int, key: str | None = None) -> None:
     """Try every operation; fail with the report where one broke a promise, or was left out."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json"]
     command += ["--checks", "all", "--max-examples", str(examples), "--continue-on-failure", "--no-color"]
+    # Who asks with wait=30 for a task that is far back in the queue gets an answer after 30 s.
+    command += ["--max-response-time", "120"]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", "PYTHONPATH": str(ROOT)}
     # Run elsewhere: its notes of earlier failures do not belong into the checkout.
     place = Path(shutil.copy(ROOT / "tests" / "fuzz" / "schemathesis.toml", folder))
