@@ -34,6 +34,16 @@ class RunningGateway:
 
     def __enter__(self) -> Self:
         """Wait until it answers."""
+        try:
+            self._wait()
+        except BaseException:
+            # Nobody else would end it.
+            self.process.kill()
+            self.process.wait(STOP_S)
+            raise
+        return self
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -43,7 +53,7 @@ class RunningGateway:
                 assert time.monotonic() < deadline, self.log.read_text()
                 time.sleep(0.05)
             else:
-                return self
+                return
 
     def __exit__(self, *_error: object) -> None:
         """Stop it."""
