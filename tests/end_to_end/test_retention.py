@@ -63,7 +63,9 @@ def wait_for_records(system: RunningSystem, task: str, last: str) -> dict[str, d
     """Return when what happened to a task, in its order, once ``last`` has."""
     deadline = time.monotonic() + MAX_S
     while True:
-        lines = (system.data_dir / "audit.jsonl").read_text().splitlines()
+        log = system.data_dir / "audit.jsonl"
+        # It begins with the first record, which may be a second behind.
+        lines = log.read_text().splitlines() if log.exists() else []
         records = [json.loads(line) for line in lines if task in line and line.endswith("}")]
         if any(record["event"] == last for record in records):
             return {record["event"]: datetime.fromisoformat(record["at"]) for record in records}
