@@ -1,6 +1,6 @@
 """Who asks for a job, and how the job is entered for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Header, UploadFile
@@ -8,7 +8,14 @@ from fastapi import Depends, Header, UploadFile
 from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.immediate import answered, keeps_nothing
 from gateway_service.schemas import TaskAnswer, TaskCreated
-from gateway_service.submission import MAX_IDEMPOTENCY_KEY, Submission, enter, hold_to_policy, submit
+from gateway_service.submission import (
+    MAX_IDEMPOTENCY_KEY,
+    Submission,
+    enter,
+    hold_to_policy,
+    submit,
+    with_mask,
+)
 from gateway_service.video_submission import submit_video
 from obscura.contract import JobKind, JobOptions
 from obscura.jobs import Created
@@ -41,20 +48,26 @@ class Caller:
         wanted = Submission(JobKind.BLUR_VIDEO, options, self.request_id, self.idempotency_key)
         return TaskCreated(task_id=(await submit_video(self.gateway, upload.file, wanted)).job_id)
 
-    async def submit(self, kind: JobKind, upload: UploadFile, options: JobOptions) -> TaskAnswer:
+    async def submit(
+        self, kind: JobKind, upload: UploadFile, options: JobOptions, mask: UploadFile | None = None
+    ) -> TaskAnswer:
         """Enter a job for an uploaded photo; raise as ``submission.submit`` does.
 
         With zero retention the answer is the result itself; else a task that gives it.
         """
         wanted, is_immediate = self._wanted(kind, options)
+        wanted = replace(wanted, mask=None if mask is None else mask.file)
         created = await submit(self.gateway, upload.file, wanted)
         return await self._answer(created, is_immediate=is_immediate)
 
-    async def resubmit(self, kind: JobKind, data: bytes, options: JobOptions) -> TaskAnswer:
+    async def resubmit(
+        self, kind: JobKind, data: bytes, options: JobOptions, mask: UploadFile | None = None
+    ) -> TaskAnswer:
         """Enter a job for a photo that has passed the gate before; see ``submit``."""
         hold_to_policy(options, self.gateway.settings)
         wanted, is_immediate = self._wanted(kind, options)
-        created = await enter(self.gateway, data, wanted)
+        wanted = replace(wanted, mask=None if mask is None else mask.file)
+        created = await enter(self.gateway, *await with_mask(data, wanted, self.gateway.settings))
         return await self._answer(created, is_immediate=is_immediate)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import UploadFile
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -14,6 +14,7 @@ from obscura.contract import (
     Frames,
     ImageInfo,
     JobOptions,
+    KeepZone,
     LesionPart,
     MetadataPolicy,
     ModelInfo,
@@ -30,6 +31,8 @@ from obscura.errors import InvalidOptionError
 
 MAX_BOXES_TEXT = 256 * 1024
 BOXES_FORMAT = "obscura-boxes"
+MAX_ZONES: Final = 200
+Item = TypeVar("Item", UserBox, KeepZone)
 
 
 def _blank_is_absent(value: object) -> object:
@@ -47,6 +50,8 @@ def _style(value: object) -> object:
 
 
 ZERO_RETENTION_TEXT = "true: the answer is the result itself, and nothing is kept after it"
+MASK_TEXT = "a picture of the photo's aspect ratio: what is not black in it is hidden, whatever is found"
+KEEP_TEXT = "JSON: [[x1, y1, x2, y2], ...]; finds that lie wholly inside one of these are not hidden"
 FRAMES_TEXT = "all: every frame of an animation, every page of a TIFF; default one, and an error for several"
 WEBHOOK_TEXT = "address that is told of the end by a signed POST; only hosts that this server lists"
 PRIORITY_TEXT = "bulk: waits behind everything that somebody waits for; default interactive"
@@ -125,6 +130,11 @@ class HideOptions(BaseModel):
 
 class BlurForm(PhotoForm, HideOptions):
     """A photo to hide objects in."""
+
+    mask: UploadFile | None = Field(None, description=MASK_TEXT)
+    keep: Annotated[str | None, Blank] = Field(
+        None, max_length=MAX_BOXES_TEXT, json_schema_extra={"format": BOXES_FORMAT}, description=KEEP_TEXT
+    )
 
 
 def _classes(value: object) -> object:
@@ -206,6 +216,7 @@ class RedactForm(CallerForm, HideOptions):
     )
     zero_retention: Annotated[bool | None, Blank] = Field(None, description=ZERO_RETENTION_TEXT)
     frames: Annotated[Frames | None, Blank] = Field(None, description=FRAMES_TEXT)
+    mask: UploadFile | None = Field(None, description=MASK_TEXT)
     boxes: str = Field(
         min_length=2,
         max_length=MAX_BOXES_TEXT,
@@ -216,11 +227,13 @@ class RedactForm(CallerForm, HideOptions):
 
 def options_of(form: BaseModel, *classes: ObjectClass) -> JobOptions:
     """Return the job options that a form asks for; ``classes`` where the form does not name them."""
-    names = JobOptions.model_fields.keys() - {"boxes"}
+    names = JobOptions.model_fields.keys() - {"boxes", "keep", "mask_bytes"}
     given = {name: value for name, value in form.model_dump(include=set(names)).items() if value is not None}
     chosen = given.pop("classes", None) or list(classes) or list(ObjectClass)
     # Once each, in the order asked for.
-    return JobOptions(classes=tuple(dict.fromkeys(chosen)), **given)
+    options = JobOptions(classes=tuple(dict.fromkeys(chosen)), **given)
+    zones = getattr(form, "keep", None)
+    return options if zones is None else options.model_copy(update={"keep": keep_of(zones)})
 
 
 def boxes_of(text: str) -> tuple[UserBox, ...]:
@@ -231,19 +244,32 @@ def boxes_of(text: str) -> tuple[UserBox, ...]:
     InvalidOptionError
         If the text is not JSON or not a list of boxes.
     """
+    return _items(UserBox, "boxes", text)
+
+
+def keep_of(text: str) -> tuple[KeepZone, ...]:
+    """Return the zones in a JSON text; raise InvalidOptionError as `boxes_of` does, or for too many."""
+    zones = _items(KeepZone, "keep", text)
+    if len(zones) > MAX_ZONES:
+        message = f"keep: at most {MAX_ZONES} zones"
+        raise InvalidOptionError(message)
+    return zones
+
+
+def _items(kind: type[Item], field: str, text: str) -> tuple[Item, ...]:
     try:
         items = json.loads(text)
         if not isinstance(items, list):
-            message = "boxes must be a JSON list"
+            message = f"{field} must be a JSON list"
             raise InvalidOptionError(message)
         return tuple(
-            UserBox.model_validate({"xyxy": item} if isinstance(item, list) else item) for item in items
+            kind.model_validate({"xyxy": item} if isinstance(item, list) else item) for item in items
         )
     except ValidationError as error:
-        message = f"boxes: {error.errors()[0]['msg']}"
+        message = f"{field}: {error.errors()[0]['msg']}"
         raise InvalidOptionError(message) from error
     except (ValueError, RecursionError) as error:
-        message = "boxes is not valid JSON"
+        message = f"{field} is not valid JSON"
         raise InvalidOptionError(message) from error
 
 

@@ -3,18 +3,26 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from gateway_service.dependencies import Gateway
 from gateway_service.webhooks import check_webhook
 from obscura.contract import JobKind, JobOptions
-from obscura.errors import InvalidOptionError, PhotoError, PhotoTooLargeError, WeakerThanPolicyError
+from obscura.errors import (
+    InvalidOptionError,
+    PhotoError,
+    PhotoTooLargeError,
+    WeakerThanPolicyError,
+)
+from obscura.geometry import Size
 from obscura.imaging.gate import check
+from obscura.imaging.headers import inspect
 from obscura.imaging.medical import check_medical
 from obscura.jobs import Created, NewJob, new_id, wake_up
 from obscura.limits import gate_limits, medical_limits
 from obscura.observability import Stage, catalogue, count, stage, trace_context
+from obscura.redaction.policy import require_fit
 from obscura.settings import Settings
 
 MAX_IDEMPOTENCY_KEY = 200
@@ -22,13 +30,14 @@ MAX_IDEMPOTENCY_KEY = 200
 
 @dataclass(frozen=True)
 class Submission:
-    """What a caller asks for."""
+    """What a caller asks for; ``mask`` is a picture of what is hidden whatever is found."""
 
     kind: JobKind
     options: JobOptions
     request_id: str
     idempotency_key: str = field(default="")
     batch: str = field(default="")
+    mask: BinaryIO | None = field(default=None)
 
 
 def hold_to_policy(options: JobOptions, settings: Settings) -> None:
@@ -67,6 +76,39 @@ def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> b
         check_medical(data, limits)
     else:
         check(data, limits)
+    return data
+
+
+async def with_mask(data: bytes, submission: Submission, settings: Settings) -> tuple[bytes, Submission]:
+    """Return what is stored of a photo and its mask, and a submission that says where one ends.
+
+    One object: whatever erases the photo erases the mask.
+
+    Raises
+    ------
+    PhotoError
+        If the gate refuses the mask.
+    MaskDoesNotFitError
+        If it fits the photo however that is turned. How it is turned the worker knows, and looks again.
+    """
+    if submission.mask is None:
+        return data, submission
+    mask = await asyncio.to_thread(_admitted_mask, submission.mask, data, settings)
+    options = submission.options.model_copy(update={"mask_bytes": len(mask)})
+    return data + mask, replace(submission, options=options, mask=None)
+
+
+def _admitted_mask(upload: BinaryIO, photo: bytes, settings: Settings) -> bytes:
+    """Return the bytes of a mask that could fit the photo."""
+    limits = gate_limits(settings)
+    try:
+        data = _read(upload, limits.max_bytes)
+        mine = check(data, limits).size
+    except PhotoError as error:
+        message = f"mask: {error.message}"
+        raise type(error)(message) from error
+    its = inspect(photo).size
+    require_fit(mine, its, Size(its.height, its.width))
     return data
 
 
@@ -109,6 +151,7 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
         try:
             with stage(Stage.GATE):
                 data = await asyncio.to_thread(_admitted, upload, submission, settings)
+            data, submission = await with_mask(data, submission, settings)
         except PhotoError as error:
             count(catalogue.UPLOADS_REJECTED, error.code)
             raise

@@ -11,7 +11,7 @@ from obscura.finding import check_weights, detection_options, find_objects, load
 from obscura.geometry import Box
 from obscura.imaging.photo import as_shown
 from obscura.jobs import Claimed
-from obscura.reviewing import look_again
+from obscura.reviewing import look_again, outside
 from obscura.worker import Handler, Service, Tools, threads
 
 __all__ = ["detection_service", "detector_of"]
@@ -26,7 +26,8 @@ def detector_of(tools: Tools, class_name: ObjectClass) -> Detector:
 
 def _detect(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     row = claimed.row
-    photo = open_photo(tools.read(row.photo), tools.settings, row.options.frames)
+    data, _ = row.options.parted(tools.read(row.photo))
+    photo = open_photo(data, tools.settings, row.options.frames)
     part = find_objects(detector, photo, detection_options(row.options))
     return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
 
@@ -46,7 +47,8 @@ def _review(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, 
             box.shift(0, number * picture.size.height)
             for box, number in zip(hidden, frames["regions"], strict=True)
         ]
-    suspects = look_again(detector, picture, hidden, detection_options(row.options))
+    zones = [Box(*zone.xyxy) for zone in row.options.keep]
+    suspects = outside(look_again(detector, picture, hidden, detection_options(row.options)), zones)
     return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
 
 

@@ -19,6 +19,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     ├── RequestError            what was asked for cannot be done
     │   ├── MissingFieldError           missing_field
     │   ├── InvalidOptionError          invalid_option
+    │   │   └── MaskDoesNotFitError         mask_does_not_fit
     │   ├── InvalidRequestError         invalid_request
     │   ├── SlowUploadError             upload_too_slow
     │   ├── WeakerThanPolicyError       weaker_than_policy
@@ -178,6 +179,12 @@ class InvalidOptionError(RequestError):
     """An option has a value outside its range."""
 
     code = "invalid_option"
+
+
+class MaskDoesNotFitError(InvalidOptionError):
+    """A mask has another aspect ratio than the upright photo that it was sent with."""
+
+    code = "mask_does_not_fit"
 
 
 class InvalidRequestError(RequestError):

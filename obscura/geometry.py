@@ -55,6 +55,10 @@ class Box(NamedTuple):
         """Whether the box covers nothing."""
         return self.width <= 0.0 or self.height <= 0.0
 
+    def contains(self, other: "Box") -> bool:
+        """Return whether no part of ``other`` lies outside this box."""
+        return self.x1 <= other.x1 and self.y1 <= other.y1 and other.x2 <= self.x2 and other.y2 <= self.y2
+
     def clip(self, size: Size) -> "Box":
         """Return the part of the box that lies inside a picture of ``size``."""
         return Box(

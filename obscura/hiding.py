@@ -4,7 +4,9 @@ from typing import assert_never
 
 from obscura.anonymisation import RedactionRequest
 from obscura.contract import JobOptions, RedactionShape, RedactionStyle
+from obscura.geometry import Box
 from obscura.limits import gate_limits
+from obscura.redaction.fixed_masks import FixedMask
 from obscura.redaction.policy import PolicyFloor, RedactionPolicy
 from obscura.redaction.regions import GROW
 from obscura.redaction.styles import Blur, Mosaic, PixelNoise, Solid, Style
@@ -31,13 +33,15 @@ def _style(options: JobOptions, max_cells: int) -> Style | None:
             assert_never(options.style)
 
 
-def request_of(options: JobOptions, settings: Settings) -> RedactionRequest:
-    """Return how to redact for ``options`` on this installation.
+def request_of(options: JobOptions, settings: Settings, mask: bytes = b"") -> RedactionRequest:
+    """Return how to redact for ``options`` on this installation; ``mask`` is a picture file, empty for none.
 
     Raises
     ------
     WeakerThanPolicyError
         If the options ask for weaker hiding than the settings allow.
+    PhotoError
+        If the mask cannot be opened.
     """
     policy = RedactionPolicy(
         styles={
@@ -47,7 +51,9 @@ def request_of(options: JobOptions, settings: Settings) -> RedactionRequest:
         shape=options.shape or RedactionShape.BOX,
         grow=options.grow or max(GROW, settings.min_grow),
         feather=options.feather or 0.0,
-        floor=PolicyFloor(max_cells=settings.max_cells, min_grow=settings.min_grow),
+        floor=PolicyFloor(
+            max_cells=settings.max_cells, min_grow=settings.min_grow, max_keep_share=settings.max_keep_share
+        ),
     )
     style = _style(options, settings.max_cells)
     return RedactionRequest(
@@ -56,4 +62,6 @@ def request_of(options: JobOptions, settings: Settings) -> RedactionRequest:
         output=options.output,
         limits=gate_limits(settings, options.frames),
         unspliceable=settings.unspliceable,
+        keep=tuple(Box(*zone.xyxy) for zone in options.keep),
+        mask=FixedMask.read(mask, gate_limits(settings)) if mask else None,
     )

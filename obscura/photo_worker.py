@@ -7,8 +7,10 @@ from functools import partial
 from obscura.contract import WHOLE, JobKind, ObjectClass, Step
 from obscura.detection_worker import detector_of
 from obscura.finding import check_weights, detection_options, open_photo
+from obscura.geometry import Box
 from obscura.jobs import Claimed
 from obscura.redaction_worker import Hiding, Opened, check_key, picture_key
+from obscura.reviewing import outside
 from obscura.settings import Settings
 from obscura.whole import Looker, Sighting
 from obscura.worker import Handler, Service, Tools
@@ -26,19 +28,20 @@ def _work(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
     classes = () if row.kind is JobKind.REDACT else row.options.classes
     detectors = {name: detector_of(tools, name) for name in classes}
     looker = Looker(detectors, detection_options(row.options), lambda: tools.hold(claimed))
-    data = tools.read(row.photo)
+    data, mask = row.options.parted(tools.read(row.photo))
     photo = open_photo(data, tools.settings, row.options.frames)
     first = looker.look(photo)
     fields = _detection_fields(first)
     if row.kind is JobKind.DETECT:
         return fields
     tools.hold(claimed)
-    redacted, told = hiding.hide(row, Opened(data, photo), first.parts.values())
+    redacted, told = hiding.hide(row, Opened(data, photo, mask), first.parts.values())
     fields |= told
     if classes and row.options.review:
         hidden = redacted.report.hidden_boxes
+        zones = [Box(*zone.xyxy) for zone in row.options.keep]
         for name, suspects in looker.look_again(first, redacted.shown, hidden).items():
-            shown = [item.model_dump(by_alias=True) for item in suspects]
+            shown = [item.model_dump(by_alias=True) for item in outside(suspects, zones)]
             fields[f"r:{name.review_step}"] = json.dumps(shown)
     key = picture_key(claimed)
     tools.store(key, redacted.data)

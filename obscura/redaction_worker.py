@@ -20,10 +20,11 @@ __all__ = ["Hiding", "Opened", "redaction_service"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Opened:
-    """A photo as it came; ``photo`` is what is in ``data``, where that has been decoded already."""
+    """A photo and its mask as they came; ``photo`` is what is in ``data``, where that was decoded already."""
 
     data: bytes
     photo: Photo | None = None
+    mask: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Hiding:
             As `redact_photo` and `request_of` do.
         """
         parts = tuple(parts)
-        request = request_of(row.options, self.settings)
+        request = request_of(row.options, self.settings, opened.mask)
         redacted = redact_photo(opened.data, _targets(row, parts), request, opened.photo)
         work = Work(opened.data, redacted, parts, row.options, request)
         manifest = signed(manifest_of(work), self.key)
@@ -72,7 +73,8 @@ def picture_key(claimed: Claimed) -> str:
 
 def _redact(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
     row = claimed.row
-    redacted, fields = hiding.hide(row, Opened(tools.read(row.photo)), row.parts.values())
+    data, mask = row.options.parted(tools.read(row.photo))
+    redacted, fields = hiding.hide(row, Opened(data, mask=mask), row.parts.values())
     key = picture_key(claimed)
     tools.store(key, redacted.data)
     return {"picture": key, **fields}

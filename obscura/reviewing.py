@@ -12,7 +12,7 @@ from obscura.geometry import Box
 from obscura.imaging.photo import Photo
 from obscura.observability import Stage, catalogue, count, stage
 
-__all__ = ["REVIEW_SHARE", "look_again"]
+__all__ = ["REVIEW_SHARE", "look_again", "outside"]
 
 REVIEW_SHARE = 0.7
 """The second look reports from this share of the model's own threshold.
@@ -60,6 +60,11 @@ def look_again(
         told["seen"] = len(seen)
     count(catalogue.SUSPECTS, detector.card.class_name, by=len(seen))
     return seen
+
+
+def outside(found: Sequence[DetectedObject], zones: Sequence[Box]) -> tuple[DetectedObject, ...]:
+    """Return the finds but those that lie wholly inside one of ``zones``, which nobody wants hidden."""
+    return tuple(item for item in found if not any(zone.contains(Box(*item.xyxy)) for zone in zones))
 
 
 def hidden_share(box: Box, hidden: Sequence[Box]) -> float:

@@ -218,6 +218,9 @@ class Settings(BaseSettings):
     bulk_queue_limit: int = Field(5000, ge=1, description="the same for jobs with `priority=bulk`")
 
     max_cells: int = Field(5, ge=1, le=64, description="policy floor: most mosaic cells per object")
+    max_keep_share: float = Field(
+        0.25, ge=0, le=1, description="largest share of a photo that `keep` zones may cover"
+    )
     min_grow: float = Field(1.0, ge=1.0, le=3.0, description="policy floor: least growth of a box")
     max_min_confidence: float = Field(
         0.9, gt=0.0, le=1.0, description="policy floor: highest confidence threshold a request may set"

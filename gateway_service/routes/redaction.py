@@ -39,6 +39,6 @@ async def redact(
         message = "send either file or task_id"
         raise InvalidOptionError(message)
     if form.file is not None:
-        return await caller.submit(JobKind.REDACT, form.file, options)
+        return await caller.submit(JobKind.REDACT, form.file, options, form.mask)
     data = await _original(caller.gateway, form.task_id or "")
-    return await caller.resubmit(JobKind.REDACT, data, options)
+    return await caller.resubmit(JobKind.REDACT, data, options, form.mask)

@@ -50,16 +50,16 @@ async def detect(caller: CurrentCaller, form: DetectClasses) -> TaskAnswer:
 @router.post("/blur_faces", response_model_exclude_none=True)
 async def blur_faces(caller: CurrentCaller, form: Blur) -> TaskAnswer:
     """Find faces and hide them."""
-    return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.FACE))
+    return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.FACE), form.mask)
 
 
 @router.post("/blur_plates", response_model_exclude_none=True)
 async def blur_plates(caller: CurrentCaller, form: Blur) -> TaskAnswer:
     """Find number plates and hide them."""
-    return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.PLATE))
+    return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.PLATE), form.mask)
 
 
 @router.post("/blur", response_model_exclude_none=True)
 async def blur(caller: CurrentCaller, form: BlurClasses) -> TaskAnswer:
     """Find objects of several classes and hide them."""
-    return await caller.submit(JobKind.BLUR, form.file, options_of(form))
+    return await caller.submit(JobKind.BLUR, form.file, options_of(form), form.mask)

@@ -117,6 +117,9 @@ def _is_hidden(region: Region, photo: Photo, views: tuple[Pixels, Pixels, Pixels
     came, painted, shown = (view[inside.slices] for view in views)
     if float(cv2.meanStdDev(came, mask=covered)[1].max()) < _FLAT:
         return True
+    if float(cv2.meanStdDev(shown, mask=covered)[1].max()) < _FLAT:
+        # One colour, however little of a large area had another one: a dark sky with a thin watermark.
+        return True
     change = _difference(painted, came, covered)
     return change >= _LEAST_CHANGE and _difference(shown, came, covered) >= _LEAST_SHARE * change
 

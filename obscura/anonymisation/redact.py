@@ -7,6 +7,7 @@ from obscura.anonymisation.check import open_again, require_hidden
 from obscura.anonymisation.outcome import Redaction, Regions
 from obscura.anonymisation.report import RedactionReport, report_of
 from obscura.anonymisation.request import RedactionRequest, Target
+from obscura.anonymisation.zones import planned
 from obscura.contract import OutputFormat
 from obscura.errors import NotSpliceableError
 from obscura.geometry import Size
@@ -18,7 +19,7 @@ from obscura.imaging.photo import Photo, as_shown, decode
 from obscura.jpeg.splice import splice
 from obscura.observability import Stage, stage
 from obscura.redaction.paint import paint, paint_alpha
-from obscura.redaction.policy import regions_for
+from obscura.redaction.policy import MASK, regions_for
 from obscura.redaction.regions import Region
 from obscura.settings import Unspliceable
 
@@ -60,7 +61,7 @@ def redact_photo(
     data
         All bytes of the photo.
     targets
-        What to hide; boxes are grown by the policy.
+        What to hide, but for what the request's zones spare; boxes are grown by the policy.
     request
         How; the defaults of `RedactionRequest` where None.
     before
@@ -77,14 +78,17 @@ def redact_photo(
         If the photo cannot be opened; see `obscura.imaging.photo.decode`. `NotSpliceableError`, where the
         request refuses JPEGs that cannot be redacted in place.
     InvalidOptionError
-        If the picture does not fit the output asked for.
+        If the picture does not fit the output asked for, or the mask not the picture.
+    WeakerThanPolicyError
+        If the request's zones cover too much of the picture.
     ProcessingFailedError
         If the check finds an object that is still to be seen, or metadata that was to be removed.
     """
     request = request or RedactionRequest()
     before = before or decode(data, request.limits)
+    plan = planned(targets, request, before.size)
     placed = [
-        [target for target in targets if before.strip is None or target.frame in (None, number)]
+        [target for target in plan if before.strip is None or target.frame in (None, number)]
         for number in range(before.count)
     ]
     regions = [regions_for(items, request.policy) for items in placed]
@@ -92,12 +96,16 @@ def redact_photo(
         redaction = _redact(data, before, regions, request)
     with stage(Stage.VERIFY):
         kept = require_hidden(redaction, regions, request)
+    report = report_of(data, placed, request, (redaction, regions, kept))
+    if request.keep:
+        masked = sum(target.class_name == MASK for target in plan)
+        report = replace(report, kept=len(targets) - (len(plan) - masked))
     return RedactedPhoto(
         data=redaction.encoded.data,
         media_type=redaction.encoded.media_type,
         extension=redaction.encoded.extension,
         size=redaction.after.size,
-        report=report_of(data, placed, request, (redaction, regions, kept)),
+        report=report,
         shown=redaction.shown,
     )
 

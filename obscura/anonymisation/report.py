@@ -58,7 +58,7 @@ class RedactionReport:
     verdict
         The outcome of the check.
     hidden
-        Number of objects hidden, by class.
+        Number of objects hidden, by class; of a mask the number of its areas.
     styles
         What they were hidden with, in words, by class.
     regions
@@ -74,6 +74,8 @@ class RedactionReport:
         picture was encoded as a whole.
     frames
         Where things are, where there are several frames; None for one picture.
+    kept
+        How many finds were spared by zones; None where there are no zones.
     """
 
     verdict: Verdict
@@ -85,6 +87,7 @@ class RedactionReport:
     warnings: tuple[str, ...]
     lossless: SplicedPhoto | None = None
     frames: FrameReport | None = None
+    kept: int | None = None
 
     @property
     def hidden_boxes(self) -> list[Box]:
@@ -98,22 +101,27 @@ class RedactionReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON types."""
         several = {} if self.frames is None else {"frames": asdict(self.frames)}
-        return several | {
-            "verdict": self.verdict.value,
-            "hidden": dict(self.hidden),
-            "styles": dict(self.styles),
-            "regions": [list(region) for region in self.regions],
-            "metadata_removed": list(self.metadata_removed),
-            "metadata_kept": list(self.metadata_kept),
-            "warnings": list(self.warnings),
-            "lossless": None
-            if self.lossless is None
-            else {
-                "engine": self.lossless.engine,
-                "blocks_touched": self.lossless.blocks_touched,
-                "blocks_total": self.lossless.blocks_total,
-            },
-        }
+        spared = {} if self.kept is None else {"kept": self.kept}
+        return (
+            several
+            | spared
+            | {
+                "verdict": self.verdict.value,
+                "hidden": dict(self.hidden),
+                "styles": dict(self.styles),
+                "regions": [list(region) for region in self.regions],
+                "metadata_removed": list(self.metadata_removed),
+                "metadata_kept": list(self.metadata_kept),
+                "warnings": list(self.warnings),
+                "lossless": None
+                if self.lossless is None
+                else {
+                    "engine": self.lossless.engine,
+                    "blocks_touched": self.lossless.blocks_touched,
+                    "blocks_total": self.lossless.blocks_total,
+                },
+            }
+        )
 
 
 def report_of(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.geometry import Box
 from obscura.imaging.gate import GateLimits
+from obscura.redaction.fixed_masks import FixedMask
 from obscura.redaction.policy import RedactionPolicy
 from obscura.settings import Unspliceable
 
@@ -23,10 +24,20 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class RedactionRequest:
-    """How to redact; the defaults are the project's promises."""
+    """How to redact; the defaults are the project's promises.
+
+    Attributes
+    ----------
+    keep
+        Zones in pixels of the upright picture: a target that lies wholly inside one is not hidden.
+    mask
+        What is hidden whatever was found; it wins over ``keep``.
+    """
 
     policy: RedactionPolicy = field(default_factory=RedactionPolicy)
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME
     limits: GateLimits = field(default_factory=GateLimits)
     unspliceable: Unspliceable = Unspliceable.RECODE
+    keep: tuple[Box, ...] = ()
+    mask: FixedMask | None = None

@@ -16,12 +16,16 @@ from obscura.cli.options import (
     Engine,
     FramesOption,
     HideOptions,
+    Keep,
+    MaskFile,
     MinConfidence,
     Paths,
     QualityOption,
     Report,
     classes_of,
+    mask_of,
     settings_for,
+    zones_of,
 )
 from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
 from obscura.cli.show import Show, notes
@@ -104,6 +108,8 @@ def blur(
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="format written")
     ] = OutputFormat.SAME,
+    mask: MaskFile = None,
+    keep: Keep = None,
     engine: Engine = None,
     workers: Annotated[
         int, typer.Option(min=0, max=256, help="files worked on at a time; 0: by the cores of this machine")
@@ -128,7 +134,10 @@ def blur(
     Exit codes: 0 all done; 1 some failed; 2 nothing to do, or a wrong option; 3 all done, but with
     --review-fails a person should look; 130 interrupted (--resume goes on).
     """
-    hide = HideOptions(style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio)
+    fixed = (mask_of(mask), zones_of(keep))
+    hide = HideOptions(
+        style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio, *fixed
+    )
     settings = settings_for(engine)
     look = (classes_of(classes), quality, min_confidence)
     if PIPE in paths or output == PIPE:

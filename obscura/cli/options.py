@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from obscura.contract import (
     Audio,
     Frames,
+    KeepZone,
     MetadataPolicy,
     ObjectClass,
     OutputFormat,
@@ -25,12 +27,16 @@ __all__ = [
     "Engine",
     "FramesOption",
     "HideOptions",
+    "Keep",
+    "MaskFile",
     "MinConfidence",
     "Paths",
     "QualityOption",
     "Report",
     "classes_of",
+    "mask_of",
     "settings_for",
+    "zones_of",
 ]
 
 Paths = Annotated[list[Path], typer.Argument(help="files, folders, and patterns such as 'photos/**/*.jpg'")]
@@ -40,6 +46,15 @@ MinConfidence = Annotated[
 ]
 FramesOption = Annotated[Frames, typer.Option(help="all: every frame of an animation, every page of a TIFF")]
 QualityOption = Annotated[Quality, typer.Option(help="how hard to look")]
+MaskFile = Annotated[
+    Path | None, typer.Option(help="picture of the photos' aspect ratio: what is not black in it is hidden")
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="X1,Y1,X2,Y2", help="zone: finds wholly inside it are not hidden; may be given several times"
+    ),
+]
 Engine = Annotated[EngineChoice | None, typer.Option(help="default: OBSCURA_ENGINE, else the fastest")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
 Report = Annotated[Path | None, typer.Option(help="write what was done to FILE.csv or FILE.json")]
@@ -59,6 +74,8 @@ class HideOptions:
     manifest: bool = False
     frames: Frames = Frames.ONE
     audio: Audio = Audio.KEEP
+    mask: bytes = b""
+    keep: tuple[KeepZone, ...] = ()
 
 
 def classes_of(text: str) -> tuple[ObjectClass, ...]:
@@ -72,6 +89,30 @@ def classes_of(text: str) -> tuple[ObjectClass, ...]:
         message = "--classes names no class"
         raise InvalidOptionError(message)
     return names
+
+
+def mask_of(path: Path | None) -> bytes:
+    """Return the bytes of ``--mask``, none where it is not given; raise InvalidOptionError for no file."""
+    if path is None:
+        return b""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        message = f"--mask: cannot read {path}: {error.strerror}"
+        raise InvalidOptionError(message) from error
+    if not data:
+        message = f"--mask: {path} is empty"
+        raise InvalidOptionError(message)
+    return data
+
+
+def zones_of(texts: list[str] | None) -> tuple[KeepZone, ...]:
+    """Return the zones that ``--keep`` names; raise InvalidOptionError where one is none."""
+    try:
+        return tuple(KeepZone.model_validate({"xyxy": text.split(",")}) for text in texts or ())
+    except ValidationError as error:
+        message = f"--keep takes X1,Y1,X2,Y2 in pixels: {error.errors()[0]['msg']}"
+        raise InvalidOptionError(message) from error
 
 
 def settings_for(engine: EngineChoice | None) -> Settings:

@@ -7,7 +7,7 @@ from typing import Any
 from obscura.cli.files import FoundPhoto, Targets
 from obscura.cli.options import HideOptions
 from obscura.cli.pool import Progress
-from obscura.cli.work import read, suffix_of, write_whole
+from obscura.cli.work import read, require_photos_only, suffix_of, write_whole
 from obscura.client import Hidden, Obscura
 from obscura.contract import ObjectClass, Quality
 from obscura.errors import UndecodablePhotoError
@@ -17,7 +17,7 @@ __all__ = ["RemoteBlurrer"]
 
 EXTENSIONS = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp", b"II": "tiff", b"MM": "tiff", b"GI": "gif"}
 # What the form of a video does not know.
-PHOTOS_ONLY = frozenset({"feather", "output", "frames"})
+PHOTOS_ONLY = frozenset({"feather", "output", "frames", "mask", "keep"})
 
 
 class RemoteBlurrer:
@@ -45,10 +45,13 @@ class RemoteBlurrer:
             "metadata": hide.metadata,
             "output": hide.output,
             "frames": hide.frames,
+            "mask": hide.mask or None,
+            "keep": [list(zone.xyxy) for zone in hide.keep] or None,
         }
         for_videos = {name: value for name, value in options.items() if name not in PHOTOS_ONLY}
         self._video_options = _given(for_videos | {"audio": hide.audio.value})
         self._options = _given(options)
+        self._has_areas = bool(hide.mask or hide.keep)
 
     def __call__(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
         """Write the redacted file and return what was done, for a JSON line."""
@@ -66,6 +69,7 @@ class RemoteBlurrer:
         }
 
     def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
+        require_photos_only(self._has_areas)
         output = self._targets.of(photo, _video_suffix(photo.path))
         output.parent.mkdir(parents=True, exist_ok=True)
         tell = partial(progress, photo)

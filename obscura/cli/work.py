@@ -22,11 +22,12 @@ from obscura.contract import (
     surest_first,
 )
 from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
-from obscura.errors import BackendUnavailableError, ObscuraError, UndecodablePhotoError
+from obscura.errors import BackendUnavailableError, InvalidOptionError, ObscuraError, UndecodablePhotoError
 from obscura.finding import check_weights, detection_options, load_for, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
 from obscura.manifest import Work, canonical, manifest_of, signed, signing_key
+from obscura.reviewing import outside
 from obscura.settings import Settings
 from obscura.whole import Looker, Sighting
 
@@ -97,8 +98,9 @@ def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
         metadata=hide.metadata,
         output=hide.output,
         frames=hide.frames,
+        keep=hide.keep,
     )
-    return request_of(options, settings)
+    return request_of(options, settings, hide.mask)
 
 
 def check(settings: Settings, classes: Sequence[ObjectClass], hide: HideOptions) -> None:
@@ -139,7 +141,8 @@ class Blurrer:
         found = [item for part in findings.parts for item in part.detections]
         targets = [Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found]
         redacted = redact_photo(data, targets, self._request, findings.sighting.photo)
-        suspects = self._finder.find_again(findings, redacted) if self._reviews else []
+        seen = self._finder.find_again(findings, redacted) if self._reviews else []
+        suspects = outside(seen, self._request.keep)
         report = reviewed(redacted.report.as_dict(), suspects)
         return redacted, findings, {**findings.as_line(), "report": report}
 
@@ -165,6 +168,7 @@ class Blurrer:
         return line
 
     def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
+        require_photos_only(self._request.mask is not None or bool(self._request.keep))
         try:
             from obscura.video.redact import VideoRequest, redact_video
             from obscura.video.source import VideoLimits, suffix_for
@@ -191,6 +195,13 @@ class Blurrer:
             message = f"cannot read or write the video: {error.strerror}"
             raise UndecodablePhotoError(message) from error
         return {"output": str(output), "report": report.as_dict()}
+
+
+def require_photos_only(has_areas: bool) -> None:  # noqa: FBT001 - what it is about
+    """Refuse a video where masks or zones were asked for: they are for photos only."""
+    if has_areas:
+        message = "--mask and --keep are for photos: a video would be hidden without them"
+        raise InvalidOptionError(message)
 
 
 def read(path: Path) -> bytes:

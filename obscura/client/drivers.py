@@ -14,14 +14,14 @@ import httpx
 from obscura.client import flows
 from obscura.client.answers import Found, Hidden, HiddenVideo
 from obscura.client.files import files_of, writing
-from obscura.client.options import BlurOptions, LookOptions, RedactOptions, VideoOptions
+from obscura.client.options import BlurOptions, LookOptions, Photo, RedactOptions, VideoOptions
 from obscura.contract import UserBox
 from obscura.errors import ObscuraError
 
 __all__ = ["AsyncObscura", "Obscura", "Outcome"]
 
 T = TypeVar("T")
-P = TypeVar("P", bound=flows.Photo)
+P = TypeVar("P", bound=Photo)
 DEFAULT_URL = "http://127.0.0.1:8000"
 # One request carries at most one photo up or down; the whole call has its own patience. With zero retention a
 # request lasts as long as the work on its photo.
@@ -101,17 +101,15 @@ class Obscura(_Calls):
         """Give the connections back."""
         self._http.close()
 
-    def detect(self, photo: flows.Photo, **options: Unpack[LookOptions]) -> Found:
+    def detect(self, photo: Photo, **options: Unpack[LookOptions]) -> Found:
         """Find faces and plates in a photo (bytes, or the path of a file)."""
         return self._run(flows.detect(photo, options, self._patience()))
 
-    def blur(self, photo: flows.Photo, **options: Unpack[BlurOptions]) -> Hidden:
+    def blur(self, photo: Photo, **options: Unpack[BlurOptions]) -> Hidden:
         """Find faces and plates and hide them."""
         return self._run(flows.blur(photo, options, self._patience()))
 
-    def redact(
-        self, photo: flows.Photo, boxes: Sequence[UserBox], **options: Unpack[RedactOptions]
-    ) -> Hidden:
+    def redact(self, photo: Photo, boxes: Sequence[UserBox], **options: Unpack[RedactOptions]) -> Hidden:
         """Hide exactly these boxes."""
         return self._run(flows.redact(photo, boxes, options, self._patience()))
 
@@ -220,16 +218,16 @@ class AsyncObscura(_Calls):
         """Give the connections back."""
         await self._http.aclose()
 
-    async def detect(self, photo: flows.Photo, **options: Unpack[LookOptions]) -> Found:
+    async def detect(self, photo: Photo, **options: Unpack[LookOptions]) -> Found:
         """Find faces and plates in a photo (bytes, or the path of a file)."""
         return await self._run(flows.detect(photo, options, self._patience()))
 
-    async def blur(self, photo: flows.Photo, **options: Unpack[BlurOptions]) -> Hidden:
+    async def blur(self, photo: Photo, **options: Unpack[BlurOptions]) -> Hidden:
         """Find faces and plates and hide them."""
         return await self._run(flows.blur(photo, options, self._patience()))
 
     async def redact(
-        self, photo: flows.Photo, boxes: Sequence[UserBox], **options: Unpack[RedactOptions]
+        self, photo: Photo, boxes: Sequence[UserBox], **options: Unpack[RedactOptions]
     ) -> Hidden:
         """Hide exactly these boxes."""
         return await self._run(flows.redact(photo, boxes, options, self._patience()))

@@ -19,7 +19,9 @@ def files_of(request: flows.Send) -> Iterator[dict[str, Any]]:
         with request.photo.open("rb") as file:
             yield {"files": {"file": ("video", file)}}
     else:
-        yield {} if request.photo is None else {"files": {"file": ("photo", request.photo)}}
+        named = {"file": ("photo", request.photo), "mask": ("mask", request.mask)}
+        files = {name: file for name, file in named.items() if file[1] is not None}
+        yield {"files": files} if files else {}
 
 
 @contextmanager

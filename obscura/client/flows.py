@@ -18,6 +18,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from obscura.client.answers import Found, Hidden, HiddenVideo
+from obscura.client.options import Photo
 from obscura.contract import DetectedObject, ImageInfo, ModelInfo, UserBox
 from obscura.errors import RemoteRefusalError, RemoteTaskFailedError, ServerUnreachableError
 
@@ -31,7 +32,6 @@ BREATH_S = 0.2
 TOO_MANY = 429
 BUSY = frozenset({TOO_MANY, 503})
 ERRORS_FROM = 400
-Photo = bytes | str | Path
 Fields = Mapping[str, object]
 Progress = Callable[[str, int, int], None]
 """Called with the stage of a video, the frames done and in all."""
@@ -50,6 +50,7 @@ class Send:
     params: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     photo: bytes | Path | None = None
+    mask: bytes | None = None
     target: Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -166,7 +167,12 @@ def _finished(task_id: str, patience: Patience, progress: Progress | None = None
 def _work(path: str, photo: Photo, fields: Fields, patience: Patience) -> Flow[tuple[str, dict[str, Any]]]:
     # The key makes a POST that is sent again, its answer having been lost, the same task.
     headers = {"idempotency-key": secrets.token_hex(16)}
-    request = Send("POST", path, data=_texts(fields), photo=_bytes_of(photo), headers=headers)
+    texts = _texts({name: value for name, value in fields.items() if name not in {"mask", "keep"}})
+    if fields.get("keep"):
+        texts["keep"] = json.dumps(fields["keep"])
+    mask = fields.get("mask")
+    drawn = _bytes_of(mask) if isinstance(mask, bytes | str | Path) else None
+    request = Send("POST", path, data=texts, photo=_bytes_of(photo), mask=drawn, headers=headers)
     response = yield from ask(request, patience)
     entered: dict[str, Any] = response.json()
     if "task_id" not in entered:

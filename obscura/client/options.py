@@ -1,7 +1,10 @@
 """Options of calls, by name; the server's defaults where they are not given."""
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from pathlib import Path
+from typing import Literal, TypeAlias, TypedDict
+
+Photo: TypeAlias = bytes | str | Path
 
 
 class LookOptions(TypedDict, total=False):
@@ -15,7 +18,7 @@ class LookOptions(TypedDict, total=False):
 
 
 class HideOptions(TypedDict, total=False):
-    """How to hide objects."""
+    """How to hide objects; ``mask`` is a picture, bytes or a path, of what is hidden whatever is found."""
 
     style: Literal["mosaic", "solid", "blur", "pixel_noise"]
     cells: int
@@ -24,6 +27,7 @@ class HideOptions(TypedDict, total=False):
     feather: float
     metadata: Literal["strip", "keep_safe", "coarse_gps"]
     output: Literal["same", "jpeg", "png", "webp"]
+    mask: Photo
 
 
 class RedactOptions(HideOptions, total=False):
@@ -47,4 +51,6 @@ class VideoOptions(TypedDict, total=False):
 
 
 class BlurOptions(LookOptions, HideOptions, total=False):
-    """How to look and how to hide."""
+    """How to look and how to hide; ``keep`` are zones, (x1, y1, x2, y2) in pixels of the upright photo."""
+
+    keep: Sequence[Sequence[float]]

@@ -99,6 +99,13 @@ class Quality(StrEnum):
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 
+def _require_area(xyxy: tuple[float, float, float, float]) -> None:
+    x1, y1, x2, y2 = xyxy
+    if x2 <= x1 or y2 <= y1:
+        message = "a box needs x1 < x2 and y1 < y2"
+        raise ValueError(message)
+
+
 class UserBox(BaseModel):
     """A box that a person drew: pixels of the upright picture, top-left origin."""
 
@@ -112,10 +119,20 @@ class UserBox(BaseModel):
 
     @model_validator(mode="after")
     def _has_area(self) -> Self:
-        x1, y1, x2, y2 = self.xyxy
-        if x2 <= x1 or y2 <= y1:
-            message = "a box needs x1 < x2 and y1 < y2"
-            raise ValueError(message)
+        _require_area(self.xyxy)
+        return self
+
+
+class KeepZone(BaseModel):
+    """An area that is not to be touched: pixels of the upright picture, top-left origin."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    xyxy: tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+
+    @model_validator(mode="after")
+    def _has_area(self) -> Self:
+        _require_area(self.xyxy)
         return self
 
 
@@ -153,10 +170,27 @@ class JobOptions(BaseModel):
     zero_retention: bool = Field(False, description="erase photo and result as soon as the answer is given")
     review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
+    keep: tuple[KeepZone, ...] = Field(
+        (),
+        max_length=200,
+        exclude_if=lambda zones: not zones,
+        description="finds that lie wholly inside one of these are not hidden",
+    )
+    mask_bytes: int = Field(
+        0,
+        ge=0,
+        exclude_if=lambda length: not length,
+        description="length of the mask, which is stored behind its photo and goes with it",
+    )
     lesions: LesionOptions = LesionOptions()
     webhook: str | None = Field(None, description="address that is told when the job has ended")
     audio: Audio = Field(Audio.KEEP, description="of a video: keep its sound as it is, or drop it")
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
+
+    def parted(self, stored: bytes) -> tuple[bytes, bytes]:
+        """Return the photo and the mask of what is stored for a job; no bytes where there is no mask."""
+        length = len(stored) - self.mask_bytes
+        return stored[:length], stored[length:]
 
     def stages(self, kind: JobKind) -> Stages:
         """Return the steps of a job of ``kind``: side by side in a stage, one stage after the other."""

@@ -7,15 +7,36 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, assert_never
 
-from obscura.errors import InvalidOptionError, WeakerThanPolicyError
-from obscura.geometry import Box
+from obscura.errors import InvalidOptionError, MaskDoesNotFitError, WeakerThanPolicyError
+from obscura.geometry import Box, Size
 from obscura.redaction.regions import GROW, ONE_COLOUR_BELOW, Region, grown
 from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
 
 FACE: Final = "face"
 PLATE: Final = "plate"
+MASK: Final = "mask"
+"""Class of what a fixed mask hides: one solid colour, exactly where it was drawn."""
+
 MAX_GROW: Final = 3.0
 MAX_FEATHER: Final = 0.5
+MAX_STRETCH: Final = 0.01
+"""How far the aspect ratios of a mask and its upright photo may differ."""
+
+
+def require_fit(mask: Size, *photos: Size) -> None:
+    """Refuse a mask that has the aspect ratio of none of ``photos``.
+
+    Raises
+    ------
+    MaskDoesNotFitError
+        If each differs by more than `MAX_STRETCH`.
+    """
+    if not any(abs(mask.width * its.height / (mask.height * its.width) - 1) <= MAX_STRETCH for its in photos):
+        message = (
+            f"the mask has {mask.width} x {mask.height} pixels, the photo {photos[0].width} x "
+            f"{photos[0].height}: their aspect ratios must be the same within {MAX_STRETCH:.0%}"
+        )
+        raise MaskDoesNotFitError(message)
 
 
 class Target(Protocol):
@@ -45,12 +66,15 @@ class PolicyFloor:
     solid_classes
         Classes that are never hidden by anything but `Solid` over the whole box: text comes back out of a
         blur or a mosaic by trying all texts.
+    max_keep_share
+        Largest share of a picture that zones which spare what lies in them may cover, 0..1.
     """
 
     max_cells: int = 5
     min_grow: float = 1.0
     allows_blur: bool = True
-    solid_classes: frozenset[str] = frozenset({PLATE})
+    solid_classes: frozenset[str] = frozenset({PLATE, MASK})
+    max_keep_share: float = 0.25
 
 
 def _default_styles() -> Mapping[str, Style]:
@@ -122,6 +146,9 @@ def regions_for(targets: Iterable[Target], policy: RedactionPolicy) -> tuple[Reg
 
 
 def _region(target: Target, policy: RedactionPolicy) -> Region:
+    if target.class_name == MASK:
+        # No detector drew it: nothing of it is cut off that growing would bring back.
+        return Region(target.box, Solid())
     style = policy.style_of(target.class_name)
     if target.box.long_side < ONE_COLOUR_BELOW:
         style = Solid()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests import photos, videos
 
@@ -27,6 +28,7 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "photos").mkdir()
     (tmp_path / "videos").mkdir()
     shutil.copy(photos.PORTRAIT, tmp_path / "photos" / "portrait.jpg")
+    Image.new("1", (128, 128)).save(tmp_path / "bonnet.png")
     videos.make(tmp_path / "videos" / "walk.mp4", frames=4)
     return tmp_path
 

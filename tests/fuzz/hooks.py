@@ -117,5 +117,8 @@ def before_call(
         return
     if {"start_date", "end_date"} <= body.keys():
         _put_in_order(body)
+    if "mask" in body:
+        # It has to have the photo's aspect ratio, which no schema can ask for.
+        body["mask"] = body.get("file", body["mask"])
     for form in case.operation.body:
         _fill(body, form.form_properties)
