@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests import photos
 from tests.end_to_end.test_faceblur import finished, work
@@ -79,6 +80,21 @@ def test_both_apply_a_persons_boxes(pair: tuple[httpx.Client, ...]) -> None:
     photo = photos.encoded(photos.group(), quality=90)
     one, other = (work(client, "/redact", photo, boxes) for client in pair)
     assert one["status"] == "SUCCESS"
+    assert timeless(one) == timeless(other)
+
+
+def test_both_hide_a_mask_and_spare_a_zone(pair: tuple[httpx.Client, ...]) -> None:
+    """The mask goes with its photo to every step that needs it; what is spared is no suspect."""
+    photo, mask = photos.encoded(photos.portrait(), quality=90), Image.new("1", (64, 64))
+    mask.paste(1, (0, 50, 64, 64))
+    files = {"file": photo, "mask": photos.encoded(mask, "PNG")}
+    answers = []
+    for client in pair:
+        posted = client.post("/blur", files=files, data={**SOLID, "keep": "[[120, 10, 330, 260]]"})
+        answers.append(finished(client, posted.json()["task_id"]))
+    one, other = answers
+    assert (one["report"]["hidden"], one["report"]["kept"]) == ({"mask": 1}, 1)
+    assert one["report"]["verdict"] == "clean"
     assert timeless(one) == timeless(other)
 
 
