@@ -103,8 +103,8 @@ def filter_case(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
     body = getattr(case.body, "body", case.body)
     if not isinstance(body, dict):
         return True
-    both = (body.get("zero_retention") and body.get("retain")) or {"files", "archive"} <= body.keys()
-    return not both
+    kept = body.get("retain") or body.get("webhook")
+    return not ((body.get("zero_retention") and kept) or {"files", "archive"} <= body.keys())
 
 
 @schemathesis.hook
