@@ -25,6 +25,7 @@ from obscura.contract import JobKind, JobOptions
 from obscura.errors import (
     EmptyPhotoError,
     InvalidOptionError,
+    MaskDoesNotFitError,
     PhotoError,
     QueueUnavailableError,
     UndecodablePhotoError,
@@ -135,6 +136,7 @@ async def enter(
             submission.request_id,
             f"{key}\n{number}"[-MAX_NAME:] if key else "",
             batch_id if options.webhook else "",
+            submission.mask,
         )
         for number in range(len(uploads))
     ]
@@ -182,7 +184,7 @@ async def _enter_one(gateway: Gateway, upload: Upload, wanted: Submission) -> _E
         with await asyncio.to_thread(upload.open) as file:
             created = await submit(gateway, file, wanted)
             return _Entered(Entry(task_id=created.job_id), created)
-    except PhotoError as error:
+    except (PhotoError, MaskDoesNotFitError) as error:
         return _Entered(Entry(error=TaskError(code=error.code, message=error.message)))
     except ZIP_FAULTS:
         # Damaged, or closed with a password.

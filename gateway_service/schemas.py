@@ -128,11 +128,14 @@ class HideOptions(BaseModel):
     output: Annotated[OutputFormat | None, Blank] = Field(None, description="default same")
 
 
+Keep = Annotated[str | None, Blank]
+
+
 class BlurForm(PhotoForm, HideOptions):
     """A photo to hide objects in."""
 
     mask: UploadFile | None = Field(None, description=MASK_TEXT)
-    keep: Annotated[str | None, Blank] = Field(
+    keep: Keep = Field(
         None, max_length=MAX_BOXES_TEXT, json_schema_extra={"format": BOXES_FORMAT}, description=KEEP_TEXT
     )
 
@@ -278,6 +281,9 @@ class BatchForm(CallerForm, LookOptions, HideOptions):
 
     classes: Classes = Field(None, description=CLASSES_TEXT)
     priority: Annotated[Priority | None, Blank] = Field(None, description="default bulk")
+    keep: Keep = Field(
+        None, max_length=MAX_BOXES_TEXT, json_schema_extra={"format": BOXES_FORMAT}, description=KEEP_TEXT
+    )
     keep_names: bool = Field(
         default=False, description="keep the files' names with the batch, for its status and archive"
     )

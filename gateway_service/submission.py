@@ -102,6 +102,8 @@ def _admitted_mask(upload: BinaryIO, photo: bytes, settings: Settings) -> bytes:
     """Return the bytes of a mask that could fit the photo."""
     limits = gate_limits(settings)
     try:
+        # One mask may go with many photos.
+        upload.seek(0)
         data = _read(upload, limits.max_bytes)
         mine = check(data, limits).size
     except PhotoError as error:

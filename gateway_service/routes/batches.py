@@ -17,7 +17,7 @@ from gateway_service.callers import CurrentCaller
 from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.routes.results import MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
-from gateway_service.schemas import BatchForm, Problem, options_of
+from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, options_of
 from gateway_service.spooling import spooled
 from gateway_service.streams import event_stream
 from gateway_service.submission import Submission
@@ -58,14 +58,15 @@ def _schema() -> dict[str, Any]:
     schema["properties"] |= {
         "files": {"type": "array", "minItems": 1, "items": photo, "description": "the photos"},
         "archive": {**photo, "description": "or a zip of them"},
+        "mask": {**photo, "description": MASK_TEXT},
     }
     schema["oneOf"] = [{"required": ["files"]}, {"required": ["archive"]}]
     form = {"schema": schema, "encoding": {"archive": {"contentType": "application/zip"}}}
     return {"requestBody": {"required": True, "content": {MULTIPART: form}}}
 
 
-async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[Upload]]:
-    """Return options and photos of a request's form, which may hold more files than other forms."""
+async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[Upload], BinaryIO | None]:
+    """Return options, photos and the mask of a request's form, which may hold more files than other forms."""
     settings = gateway.settings
     if not request.headers.get("content-type", "").startswith(MULTIPART):
         message = "required field missing: files"
@@ -90,7 +91,11 @@ async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[U
     if len(files) > settings.max_batch_files:
         message = f"a batch has at most {settings.max_batch_files} photos"
         raise TooManyFilesError(message)
-    return options, files
+    mask = form.get("mask")
+    if isinstance(mask, str) and mask:
+        message = "mask must be a file"
+        raise InvalidOptionError(message)
+    return options, files, mask.file if isinstance(mask, UploadFile) else None
 
 
 def _file_of(upload: UploadFile) -> BinaryIO:
@@ -100,11 +105,11 @@ def _file_of(upload: UploadFile) -> BinaryIO:
 @router.post("", openapi_extra=_schema())
 async def create_batch(caller: CurrentCaller, request: Request) -> BatchCreated:
     """Find objects in many photos and hide them: each becomes a task of its own, of low priority."""
-    form, photos = await _photos(request, caller.gateway)
+    form, photos, mask = await _photos(request, caller.gateway)
     options = options_of(form)
     if form.priority is None:
         options = options.model_copy(update={"priority": Priority.BULK})
-    wanted = Submission(JobKind.BLUR, options, caller.request_id, caller.idempotency_key)
+    wanted = Submission(JobKind.BLUR, options, caller.request_id, caller.idempotency_key, mask=mask)
     batch = await batches.enter(caller.gateway, photos, wanted, keep_names=form.keep_names)
     return BatchCreated(
         batch_id=batch.id,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from obscura import __version__
+from obscura.geometry import Box
 from obscura.manifest.facts import FORMAT, FORMAT_VERSION
 from obscura.redaction.styles import describe
 
@@ -76,7 +77,13 @@ def manifest_of(work: Work) -> dict[str, Any]:
 
 
 def _objects(work: Work) -> list[dict[str, Any]]:
-    found = [item.model_dump(mode="json", by_alias=True) for part in work.parts for item in part.detections]
+    zones = work.request.keep
+    found = [
+        item.model_dump(mode="json", by_alias=True)
+        for part in work.parts
+        for item in part.detections
+        if not any(zone.contains(Box(*item.xyxy)) for zone in zones)
+    ]
     drawn = () if work.parts else work.options.boxes
     return [*found, *({**item.model_dump(mode="json", by_alias=True), "confidence": None} for item in drawn)]
 

@@ -62,6 +62,7 @@ def test_mask_and_zone(
     assert (report["kept"], report["hidden"], report["verdict"]) == (1, {"mask": 1}, "clean")
     assert report["regions"] == [[0, 400, 512, 512]]
     assert body["manifest"]["redaction"]["styles"] == {"mask": "solid"}
+    assert body["manifest"]["objects"] == []
     assert body["manifest"]["input"]["bytes"] == portrait.stat().st_size
     task = answer.json().get("task_id")
     if task:
@@ -100,6 +101,21 @@ def test_refused_at_once(
     files = {"file": ("a.jpg", portrait.read_bytes()), "mask": ("m.png", drawn)}
     answer = client.post("/blur", files=files, data={"keep": keep})
     assert (answer.status_code, answer.json()["error"]["code"]) == refusal, answer.text
+
+
+def test_one_mask_for_a_batch(client: httpx.Client, portrait: Path) -> None:
+    """It goes with every photo; one that it does not fit is an entry with its error."""
+    wide = photos.encoded(photos.portrait().resize((600, 400)))
+    files = [("files", ("a.jpg", photo)) for photo in (portrait.read_bytes(), wide, portrait.read_bytes())]
+    sent = [*files, ("mask", ("m.png", mask()))]
+    data = {"classes": "face", "keep": json.dumps([WHOLE_FACE])}
+    answer = client.post("/batches", files=sent, data=data)
+    assert answer.status_code == 200, answer.text
+    one, other, three = answer.json()["files"]
+    assert other["error"]["code"] == "mask_does_not_fit"
+    for entry in (one, three):
+        body = client.get(f"/task_result/{entry['task_id']}", params={"wait": 30}).json()
+        assert (body["report"]["hidden"], body["report"]["kept"]) == ({"mask": 1}, 1)
 
 
 def test_what_only_the_worker_sees_fails_the_task(client: httpx.Client) -> None:
