@@ -9,11 +9,11 @@ import numpy as np
 
 from obscura.anonymisation.request import RedactionRequest, Target
 from obscura.errors import WeakerThanPolicyError
-from obscura.geometry import Size
+from obscura.geometry import Box, Size
 from obscura.redaction.masks import window
-from obscura.redaction.policy import MASK
+from obscura.redaction.policy import MASK, RedactionPolicy
 
-__all__ = ["planned"]
+__all__ = ["is_spared", "planned", "require_few"]
 
 
 def planned(targets: Sequence[Target], request: RedactionRequest, size: Size) -> list[Target]:
@@ -26,21 +26,28 @@ def planned(targets: Sequence[Target], request: RedactionRequest, size: Size) ->
     MaskDoesNotFitError
         If the mask has another aspect ratio than the picture.
     """
-    _require_few(request, size)
-    # As found, not as grown: a find that sticks out of a zone is hidden whole.
-    left = [item for item in targets if not any(zone.contains(item.box) for zone in request.keep)]
+    require_few(request.keep, request.policy, size)
+    left = [item for item in targets if not is_spared(item.box, request.keep)]
     areas = () if request.mask is None else request.mask.areas(size)
     return [*left, *(Target(MASK, area) for area in areas)]
 
 
-def _require_few(request: RedactionRequest, size: Size) -> None:
-    """Refuse zones that cover too much of a picture."""
-    if not request.keep:
+def is_spared(found: Box, zones: Sequence[Box]) -> bool:
+    """Whether a find lies wholly inside a zone.
+
+    As found, not as grown: one that sticks out of a zone is hidden whole.
+    """
+    return any(zone.contains(found) for zone in zones)
+
+
+def require_few(zones: Sequence[Box], policy: RedactionPolicy, size: Size) -> None:
+    """Raise WeakerThanPolicyError where ``zones`` cover more of a picture than the policy allows."""
+    if not zones:
         return
     covered = np.zeros((size.height, size.width), np.bool_)
-    for zone in request.keep:
+    for zone in zones:
         covered[window(zone, size).slices] = True
-    most = request.policy.floor.max_keep_share
+    most = policy.floor.max_keep_share
     if covered.mean() > most:
         message = f"keep: the zones cover {covered.mean():.0%} of the picture; this server allows {most:.0%}"
         raise WeakerThanPolicyError(message)

@@ -7,10 +7,10 @@ from typing import Any
 from obscura.cli.files import FoundPhoto, Targets
 from obscura.cli.options import HideOptions
 from obscura.cli.pool import Progress
-from obscura.cli.work import read, require_photos_only, suffix_of, write_whole
+from obscura.cli.work import read, suffix_of, write_whole
 from obscura.client import Hidden, Obscura
 from obscura.contract import ObjectClass, Quality
-from obscura.errors import UndecodablePhotoError
+from obscura.errors import InvalidOptionError, UndecodablePhotoError
 from obscura.imaging.moving import HEAD_BYTES, VideoFormat, format_of
 
 __all__ = ["RemoteBlurrer"]
@@ -69,7 +69,10 @@ class RemoteBlurrer:
         }
 
     def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
-        require_photos_only(self._has_areas)
+        if self._has_areas:
+            # Servers take them for photos only: to leave them out would show what was to be hidden.
+            message = "--mask and --keep go with videos on this machine only, not with --server"
+            raise InvalidOptionError(message)
         output = self._targets.of(photo, _video_suffix(photo.path))
         output.parent.mkdir(parents=True, exist_ok=True)
         tell = partial(progress, photo)

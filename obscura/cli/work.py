@@ -22,7 +22,7 @@ from obscura.contract import (
     surest_first,
 )
 from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
-from obscura.errors import BackendUnavailableError, InvalidOptionError, ObscuraError, UndecodablePhotoError
+from obscura.errors import BackendUnavailableError, ObscuraError, UndecodablePhotoError
 from obscura.finding import check_weights, detection_options, load_for, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
@@ -168,7 +168,6 @@ class Blurrer:
         return line
 
     def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
-        require_photos_only(self._request.mask is not None or bool(self._request.keep))
         try:
             from obscura.video.redact import VideoRequest, redact_video
             from obscura.video.source import VideoLimits, suffix_for
@@ -181,6 +180,8 @@ class Blurrer:
             metadata=self._request.metadata,
             audio=self._audio,
             limits=VideoLimits(self._request.limits.max_pixels, self._request.limits.max_side),
+            keep=self._request.keep,
+            mask=self._request.mask,
         )
 
         def tell(stage: str, done: int, total: int) -> None:
@@ -195,13 +196,6 @@ class Blurrer:
             message = f"cannot read or write the video: {error.strerror}"
             raise UndecodablePhotoError(message) from error
         return {"output": str(output), "report": report.as_dict()}
-
-
-def require_photos_only(has_areas: bool) -> None:  # noqa: FBT001 - what it is about
-    """Refuse a video where masks or zones were asked for: they are for photos only."""
-    if has_areas:
-        message = "--mask and --keep are for photos: a video would be hidden without them"
-        raise InvalidOptionError(message)
 
 
 def read(path: Path) -> bytes:

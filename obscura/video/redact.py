@@ -6,8 +6,7 @@ frames, however long the video is.
 
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -22,14 +21,14 @@ from obscura.contract import Audio, MetadataPolicy
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.errors import ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size
+from obscura.redaction.fixed_masks import FixedMask
 from obscura.redaction.policy import RedactionPolicy
-from obscura.redaction.regions import grown
-from obscura.redaction.styles import RegionShape, Solid
-from obscura.video.patterns import Pattern, cover, paintable, pattern_of
+from obscura.video.patterns import cover, paintable
+from obscura.video.plan import Plan
 from obscura.video.scenes import Scenes
 from obscura.video.source import Checked, VideoLimits, info_of, kind_of, opened, pictures
 from obscura.video.tracking import Seen, Tracker, TrackerOptions
-from obscura.video.turning import quarters, to_stored, upright
+from obscura.video.turning import quarters, upright
 from obscura.video.writing import Manner, Scribe, decoded
 
 __all__ = ["Progress", "Stage", "VideoReport", "VideoRequest", "redact_video"]
@@ -54,7 +53,7 @@ Progress = Callable[[Stage, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
-    """How to redact a video."""
+    """How to redact a video; ``mask`` and ``keep`` are those of `RedactionRequest`, for every frame."""
 
     policy: RedactionPolicy = field(default_factory=RedactionPolicy)
     detection: DetectionOptions = field(default_factory=DetectionOptions)
@@ -64,6 +63,8 @@ class VideoRequest:
     max_gap_s: float = 2.0
     hold_s: float = 0.5
     crf: int = 18
+    keep: tuple[Box, ...] = ()
+    mask: FixedMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,42 +95,6 @@ class VideoReport:
 
 def _ignore(_stage: Stage, _done: int, _total: int) -> None:
     return
-
-
-class _Plan:
-    """What the first pass leaves: tracks, and a pattern per track; of the video how long and large it is."""
-
-    def __init__(self, tracker: Tracker, policy: RedactionPolicy) -> None:
-        self._tracker = tracker
-        self._policy = policy
-        self._patterns: dict[int, Pattern] = {}
-        self._shapes: dict[int, RegionShape] = {}
-        self.frames = 0
-        self.broken = 0
-        self.turns = 0
-        self.size = Size(0, 0)
-
-    def enter(self, frame: VideoFrame, seen: Sequence[Seen]) -> None:
-        """Follow what was seen in the next frame; what is new gets its pattern."""
-        for track in self._tracker.update(self.frames, seen):
-            style = self._policy.style_of(self._tracker.class_of(track))
-            box = self._region(self._tracker.box_of(track, self.frames))
-            self._patterns[track] = pattern_of(paintable(frame), box, style)
-            self._shapes[track] = RegionShape.BOX if isinstance(style, Solid) else self._policy.shape
-        self.frames += 1
-
-    def hidden(self) -> Iterator[list[tuple[Pattern, Box, RegionShape]]]:
-        """Yield for each frame in turn what is to be painted where, in pixels of the stored frame."""
-        for boxes in self._tracker.to_hide(self.frames):
-            yield [(self._patterns[track], self._region(box), self._shapes[track]) for track, box in boxes]
-
-    @property
-    def tracks(self) -> dict[str, int]:
-        """How many objects of which class are hidden."""
-        return dict(Counter(self._tracker.class_of(track) for track in self._tracker.kept()))
-
-    def _region(self, box: Box) -> Box:
-        return to_stored(grown(box, self._policy.grow), self.turns, self.size)
 
 
 def redact_video(
@@ -204,14 +169,14 @@ def _find(
     detectors: Sequence[Detector],
     request: VideoRequest,
     progress: Callable[[int], None],
-) -> _Plan:
+) -> Plan:
     stream = pictures(container)[0]
     stream.thread_type = "AUTO"
     rate = min(float(stream.average_rate or stream.guessed_rate or 25), MAX_RATE)
     sure = {item.card.class_name: _threshold(item, request.detection) for item in detectors}
     hold = max(1, round(request.hold_s * rate))
     tracker = Tracker(TrackerOptions(sure, max(1, round(request.max_gap_s * rate)), hold))
-    plan = _Plan(tracker, request.policy)
+    plan = Plan(tracker, request.policy, request.keep, request.mask)
     scenes, checked = Scenes(), Checked(request.limits)
     for packet in container.demux(stream):
         frames, good = decoded(packet)
@@ -229,7 +194,7 @@ def _find(
     return plan
 
 
-def _hide(scribe: Scribe, plan: _Plan, limits: VideoLimits, progress: Progress) -> int:
+def _hide(scribe: Scribe, plan: Plan, limits: VideoLimits, progress: Progress) -> int:
     """Write all frames; return how many of them hide something."""
     checked = Checked(limits)
     hidden_frames = 0

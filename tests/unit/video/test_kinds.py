@@ -16,13 +16,16 @@ from obscura.contract import Audio
 from obscura.detection.detector import Detection
 from obscura.errors import (
     EmptyPhotoError,
+    MaskDoesNotFitError,
     PhotoError,
     TooManyPixelsError,
     UndecodablePhotoError,
     UnsupportedCodecError,
     VideoTooLongError,
+    WeakerThanPolicyError,
 )
 from obscura.geometry import Box
+from obscura.redaction.fixed_masks import FixedMask
 from obscura.video.redact import VideoReport, VideoRequest, redact_video
 from obscura.video.source import VideoLimits
 
@@ -174,6 +177,37 @@ def test_a_face_that_is_seen_now_and_then_stays_hidden(tmp_path: Path) -> None:
     report = hide(source, tmp_path / "b.mp4", lambda number: number in {10, 25, 26, 48, 50})
     assert report.tracks == {"face": 1}
     assert report.hidden_frames == 60
+
+
+def pictures(path: Path) -> list[np.ndarray[Any, Any]]:
+    """Return all frames of a video in grey."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
+
+
+def test_a_mask_hides_its_part_of_every_frame(tmp_path: Path) -> None:
+    """The lowest quarter is flat in all frames, and the rest as it was, found or not."""
+    drawn = np.zeros((12, 16), np.bool_)
+    drawn[9:] = True
+    source, target = make(tmp_path, Clip("a.mp4")), tmp_path / "b.mp4"
+    report = hide(source, target, lambda _: False, mask=FixedMask(drawn))
+    assert (report.hidden_frames, report.tracks) == (FRAMES, {})
+    for before, after in zip(pictures(source), pictures(target), strict=True):
+        assert after[96:].std() < 6 < before[96:].std()
+        assert np.abs(after[:72] - before[:72]).mean() < 6
+
+
+def test_a_zone_spares_what_lies_wholly_inside_it(tmp_path: Path) -> None:
+    """One that sticks out is hidden in all frames; zones too large and masks of another shape are refused."""
+    source, target = make(tmp_path, Clip("a.mp4")), tmp_path / "b.mp4"
+    assert hide(source, target, keep=(Box(30, 20, 90, 80),)).hidden_frames == 0
+    assert hide(source, target, keep=(Box(45, 20, 90, 80),)).hidden_frames == FRAMES
+    target.unlink()
+    with pytest.raises(WeakerThanPolicyError):
+        hide(source, target, keep=(Box(0, 0, 160, 120),))
+    with pytest.raises(MaskDoesNotFitError):
+        hide(source, target, mask=FixedMask(np.ones((16, 16), np.bool_)))
+    assert not target.exists()
 
 
 def test_nothing_is_smeared_over_the_next_scene(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""What is to be hidden where in each frame, once the whole video has been looked at."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from av import VideoFrame
+
+from obscura.anonymisation.zones import is_spared, require_few
+from obscura.geometry import Box, Size
+from obscura.redaction.fixed_masks import FixedMask
+from obscura.redaction.policy import MASK, RedactionPolicy
+from obscura.redaction.regions import grown
+from obscura.redaction.styles import RegionShape, Solid
+from obscura.video.patterns import Pattern, paintable, pattern_of
+from obscura.video.tracking import Seen, Tracker
+from obscura.video.turning import to_stored
+
+__all__ = ["Painted", "Plan"]
+
+Painted: TypeAlias = tuple[Pattern, Box, RegionShape]
+"""What is laid where, in pixels of the stored frame, in which outline."""
+
+
+class Plan:
+    """What the first pass leaves: tracks, and a pattern per track; of the video how long and large it is.
+
+    Finds wholly inside a zone of ``keep`` are not followed; what ``mask`` shows is hidden in all frames.
+    """
+
+    def __init__(
+        self, tracker: Tracker, policy: RedactionPolicy, keep: Sequence[Box], mask: FixedMask | None
+    ) -> None:
+        self._tracker = tracker
+        self._policy = policy
+        self._keep = keep
+        self._mask = mask
+        self._always: list[Painted] = []
+        self._patterns: dict[int, Pattern] = {}
+        self._shapes: dict[int, RegionShape] = {}
+        self.frames = 0
+        self.broken = 0
+        self.turns = 0
+        self.size = Size(0, 0)
+
+    def enter(self, frame: VideoFrame, seen: Sequence[Seen]) -> None:
+        """Follow what was seen in the next frame; what is new gets its pattern.
+
+        Raises
+        ------
+        WeakerThanPolicyError, MaskDoesNotFitError
+            If zones or mask do not go with the first frame, to which all others are alike.
+        """
+        if self.frames == 0:
+            self._lay_out(frame)
+        seen = [item for item in seen if not is_spared(item.box, self._keep)]
+        for track in self._tracker.update(self.frames, seen):
+            style = self._policy.style_of(self._tracker.class_of(track))
+            box = self._region(self._tracker.box_of(track, self.frames))
+            self._patterns[track] = pattern_of(paintable(frame), box, style)
+            self._shapes[track] = RegionShape.BOX if isinstance(style, Solid) else self._policy.shape
+        self.frames += 1
+
+    def _lay_out(self, frame: VideoFrame) -> None:
+        size = self.size if self.turns % 2 == 0 else Size(self.size.height, self.size.width)
+        require_few(self._keep, self._policy, size)
+        if self._mask is None:
+            return
+        style = self._policy.style_of(MASK)
+        for area in self._mask.areas(size):
+            box = to_stored(area, self.turns, self.size)
+            self._always.append((pattern_of(paintable(frame), box, style), box, RegionShape.BOX))
+
+    def hidden(self) -> Iterator[list[Painted]]:
+        """Yield for each frame in turn what is to be painted where, in pixels of the stored frame."""
+        for boxes in self._tracker.to_hide(self.frames):
+            found = [(self._patterns[track], self._region(box), self._shapes[track]) for track, box in boxes]
+            yield [*found, *self._always]
+
+    @property
+    def tracks(self) -> dict[str, int]:
+        """How many objects of which class are hidden."""
+        return dict(Counter(self._tracker.class_of(track) for track in self._tracker.kept()))
+
+    def _region(self, box: Box) -> Box:
+        return to_stored(grown(box, self._policy.grow), self.turns, self.size)
