@@ -111,6 +111,15 @@ def test_nothing_is_left_behind() -> None:
     assert np.ones(64 * MIB, np.uint8).sum() == 64 * MIB
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a clock of Linux")
+def test_the_last_second_is_told_by_the_kernels_own_clock() -> None:
+    """RLIMIT_CPU counts ticks, which run away from exact time: no worker is killed for having worked long."""
+    with within(Budget(5, 1000 * MIB, kill_after_s=60)):
+        soft, _ = resource.getrlimit(resource.RLIMIT_CPU)
+        left = soft - max(time.clock_gettime(-8), time.process_time())
+    assert 9 < left <= 11
+
+
 def test_other_threads_are_left_alone() -> None:
     """Outside the main thread, where nothing can be interrupted, a photo is opened without limits."""
     sizes = []
