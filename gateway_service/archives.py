@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from gateway_service.answers import report_of
 from gateway_service.batches import Batch, BatchFile, BatchStatus, rows_of, status
 from gateway_service.dependencies import Gateway
-from gateway_service.routes.results import EXTENSIONS
+from gateway_service.files import EXTENSIONS
 from gateway_service.uploads import FALLBACK_NAME
 from obscura.errors import BatchNotFinishedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Header, Path, Query, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from gateway_service.answers import answer, picture_of, progress_of
 from gateway_service.dependencies import CurrentGateway, Gateway
+from gateway_service.files import StoredResult, file_response
 from gateway_service.ranges import ranged
 from gateway_service.schemas import Problem, TaskProgress, TaskResult
 from gateway_service.streams import event_stream
@@ -18,11 +19,9 @@ from obscura.jobs import JobRow, JobState
 
 log = structlog.get_logger(__name__)
 MAX_WAIT_S = 30.0
-EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tiff"}
 router = APIRouter(
     prefix="/task_result", tags=["results"], responses={s: {"model": Problem} for s in (404, 422, 503)}
 )
-log = structlog.get_logger(__name__)
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {}}},
     206: {"content": {"image/*": {}}, "description": "the part that the header Range asked for"},
@@ -31,15 +30,7 @@ PICTURES: dict[int | str, dict[str, Any]] = {
     416: {"description": "no such Range"},
 }
 TaskId = Annotated[str, Path(max_length=200, description="the id that a POST returned")]
-
-
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end of the task")]
-
-
-class _PictureFile(FileResponse):
-    """A file in pieces of a megabyte: each is read in a thread, whose start costs more than reading."""
-
-    chunk_size = 1024 * 1024
 
 
 @router.get("/{task_id}", response_model_exclude_none=True)
@@ -81,17 +72,14 @@ async def picture_response(
     if row.state is not JobState.DONE or row.picture is None or row.media_type is None:
         message = "this task has no picture (yet)"
         raise NoPictureError(message)
-    # A result never changes under its id.
-    etag = f'"{row.id}"'
-    name = f"obscura_{row.id}.{EXTENSIONS.get(row.media_type, 'bin')}"
-    headers = {"etag": etag, "cache-control": "private, no-store"}
-    if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
-        return Response(status_code=304, headers=headers)
-    path = await asyncio.to_thread(gateway.storage.local_path, row.picture)
-    if path is not None:
-        return _PictureFile(path, media_type=row.media_type, filename=name, headers=headers)
-    headers["content-disposition"] = f'attachment; filename="{name}"'
-    return ranged(await picture_of(gateway, row), part, headers, row.media_type)
+    media_type = row.media_type
+
+    async def from_afar(headers: dict[str, str]) -> Response:
+        return ranged(await picture_of(gateway, row), part, headers, media_type)
+
+    return await file_response(
+        gateway, StoredResult(row.id, row.picture, media_type), if_none_match, from_afar
+    )
 
 
 @router.delete("/{task_id}", status_code=204)

@@ -4,23 +4,22 @@ import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Header, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from gateway_service.callers import CurrentCaller
 from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.described_forms import VIDEOS
+from gateway_service.files import StoredResult, file_response
 from gateway_service.ranges import part_of
 from gateway_service.routes.results import TaskId, Wait
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import Problem, TaskCreated, VideoForm, options_of
 from obscura.contract import JobKind
 from obscura.errors import NoPictureError
-from obscura.imaging.moving import VideoFormat
 from obscura.jobs import JobRow, JobState
 
 PATH: Final = "/blur_video"
 FILES: Final = {"content": {MULTIPART: {"encoding": {"file": {"contentType": VIDEOS}}}}}
-EXTENSIONS: Final = {kind.media_type: kind.value for kind in VideoFormat}
 WHOLE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"video/*": {}}},
     206: {"content": {"video/*": {}}, "description": "the part that the header Range asked for"},
@@ -31,12 +30,6 @@ WHOLE: Final[dict[int | str, dict[str, Any]]] = {
     422: {"model": Problem},
 }
 router = APIRouter(tags=["videos"])
-
-
-class _VideoFile(FileResponse):
-    """A file in pieces of a megabyte: each is read in a thread, whose start costs more than reading."""
-
-    chunk_size = 1024 * 1024
 
 
 @router.post(PATH, responses={**PROBLEMS}, openapi_extra={"requestBody": FILES})
@@ -65,17 +58,12 @@ async def _response(gateway: Gateway, row: JobRow, if_none_match: str, part: str
     if not is_there or row.picture is None or row.media_type is None:
         message = "this task has no video (yet)"
         raise NoPictureError(message)
-    # A result never changes under its id.
-    etag = f'"{row.id}"'
-    name = f"obscura_{row.id}.{EXTENSIONS.get(row.media_type, 'bin')}"
-    headers = {"etag": etag, "cache-control": "private, no-store"}
-    if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
-        return Response(status_code=304, headers=headers)
-    path = await asyncio.to_thread(gateway.storage.local_path, row.picture)
-    if path is not None:
-        return _VideoFile(path, media_type=row.media_type, filename=name, headers=headers)
-    headers["content-disposition"] = f'attachment; filename="{name}"'
-    return await _from_afar(gateway, row.picture, part, headers | {"content-type": row.media_type})
+    key, media_type = row.picture, row.media_type
+
+    async def from_afar(headers: dict[str, str]) -> Response:
+        return await _from_afar(gateway, key, part, headers | {"content-type": media_type})
+
+    return await file_response(gateway, StoredResult(row.id, key, media_type), if_none_match, from_afar)
 
 
 async def _from_afar(gateway: Gateway, key: str, part: str, headers: dict[str, str]) -> Response:
