@@ -1,12 +1,9 @@
 """What gateways do beside answering: erasing, sweeping, auditing, sending again - on a real server."""
 
-import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -20,21 +17,7 @@ from obscura.jobs.eraser import Eraser
 from obscura.jobs.reaper import Reaper
 from obscura.settings import Settings
 from obscura.storage import Storage
-
-T = TypeVar("T")
-
-
-def with_ledger(settings: Settings, work: Callable[[AsyncLedger], Awaitable[T]]) -> T:
-    """Return what ``work`` gives for an asynchronous ledger."""
-
-    async def run() -> T:
-        ledger = AsyncLedger(settings)
-        try:
-            return await work(ledger)
-        finally:
-            await ledger.close()
-
-    return asyncio.run(run())
+from tests.ledgers import with_ledger
 
 
 def detection(job_id: str, **options: object) -> NewJob:

@@ -1,9 +1,8 @@
 """Task ids, and what a ledger that has lost its rows says of them."""
 
-import asyncio
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -14,21 +13,9 @@ from obscura.errors import UnknownTaskError
 from obscura.jobs import AsyncLedger, JobState, NewJob, new_id
 from obscura.jobs.ids import was_issued
 from obscura.settings import Settings
+from tests.ledgers import with_ledger
 
 HOUR_S = 3600.0
-
-
-def tell(settings: Settings, story: Callable[[AsyncLedger], Coroutine[None, None, None]]) -> None:
-    """Tell ``story`` about an asynchronous ledger."""
-
-    async def told() -> None:
-        ledger = AsyncLedger(settings)
-        try:
-            await story(ledger)
-        finally:
-            await ledger.close()
-
-    asyncio.run(told())
 
 
 def entered(job_id: str) -> NewJob:
@@ -102,7 +89,7 @@ def test_a_ledger_that_was_emptied_says_which_jobs_it_lost(settings: Settings) -
         assert [row and row.error_code for row in rows] == [None, "job_lost", None]
         assert (rows[0] is None, rows[2] is None) == (False, True)
 
-    tell(settings, story)
+    with_ledger(settings, story)
 
 
 @pytest.mark.parametrize("why", ["deleted", "expired", "withdrawn"])
@@ -122,7 +109,7 @@ def test_a_job_that_was_erased_is_unknown_and_not_lost(settings: Settings, why: 
         assert len(left_s) == 1
         assert settings.result_ttl_s < left_s[0] <= ledger.calls.remembered_s
 
-    tell(settings, story)
+    with_ledger(settings, story)
 
 
 def test_a_lost_job_is_its_owners_alone(settings: Settings) -> None:
@@ -141,4 +128,4 @@ def test_a_lost_job_is_its_owners_alone(settings: Settings) -> None:
             said.add(refused.value.message)
         assert len(said) == 1
 
-    tell(settings, story)
+    with_ledger(settings, story)

@@ -1,8 +1,5 @@
 """Lanes and owners of the job ledger on a real server."""
 
-import asyncio
-from typing import Any
-
 import pytest
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Queue, Step
@@ -11,6 +8,7 @@ from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
 from obscura.settings import Settings
 from obscura.worker import lanes
 from standalone.child import services
+from tests.ledgers import with_ledger
 
 
 def new(job_id: str, priority: Priority = Priority.INTERACTIVE, key: str = "") -> NewJob:
@@ -85,19 +83,6 @@ def test_what_people_write_into_an_idempotency_key_is_kept_nowhere(settings: Set
     ledger.close()
 
 
-def run(settings: Settings, story: Any) -> None:
-    """Tell ``story`` about an asynchronous ledger."""
-
-    async def told() -> None:
-        ledger = AsyncLedger(settings)
-        try:
-            await story(ledger)
-        finally:
-            await ledger.close()
-
-    asyncio.run(told())
-
-
 def test_an_owner_sees_own_jobs_only(settings: Settings) -> None:
     """Another's job is as unknown as one that never was, word for word; nobody in particular sees all."""
 
@@ -114,7 +99,7 @@ def test_an_owner_sees_own_jobs_only(settings: Settings) -> None:
             messages.add(refused.value.message)
         assert len(messages) == 1
 
-    run(settings, story)
+    with_ledger(settings, story)
 
 
 def test_idempotency_keys_of_owners_do_not_meet(settings: Settings) -> None:
@@ -126,4 +111,4 @@ def test_idempotency_keys_of_owners_do_not_meet(settings: Settings) -> None:
         assert (await ben.run(ben.calls.create(new("b", key="k")))).is_new
         assert (await ben.run(ben.calls.create(new("c", key="k")))).job_id == "b"
 
-    run(settings, story)
+    with_ledger(settings, story)

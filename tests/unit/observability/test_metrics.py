@@ -1,16 +1,12 @@
 """Numbers of many processes, added up on a real server and shown to Prometheus."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
-
 import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway_service.exposition import expose
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Queue, Step
-from obscura.jobs import AsyncLedger, Ledger, NewJob
+from obscura.jobs import Ledger, NewJob
 from obscura.jobs.calls import METRICS
 from obscura.jobs.census import census
 from obscura.jobs.presence import Presence, note_consuming, note_presence, present
@@ -19,35 +15,9 @@ from obscura.jobs.workers import FRESH_S
 from obscura.observability import Meter, catalogue
 from obscura.observability.catalogue import CATALOGUE, SEPARATOR, Kind
 from obscura.settings import Settings
+from tests.ledgers import with_ledger
 
-T = TypeVar("T")
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def counted(settings: Settings) -> Mapping[str, float]:
-    """Return what a gateway would show of the ledger."""
-
-    async def run() -> Mapping[str, float]:
-        ledger = AsyncLedger(settings)
-        try:
-            return await census(ledger)
-        finally:
-            await ledger.close()
-
-    return asyncio.run(run())
-
-
-def asked(settings: Settings, work: Callable[[AsyncLedger], Awaitable[T]]) -> T:
-    """Return what ``work`` gives for an asynchronous ledger."""
-
-    async def run() -> T:
-        ledger = AsyncLedger(settings)
-        try:
-            return await work(ledger)
-        finally:
-            await ledger.close()
-
-    return asyncio.run(run())
 
 
 def samples(page: bytes) -> Samples:
@@ -82,7 +52,7 @@ def test_what_processes_counted_adds_up(settings: Settings) -> None:
             meter.observe(catalogue.STAGE_DURATION, wait, "read")
         hand_over(client, meter)
         assert meter.pending() == {}
-    found = samples(expose(counted(settings), "")[0])
+    found = samples(expose(with_ledger(settings, census), "")[0])
     assert found["obscura_detections_total", frozenset({("class", "face")})] == 6
     name, labels = "obscura_stage_duration_seconds", {("stage", "read")}
     buckets = {
@@ -121,7 +91,7 @@ def test_the_ledger_counts_every_end_and_every_wait(settings: Settings) -> None:
     ledger.run(ledger.calls.complete(done, {"x": "y"}))
     ledger.run(ledger.calls.complete(done, {"x": "y"}))
     ledger.run(ledger.calls.fail(failed.lease, "too_many_pixels", "no"))
-    series = counted(settings)
+    series = with_ledger(settings, census)
     assert [series[f"tasks_total|detect|{state}"] for state in ("accepted", "done", "failed")] == [3, 1, 1]
     assert series["task_failures_total|detect|too_many_pixels"] == 1
     found = samples(expose(series, "")[0])
@@ -163,7 +133,7 @@ def test_depths_are_counted_by_queue_lane_and_state(settings: Settings) -> None:
     done = ledger.run(ledger.calls.claim("d", Step.DETECT_FACES, "t", takeover=False))
     assert done is not None
     ledger.run(ledger.calls.complete(done, {"x": "y"}))
-    series = counted(settings)
+    series = with_ledger(settings, census)
     depth = {
         (lane, state): series[f"queue_depth|detect.faces|{lane}|{state}"]
         for lane in Priority
@@ -190,10 +160,10 @@ def test_a_silent_worker_is_not_counted(settings: Settings) -> None:
         note_presence(client, Presence(token, (Queue.FACES, Queue.REDACTION), (model,)))
     note_consuming(client, (Queue.FACES,))
     seconds, _ = client.time()
-    now = asked(settings, lambda ledger: present(ledger.client, seconds))
+    now = with_ledger(settings, lambda ledger: present(ledger.client, seconds))
     assert (now["workers_alive|detect.faces"], now["workers_alive|redact"]) == (2, 2)
     assert now["model_info|face|m/1|1|onnx|cpu|ab"] == 1
-    later = asked(settings, lambda ledger: present(ledger.client, seconds + FRESH_S + 2.0))
+    later = with_ledger(settings, lambda ledger: present(ledger.client, seconds + FRESH_S + 2.0))
     assert later == {"worker_last_consume_timestamp_seconds|detect.faces": pytest.approx(seconds, abs=30)}
     client.close()
 
