@@ -43,9 +43,12 @@ class Caller:
             return await answered(self.gateway, created.job_id)
         return TaskCreated(task_id=created.job_id)
 
-    async def submit_video(self, upload: UploadFile, options: JobOptions) -> TaskCreated:
+    async def submit_video(
+        self, upload: UploadFile, options: JobOptions, mask: UploadFile | None = None
+    ) -> TaskCreated:
         """Enter a job for an uploaded video; raise as ``video_submission.submit_video`` does."""
         wanted = Submission(JobKind.BLUR_VIDEO, options, self.request_id, self.idempotency_key)
+        wanted = replace(wanted, mask=None if mask is None else mask.file)
         return TaskCreated(task_id=(await submit_video(self.gateway, upload.file, wanted)).job_id)
 
     async def submit(

@@ -51,6 +51,7 @@ def _style(value: object) -> object:
 
 ZERO_RETENTION_TEXT = "true: the answer is the result itself, and nothing is kept after it"
 MASK_TEXT = "a picture of the photo's aspect ratio: what is not black in it is hidden, whatever is found"
+VIDEO_MASK_TEXT = "a picture of the frames' aspect ratio: what is not black in it is hidden in every frame"
 KEEP_TEXT = "JSON: [[x1, y1, x2, y2], ...]; finds that lie wholly inside one of these are not hidden"
 FRAMES_TEXT = "all: every frame of an animation, every page of a TIFF; default one, and an error for several"
 WEBHOOK_TEXT = "address that is told of the end by a signed POST; only hosts that this server lists"
@@ -186,6 +187,10 @@ class VideoForm(CallerForm):
     metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     audio: Annotated[Audio | None, Blank] = Field(
         None, description="keep (default): the sound as it is, byte for byte; drop: none"
+    )
+    mask: UploadFile | None = Field(None, description=VIDEO_MASK_TEXT)
+    keep: Keep = Field(
+        None, max_length=MAX_BOXES_TEXT, json_schema_extra={"format": BOXES_FORMAT}, description=KEEP_TEXT
     )
 
 

@@ -39,6 +39,10 @@ class Submission:
     batch: str = field(default="")
     mask: BinaryIO | None = field(default=None)
 
+    def with_mask_behind(self, length: int) -> "Submission":
+        """Return it as it is once its mask, of ``length`` bytes, lies behind what was handed in."""
+        return replace(self, options=self.options.model_copy(update={"mask_bytes": length}), mask=None)
+
 
 def hold_to_policy(options: JobOptions, settings: Settings) -> None:
     """Refuse options that hide less than this server allows.
@@ -93,25 +97,23 @@ async def with_mask(data: bytes, submission: Submission, settings: Settings) -> 
     """
     if submission.mask is None:
         return data, submission
-    mask = await asyncio.to_thread(_admitted_mask, submission.mask, data, settings)
-    options = submission.options.model_copy(update={"mask_bytes": len(mask)})
-    return data + mask, replace(submission, options=options, mask=None)
+    mask, size = await asyncio.to_thread(admitted_mask, submission.mask, settings)
+    its = inspect(data).size
+    require_fit(size, its, Size(its.height, its.width))
+    return data + mask, submission.with_mask_behind(len(mask))
 
 
-def _admitted_mask(upload: BinaryIO, photo: bytes, settings: Settings) -> bytes:
-    """Return the bytes of a mask that could fit the photo."""
+def admitted_mask(upload: BinaryIO, settings: Settings) -> tuple[bytes, Size]:
+    """Return the bytes and the size of a mask that the gate lets in; raise PhotoError for any other."""
     limits = gate_limits(settings)
     try:
         # One mask may go with many photos.
         upload.seek(0)
         data = _read(upload, limits.max_bytes)
-        mine = check(data, limits).size
+        return data, check(data, limits).size
     except PhotoError as error:
         message = f"mask: {error.message}"
         raise type(error)(message) from error
-    its = inspect(photo).size
-    require_fit(mine, its, Size(its.height, its.width))
-    return data
 
 
 def _read(upload: BinaryIO, limit: int) -> bytes:

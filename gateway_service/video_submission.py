@@ -6,7 +6,14 @@ import os
 from typing import BinaryIO
 
 from gateway_service.dependencies import Gateway
-from gateway_service.submission import Submission, enter_stored, fingerprint_of, hold_to_policy
+from gateway_service.spooling import spooled
+from gateway_service.submission import (
+    Submission,
+    admitted_mask,
+    enter_stored,
+    fingerprint_of,
+    hold_to_policy,
+)
 from obscura.errors import InvalidOptionError, PhotoError
 from obscura.imaging.moving import HEAD_BYTES, check_video
 from obscura.jobs import Created
@@ -23,8 +30,31 @@ def _admit(upload: BinaryIO, settings: Settings) -> None:
     check_video(upload.read(HEAD_BYTES), length, settings.video_max_upload_bytes)
 
 
+def _put_behind(upload: BinaryIO, mask: BinaryIO, settings: Settings) -> int:
+    """Append a mask to its video where that was spooled; return the mask's length.
+
+    One object, as with a photo: whatever erases the video erases the mask. The video is not read for it.
+    """
+    drawn, _ = admitted_mask(mask, settings)
+    with spooled():
+        upload.seek(0, os.SEEK_END)
+        upload.write(drawn)
+        upload.flush()
+    return len(drawn)
+
+
+async def _with_mask(gateway: Gateway, upload: BinaryIO, submission: Submission) -> Submission:
+    if submission.mask is None:
+        return submission
+    async with gateway.intake:
+        length = await asyncio.to_thread(_put_behind, upload, submission.mask, gateway.settings)
+    return submission.with_mask_behind(length)
+
+
 async def submit_video(gateway: Gateway, upload: BinaryIO, submission: Submission) -> Created:
     """Enter a job for the video in ``upload``; see ``submission.submit``.
+
+    Whether a mask has the shape of the pictures only the worker sees: it would have to open the video.
 
     Raises
     ------
@@ -39,6 +69,7 @@ async def submit_video(gateway: Gateway, upload: BinaryIO, submission: Submissio
     try:
         with stage(Stage.GATE):
             await asyncio.to_thread(_admit, upload, settings)
+            submission = await _with_mask(gateway, upload, submission)
     except PhotoError as error:
         count(catalogue.UPLOADS_REJECTED, error.code)
         raise

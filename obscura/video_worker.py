@@ -12,8 +12,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +35,7 @@ from obscura.errors import (
     ServiceError,
 )
 from obscura.imaging.moving import HEAD_BYTES, VideoFormat, format_of
-from obscura.jobs import Claimed
+from obscura.jobs import Claimed, JobRow
 from obscura.observability import Stage, stage
 from obscura.settings import Settings
 from obscura.storage import Storage
@@ -53,26 +54,43 @@ SECRETS: Final = frozenset(
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class _Upload:
+    """What a caller handed in, as files of this machine."""
+
+    video: Path
+    mask: Path | None = None
+
+
 def _work(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
     with workshop(tools.settings.video_dir) as folder:
-        source = _fetched(tools.storage, claimed.row.photo, folder)
-        kind = _format_of(source)
+        upload = _fetched(tools.storage, claimed.row, folder)
+        kind = _format_of(upload.video)
         target = folder / f"result.{kind}"
-        report = _Child(tools, claimed).run(source, target)
+        report = _Child(tools, claimed).run(upload, target)
         with target.open("rb") as file, stage(Stage.STORE):
             tools.storage.put_file(claimed.result_key, file)
             report["bytes"] = target.stat().st_size
     return {"picture": claimed.result_key, "media_type": kind.media_type, "report": json.dumps(report)}
 
 
-def _fetched(storage: Storage, key: str, folder: Path) -> Path:
-    """Return a file of this machine with the object's bytes: its own where it is one, else a copy."""
-    path = storage.local_path(key)
-    if path is None:
-        path = folder / "source"
-        with path.open("wb") as file:
-            for part in storage.parts(key):
-                file.write(part)
+def _fetched(storage: Storage, row: JobRow, folder: Path) -> _Upload:
+    """Return what was handed in for a job: the storage's own file where that is one and the video alone.
+
+    Whoever reads containers reads on behind their end: with a mask there, the video gets a file of its own.
+    """
+    key, length = row.photo, row.options.mask_bytes
+    own = storage.local_path(key)
+    if own is not None and not length:
+        return _Upload(own)
+    end = storage.size(key) - length
+    video = _written(folder / "source", storage.parts(key, 0, end))
+    return _Upload(video, _written(folder / "mask", storage.parts(key, end)) if length else None)
+
+
+def _written(path: Path, parts: Iterable[bytes]) -> Path:
+    with path.open("wb") as file:
+        file.writelines(parts)
     return path
 
 
@@ -89,7 +107,7 @@ class _Child:
         self._claimed = claimed
         self._heard_at = time.monotonic()
 
-    def run(self, source: Path, target: Path) -> dict[str, Any]:
+    def run(self, upload: _Upload, target: Path) -> dict[str, Any]:
         """Return the report of the work.
 
         Raises
@@ -108,7 +126,7 @@ class _Child:
             # Both are there: they were asked for.
             reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
             reader.start()
-            self._order(process.stdin, source, target)
+            self._order(process.stdin, upload, target)
             return self._heard(process, lines)
         finally:
             process.kill()
@@ -118,10 +136,11 @@ class _Child:
                 with suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]  # see above
 
-    def _order(self, pipe: IO[bytes] | None, source: Path, target: Path) -> None:
+    def _order(self, pipe: IO[bytes] | None, upload: _Upload, target: Path) -> None:
         settings = self._tools.settings
         order = {
-            "source": str(source.resolve()),
+            "source": str(upload.video.resolve()),
+            "mask": None if upload.mask is None else str(upload.mask.resolve()),
             "target": str(target.resolve()),
             "options": self._claimed.row.options.model_dump(mode="json", by_alias=True),
             "settings": settings.model_dump(mode="json", exclude=set(SECRETS)),

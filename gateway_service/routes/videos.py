@@ -37,7 +37,7 @@ async def blur_video(
     caller: CurrentCaller, form: Annotated[VideoForm, Form(media_type=MULTIPART)]
 ) -> TaskCreated:
     """Find objects in a video, follow them from picture to picture and hide them."""
-    return await caller.submit_video(form.file, options_of(form))
+    return await caller.submit_video(form.file, options_of(form), form.mask)
 
 
 @router.get("/task_result/{task_id}/video", response_class=Response, responses=WHOLE)

@@ -10,14 +10,14 @@ from obscura.cli.pool import Progress
 from obscura.cli.work import read, suffix_of, write_whole
 from obscura.client import Hidden, Obscura
 from obscura.contract import ObjectClass, Quality
-from obscura.errors import InvalidOptionError, UndecodablePhotoError
+from obscura.errors import UndecodablePhotoError
 from obscura.imaging.moving import HEAD_BYTES, VideoFormat, format_of
 
 __all__ = ["RemoteBlurrer"]
 
 EXTENSIONS = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp", b"II": "tiff", b"MM": "tiff", b"GI": "gif"}
 # What the form of a video does not know.
-PHOTOS_ONLY = frozenset({"feather", "output", "frames", "mask", "keep"})
+PHOTOS_ONLY = frozenset({"feather", "output", "frames"})
 
 
 class RemoteBlurrer:
@@ -51,7 +51,6 @@ class RemoteBlurrer:
         for_videos = {name: value for name, value in options.items() if name not in PHOTOS_ONLY}
         self._video_options = _given(for_videos | {"audio": hide.audio.value})
         self._options = _given(options)
-        self._has_areas = bool(hide.mask or hide.keep)
 
     def __call__(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
         """Write the redacted file and return what was done, for a JSON line."""
@@ -69,10 +68,6 @@ class RemoteBlurrer:
         }
 
     def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
-        if self._has_areas:
-            # Servers take them for photos only: to leave them out would show what was to be hidden.
-            message = "--mask and --keep go with videos on this machine only, not with --server"
-            raise InvalidOptionError(message)
         output = self._targets.of(photo, _video_suffix(photo.path))
         output.parent.mkdir(parents=True, exist_ok=True)
         tell = partial(progress, photo)

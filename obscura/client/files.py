@@ -15,12 +15,12 @@ __all__ = ["files_of", "writing"]
 @contextmanager
 def files_of(request: flows.Send) -> Iterator[dict[str, Any]]:
     """Give what is uploaded, under a name of ours: the file's own is the user's business."""
+    mask = {} if request.mask is None else {"mask": ("mask", request.mask)}
     if isinstance(request.photo, Path):
         with request.photo.open("rb") as file:
-            yield {"files": {"file": ("video", file)}}
+            yield {"files": {"file": ("video", file), **mask}}
     else:
-        named = {"file": ("photo", request.photo), "mask": ("mask", request.mask)}
-        files = {name: file for name, file in named.items() if file[1] is not None}
+        files = mask if request.photo is None else {"file": ("photo", request.photo), **mask}
         yield {"files": files} if files else {}
 
 

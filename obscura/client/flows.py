@@ -164,7 +164,8 @@ def _finished(task_id: str, patience: Patience, progress: Progress | None = None
         yield Sleep(min(BREATH_S, patience.left))
 
 
-def _work(path: str, photo: Photo, fields: Fields, patience: Patience) -> Flow[tuple[str, dict[str, Any]]]:
+def _post(path: str, photo: bytes | Path, fields: Fields) -> Send:
+    """Return what hands in a photo or a video, with its mask and its zones where there are any."""
     # The key makes a POST that is sent again, its answer having been lost, the same task.
     headers = {"idempotency-key": secrets.token_hex(16)}
     texts = _texts({name: value for name, value in fields.items() if name not in {"mask", "keep"}})
@@ -172,8 +173,11 @@ def _work(path: str, photo: Photo, fields: Fields, patience: Patience) -> Flow[t
         texts["keep"] = json.dumps(fields["keep"])
     mask = fields.get("mask")
     drawn = _bytes_of(mask) if isinstance(mask, bytes | str | Path) else None
-    request = Send("POST", path, data=texts, photo=_bytes_of(photo), mask=drawn, headers=headers)
-    response = yield from ask(request, patience)
+    return Send("POST", path, data=texts, photo=photo, mask=drawn, headers=headers)
+
+
+def _work(path: str, photo: Photo, fields: Fields, patience: Patience) -> Flow[tuple[str, dict[str, Any]]]:
+    response = yield from ask(_post(path, _bytes_of(photo), fields), patience)
     entered: dict[str, Any] = response.json()
     if "task_id" not in entered:
         # Zero retention: the answer itself, and no task that it could be asked for again.
@@ -217,9 +221,7 @@ def blur_video(
     video: str | Path, target: Path, fields: Fields, patience: Patience, progress: Progress
 ) -> Flow[HiddenVideo]:
     """Have a video's objects hidden and fetch the result; whatever ends this call ends the work as well."""
-    headers = {"idempotency-key": secrets.token_hex(16)}
-    request = Send("POST", "/blur_video", data=_texts(fields), photo=Path(video), headers=headers)
-    response = yield from ask(request, patience)
+    response = yield from ask(_post("/blur_video", Path(video), fields), patience)
     task_id = str(response.json()["task_id"])
     try:
         body = yield from _finished(task_id, patience, progress)

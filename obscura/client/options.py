@@ -37,7 +37,7 @@ class RedactOptions(HideOptions, total=False):
 
 
 class VideoOptions(TypedDict, total=False):
-    """How to look and how to hide in a video."""
+    """How to look and how to hide in a video; ``mask`` and ``keep`` are held against every frame."""
 
     classes: Sequence[Literal["face", "plate"]]
     quality: Literal["fast", "balanced", "thorough"]
@@ -48,6 +48,8 @@ class VideoOptions(TypedDict, total=False):
     grow: float
     metadata: Literal["strip", "keep_safe", "coarse_gps"]
     audio: Literal["keep", "drop"]
+    mask: Photo
+    keep: Sequence[Sequence[float]]
 
 
 class BlurOptions(LookOptions, HideOptions, total=False):

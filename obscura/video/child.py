@@ -34,12 +34,13 @@ log = structlog.get_logger(__name__)
 
 
 class Order(BaseModel):
-    """What to do: both files lie on this machine; ``settings`` are the worker's, without its secrets."""
+    """What to do: all files lie on this machine; ``settings`` are the worker's, without its secrets."""
 
     model_config = ConfigDict(frozen=True)
 
     source: Path
     target: Path
+    mask: Path | None = None
     options: JobOptions
     settings: dict[str, Any]
     threads: int
@@ -86,12 +87,15 @@ def _done(order: Order, settings: Settings, answers: IO[str]) -> dict[str, Any]:
     from obscura.video.redact import VideoRequest, redact_video  # noqa: PLC0415 - the same
 
     options = order.options
+    how = request_of(options, settings, b"" if order.mask is None else order.mask.read_bytes())
     request = VideoRequest(
-        policy=request_of(options, settings).policy,
+        policy=how.policy,
         detection=detection_options(options),
         metadata=options.metadata,
         audio=options.audio,
         limits=limits,
+        keep=how.keep,
+        mask=how.mask,
     )
     detectors = [load_for(settings, name, order.threads) for name in options.classes]
     told_at = 0.0

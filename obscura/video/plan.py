@@ -25,7 +25,8 @@ Painted: TypeAlias = tuple[Pattern, Box, RegionShape]
 class Plan:
     """What the first pass leaves: tracks, and a pattern per track; of the video how long and large it is.
 
-    Finds wholly inside a zone of ``keep`` are not followed; what ``mask`` shows is hidden in all frames.
+    Finds wholly inside a zone of ``keep`` are not followed, and those that would have been hidden are counted
+    in ``kept``; what ``mask`` shows, ``masked``, is hidden in all frames.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class Plan:
         self._shapes: dict[int, RegionShape] = {}
         self.frames = 0
         self.broken = 0
+        self.kept = 0
+        self.masked: tuple[Box, ...] = ()
         self.turns = 0
         self.size = Size(0, 0)
 
@@ -53,21 +56,27 @@ class Plan:
         """
         if self.frames == 0:
             self._lay_out(frame)
-        seen = [item for item in seen if not is_spared(item.box, self._keep)]
-        for track in self._tracker.update(self.frames, seen):
+        left = [item for item in seen if not is_spared(item.box, self._keep)]
+        self.kept += sum(map(self._tracker.is_sure, seen)) - sum(map(self._tracker.is_sure, left))
+        for track in self._tracker.update(self.frames, left):
             style = self._policy.style_of(self._tracker.class_of(track))
             box = self._region(self._tracker.box_of(track, self.frames))
             self._patterns[track] = pattern_of(paintable(frame), box, style)
             self._shapes[track] = RegionShape.BOX if isinstance(style, Solid) else self._policy.shape
         self.frames += 1
 
+    @property
+    def shown(self) -> Size:
+        """The size of the frames as a person sees them."""
+        return self.size if self.turns % 2 == 0 else Size(self.size.height, self.size.width)
+
     def _lay_out(self, frame: VideoFrame) -> None:
-        size = self.size if self.turns % 2 == 0 else Size(self.size.height, self.size.width)
-        require_few(self._keep, self._policy, size)
+        require_few(self._keep, self._policy, self.shown)
         if self._mask is None:
             return
         style = self._policy.style_of(MASK)
-        for area in self._mask.areas(size):
+        self.masked = self._mask.areas(self.shown)
+        for area in self.masked:
             box = to_stored(area, self.turns, self.size)
             self._always.append((pattern_of(paintable(frame), box, style), box, RegionShape.BOX))
 

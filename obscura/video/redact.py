@@ -69,7 +69,11 @@ class VideoRequest:
 
 @dataclass(frozen=True, slots=True)
 class VideoReport:
-    """What was done; ``size`` is that of the frames as a person sees them."""
+    """What was done; ``size`` is that of the frames as a person sees them.
+
+    ``kept`` counts, frame by frame, the finds that zones spared, and ``regions`` is what a mask hid in all
+    frames; None where there were no zones or no mask.
+    """
 
     frames: int
     size: Size
@@ -78,10 +82,12 @@ class VideoReport:
     audio: tuple[str, ...]
     removed: tuple[str, ...]
     warnings: tuple[str, ...]
+    kept: int | None = None
+    regions: tuple[Box, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
-        return {
+        told: dict[str, Any] = {
             "verdict": "clean" if self.hidden_frames else "nothing_found",
             "image": {**self.size._asdict(), "frames": self.frames},
             "frames": self.frames,
@@ -91,6 +97,11 @@ class VideoReport:
             "removed": list(self.removed),
             "warnings": list(self.warnings),
         }
+        if self.kept is not None:
+            told["kept"] = self.kept
+        if self.regions is not None:
+            told["regions"] = [[*map(round, box.clip(self.size))] for box in self.regions]
+        return told
 
 
 def _ignore(_stage: Stage, _done: int, _total: int) -> None:
@@ -144,12 +155,14 @@ def redact_video(
         temporary.unlink(missing_ok=True)
     return VideoReport(
         frames=plan.frames,
-        size=plan.size if plan.turns % 2 == 0 else Size(plan.size.height, plan.size.width),
+        size=plan.shown,
         tracks=plan.tracks,
         hidden_frames=hidden_frames,
         audio=scribe.audio,
         removed=scribe.removed,
         warnings=(*_warnings(plan.broken), *scribe.warnings),
+        kept=plan.kept if request.keep else None,
+        regions=None if request.mask is None else plan.masked,
     )
 
 

@@ -116,12 +116,16 @@ class Tracker:
         self._cuts.append(frame)
         self._active.clear()
 
+    def is_sure(self, item: Seen) -> bool:
+        """Whether a detection alone is enough to be hidden."""
+        return item.confidence >= self._options.sure.get(item.class_name, 0.0)
+
     def update(self, frame: int, seen: Sequence[Seen]) -> list[int]:
         """Enter what was seen in ``frame`` (numbers must rise); return the tracks that begin with it."""
         self._active = [
             number for number in self._active if frame - self._tracks[number].last <= self._options.max_gap
         ]
-        sure = [item for item in seen if item.confidence >= self._options.sure.get(item.class_name, 0.0)]
+        sure = [item for item in seen if self.is_sure(item)]
         unsure = [item for item in seen if item not in sure]
         fresh = self._continue(frame, sure)
         self._continue(frame, unsure)
