@@ -31,6 +31,7 @@ __all__ = [
     "Look",
     "Precision",
     "load_detector",
+    "threshold_of",
 ]
 
 THOROUGH_SHARE = 0.5
@@ -180,7 +181,7 @@ class Detector:
 
     def _merged(self, seen: Memory, options: DetectionOptions, period: float | None) -> Candidates:
         """Return what all passes found, without duplicates."""
-        threshold = _threshold(self.card, options)
+        threshold = threshold_of(self.card, options)
         parts = [
             self._read(item, output, (number, threshold), wrapped=period is not None)
             for number, (item, output) in enumerate(seen.items())
@@ -230,7 +231,8 @@ def load_detector(
     return Detector(card, open_session(models_dir, card, EngineOptions(choice, threads, device)))
 
 
-def _threshold(card: ModelCard, options: DetectionOptions) -> float:
+def threshold_of(card: ModelCard, options: DetectionOptions) -> float:
+    """Return the score, 0..1, from which a box is reported; see `DetectionOptions`."""
     if options.min_confidence is not None:
         return options.min_confidence
     return card.min_confidence * (THOROUGH_SHARE if options.quality is Quality.THOROUGH else 1.0)

@@ -89,7 +89,7 @@ class Plan:
     @property
     def tracks(self) -> dict[str, int]:
         """How many objects of which class are hidden."""
-        return dict(Counter(self._tracker.class_of(track) for track in self._tracker.kept()))
+        return dict(Counter(self._tracker.class_of(track) for track in self._tracker.tracks))
 
     def _region(self, box: Box) -> Box:
         return to_stored(grown(box, self._policy.grow), self.turns, self.size)

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from obscura.contract import Audio, MetadataPolicy
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detector import DetectionOptions, Detector, threshold_of
 from obscura.errors import ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size
 from obscura.redaction.fixed_masks import FixedMask
@@ -34,7 +34,7 @@ from obscura.video.writing import Manner, Scribe, decoded
 __all__ = ["Progress", "Stage", "VideoReport", "VideoRequest", "redact_video"]
 
 UNSURE_SHARE: Final = 0.5
-"""From this share of the usual score a detection continues a track."""
+"""From this share of the score that a photo's find needs a detection continues a track."""
 
 MAX_RATE: Final = 240.0
 """Some files say thousands of frames a second, and mean milliseconds."""
@@ -186,7 +186,7 @@ def _find(
     stream = pictures(container)[0]
     stream.thread_type = "AUTO"
     rate = min(float(stream.average_rate or stream.guessed_rate or 25), MAX_RATE)
-    sure = {item.card.class_name: _threshold(item, request.detection) for item in detectors}
+    sure = {item.card.class_name: threshold_of(item.card, request.detection) for item in detectors}
     hold = max(1, round(request.hold_s * rate))
     tracker = Tracker(TrackerOptions(sure, max(1, round(request.max_gap_s * rate)), hold))
     plan = Plan(tracker, request.policy, request.keep, request.mask)
@@ -232,17 +232,13 @@ def _hide(scribe: Scribe, plan: Plan, limits: VideoLimits, progress: Progress) -
     return hidden_frames
 
 
-def _threshold(detector: Detector, options: DetectionOptions) -> float:
-    return detector.card.min_confidence if options.min_confidence is None else options.min_confidence
-
-
 def _look(
     frame: VideoFrame, turns: int, detectors: Sequence[Detector], options: DetectionOptions
 ) -> list[Seen]:
     pixels = upright(frame.to_ndarray(format="rgb24"), turns)
     found = []
     for detector in detectors:
-        unsure = _threshold(detector, options) * UNSURE_SHARE
+        unsure = threshold_of(detector.card, options) * UNSURE_SHARE
         low = DetectionOptions(options.quality, unsure, options.panorama, options.priors)
         found += [Seen(item.class_name, item.box, item.confidence) for item in detector.detect(pixels, low)]
     return found

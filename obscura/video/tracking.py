@@ -1,7 +1,8 @@
 """Following objects through a video, so that a detector's blink does not show a face.
 
 Two thresholds in the manner of ByteTrack (Zhang et al., ECCV 2022): a sure detection begins a track, an
-unsure one only continues it. Gaps inside a track are filled along a straight line; before its first and after
+unsure one only continues it. A track counts, however short it stays: what would be hidden in a photo is
+hidden in a frame, too. Gaps inside a track are filled along a straight line; before its first and after
 its last detection the box stays where it was for a while. Wherever nothing was detected it grows, because the
 object moves on unseen. No track passes from one scene into the next.
 Standard library only.
@@ -25,8 +26,6 @@ MAX_REACH = 3.0
 # Growth of a held box per frame, and its most.
 HOLD_GROWTH = 0.01
 MAX_HOLD_GROWTH = 1.3
-# Times the sure score that a detection in one frame alone needs.
-LONELY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,6 @@ class _Track:
     class_name: str
     boxes: dict[int, Box] = field(default_factory=dict)
     last: int = 0
-    best: float = 0.0
 
     def predicted(self, frame: int) -> Box:
         """Return where the object should be in ``frame`` if it moves on as it did."""
@@ -131,7 +129,7 @@ class Tracker:
         self._continue(frame, unsure)
         begun = []
         for item in fresh:
-            self._tracks.append(_Track(item.class_name, {frame: item.box}, frame, item.confidence))
+            self._tracks.append(_Track(item.class_name, {frame: item.box}, frame))
             begun.append(len(self._tracks) - 1)
         self._active += begun
         return begun
@@ -155,7 +153,6 @@ class Tracker:
             if likeness > 0 and track.last != frame and place not in taken:
                 track.boxes[frame] = left[place].box
                 track.last = frame
-                track.best = max(track.best, left[place].confidence)
                 taken.add(place)
         return [item for place, item in enumerate(left) if place not in taken]
 
@@ -171,16 +168,10 @@ class Tracker:
         """Return where a track was detected in ``frame``."""
         return self._tracks[track].boxes[frame]
 
-    def kept(self) -> list[int]:
-        """Return the tracks that count: all but what one frame alone showed, and not surely.
-
-        A face is there in the next frame too; a fold of cloth that looks like one mostly is not.
-        """
-        return [
-            number
-            for number, track in enumerate(self._tracks)
-            if len(track.boxes) > 1 or track.best >= LONELY * self._options.sure.get(track.class_name, 0.0)
-        ]
+    @property
+    def tracks(self) -> range:
+        """All tracks so far, in the order in which they began."""
+        return range(len(self._tracks))
 
     def to_hide(self, frames: int) -> Iterator[list[tuple[int, Box]]]:
         """Yield for each of ``frames`` frames in turn the tracks to hide and where."""
@@ -193,8 +184,7 @@ class Tracker:
             yield [(life.number, life.box_in(frame)) for life in living]
 
     def _lives(self) -> Iterator["_Life"]:
-        for number in self.kept():
-            track = self._tracks[number]
+        for number, track in enumerate(self._tracks):
             frames = tuple(sorted(track.boxes))
             # What is held does not pass into another scene, where it would cover something else.
             scene = bisect_right(self._cuts, frames[0])
@@ -208,7 +198,7 @@ class Tracker:
 
 @dataclass(frozen=True, slots=True)
 class _Life:
-    """A track that counts: the frames it was seen in, and from which to which (exclusive) it is hidden."""
+    """A track: the frames it was seen in, and from which to which (exclusive) it is hidden."""
 
     number: int
     track: _Track

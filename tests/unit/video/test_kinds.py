@@ -13,7 +13,8 @@ import pytest
 from av import VideoFrame
 
 from obscura.contract import Audio
-from obscura.detection.detector import Detection
+from obscura.detection.detector import Detection, DetectionOptions
+from obscura.detection.tiling import Quality
 from obscura.errors import (
     EmptyPhotoError,
     MaskDoesNotFitError,
@@ -44,13 +45,14 @@ class Planted:
     """A detector that sees one face in the frames that it is told."""
 
     sees: Callable[[int], bool]
+    score: float = 0.5
     card: Any = field(default_factory=lambda: SimpleNamespace(class_name="face", min_confidence=0.3))
     frame: int = -1
 
     def detect(self, _pixels: object, _options: object) -> list[Detection]:
         """Look at the next frame."""
         self.frame += 1
-        return [Detection("face", FACE, 0.5)] if self.sees(self.frame) else []
+        return [Detection("face", FACE, self.score)] if self.sees(self.frame) else []
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,24 @@ def test_a_face_that_is_seen_now_and_then_stays_hidden(tmp_path: Path) -> None:
     report = hide(source, tmp_path / "b.mp4", lambda number: number in {10, 25, 26, 48, 50})
     assert report.tracks == {"face": 1}
     assert report.hidden_frames == 60
+
+
+def test_one_weak_find_in_one_frame_is_hidden(tmp_path: Path) -> None:
+    """Of just the score that a photo's find needs, which a moment before and after nothing shows."""
+    source, target = make(tmp_path, Clip("a.mp4"), frames=60), tmp_path / "b.mp4"
+
+    def hidden(score: float, quality: Quality = Quality.BALANCED) -> VideoReport:
+        detector = cast("Detector", Planted(lambda number: number == 30, score))
+        return redact_video(source, target, [detector], VideoRequest(detection=DetectionOptions(quality)))
+
+    assert hidden(0.29).hidden_frames == 0
+    # Thorough asks for half of it, in videos as in photos.
+    assert hidden(0.15, Quality.THOROUGH).tracks == {"face": 1}
+    # Half a second at 25 frames a second before it, and after it.
+    report = hidden(0.3)
+    assert (report.tracks, report.hidden_frames) == ({"face": 1}, 25)
+    before, after = (pictures(path)[30][30:70, 40:80] for path in (source, target))
+    assert np.abs(before - after).mean() > 20
 
 
 def pictures(path: Path) -> list[np.ndarray[Any, Any]]:

@@ -60,10 +60,46 @@ def test_an_unsure_detection_continues_and_never_begins() -> None:
     assert all(covers(boxes[number], at(100 + 4 * number).box) for number in range(15))
 
 
-def test_one_frame_alone_must_be_sure() -> None:
-    """A fold of cloth seen once at 0.3 is not hidden; a face seen once at 0.9 is."""
-    assert not any(hidden([[], [at(100, sure=0.3)], []]))
-    assert all(hidden([[], [at(100, sure=0.9)], []]))
+@given(
+    finds=st.lists(
+        st.tuples(
+            st.integers(0, 19),
+            st.builds(
+                at,
+                st.floats(0, 600),
+                side=st.floats(8, 200),
+                sure=st.floats(OPTIONS.sure["face"], 1.0),
+                name=st.sampled_from(["face", "plate"]),
+            ),
+        ),
+        max_size=30,
+    ),
+    cuts=st.sets(st.integers(1, 19)),
+)
+def test_what_would_be_hidden_in_a_photo_is_hidden_in_its_frame(
+    finds: list[tuple[int, Seen]], cuts: set[int]
+) -> None:
+    """Any find of its class's threshold or above, wherever else it is seen, where it was found and whole."""
+    tracker = Tracker(OPTIONS)
+    for number in range(20):
+        if number in cuts:
+            tracker.cut(number)
+        tracker.update(number, [item for frame, item in finds if frame == number])
+    shown = list(tracker.to_hide(20))
+    for number, item in finds:
+        assert any(
+            box.grow(1.0 + 1e-9).contains(item.box) and tracker.class_of(track) == item.class_name
+            for track, box in shown[number]
+        )
+
+
+def test_one_frame_alone_is_enough() -> None:
+    """A face seen once, of just the score that counts, is held as any other is; below that it is none."""
+    frames: list[list[Seen]] = [[] for _ in range(12)]
+    frames[6] = [at(100, sure=OPTIONS.sure["face"])]
+    assert [number for number, shown in enumerate(hidden(frames)) if shown] == list(range(3, 10))
+    frames[6] = [at(100, sure=OPTIONS.sure["face"] - 0.001)]
+    assert not any(hidden(frames))
 
 
 def test_two_that_cross_stay_two() -> None:
