@@ -3,10 +3,12 @@
 import atexit
 import json
 import os
+import runpy
 import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +64,30 @@ class _TorchSession:
 
 def has_gpu() -> bool:
     """Return whether torch is there and sees a CUDA GPU."""
+    if not _made_for_gpus():
+        return False
     try:
         import torch  # noqa: PLC0415 - the engine is loaded when it is used
     except ImportError:
         return False
     return bool(torch.cuda.is_available())
+
+
+def _made_for_gpus() -> bool:
+    """Return whether torch is there, in a build that may use a GPU.
+
+    A build says so in a file of a few lines. Importing torch to be told that it has none takes seconds and
+    hundreds of megabytes, in every process that looks at photos.
+    """
+    torch = find_spec("torch")
+    if torch is None or torch.origin is None:
+        return False
+    try:
+        build = runpy.run_path(str(Path(torch.origin).with_name("version.py")))
+    except OSError:
+        # It tells by itself, once it is imported.
+        return True
+    return any(build.get(name) is not None for name in ("cuda", "hip"))
 
 
 def open_ultralytics(path: Path, threads: int, device: str, *, exact: bool) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from hashlib import sha256
@@ -17,6 +18,7 @@ from obscura.detection.engines import EngineChoice, EngineOptions, pick_engine
 from obscura.detection.manifest import default_models_dir
 from obscura.errors import BackendUnavailableError, ModelError
 from obscura.geometry import Box
+from tests.photos import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +115,26 @@ def test_importing_detection_loads_no_engine() -> None:
         "assert not any(n.startswith('openvino_telemetry') and sys.modules[n] for n in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_torch_made_for_cpus_is_not_loaded_to_ask_for_a_gpu(tmp_path: Path) -> None:
+    """Its build says that it has none; one made for GPUs, or one that says nothing, is loaded and asked."""
+    (tmp_path / "torch").mkdir()
+    made = tmp_path / "torch" / "version.py"
+    asked = "class cuda:\n    def is_available():\n        return True\n"
+    (tmp_path / "torch" / "__init__.py").write_text(asked)
+    code = (
+        "import pathlib, sys\n"
+        "from obscura.detection.backends.ultralytics import has_gpu\n"
+        "version = pathlib.Path(sys.argv[1])\n"
+        "answers = []\n"
+        "for build in ('cuda = hip = None', 'cuda = None', 'hip = \"7.0\"', 'cuda = \"13.0\"', ''):\n"
+        "    version.write_text(build) if build else version.unlink()\n"
+        "    answers += [(has_gpu(), sys.modules.pop('torch', None) is not None)]\n"
+        "assert answers == [(False, False)] * 2 + [(True, True)] * 3, answers\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    subprocess.run([sys.executable, "-c", code, str(made)], check=True, env=environment)
 
 
 QUIET = """
