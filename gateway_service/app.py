@@ -32,7 +32,7 @@ from gateway_service.routes import (
 from gateway_service.scraping import Scraper, report_for_ever
 from gateway_service.webhooks import secrets_of
 from obscura import __version__
-from obscura.access import AsyncKeyRing
+from obscura.access.ring import AsyncKeyRing
 from obscura.broker import make_celery
 from obscura.jobs import AsyncLedger
 from obscura.observability import Meter, open_tracer

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from gateway_service.events import JobEvents
 from gateway_service.rates import RateLimits
 from gateway_service.scraping import Scraper
-from obscura.access import AsyncKeyRing
+from obscura.access.ring import AsyncKeyRing
 from obscura.broker import send
 from obscura.contract import StepRequest
 from obscura.jobs import AsyncLedger

@@ -232,9 +232,13 @@ def _answers(
 
 
 def _pipe(plan: Plan) -> None:
-    worker = plan()
+    from obscura.imaging.gate import check
+    from obscura.limits import gate_limits
+
     data = sys.stdin.buffer.read()
-    redacted, line = worker.redact(data)
+    # What is no photo need not wait until the networks are loaded.
+    check(data, gate_limits(plan.settings, plan.hide.frames))
+    redacted, line = plan().redact(data)
     sys.stdout.buffer.write(redacted.data)
     sys.stdout.buffer.flush()
     if line["report"]["verdict"] == "needs_review":

@@ -3,12 +3,14 @@
 import json
 import sys
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 
 from obscura.errors import RemoteRefusalError, ServerUnreachableError
+
+if TYPE_CHECKING:
+    import httpx
 
 app = typer.Typer(no_args_is_help=True, help="Challenges of photo verification, and who takes part in them.")
 
@@ -26,6 +28,8 @@ HERE = "http://127.0.0.1:8000"
 
 def _call(method: str, path: str, server: tuple[str, str], body: dict[str, Any] | None = None) -> None:
     """Call the administration and print what it answers, one JSON object a line."""
+    import httpx
+
     url, key = server
     headers = {"x-api-key": key} if key else {}
     try:
@@ -43,7 +47,7 @@ def _call(method: str, path: str, server: tuple[str, str], body: dict[str, Any] 
         sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _reason(answer: httpx.Response) -> tuple[str, str]:
+def _reason(answer: "httpx.Response") -> tuple[str, str]:
     """Return code and message of a refusal."""
     try:
         error = answer.json()["error"]

@@ -5,14 +5,17 @@ import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from obscura.access import ApiKey, KeyRing, Scope
+from obscura.access import ApiKey, Scope
 from obscura.errors import InvalidOptionError, QueueUnavailableError
 from obscura.settings import LEDGER_URL_FILE, Settings, default_data_dir
+
+if TYPE_CHECKING:
+    from obscura.access.ring import KeyRing
 
 app = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
 notes = Console(stderr=True)
@@ -24,8 +27,10 @@ DataDir = Annotated[Path | None, typer.Option(help="its --data-dir, where it was
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 
 
-def _ring(port: int, data_dir: Path | None) -> KeyRing:
+def _ring(port: int, data_dir: Path | None) -> "KeyRing":
     """Return the keys of OBSCURA_REDIS_URL, or of the system that runs on this machine."""
+    from obscura.access.ring import KeyRing
+
     settings = Settings()
     if "redis_url" in settings.model_fields_set:
         return KeyRing(settings)

@@ -16,7 +16,7 @@ from gateway_service.events import JobEvents
 from gateway_service.rates import RateLimits
 from gateway_service.scraping import Scraper
 from gateway_service.webhooks import check_webhook, progress_of_webhook
-from obscura.access import AsyncKeyRing
+from obscura.access.ring import AsyncKeyRing
 from obscura.broker import make_celery
 from obscura.client import verify_webhook
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
