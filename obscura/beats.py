@@ -33,6 +33,7 @@ class _Entry(Protocol):
 
 
 class _Timer(Protocol):
+    def call_after(self, seconds: float, work: Callable[[], None]) -> _Entry: ...
     def call_repeatedly(self, seconds: float, work: Callable[[], None]) -> _Entry: ...
 
 
@@ -57,6 +58,8 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
     def start(self, parent: _Consumer) -> None:
         """Begin when the consumer does."""
         self._was_stuck = False
+        # The first at once, by the loop's first turn: nobody waits for a worker that is there already.
+        parent.timer.call_after(0, lambda: self._beat(parent))
         self._entry = parent.timer.call_repeatedly(BEAT_S / 2, lambda: self._beat(parent))
 
     def stop(self, _parent: _Consumer) -> None:

@@ -1,4 +1,4 @@
-"""The supervisor: starts the parts in order, watches them, stops them in reverse order."""
+"""The supervisor: starts the parts, watches them, and stops them, the gateway first and the broker last."""
 
 import fcntl
 import os
@@ -25,6 +25,7 @@ from obscura.settings import LEDGER_URL_FILE, Pipeline, Settings
 READY_S = 180.0
 POLL_S = 0.1
 STOP_S = {"gateway": 25.0, "worker": 40.0, "videos": 20.0, "valkey": 10.0}
+WORKERS = {"worker", "videos"}
 SESSION_END_S = 2.0
 MAX_RESTARTS = 5
 RESTART_WINDOW_S = 120.0
@@ -53,11 +54,14 @@ class Part:
     arguments: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
     restarts: list[float] = field(default_factory=list)
+    is_asked: bool = False
+    """Whether it was asked to end."""
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches the supervisor alone."""
         command = [sys.executable, "-m", "standalone.child", self.role, *self.arguments]
         self.process = subprocess.Popen(command, env=dict(environment), start_new_session=True)
+        self.is_asked = False
 
     @property
     def has_died(self) -> bool:
@@ -71,12 +75,18 @@ class Part:
         self.restarts.append(now)
         return len(self.restarts) <= MAX_RESTARTS
 
+    def ask_to_end(self) -> None:
+        """Ask the process to end, once, and do not wait for it."""
+        if self.process is not None and not self.is_asked and self.process.poll() is None:
+            self.process.terminate()
+        self.is_asked = True
+
     def stop(self) -> None:
         """End the process and everything that it started."""
         if self.process is None:
             return
+        self.ask_to_end()
         if self.process.poll() is None:
-            self.process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_S[self.role])
         self._end_session(self.process)
@@ -216,8 +226,16 @@ class System:
         self.stop_asked = True
 
     def stop(self) -> None:
-        """End all parts, the gateway first, so that nothing is accepted that nobody will work on."""
-        for part in reversed(self._parts):
+        """End all parts, the gateway first, so that nothing is accepted that nobody will work on.
+
+        The workers end side by side, and the broker last: they need it to the end.
+        """
+        *others, gateway = self._parts
+        gateway.stop()
+        for part in others:
+            if part.role in WORKERS:
+                part.ask_to_end()
+        for part in reversed(others):
             part.stop()
         self._ledger_url.unlink(missing_ok=True)
         shutil.rmtree(self._runtime, ignore_errors=True)
