@@ -1,4 +1,4 @@
-"""Gateways in processes of their own, on a Valkey of the tests, with no workers behind them."""
+"""Gateways in processes of their own: with no workers behind them, or beside that of a running system."""
 
 import os
 import subprocess
@@ -9,7 +9,8 @@ from typing import Self
 
 import httpx
 
-from tests.system import ROOT, STOP_S, free_port
+from obscura.settings import LEDGER_URL_FILE
+from tests.system import ROOT, STOP_S, RunningSystem, free_port
 
 START_S = 120
 
@@ -31,6 +32,24 @@ class RunningGateway:
         command = [sys.executable, "-m", "gateway_service", "--host", host, "--port", str(self.port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+
+    @classmethod
+    def beside(cls, system: RunningSystem, folder: Path, **settings: object) -> Self:
+        """Return a second gateway of a running system: its ledger, storage, workers and settings, but some.
+
+        Other settings of gateways are so tried without another system. Its log goes into ``folder``.
+        """
+        own = {name.removeprefix("OBSCURA_").lower(): value for name, value in system.settings.items()}
+        place = {"storage_dir": system.data_dir / "photos", "video_dir": system.data_dir / "videos"}
+        url = (system.data_dir / LEDGER_URL_FILE).read_text("utf-8")
+        return cls(url, folder, "127.0.0.1", **{**place, **own, **settings})
+
+    def wait_until_ready(self) -> None:
+        """Wait until workers serve all queues that it needs."""
+        deadline = time.monotonic() + START_S
+        while (answer := httpx.get(f"{self.url}/readyz")).status_code != 200:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.05)
 
     def __enter__(self) -> Self:
         """Wait until it answers."""

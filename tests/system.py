@@ -29,6 +29,7 @@ class RunningSystem:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
+        self.settings = dict(settings or {})
         port_option = "-p" if module.endswith("bocashi") else "--port"
         command = [
             sys.executable,
@@ -46,7 +47,7 @@ class RunningSystem:
             environment["OBSCURA_PIPELINE"] = PIPELINE
         self.heartbeats = data_dir.with_suffix(".heartbeats")
         environment["OBSCURA_HEARTBEAT_DIR"] = str(self.heartbeats)
-        environment |= settings or {}
+        environment |= self.settings
         self.log = data_dir.with_suffix(".log")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -4,9 +4,6 @@
 """
 
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from gateway_service.app import create_app
 from obscura import errors
 from obscura.settings import Settings
+from tests.command_line import obscura
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -60,8 +58,8 @@ def test_every_route_of_the_table_exists() -> None:
 @pytest.mark.parametrize("command", re.findall(r"^\.venv/bin/obscura (\w+)", README, re.MULTILINE))
 def test_every_command_exists(command: str) -> None:
     """Each documented command has a help text."""
-    words = shlex.split(f"{sys.executable} -m obscura.cli {command} --help")
-    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    done = obscura(command, "--help")
+    assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
 
 

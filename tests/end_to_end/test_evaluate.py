@@ -12,7 +12,7 @@ from PIL import Image
 
 from obscura.cli import main
 from tests import photos
-from tests.end_to_end.test_cli import obscura
+from tests.command_line import obscura
 
 # Where `photos.group` has its faces: the portrait's, in its cut-out of 300 px scaled to a tile of 256 px.
 LEFT, TOP, RIGHT, BOTTOM = (

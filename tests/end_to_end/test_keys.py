@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,11 +11,13 @@ import httpx
 import pytest
 import redis
 
-from obscura.access import KeyRing, Scope
+from obscura.access import Scope
+from obscura.access.ring import KeyRing
 from obscura.settings import Settings
+from tests.command_line import Done, in_a_process, obscura
 from tests.end_to_end.test_faceblur import work
 from tests.gateways import RunningGateway
-from tests.system import ROOT, RunningSystem
+from tests.system import RunningSystem
 
 pytestmark = pytest.mark.end_to_end
 ALL = frozenset({Scope.SUBMIT, Scope.READ})
@@ -218,36 +218,36 @@ def test_the_limit_of_an_address_holds_without_a_key(valkey_url: str, tmp_path: 
         assert httpx.get(f"{gateway.url}/livez").status_code == 200
 
 
-def obscura(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the command line."""
-    command = [sys.executable, "-m", "obscura.cli", "keys", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+def keys(*arguments: object) -> Done:
+    """Run a command about keys."""
+    return obscura("keys", *arguments)
 
 
 def test_a_system_that_others_can_reach_asks_for_keys(tmp_path: Path, portrait: Path) -> None:
     """`obscura serve --host 0.0.0.0` asks for the keys that `obscura keys` makes, lists and revokes."""
-    running = RunningSystem("standalone", tmp_path / "data", "--host", "0.0.0.0")  # noqa: S104 - the point of it
+    one = {"OBSCURA_CONCURRENCY": "1"}
+    running = RunningSystem("standalone", tmp_path / "data", "--host", "0.0.0.0", settings=one)  # noqa: S104 - the point of it
     place = ("--data-dir", running.data_dir)
     try:
         running.wait_until_ready()
         with httpx.Client(base_url=running.url, timeout=60) as client:
             photo = portrait.read_bytes()
             assert client.post("/detect_faces", files={"file": photo}).status_code == 401
-            made = obscura("create", "a phone", *place)
+            made = in_a_process("keys", "create", "a phone", *place)
             assert made.returncode == 0, made.stderr
             client.headers = httpx.Headers({"x-api-key": made.stdout.strip()})
             assert work(client, "/detect_faces", photo)["status"] == "SUCCESS"
-            listed = json.loads(obscura("list", "--json", *place).stdout)
+            listed = json.loads(keys("list", "--json", *place).stdout)
             assert (listed["name"], listed["scopes"]) == ("a phone", ["read", "submit"])
             assert listed["last_used"]
-            assert made.stdout.strip().split("_", 2)[2] not in obscura("list", *place).stdout
-            assert obscura("revoke", listed["id"], *place).returncode == 0
+            assert made.stdout.strip().split("_", 2)[2] not in keys("list", *place).stdout
+            assert keys("revoke", listed["id"], *place).returncode == 0
             assert client.get("/task_result/x").status_code == 401
-            assert obscura("revoke", listed["id"], *place).returncode == 2
+            assert keys("revoke", listed["id"], *place).returncode == 2
         assert "obscura keys create" in running.log.read_text()
     finally:
         running.stop()
-    gone = obscura("list", *place)
+    gone = keys("list", *place)
     assert gone.returncode == 2
     assert "OBSCURA_REDIS_URL" in gone.stderr
 
@@ -266,11 +266,11 @@ def test_wrong_arguments_end_with_a_message(
 ) -> None:
     """No traceback, exit code 2, and no key made."""
     monkeypatch.setenv("OBSCURA_REDIS_URL", valkey_url)
-    before = obscura("list").stdout
-    done = obscura(*arguments)
+    before = keys("list").stdout
+    done = keys(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert obscura("list").stdout == before
+    assert keys("list").stdout == before
 
 
 def test_switched_off_on_purpose_it_warns(valkey_url: str, tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,16 +13,15 @@ import pytest
 from PIL import Image
 
 from obscura.contract import RESEARCH_ONLY
-from tests import mammograms
+from tests import command_line, mammograms
+from tests.command_line import Done
 
-ROOT = Path(__file__).parents[2]
 MARKER = "ZQXPATIENT"
 
 
-def obscura(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+def obscura(*words: str | Path, code: int = 0) -> Done:
     """Run the command line; it must end with ``code``."""
-    command = [sys.executable, "-m", "obscura.cli", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = command_line.obscura(*words)
     assert done.returncode == code, done.stderr
     return done
 

@@ -12,7 +12,7 @@ import pytest
 
 from obscura import errors
 from obscura.settings import Pipeline
-from tests.end_to_end.test_faceblur import finished, work
+from tests.end_to_end.test_faceblur import finished
 from tests.system import ROOT, STOP_S, RunningSystem, free_port
 
 pytestmark = pytest.mark.end_to_end
@@ -42,14 +42,8 @@ def wait_until_gone(data_dir: Path, seconds: float) -> set[int]:
 needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc on this machine")
 
 
-@needs_proc
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything(tmp_path: Path, portrait: Path, number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end the whole tree with exit code 0; no process and no socket folder is left."""
-    running = RunningSystem("standalone", tmp_path / "data")
-    running.wait_until_ready()
-    with httpx.Client(base_url=running.url, timeout=60) as client:
-        assert work(client, "/detect_faces", portrait.read_bytes())["status"] == "SUCCESS"
+def assert_all_ends(running: RunningSystem, number: signal.Signals) -> None:
+    """Assert that a signal ends the whole tree with exit code 0, and that nothing of it is left."""
     assert len(processes_of(running.data_dir)) >= 4
     running.process.send_signal(number)
     assert running.process.wait(STOP_S) == 0
@@ -68,7 +62,8 @@ def test_a_killed_supervisor_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @needs_proc
-@pytest.mark.parametrize("pipeline", [Pipeline.FUSED, pytest.param(Pipeline.SPLIT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("pipeline", Pipeline)
 def test_killed_workers_lose_no_photo(tmp_path: Path, portrait: Path, pipeline: Pipeline) -> None:
     """With every worker process killed under load, each accepted job still ends in SUCCESS."""
     running = RunningSystem("standalone", tmp_path / "data", settings={"OBSCURA_PIPELINE": pipeline})
@@ -92,8 +87,11 @@ def test_killed_workers_lose_no_photo(tmp_path: Path, portrait: Path, pipeline: 
 
 
 @needs_proc
-def test_a_killed_broker_loses_no_photo(tmp_path: Path, portrait: Path) -> None:
-    """With the broker killed under load it comes back, and each accepted job ends in SUCCESS."""
+def test_a_killed_broker_loses_no_photo_and_ctrl_c_ends_all(tmp_path: Path, portrait: Path) -> None:
+    """With the broker killed under load it comes back, and each accepted job ends in SUCCESS.
+
+    Ctrl-C then ends the whole tree with exit code 0. (SIGTERM: `tests/chaos/test_kills.py`.)
+    """
     running = RunningSystem("standalone", tmp_path / "data")
     running.wait_until_ready()
     with httpx.Client(base_url=running.url, timeout=60) as client:
@@ -107,7 +105,7 @@ def test_a_killed_broker_loses_no_photo(tmp_path: Path, portrait: Path) -> None:
         wait_until_ready(client)
         assert {finished(client, task)["status"] for task in tasks} == {"SUCCESS"}
         assert client.get("/readyz").status_code == 200
-    assert running.stop() == 0
+    assert_all_ends(running, signal.SIGINT)
 
 
 def wait_until_ready(client: httpx.Client) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from obscura.access import KeyRing, Scope
+from obscura.access import Scope
+from obscura.access.ring import KeyRing
 from obscura.settings import Settings
 from tests.architecture.test_observability import ITS_OWN, names_in, names_on, queries
 from tests.end_to_end.test_faceblur import finished

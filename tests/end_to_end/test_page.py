@@ -16,7 +16,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from obscura.access import KeyRing, Scope
+from obscura.access import Scope
+from obscura.access.ring import KeyRing
 from obscura.settings import Settings
 from tests import photos
 from tests.gateways import RunningGateway

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +11,7 @@ from PIL import Image
 from tests import photos
 from tests.end_to_end.test_faceblur import finished, work
 from tests.end_to_end.test_observability import whole_trace
+from tests.gateways import RunningGateway
 from tests.system import RunningSystem
 
 pytestmark = pytest.mark.end_to_end
@@ -20,22 +20,21 @@ SOLID = {"style": "solid"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the system with the other pipeline."""
-    return tmp_path_factory.mktemp("pipelines") / "data"
+def pair(
+    system: RunningSystem, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """Return clients of the usual system and of a gateway of it with the other pipeline.
 
-
-@pytest.fixture(scope="module")
-def pair(folder: Path, system_url: str) -> Iterator[tuple[httpx.Client, ...]]:
-    """Return clients of the usual system and of one with the other pipeline."""
-    traces = {"OBSCURA_TRACE_FILE": str(folder.with_name("traces.jsonl"))}
-    other = RunningSystem("standalone", folder, settings={"OBSCURA_PIPELINE": "split", **traces})
-    other.wait_until_ready()
-    clients = tuple(httpx.Client(base_url=url, timeout=60) for url in (system_url, other.url))
-    yield clients
-    for client in clients:
-        client.close()
-    other.stop()
+    One worker serves the queues of both, and each job goes through those of its gateway's pipeline.
+    """
+    folder = tmp_path_factory.mktemp("pipelines")
+    with (
+        RunningGateway.beside(system, folder, pipeline="split") as other,
+        httpx.Client(base_url=system.url, timeout=60) as one_client,
+        httpx.Client(base_url=other.url, timeout=60) as other_client,
+    ):
+        other.wait_until_ready()
+        yield one_client, other_client
 
 
 def timeless(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,14 +58,14 @@ def test_both_give_the_same_answer(pair: tuple[httpx.Client, ...], path: str) ->
         assert timeless(one) == timeless(other)
 
 
-def test_a_trace_goes_through_all_queues(pair: tuple[httpx.Client, ...], folder: Path) -> None:
+def test_a_trace_goes_through_all_queues(pair: tuple[httpx.Client, ...], system: RunningSystem) -> None:
     """Every step of a job has its wait and its parts under the one request, whichever process did it."""
     photo = photos.encoded(photos.portrait(), quality=90)
     posted = pair[1].post("/blur", files={"file": photo}, headers={"x-request-id": "through-queues"})
     assert finished(pair[1], posted.json()["task_id"])["status"] == "SUCCESS"
     steps = {"detect_faces", "detect_plates", "redact", "review_faces", "review_plates"}
     parts = {"POST /blur", "queue wait", "detection", "redaction", "verification", "review"}
-    spans = whole_trace(folder.with_name("traces.jsonl"), "through-queues", steps | parts)
+    spans = whole_trace(system.data_dir.with_name("traces.jsonl"), "through-queues", steps | parts)
     names = {span["context"]["span_id"]: span["name"] for span in spans}
     parents = {span["name"]: names.get(span["parent_id"]) for span in spans if span["name"] in steps}
     assert parents == dict.fromkeys(steps, "POST /blur")

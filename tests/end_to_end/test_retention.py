@@ -4,8 +4,6 @@ import asyncio
 import base64
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -21,9 +19,11 @@ from obscura.audit import verify
 from obscura.client import AsyncObscura, Obscura, UserBox
 from obscura.errors import RemoteTaskFailedError
 from tests import photos
+from tests.command_line import obscura
 from tests.end_to_end.test_faceblur import finished, is_hidden
 from tests.end_to_end.test_page import BROWSERS, change, downloaded, wait_until_applied
-from tests.system import ROOT, RunningSystem
+from tests.gateways import RunningGateway
+from tests.system import RunningSystem
 
 pytestmark = pytest.mark.end_to_end
 TTL_S = 6
@@ -112,13 +112,11 @@ def test_results_go_at_their_time_and_leave_a_trace(short_lived: RunningSystem, 
     assert TTL_S <= (times["expired"] - times["done"]).total_seconds() <= TTL_S + 60
     assert (times["result_erased"] - times["expired"]).total_seconds() <= 60
     log = short_lived.data_dir / "audit.jsonl"
-    command = [sys.executable, "-m", "obscura.cli", "audit", "verify", str(log)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = obscura("audit", "verify", log)
+    assert done.returncode == 0, done.stderr
     assert str(verify(log.read_text().splitlines())) in done.stdout
     log.write_bytes(log.read_bytes().replace(b'"done"', b'"lost"'))
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+    assert obscura("audit", "verify", log).returncode == 2
 
 
 def test_a_cancelled_job_leaves_nothing(client: httpx.Client, system: RunningSystem, portrait: Path) -> None:
@@ -131,22 +129,22 @@ def test_a_cancelled_job_leaves_nothing(client: httpx.Client, system: RunningSys
 
 
 @pytest.fixture(scope="module")
-def keeps_nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """A system that keeps nothing for anybody."""
-    system = RunningSystem(
-        "standalone",
-        tmp_path_factory.mktemp("nothing") / "data",
-        settings={"OBSCURA_ZERO_RETENTION": "true", "OBSCURA_CONCURRENCY": "1"},
-    )
-    system.wait_until_ready()
-    yield system
-    system.stop()
+def keeps_nothing(
+    short_lived: RunningSystem, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningGateway]:
+    """A gateway of the same system that keeps nothing for anybody."""
+    folder = tmp_path_factory.mktemp("nothing")
+    with RunningGateway.beside(short_lived, folder, zero_retention=True) as gateway:
+        gateway.wait_until_ready()
+        yield gateway
 
 
 def test_clients_get_along_with_a_server_that_keeps_nothing(
-    keeps_nothing: RunningSystem, portrait: Path, tmp_path: Path
+    short_lived: RunningSystem, keeps_nothing: RunningGateway, portrait: Path, tmp_path: Path
 ) -> None:
     """Blocking, asyncio and the command line have their answers; a bad photo its code; nothing is stored."""
+    # What another test of this system has left is gone first.
+    assert wait_until_gone(short_lived, [""]) == []
     with Obscura(keeps_nothing.url, patience_s=120) as client:
         found = client.detect(portrait, classes=["face"])
         assert (found.task_id, [item.class_name for item in found.detections]) == ("", ["face"])
@@ -164,13 +162,13 @@ def test_clients_get_along_with_a_server_that_keeps_nothing(
             return (await client.blur(portrait)).verdict
 
     assert asyncio.run(ask()) == "clean"
-    command = [sys.executable, "-m", "obscura.cli", "blur", str(portrait), "--output", str(tmp_path / "out")]
-    subprocess.run([*command, "--server", keeps_nothing.url], cwd=ROOT, capture_output=True, check=True)
+    done = obscura("blur", portrait, "--output", tmp_path / "out", "--server", keeps_nothing.url)
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "portrait.jpg").is_file()
-    assert stored(keeps_nothing) == []
+    assert stored(short_lived) == []
 
 
-def test_what_hands_out_names_for_later_says_so(keeps_nothing: RunningSystem, portrait: Path) -> None:
+def test_what_hands_out_names_for_later_says_so(keeps_nothing: RunningGateway, portrait: Path) -> None:
     """The bocashi dialect does not allow it, a batch is refused with a reason: neither pretends to fail."""
     with httpx.Client(base_url=keeps_nothing.url, timeout=60) as client:
         answer = client.post("/bocashi", files={"img_file": portrait.read_bytes()}).json()["ResultSet"]
@@ -179,7 +177,7 @@ def test_what_hands_out_names_for_later_says_so(keeps_nothing: RunningSystem, po
         assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_option")
 
 
-def test_the_page_gets_along_with_it(keeps_nothing: RunningSystem, portrait: Path) -> None:
+def test_the_page_gets_along_with_it(keeps_nothing: RunningGateway, portrait: Path) -> None:
     """A photo goes in, a hidden one comes out, a changed box is applied again: no task is ever asked for."""
     program = next((path for path in map(shutil.which, BROWSERS) if path), None)
     if program is None:

@@ -3,9 +3,6 @@
 import base64
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,8 @@ import httpx
 import pytest
 
 from obscura.manifest import canonical
-from tests import photos
+from tests import command_line, photos
+from tests.command_line import Done
 from tests.end_to_end.test_faceblur import work
 
 HEX = "5eed" * 16
@@ -21,18 +19,16 @@ KEY = f"hmac:{HEX}"
 OTHER = "hmac:" + "0" * 64
 
 
-def obscura(*arguments: object, key: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own, with the key in its environment."""
-    words = [sys.executable, "-m", "obscura.cli", *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if name != "OBSCURA_MANIFEST_KEY"}
-    if key is not None:
-        environment["OBSCURA_MANIFEST_KEY"] = key
-    done = subprocess.run(
-        words, capture_output=True, text=True, timeout=300, check=False, cwd=photos.ROOT, env=environment
-    )
+def checked(done: Done) -> Done:
+    """Return what a command came to, which never shows the key nor a stack."""
     assert HEX not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+def obscura(*arguments: object, key: str | None = None) -> Done:
+    """Run a command with the key in its environment."""
+    return checked(command_line.obscura(*arguments, environment={"OBSCURA_MANIFEST_KEY": key}))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +36,7 @@ def redacted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Blur the portrait; return the picture and its manifest."""
     folder = tmp_path_factory.mktemp("out")
     words = ("blur", photos.PORTRAIT, "--output", folder, "--classes", "face", "--manifest")
-    done = obscura(*words, key=KEY)
+    done = checked(command_line.in_a_process(*words, environment={"OBSCURA_MANIFEST_KEY": KEY}))
     assert done.returncode == 0, done.stderr
     return folder / "portrait.jpg", folder / "portrait.jpg.manifest.json"
 
