@@ -10,8 +10,8 @@ from obscura.lesions.picture import draw, encoded, media_format
 from obscura.lesions.reading import open_mammogram
 from obscura.limits import medical_limits
 from obscura.observability import Stage, catalogue, count, stage
+from obscura.service import Handler, Service, Tools
 from obscura.settings import Settings
-from obscura.worker import Handler, Service, Tools
 
 
 def _detect(tools: Tools, claimed: Claimed) -> Mapping[str, str]:

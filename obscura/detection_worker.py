@@ -12,7 +12,7 @@ from obscura.geometry import Box
 from obscura.imaging.photo import as_shown
 from obscura.jobs import Claimed
 from obscura.reviewing import look_again, outside
-from obscura.worker import Handler, Service, Tools, threads
+from obscura.service import Handler, Service, Tools, threads
 
 __all__ = ["detection_service", "detector_of"]
 

@@ -11,9 +11,9 @@ from obscura.geometry import Box
 from obscura.jobs import Claimed
 from obscura.redaction_worker import Hiding, Opened, check_key, picture_key
 from obscura.reviewing import outside
+from obscura.service import Handler, Service, Tools
 from obscura.settings import Settings
 from obscura.whole import Looker, Sighting
-from obscura.worker import Handler, Service, Tools
 
 __all__ = ["photo_service"]
 

@@ -12,8 +12,8 @@ from obscura.hiding import request_of
 from obscura.imaging.photo import Photo
 from obscura.jobs import Claimed, JobRow
 from obscura.manifest import Key, Work, manifest_of, signed, signing_key
+from obscura.service import Handler, Service, Tools
 from obscura.settings import Settings
-from obscura.worker import Handler, Service, Tools
 
 __all__ = ["Hiding", "Opened", "redaction_service"]
 

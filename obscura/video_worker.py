@@ -37,9 +37,9 @@ from obscura.errors import (
 from obscura.imaging.moving import HEAD_BYTES, VideoFormat, format_of
 from obscura.jobs import Claimed, JobRow
 from obscura.observability import Stage, stage
+from obscura.service import Handler, Service, Tools, threads
 from obscura.settings import Settings
 from obscura.storage import Storage
-from obscura.worker import Handler, Service, Tools, threads
 from obscura.workshop import workshop
 
 __all__ = ["video_service"]

@@ -1,18 +1,15 @@
-"""A Celery worker around handlers: claim a step, run its handler, leave the outcome in the ledger.
+"""A Celery worker around services: their tasks, its processes, its lanes, its end.
 
 ``python -m obscura.worker --healthcheck QUEUE`` exits with 0 while a worker serves that queue.
 """
 
 import argparse
-import os
 import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any
 
 import structlog
 from celery import Celery, Task
@@ -21,212 +18,20 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from redis.exceptions import RedisError
 
 from obscura.beats import beat_ready, consumer_beat, keep_claims
-from obscura.broker import TRACEPARENT, make_celery, send
-from obscura.contract import ObjectClass, Priority, Queue, Step, StepRequest, TaskSpec
-from obscura.endings import LITTLE_PATIENCE_S, answer_to, bound_shutdown, request_class, token_of
+from obscura.broker import TRACEPARENT, make_celery
+from obscura.contract import Priority, Queue, StepRequest, TaskSpec
+from obscura.endings import LITTLE_PATIENCE_S, bound_shutdown, request_class
 from obscura.errors import ObscuraError, ServiceError
-from obscura.jobs import Claimed, Heartbeats, Ledger, wake_up
-from obscura.jobs.calls import NOTHING
-from obscura.jobs.presence import Presence
-from obscura.observability import Stage, catalogue, configure_logging, forbid_core_dumps, stage, trace_ids
-from obscura.observing import Observer, Seen, keep_logging
+from obscura.jobs import Heartbeats, Ledger
+from obscura.observability import configure_logging, forbid_core_dumps, trace_ids
+from obscura.observing import keep_logging
+from obscura.runtime import Runtime
+from obscura.service import Service, concurrency
 from obscura.settings import Settings
-from obscura.storage import Storage
 
-if TYPE_CHECKING:
-    # A worker without a network of its own need not load what runs one.
-    from obscura.detection.detector import Detector
+__all__ = ["lanes", "make_worker_app", "serve"]
 
-__all__ = ["Handler", "Runtime", "Service", "StepLostError", "Tools", "concurrency", "serve", "threads"]
-
-T = TypeVar("T")
-PATIENCE_S = 30.0
-AGAIN_S = 0.5
-# A step younger than this is not worth asking after.
-HOLD_S = 1.0
 log = structlog.get_logger(__name__)
-
-
-class StepLostError(Exception):
-    """A step is no longer its worker's: the job was erased, or somebody else took the step over."""
-
-
-class Hold(Protocol):
-    """See ``Tools``."""
-
-    def __call__(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None: ...
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What a handler is built with, once in every process, after the fork.
-
-    Attributes
-    ----------
-    settings, storage
-        Of this installation.
-    hold
-        To be called between the parts of a long step: makes its claim last, and raises `StepLostError` where
-        it does not hold any more. Fields that are handed over tell how far the step is.
-    detectors
-        Those that are loaded: services of one process share them.
-    """
-
-    settings: Settings
-    storage: Storage
-    hold: Hold
-    detectors: "dict[ObjectClass, Detector]" = field(default_factory=dict)
-
-    def read(self, key: str) -> bytes:
-        """Return a stored object; see `Storage.get`."""
-        with stage(Stage.READ):
-            return self.storage.get(key)
-
-    def store(self, key: str, data: bytes) -> None:
-        """Store an object; see `Storage.put`."""
-        with stage(Stage.STORE):
-            self.storage.put(key, data)
-
-
-Handler = Callable[[Claimed], Mapping[str, str]]
-
-
-@dataclass(frozen=True)
-class Service:
-    """One kind of work: its task, the check at start, and how to build the handler.
-
-    ``check`` runs before any process is forked and raises what makes serving impossible; ``build`` loads
-    the model, warms it up, and returns a handler for each of the task's steps: from the claimed step to the
-    fields of its outcome.
-    """
-
-    spec: TaskSpec
-    build: Callable[[Tools], Mapping[Step, Handler]]
-    check: Callable[[Settings], None]
-
-
-def concurrency(settings: Settings) -> int:
-    """Return how many processes a worker of this installation has."""
-    return settings.concurrency or len(os.sched_getaffinity(0))
-
-
-def threads(settings: Settings) -> int:
-    """Return how many threads one inference of this installation uses."""
-    return settings.threads or max(1, len(os.sched_getaffinity(0)) // concurrency(settings))
-
-
-def patiently(work: Callable[[], T]) -> T:
-    """Return the outcome of ``work``, tried again while a service is away, for ``PATIENCE_S`` at most.
-
-    Nothing is lost by waiting here: with the broker away there is nothing else to do, and a message given
-    back to a broker that does not answer would hold its place in the consumer for ever.
-    """
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return work()
-        except ServiceError as error:
-            if time.monotonic() > deadline:
-                raise
-            log.warning("service_away", code=error.code)
-        time.sleep(AGAIN_S)
-
-
-class Runtime:
-    """What one worker process holds: ledger, storage, and a handler per service."""
-
-    def __init__(self, settings: Settings, services: Sequence[Service], app: Celery) -> None:
-        self._app = app
-        self._ledger = Ledger(settings)
-        self._storage = Storage.open(settings)
-        self.observer = Observer(settings, self._ledger.client)
-        tools = Tools(settings, self._storage, self._hold)
-        self._held_at = 0.0
-        self.claimed: Claimed | None = None
-        self._handlers: dict[Step, Handler] = {}
-        for service in services:
-            self._handlers.update(service.build(tools))
-        queues = [service.spec.queue for service in services]
-        models = [_model_series(detector) for detector in tools.detectors.values()]
-        self.presence = Presence(token_of(os.getpid()), queues, models)
-
-    def run(self, request: StepRequest, *, takeover: bool) -> None:
-        """Do the step that ``request`` names, unless there is nothing (more) to do.
-
-        Raises
-        ------
-        ServiceError
-            If ledger or queue stay away for longer than a step may wait: the reaper finds the step again.
-        """
-        calls = self._ledger.calls
-        claim = calls.claim(request.job_id, request.step, token_of(os.getpid()), takeover=takeover)
-        claimed = patiently(lambda: self._ledger.run(claim))
-        if claimed is None:
-            log.info("step_not_claimed")
-            return
-        self._held_at = time.monotonic()
-        self.claimed = claimed
-        try:
-            with self.observer.step(claimed) as seen:
-                self._work(claimed, seen)
-        finally:
-            self.claimed = None
-
-    def _work(self, claimed: Claimed, seen: Seen) -> None:
-        try:
-            fields = patiently(lambda: self._handlers[claimed.step](claimed))
-        except StepLostError:
-            seen.code = "step_lost"
-            log.warning("step_lost")
-        except Exception as error:  # noqa: BLE001 - whatever a photo does to a decoder, its owner gets an answer
-            answer = answer_to(error)
-            seen.code = answer.code
-            self._end_with_error(claimed, answer)
-        else:
-            self._end(claimed, fields)
-
-    def _hold(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None:
-        if time.monotonic() - self._held_at < HOLD_S:
-            return
-        if not patiently(lambda: self._ledger.run(self._ledger.calls.renew(claimed, fields))):
-            raise StepLostError
-        self._held_at = time.monotonic()
-
-    def _end(self, claimed: Claimed, fields: Mapping[str, str]) -> None:
-        outcome = patiently(lambda: self._ledger.run(self._ledger.calls.complete(claimed, fields)))
-        if not outcome.accepted:
-            log.warning("step_outcome_refused")
-            # Erased or taken over meanwhile: what this step stored belongs to nobody.
-            if "picture" in fields:
-                self._storage.delete(fields["picture"])
-            return
-        row = claimed.row
-        for step in outcome.next_steps:
-            self._send(wake_up(row, step))
-        if outcome.finished and row.options.retain == 0:
-            self._erase_photo(row.photo)
-
-    def _send(self, request: StepRequest) -> None:
-        patiently(lambda: send(self._app, request))
-
-    def _end_with_error(self, claimed: Claimed, error: ObscuraError) -> None:
-        log.warning("step_failed", code=error.code)
-        fail = self._ledger.calls.fail(claimed.lease, error.code, error.message)
-        if patiently(lambda: self._ledger.run(fail)):
-            self._erase_photo(claimed.row.photo)
-
-    def _erase_photo(self, key: str) -> None:
-        # The ledger has noted the key: should this fail, the reaper erases it.
-        was_there = self._storage.delete(key)
-        self._ledger.run(self._ledger.calls.forget(key, was_there=was_there))
-
-
-def _model_series(detector: "Detector") -> str:
-    card = detector.card
-    weights = card.files.get("pt" if detector.engine.startswith("ultralytics") else "onnx")
-    sha256 = "" if weights is None else weights.sha256
-    labels = (card.class_name, card.name, card.version, detector.engine, detector.device, sha256)
-    return catalogue.MODEL_INFO.series(*labels)
 
 
 def _register(app: Celery, service: Service, settings: Settings, runtime: Callable[[], Runtime]) -> None:

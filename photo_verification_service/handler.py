@@ -28,9 +28,9 @@ from obscura.contract.verification import (
 from obscura.errors import InvalidOptionError, ObscuraError, ServiceError, StorageUnavailableError
 from obscura.jobs import Claimed
 from obscura.observability import Stage, stage
+from obscura.service import Handler, Service, Tools
 from obscura.settings import Settings
 from obscura.storage import Storage
-from obscura.worker import Handler, Service, Tools
 from photo_verification_service import asks
 from photo_verification_service.album import Album
 from photo_verification_service.asks import Done

@@ -17,7 +17,7 @@ from obscura.errors import EmbeddedServerError, ObscuraError
 from obscura.settings import Settings
 
 if TYPE_CHECKING:
-    from obscura.worker import Service
+    from obscura.service import Service
 
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.1

@@ -73,7 +73,7 @@ def parts(settings: Settings) -> Iterator[Part]:
 
 
 def _machine(settings: Settings) -> Iterator[Part]:
-    from obscura.worker import concurrency, threads
+    from obscura.service import concurrency, threads
 
     cores = len(os.sched_getaffinity(0))
     use = f"a worker has {concurrency(settings)} processes of {threads(settings)} threads per inference"

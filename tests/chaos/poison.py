@@ -19,8 +19,9 @@ from obscura.finding import open_photo
 from obscura.imaging.budget import within
 from obscura.jobs import Claimed
 from obscura.limits import gate_limits
+from obscura.service import Handler, Service, Tools
 from obscura.settings import Settings
-from obscura.worker import Handler, Service, Tools, serve
+from obscura.worker import serve
 
 NAP_S = 20.0
 

@@ -9,10 +9,10 @@ import pytest
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.jobs import Claimed, JobRow, NewJob
+from obscura.service import Tools
 from obscura.settings import Settings
 from obscura.storage import Storage
 from obscura.video_worker import video_service
-from obscura.worker import Tools
 from tests import videos
 from tests.end_to_end.test_video_masks import STRIP, WHOLE_WAY, mask
 
