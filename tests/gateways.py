@@ -12,7 +12,7 @@ import httpx
 from obscura.settings import LEDGER_URL_FILE
 from tests.system import ROOT, STOP_S, RunningSystem, free_port
 
-START_S = 120
+START_S = 240
 
 
 class RunningGateway:
