@@ -23,11 +23,10 @@ import simplejpeg  # type: ignore[import-untyped, unused-ignore]  # publishes no
 
 from obscura.anonymisation import Target
 from obscura.contract import ObjectClass, Quality
-from obscura.detection.arrays import Pixels
 from obscura.detection.decode import decode
 from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineOptions, open_session
-from obscura.detection.letterbox import letterbox
+from obscura.detection.inputs import Inputs
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
 from obscura.detection.memory import Changes
 from obscura.detection.suppression import suppress
@@ -73,19 +72,19 @@ class Floor:
     def work(self, data: bytes) -> bytes:
         """Return the finished file of a JPEG."""
         pixels = simplejpeg.decode_jpeg(data)
-        found = self._look(pixels, 1.0)
+        found = self._look(Inputs(pixels), 1.0)
         targets = [Target(name.value, box) for name, boxes in found.items() for box in boxes]
         finished = splice(data, regions_for(targets, RedactionPolicy())).data
         if self._asked.review:
             shown = simplejpeg.decode_jpeg(finished)
-            self._look(shown, REVIEW_SHARE, Changes.between(pixels, shown))
+            self._look(Inputs(shown), REVIEW_SHARE, Changes.between(pixels, shown))
         return finished
 
     def _look(
-        self, pixels: Pixels, share: float, changes: Changes | None = None
+        self, inputs: Inputs, share: float, changes: Changes | None = None
     ) -> dict[ObjectClass, list[Box]]:
         found: dict[ObjectClass, list[Box]] = {}
-        size = Size(pixels.shape[1], pixels.shape[0])
+        size = Size(inputs.pixels.shape[1], inputs.pixels.shape[0])
         for name, (detector, session) in self._networks.items():
             card = detector.card
             found[name] = []
@@ -93,8 +92,7 @@ class Floor:
                 region = item.region
                 if changes is not None and not changes.touch(region):
                     continue
-                part = pixels[region.top : region.bottom, region.left : region.right]
-                frame = letterbox(part, item.long_side)
+                frame = inputs.of(item)
                 raw = decode(session.run([frame.pixels])[0], card.min_confidence * share)
                 kept = raw.boxes[suppress(raw.boxes, raw.scores, card.max_overlap)]
                 boxes = frame.placing.to_image_frame(kept).tolist()

@@ -9,10 +9,12 @@ from contextlib import contextmanager, suppress
 import structlog
 from redis.exceptions import RedisError
 
-from obscura.jobs import AsyncLedger, JobRow
+from obscura.jobs import AsyncLedger, JobRow, JobState
 from obscura.jobs.calls import EVENTS
 
 ERASED = "erased"
+# After these a job does not change any more.
+ENDS = frozenset({JobState.DONE.value, JobState.FAILED.value, ERASED})
 RECONNECT_S = 1.0
 # An event lost with a broker connection costs a waiter this long at most.
 LOOK_AGAIN_S = 2.0
@@ -25,6 +27,7 @@ class JobEvents:
     def __init__(self, ledger: AsyncLedger) -> None:
         self._ledger = ledger
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiters_for_end: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def seen_by(self, ledger: AsyncLedger) -> "JobEvents":
         """Return these events for whoever sees ``ledger``: a wait for somebody else's job is refused."""
@@ -52,20 +55,24 @@ class JobEvents:
             self._ledger.ended.forget(job_id)
         for waiter in self._waiters.get(job_id, ()):
             waiter.set()
+        if state in ENDS:
+            for waiter in self._waiters_for_end.get(job_id, ()):
+                waiter.set()
 
     @contextmanager
-    def watched(self, job_ids: Sequence[str]) -> Iterator[asyncio.Event]:
-        """Give an event that is set whenever one of the jobs changes."""
+    def watched(self, job_ids: Sequence[str], *, for_end: bool = False) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever one of the jobs changes, or only when one has ended."""
         changed = asyncio.Event()
+        waiters = self._waiters_for_end if for_end else self._waiters
         for job_id in job_ids:
-            self._waiters[job_id].add(changed)
+            waiters[job_id].add(changed)
         try:
             yield changed
         finally:
             for job_id in job_ids:
-                self._waiters[job_id].discard(changed)
-                if not self._waiters[job_id]:
-                    del self._waiters[job_id]
+                waiters[job_id].discard(changed)
+                if not waiters[job_id]:
+                    del waiters[job_id]
 
     async def wait_for_end(self, job_id: str, timeout_s: float) -> JobRow:
         """Return the job's row when it has ended, or as it stands after ``timeout_s`` seconds.
@@ -79,7 +86,8 @@ class JobEvents:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        with self.watched([job_id]) as changed:
+        # A job that was begun is no news here: every look is a row that is read.
+        with self.watched([job_id], for_end=True) as changed:
             while True:
                 changed.clear()
                 row = await self._ledger.read(job_id)

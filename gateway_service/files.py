@@ -1,14 +1,19 @@
 """Results as files: a redacted picture or video, by its name, or not again where the caller has it."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from fastapi import Response
 from fastapi.responses import FileResponse
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
 from gateway_service.dependencies import Gateway
 from obscura.imaging.moving import VideoFormat
+from obscura.storage import MissingObjectError, Storage
 
 __all__ = ["EXTENSIONS", "StoredResult", "file_response"]
 
@@ -21,6 +26,11 @@ EXTENSIONS: Final = {
 }
 
 
+PIECE_BYTES: Final = 1024 * 1024
+AT_ONCE_BYTES: Final = 2 * PIECE_BYTES
+"""Up to here a file is read as a whole: what a gateway may hold for each caller who is slow to take it."""
+
+
 class StoredResult(NamedTuple):
     """The result of a finished job: the job's id, the key of the object, and what it is."""
 
@@ -29,10 +39,42 @@ class StoredResult(NamedTuple):
     media_type: str
 
 
-class _LargePieces(FileResponse):
-    """A file in pieces of a megabyte: each is read in a thread, whose start costs more than reading."""
+class _Local(NamedTuple):
+    """A file of this machine, as it was when it was asked for; ``content`` where it is not large."""
 
-    chunk_size = 1024 * 1024
+    path: Path
+    stat: os.stat_result
+    content: bytes | None
+
+
+def _local(storage: Storage, key: str) -> _Local | None:
+    """Return the file that holds an object; None where objects are not files of this machine."""
+    path = storage.local_path(key)
+    if path is None:
+        return None
+    try:
+        stat = path.stat()
+        return _Local(path, stat, path.read_bytes() if stat.st_size <= AT_ONCE_BYTES else None)
+    except FileNotFoundError as error:
+        message = f"no object {key!r}"
+        raise MissingObjectError(message) from error
+
+
+class _File(FileResponse):
+    """A file that was read already where it is not large; a large one, and what a Range asks for, in pieces.
+
+    Each piece is read in a thread, whose start costs more than reading.
+    """
+
+    chunk_size = PIECE_BYTES
+    content: bytes | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.content is None or scope["method"] != "GET" or "range" in Headers(scope=scope):
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.content})
 
 
 async def file_response(
@@ -52,8 +94,16 @@ async def file_response(
     headers = {"etag": etag, "cache-control": "private, no-store"}
     if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
-    path = await asyncio.to_thread(gateway.storage.local_path, result.key)
-    if path is not None:
-        return _LargePieces(path, media_type=result.media_type, filename=name, headers=headers)
+    local = await asyncio.to_thread(_local, gateway.storage, result.key)
+    if local is not None:
+        response = _File(
+            local.path,
+            media_type=result.media_type,
+            filename=name,
+            headers=headers,
+            stat_result=local.stat,
+        )
+        response.content = local.content
+        return response
     headers["content-disposition"] = f'attachment; filename="{name}"'
     return await from_afar(headers)

@@ -24,6 +24,9 @@ def cors_options(origins: frozenset[str]) -> dict[str, Any]:
     }
 
 
+PIECE_BYTES = 256 * 1024
+"""What is handed on of a body at a time, if there is so much."""
+
 Refusal = Callable[[], Response]
 """Makes the answer to a body that is too large."""
 
@@ -94,6 +97,17 @@ class _Body:
         if not self._is_arriving:
             # Waiting for the caller to hang up takes as long as it takes.
             return await self._receive()
+        message = await self._piece()
+        pieces = [message.get("body", b"")]
+        length = len(pieces[0])
+        # Each message costs a turn of the form parser, and of a thread once the upload is spooled.
+        while self._is_arriving and length < PIECE_BYTES:
+            message = await self._piece()
+            pieces.append(message.get("body", b""))
+            length += len(pieces[-1])
+        return message if len(pieces) == 1 else {**message, "body": b"".join(pieces)}
+
+    async def _piece(self) -> Message:
         until = min(asyncio.get_running_loop().time() + self._idle_s, self._deadline)
         try:
             async with asyncio.timeout_at(until):

@@ -1,6 +1,7 @@
 """The use case of the second look: what a detector still finds in a redacted picture."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def look_again(
         What of the first look holds for the redacted picture too (see `obscura.detection.memory.Changes`).
     """
     threshold = detector.card.min_confidence * REVIEW_SHARE
-    again = DetectionOptions(options.quality, threshold, options.panorama, options.priors)
+    again = replace(options, min_confidence=threshold)
     with stage(Stage.REVIEW, model=detector.card.name) as told:
         part, _ = look_at(detector, picture, again, known)
         step = picture.size.height

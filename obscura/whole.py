@@ -5,11 +5,12 @@ finished file differ from the photo's, and takes its first answer where every pi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from obscura.contract import DetectedObject, DetectionPart, ObjectClass
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.inputs import Inputs
 from obscura.detection.memory import NOTHING_SEEN, Changes, Memory
 from obscura.finding import find_at
 from obscura.geometry import Box
@@ -54,9 +55,10 @@ class Looker:
         """Return what is in a photo."""
         parts: dict[ObjectClass, DetectionPart] = {}
         memories: dict[ObjectClass, Memory] = {}
+        options = replace(self.options, inputs=Inputs(photo.pixels))
         for name, detector in self.detectors.items():
             self.between()
-            parts[name], memories[name] = find_at(detector, photo, self.options)
+            parts[name], memories[name] = find_at(detector, photo, options)
         return Sighting(photo, MappingProxyType(parts), MappingProxyType(memories))
 
     def look_again(
@@ -75,9 +77,10 @@ class Looker:
         """
         same_size = shown.pixels.shape == first.photo.pixels.shape
         changes = Changes.between(first.photo.pixels, shown.pixels) if same_size else None
+        options = replace(self.options, inputs=Inputs(shown.pixels))
         suspects: dict[ObjectClass, tuple[DetectedObject, ...]] = {}
         for name, detector in self.detectors.items():
             self.between()
             known = NOTHING_SEEN if changes is None else changes.outside(first.memories[name])
-            suspects[name] = look_again(detector, shown, hidden, self.options, known)
+            suspects[name] = look_again(detector, shown, hidden, options, known)
         return suspects

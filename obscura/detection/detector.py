@@ -1,7 +1,7 @@
 """From the pixels of a photo to what is in it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.backends.base import Session
 from obscura.detection.decode import decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
-from obscura.detection.letterbox import Letterbox, letterbox
+from obscura.detection.inputs import Inputs
 from obscura.detection.manifest import ModelCard, card_for_class, load_manifest
 from obscura.detection.memory import NOTHING_SEEN, Memory, Seen
 from obscura.detection.merging import Candidates, concatenate, merge_passes
@@ -75,12 +75,15 @@ class DetectionOptions:
         Whether the photo's left edge continues its right one; ``None``: by its shape.
     priors
         Limits on size and shape; ``None``: those of the class.
+    inputs
+        Of this very picture, for detectors that look at it one after the other.
     """
 
     quality: Quality = Quality.BALANCED
     min_confidence: float | None = None
     panorama: bool | None = None
     priors: Priors | None = None
+    inputs: Inputs | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -95,7 +98,7 @@ class Look:
 class _View:
     """A photo as the passes see it: ``period`` is a panorama's own width before it was wrapped around."""
 
-    pixels: Pixels
+    inputs: Inputs
     size: Size
     period: float | None
 
@@ -168,7 +171,7 @@ class Detector:
         view = _view(pixels, size, options)
         passes = self.passes(view.size, options.quality)
         seen = {item: known[item] for item in passes if item in known}
-        seen.update(self._outputs(view.pixels, [item for item in passes if item not in seen]))
+        seen.update(self._outputs(view.inputs, [item for item in passes if item not in seen]))
         found = self._merged({item: seen[item] for item in passes}, options, view.period)
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
         found = found.take(plausible(found.boxes, size, priors))
@@ -188,16 +191,16 @@ class Detector:
         ]
         return merge_passes(concatenate(parts), self.card.max_overlap, period)
 
-    def _outputs(self, pixels: Pixels, passes: Sequence[Pass]) -> Iterator[tuple[Pass, Seen]]:
+    def _outputs(self, inputs: Inputs, passes: Sequence[Pass]) -> Iterator[tuple[Pass, Seen]]:
         """Run the passes in order, neighbours of one input shape together where the engine gains by it."""
         for _, group in groupby(passes, key=lambda item: (item.region.size, item.long_side)):
             same = list(group)
             for start in range(0, len(same), self._session.batch_size):
                 chunk = same[start : start + self._session.batch_size]
-                inputs = [_input(pixels, item) for item in chunk]
+                boxes = [inputs.of(item) for item in chunk]
                 with inference(self.card.name, self.device):
-                    outputs = self._session.run([box.pixels for box in inputs])
-                for item, box, output in zip(chunk, inputs, outputs, strict=True):
+                    outputs = self._session.run([box.pixels for box in boxes])
+                for item, box, output in zip(chunk, boxes, outputs, strict=True):
                     yield item, Seen(output, box.placing)
 
     def _read(self, item: Pass, seen: Seen, rule: tuple[int, float], *, wrapped: bool) -> Candidates:
@@ -240,19 +243,13 @@ def threshold_of(card: ModelCard, options: DetectionOptions) -> float:
 
 def _view(pixels: Pixels, size: Size, options: DetectionOptions) -> _View:
     if not (is_panorama(size) if options.panorama is None else options.panorama):
-        return _View(pixels, size, None)
+        shared = options.inputs
+        if shared is None or shared.pixels is not pixels:
+            shared = Inputs(pixels)
+        return _View(shared, size, None)
     wrap = wrap_width(size)
-    return _View(
-        np.concatenate([pixels, pixels[:, :wrap]], axis=1), Size(size.width + wrap, size.height), size.width
-    )
-
-
-def _input(pixels: Pixels, item: Pass) -> Letterbox:
-    region = item.region
-    frame = letterbox(pixels[region.top : region.bottom, region.left : region.right], item.long_side)
-    if not item.mirrored:
-        return frame
-    return Letterbox(np.ascontiguousarray(frame.pixels[:, ::-1]), frame.placing)
+    wide = np.concatenate([pixels, pixels[:, :wrap]], axis=1)
+    return _View(Inputs(wide), Size(size.width + wrap, size.height), size.width)
 
 
 def _touches(boxes_in_region: Floats, item: Pass, scale: float, *, wrapped: bool) -> Mask:
