@@ -12,6 +12,7 @@ from obscura.broker import send
 from obscura.contract import Step, StepRequest
 from obscura.endings import answer_to, token_of
 from obscura.errors import ObscuraError, ServiceError
+from obscura.heap import give_back
 from obscura.jobs import Claimed, Ledger, wake_up
 from obscura.jobs.calls import NOTHING
 from obscura.jobs.presence import Presence
@@ -90,6 +91,7 @@ class Runtime:
                 self._work(claimed, seen)
         finally:
             self.claimed = None
+            give_back()
 
     def _work(self, claimed: Claimed, seen: Seen) -> None:
         try:

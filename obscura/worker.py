@@ -22,6 +22,7 @@ from obscura.broker import TRACEPARENT, make_celery
 from obscura.contract import Priority, Queue, StepRequest, TaskSpec
 from obscura.endings import LITTLE_PATIENCE_S, bound_shutdown, request_class
 from obscura.errors import ObscuraError, ServiceError
+from obscura.heap import keep_memory
 from obscura.jobs import Heartbeats, Ledger
 from obscura.observability import configure_logging, forbid_core_dumps, trace_ids
 from obscura.observing import keep_logging
@@ -87,6 +88,7 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
     app.steps["consumer"].add(consumer_beat(settings, queues))
 
     def load(**_signal: object) -> None:
+        keep_memory()
         try:
             runtimes[:] = [Runtime(settings, services, app)]
         except ObscuraError as error:

@@ -1,0 +1,77 @@
+"""A worker's process keeps the memory of its last photo, and no more than that."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from obscura import heap
+
+pytestmark = pytest.mark.skipif(heap.unused_bytes() == 0, reason="the C library does not tell of its heap")
+
+
+def told_by(code: str) -> list[int]:
+    """Return the numbers that a fresh process prints: malloc cannot be set back to what it was."""
+    preamble = """
+        import resource
+        from pathlib import Path
+        import numpy as np
+        from obscura.heap import KEPT_BYTES, give_back, keep_memory, unused_bytes
+
+        def photo(megabytes):
+            parts = [np.ones(megabytes << 18, np.uint8) for _ in range(4)]
+            return len(parts)
+
+        def faults():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+        def resident():
+            line = next(row for row in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in row)
+            return int(line.split()[1]) >> 10
+    """
+    text = textwrap.dedent(preamble) + textwrap.dedent(code)
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=120
+    )
+    return [int(word) for word in done.stdout.split()]
+
+
+def test_the_next_photo_of_a_size_takes_no_new_pages() -> None:
+    """Forty photos of 96 MiB: the memory of the first does for all, and the process does not grow."""
+    first, others, before, after = told_by("""
+        assert keep_memory()
+        began = faults()
+        photo(96)
+        first = faults() - began
+        before = resident()
+        for _ in range(40):
+            photo(96)
+            give_back()
+        print(first, faults() - began - first, before, resident())
+    """)
+    assert others <= 4 * first
+    assert after <= before + 32
+
+
+def test_what_a_large_photo_took_goes_back() -> None:
+    """More than is kept is handed back once the photo is done, and the next one works all the same."""
+    large, left = told_by("""
+        assert keep_memory()
+        keep = []
+        for _ in range(4):
+            keep += [np.ones(200 << 20, np.uint8), np.ones(1000, np.uint8)]
+        large = resident()
+        del keep[::2]
+        give_back()
+        print(large, resident())
+        photo(64)
+    """)
+    assert large > 800
+    assert left < large - 600
+
+
+def test_nothing_goes_back_that_is_little() -> None:
+    """A process that holds a photo's worth of free memory is left alone."""
+    if heap.unused_bytes() < heap.KEPT_BYTES:
+        assert not heap.give_back()
