@@ -33,9 +33,15 @@ def draw_run(name: str) -> Path:
     for loss in ("box_loss", "cls_loss", "dfl_loss"):
         left.plot(epochs, [row[f"train/{loss}"] for row in rows], marker="o", markersize=3, label=loss)
     left.set_title("training losses")
+    # Epochs that were not validated have zeros there.
+    validated = [row for row in rows if row["metrics/mAP50(B)"]]
     for metric in ("mAP50(B)", "mAP50-95(B)", "recall(B)"):
         right.plot(
-            epochs, [row[f"metrics/{metric}"] for row in rows], marker="o", markersize=3, label=metric[:-3]
+            [row["epoch"] for row in validated],
+            [row[f"metrics/{metric}"] for row in validated],
+            marker="o",
+            markersize=3,
+            label=metric[:-3],
         )
     right.set_title("validation (trainer's figures)")
     for axis in (left, right):

@@ -18,7 +18,6 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from obscura.errors import PhotoTooCostlyError
-from obscura.heap import unused_bytes
 
 __all__ = ["Budget", "within"]
 
@@ -135,10 +134,9 @@ def _limited_time() -> float:
 def _memory(limit: int) -> Iterator[None]:
     # RLIMIT_DATA, not RLIMIT_AS: what a thread's heap reserves and never touches does not count.
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    counted = _data_bytes()
-    # What is kept from earlier photos is taken first, and is part of what this one may take.
-    wanted = counted - min(unused_bytes(), limit) + limit
-    if counted == 0 or (hard != resource.RLIM_INFINITY and wanted > hard):
+    # What is kept of earlier photos (`obscura.heap`) comes on top: to count it takes longer than all of this.
+    wanted = _data_bytes() + limit
+    if wanted == limit or (hard != resource.RLIM_INFINITY and wanted > hard):
         yield
         return
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
