@@ -123,8 +123,10 @@ def web(app: Celery) -> FastAPI:
     @server.get("/task_result/{task_id}")
     def get(task_id: str) -> dict[str, Any]:
         result = AsyncResult(task_id, app=app)
-        if result.status != "SUCCESS":
-            return {"status": result.status}
+        # Each look asks the backend again, which may know more by then.
+        status = result.status
+        if status != "SUCCESS":
+            return {"status": status}
         return {"status": "SUCCESS", "result": result.get()}
 
     @server.get("/readyz")
