@@ -1,7 +1,7 @@
 """Who asks for a job, and how the job is entered for them."""
 
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, BinaryIO
 
 from fastapi import Depends, Header, UploadFile
 
@@ -23,6 +23,10 @@ from obscura.jobs import Created
 KEY_TEXT = "the same key and body return the same task"
 
 
+def _file_of(upload: UploadFile | None) -> BinaryIO | None:
+    return None if upload is None else upload.file
+
+
 @dataclass(frozen=True)
 class Caller:
     """One request for a job."""
@@ -31,12 +35,12 @@ class Caller:
     request_id: str
     idempotency_key: str
 
-    def _wanted(self, kind: JobKind, options: JobOptions) -> tuple[Submission, bool]:
+    def _wanted(self, kind: JobKind, options: JobOptions, mask: UploadFile | None) -> tuple[Submission, bool]:
         """Return what to enter, and whether it is answered at once."""
         is_immediate = keeps_nothing(options, self.gateway.settings)
         # There will be nothing that a repeated request could be answered with.
         key = "" if is_immediate else self.idempotency_key
-        return Submission(kind, options, self.request_id, key), is_immediate
+        return Submission(kind, options, self.request_id, key, mask=_file_of(mask)), is_immediate
 
     async def _answer(self, created: Created, *, is_immediate: bool) -> TaskAnswer:
         if is_immediate:
@@ -47,8 +51,8 @@ class Caller:
         self, upload: UploadFile, options: JobOptions, mask: UploadFile | None = None
     ) -> TaskCreated:
         """Enter a job for an uploaded video; raise as ``video_submission.submit_video`` does."""
-        wanted = Submission(JobKind.BLUR_VIDEO, options, self.request_id, self.idempotency_key)
-        wanted = replace(wanted, mask=None if mask is None else mask.file)
+        asked = (self.request_id, self.idempotency_key)
+        wanted = Submission(JobKind.BLUR_VIDEO, options, *asked, mask=_file_of(mask))
         return TaskCreated(task_id=(await submit_video(self.gateway, upload.file, wanted)).job_id)
 
     async def submit(
@@ -58,8 +62,7 @@ class Caller:
 
         With zero retention the answer is the result itself; else a task that gives it.
         """
-        wanted, is_immediate = self._wanted(kind, options)
-        wanted = replace(wanted, mask=None if mask is None else mask.file)
+        wanted, is_immediate = self._wanted(kind, options, mask)
         created = await submit(self.gateway, upload.file, wanted)
         return await self._answer(created, is_immediate=is_immediate)
 
@@ -68,8 +71,7 @@ class Caller:
     ) -> TaskAnswer:
         """Enter a job for a photo that has passed the gate before; see ``submit``."""
         hold_to_policy(options, self.gateway.settings)
-        wanted, is_immediate = self._wanted(kind, options)
-        wanted = replace(wanted, mask=None if mask is None else mask.file)
+        wanted, is_immediate = self._wanted(kind, options, mask)
         created = await enter(self.gateway, *await with_mask(data, wanted, self.gateway.settings))
         return await self._answer(created, is_immediate=is_immediate)
 

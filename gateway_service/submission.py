@@ -9,12 +9,7 @@ from typing import BinaryIO
 from gateway_service.dependencies import Gateway
 from gateway_service.webhooks import check_webhook
 from obscura.contract import JobKind, JobOptions
-from obscura.errors import (
-    InvalidOptionError,
-    PhotoError,
-    PhotoTooLargeError,
-    WeakerThanPolicyError,
-)
+from obscura.errors import InvalidOptionError, PhotoError, PhotoTooLargeError, WeakerThanPolicyError
 from obscura.geometry import Size
 from obscura.imaging.gate import check
 from obscura.imaging.headers import inspect

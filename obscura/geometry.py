@@ -59,6 +59,10 @@ class Box(NamedTuple):
         """Return whether no part of ``other`` lies outside this box."""
         return self.x1 <= other.x1 and self.y1 <= other.y1 and other.x2 <= self.x2 and other.y2 <= self.y2
 
+    def lies_in_one_of(self, others: "Iterable[Box]") -> bool:
+        """Whether this box lies wholly inside a single one of ``others``."""
+        return any(other.contains(self) for other in others)
+
     def clip(self, size: Size) -> "Box":
         """Return the part of the box that lies inside a picture of ``size``."""
         return Box(

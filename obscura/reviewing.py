@@ -65,7 +65,7 @@ def look_again(
 
 def outside(found: Sequence[DetectedObject], zones: Sequence[Box]) -> tuple[DetectedObject, ...]:
     """Return the finds but those that lie wholly inside one of ``zones``, which nobody wants hidden."""
-    return tuple(item for item in found if not any(zone.contains(Box(*item.xyxy)) for zone in zones))
+    return tuple(item for item in found if not Box(*item.xyxy).lies_in_one_of(zones))
 
 
 def hidden_share(box: Box, hidden: Sequence[Box]) -> float:

@@ -13,7 +13,7 @@ from obscura.geometry import Box, Size
 from obscura.redaction.masks import window
 from obscura.redaction.policy import MASK, RedactionPolicy
 
-__all__ = ["is_spared", "planned", "require_few"]
+__all__ = ["planned", "require_few"]
 
 
 def planned(targets: Sequence[Target], request: RedactionRequest, size: Size) -> list[Target]:
@@ -27,17 +27,10 @@ def planned(targets: Sequence[Target], request: RedactionRequest, size: Size) ->
         If the mask has another aspect ratio than the picture.
     """
     require_few(request.keep, request.policy, size)
-    left = [item for item in targets if not is_spared(item.box, request.keep)]
+    # As found, not as grown: what sticks out of a zone is hidden whole.
+    left = [item for item in targets if not item.box.lies_in_one_of(request.keep)]
     areas = () if request.mask is None else request.mask.areas(size)
     return [*left, *(Target(MASK, area) for area in areas)]
-
-
-def is_spared(found: Box, zones: Sequence[Box]) -> bool:
-    """Whether a find lies wholly inside a zone.
-
-    As found, not as grown: one that sticks out of a zone is hidden whole.
-    """
-    return any(zone.contains(found) for zone in zones)
 
 
 def require_few(zones: Sequence[Box], policy: RedactionPolicy, size: Size) -> None:

@@ -77,12 +77,11 @@ def manifest_of(work: Work) -> dict[str, Any]:
 
 
 def _objects(work: Work) -> list[dict[str, Any]]:
-    zones = work.request.keep
     found = [
         item.model_dump(mode="json", by_alias=True)
         for part in work.parts
         for item in part.detections
-        if not any(zone.contains(Box(*item.xyxy)) for zone in zones)
+        if not Box(*item.xyxy).lies_in_one_of(work.request.keep)
     ]
     drawn = () if work.parts else work.options.boxes
     return [*found, *({**item.model_dump(mode="json", by_alias=True), "confidence": None} for item in drawn)]

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from av import VideoFrame
 
-from obscura.anonymisation.zones import is_spared, require_few
+from obscura.anonymisation.zones import require_few
 from obscura.geometry import Box, Size
 from obscura.redaction.fixed_masks import FixedMask
 from obscura.redaction.policy import MASK, RedactionPolicy
@@ -56,7 +56,7 @@ class Plan:
         """
         if self.frames == 0:
             self._lay_out(frame)
-        left = [item for item in seen if not is_spared(item.box, self._keep)]
+        left = [item for item in seen if not item.box.lies_in_one_of(self._keep)]
         self.kept += sum(map(self._tracker.is_sure, seen)) - sum(map(self._tracker.is_sure, left))
         for track in self._tracker.update(self.frames, left):
             style = self._policy.style_of(self._tracker.class_of(track))

@@ -7,7 +7,7 @@ frames, however long the video is.
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from av.error import FFmpegError
 
 from obscura.contract import Audio, MetadataPolicy
 from obscura.detection.detector import DetectionOptions, Detector, threshold_of
+from obscura.detection.inputs import Inputs
 from obscura.errors import ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size
 from obscura.redaction.fixed_masks import FixedMask
@@ -236,9 +237,10 @@ def _look(
     frame: VideoFrame, turns: int, detectors: Sequence[Detector], options: DetectionOptions
 ) -> list[Seen]:
     pixels = upright(frame.to_ndarray(format="rgb24"), turns)
+    options = replace(options, inputs=Inputs(pixels))
     found = []
     for detector in detectors:
         unsure = threshold_of(detector.card, options) * UNSURE_SHARE
-        low = DetectionOptions(options.quality, unsure, options.panorama, options.priors)
+        low = replace(options, min_confidence=unsure)
         found += [Seen(item.class_name, item.box, item.confidence) for item in detector.detect(pixels, low)]
     return found

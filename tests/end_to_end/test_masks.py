@@ -82,17 +82,19 @@ def test_redact_hides_the_mask_as_well(client: httpx.Client, portrait: Path) -> 
     assert change[62:190, 172:276].max() == 0
 
 
+REFUSED = [
+    (b"no picture", "", (415, "unsupported_format")),
+    (mask()[:60], "", (422, "truncated_photo")),
+    (b"", "", (400, "empty_photo")),
+    (mask(), "[[1, 2, 3]]", (422, "invalid_option")),
+    (mask(), "{}", (422, "invalid_option")),
+    (mask(), json.dumps([[0, 0, 1, 1]] * 201), (422, "invalid_option")),
+]
+"""Masks and zones that are refused with a photo and with a video alike."""
+
+
 @pytest.mark.parametrize(
-    ("drawn", "keep", "refusal"),
-    [
-        (mask((128, 90)), "", (422, "mask_does_not_fit")),
-        (b"no picture", "", (415, "unsupported_format")),
-        (mask()[:60], "", (422, "truncated_photo")),
-        (b"", "", (400, "empty_photo")),
-        (mask(), "[[1, 2, 3]]", (422, "invalid_option")),
-        (mask(), "{}", (422, "invalid_option")),
-        (mask(), json.dumps([[0, 0, 1, 1]] * 201), (422, "invalid_option")),
-    ],
+    ("drawn", "keep", "refusal"), [*REFUSED, (mask((128, 90)), "", (422, "mask_does_not_fit"))]
 )
 def test_refused_at_once(
     client: httpx.Client, portrait: Path, drawn: bytes, keep: str, refusal: tuple[int, str]

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from obscura.cli.main import app
 from obscura.client import AsyncObscura
 from tests import photos, videos
+from tests.end_to_end.test_masks import REFUSED
 from tests.end_to_end.test_masks import mask as photo_mask
 from tests.end_to_end.test_retention import wait_until_gone
 from tests.end_to_end.test_videos import ended, task_of, until
@@ -81,17 +82,7 @@ def test_mask_and_zone(client: httpx.Client, system: RunningSystem, clip: Path, 
     assert wait_until_gone(system, [name]) == []
 
 
-@pytest.mark.parametrize(
-    ("drawn", "keep", "refusal"),
-    [
-        (b"no picture", "", (415, "unsupported_format")),
-        (mask()[:60], "", (422, "truncated_photo")),
-        (b"", "", (400, "empty_photo")),
-        (mask(), "[[1, 2, 3]]", (422, "invalid_option")),
-        (mask(), "{}", (422, "invalid_option")),
-        (mask(), json.dumps([[0, 0, 1, 1]] * 201), (422, "invalid_option")),
-    ],
-)
+@pytest.mark.parametrize(("drawn", "keep", "refusal"), REFUSED)
 def test_refused_at_once(client: httpx.Client, drawn: bytes, keep: str, refusal: tuple[int, str]) -> None:
     """What the gateway can see, it says, and enters no task."""
     files = {"file": ("a.mp4", HEAD), "mask": ("m.png", drawn)}
