@@ -33,7 +33,7 @@ from gateway_service.scraping import Scraper, report_for_ever
 from gateway_service.webhooks import secrets_of
 from obscura import __version__
 from obscura.access.ring import AsyncKeyRing
-from obscura.broker import make_celery
+from obscura.broker import Letters, make_celery
 from obscura.jobs import AsyncLedger
 from obscura.observability import Meter, open_tracer
 from obscura.settings import Settings
@@ -57,11 +57,13 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
         ledger = AsyncLedger(settings)
         events = JobEvents(ledger)
         storage = Storage.open(settings)
+        celery = make_celery(settings)
         gateway = Gateway(
             settings,
             ledger,
             storage,
-            make_celery(settings),
+            celery,
+            Letters(celery),
             events,
             AsyncKeyRing(ledger.client),
             RateLimits(settings, ledger.client, keys=rules.keys),

@@ -11,8 +11,10 @@ from gateway_service.schemas import TaskAnswer, TaskCreated
 from gateway_service.submission import (
     MAX_IDEMPOTENCY_KEY,
     Submission,
-    enter,
+    Taken,
+    enter_taken,
     hold_to_policy,
+    keep,
     submit,
     with_mask,
 )
@@ -72,11 +74,15 @@ class Caller:
         """Enter a job for a photo that has passed the gate before; see ``submit``."""
         hold_to_policy(options, self.gateway.settings)
         wanted, is_immediate = self._wanted(kind, options, mask)
-        created = await enter(self.gateway, *await with_mask(data, wanted, self.gateway.settings))
+
+        def take(key: str) -> Taken:
+            return keep(self.gateway.storage, *with_mask(data, wanted, self.gateway.settings), key)
+
+        created = await enter_taken(self.gateway, take)
         return await self._answer(created, is_immediate=is_immediate)
 
 
-def _caller(
+async def _caller(
     gateway: CurrentGateway,
     request_id: RequestId,
     idempotency_key: Annotated[str, Header(max_length=MAX_IDEMPOTENCY_KEY, description=KEY_TEXT)] = "",

@@ -11,7 +11,7 @@ from gateway_service.events import JobEvents
 from gateway_service.rates import RateLimits
 from gateway_service.scraping import Scraper
 from obscura.access.ring import AsyncKeyRing
-from obscura.broker import send
+from obscura.broker import Letters, send
 from obscura.contract import StepRequest
 from obscura.jobs import AsyncLedger
 from obscura.settings import Settings
@@ -29,6 +29,7 @@ class Gateway:
     ledger: AsyncLedger
     storage: Storage
     celery: Celery
+    letters: Letters
     events: JobEvents
     keys: AsyncKeyRing
     rates: RateLimits
@@ -45,12 +46,13 @@ class Gateway:
         await asyncio.to_thread(send, self.celery, request)
 
 
-def _gateway(request: Request) -> Gateway:
+# Coroutines, both: a plain function would be given a thread's turn by the framework for every request.
+async def _gateway(request: Request) -> Gateway:
     whole = cast("Gateway", request.app.state.gateway)
     return whole.seen_by(request.state.owner)
 
 
-def _request_id(request: Request) -> str:
+async def _request_id(request: Request) -> str:
     return str(request.state.request_id)
 
 

@@ -5,6 +5,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import structlog
 from redis.exceptions import RedisError
@@ -21,13 +22,19 @@ LOOK_AGAIN_S = 2.0
 log = structlog.get_logger(__name__)
 
 
+class _Waiter(NamedTuple):
+    """What is set when a job changes, and whether only its end is worth that."""
+
+    changed: asyncio.Event
+    for_end: bool
+
+
 class JobEvents:
     """Wakes waiters when their job changes."""
 
     def __init__(self, ledger: AsyncLedger) -> None:
         self._ledger = ledger
-        self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._waiters_for_end: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiters: defaultdict[str, set[_Waiter]] = defaultdict(set)
 
     def seen_by(self, ledger: AsyncLedger) -> "JobEvents":
         """Return these events for whoever sees ``ledger``: a wait for somebody else's job is refused."""
@@ -53,26 +60,24 @@ class JobEvents:
         job_id, _, state = event.partition(" ")
         if state == ERASED:
             self._ledger.ended.forget(job_id)
+        is_end = state in ENDS
         for waiter in self._waiters.get(job_id, ()):
-            waiter.set()
-        if state in ENDS:
-            for waiter in self._waiters_for_end.get(job_id, ()):
-                waiter.set()
+            if is_end or not waiter.for_end:
+                waiter.changed.set()
 
     @contextmanager
     def watched(self, job_ids: Sequence[str], *, for_end: bool = False) -> Iterator[asyncio.Event]:
         """Give an event that is set whenever one of the jobs changes, or only when one has ended."""
-        changed = asyncio.Event()
-        waiters = self._waiters_for_end if for_end else self._waiters
+        waiter = _Waiter(asyncio.Event(), for_end)
         for job_id in job_ids:
-            waiters[job_id].add(changed)
+            self._waiters[job_id].add(waiter)
         try:
-            yield changed
+            yield waiter.changed
         finally:
             for job_id in job_ids:
-                waiters[job_id].discard(changed)
-                if not waiters[job_id]:
-                    del waiters[job_id]
+                self._waiters[job_id].discard(waiter)
+                if not self._waiters[job_id]:
+                    del self._waiters[job_id]
 
     async def wait_for_end(self, job_id: str, timeout_s: float) -> JobRow:
         """Return the job's row when it has ended, or as it stands after ``timeout_s`` seconds.

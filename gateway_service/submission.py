@@ -2,14 +2,22 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import BinaryIO
 
 from gateway_service.dependencies import Gateway
 from gateway_service.webhooks import check_webhook
 from obscura.contract import JobKind, JobOptions
-from obscura.errors import InvalidOptionError, PhotoError, PhotoTooLargeError, WeakerThanPolicyError
+from obscura.errors import (
+    InvalidOptionError,
+    PhotoError,
+    PhotoTooLargeError,
+    ServiceError,
+    WeakerThanPolicyError,
+)
 from obscura.geometry import Size
 from obscura.imaging.gate import check
 from obscura.imaging.headers import inspect
@@ -19,6 +27,7 @@ from obscura.limits import gate_limits, medical_limits
 from obscura.observability import Stage, catalogue, count, stage, trace_context
 from obscura.redaction.policy import require_fit
 from obscura.settings import Settings
+from obscura.storage import Storage
 
 MAX_IDEMPOTENCY_KEY = 200
 
@@ -37,6 +46,21 @@ class Submission:
     def with_mask_behind(self, length: int) -> "Submission":
         """Return it as it is once its mask, of ``length`` bytes, lies behind what was handed in."""
         return replace(self, options=self.options.model_copy(update={"mask_bytes": length}), mask=None)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What lies in the storage under the key of a new job: what is asked for with it, and its fingerprint.
+
+    The fingerprint tells a request from others; it is empty where no Idempotency-Key came with it.
+    """
+
+    submission: Submission
+    fingerprint: str = ""
+
+
+Take = Callable[[str], Taken]
+"""Puts a photo under the key that it is given, in a thread; where it raises it has left nothing there."""
 
 
 def hold_to_policy(options: JobOptions, settings: Settings) -> None:
@@ -78,7 +102,7 @@ def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> b
     return data
 
 
-async def with_mask(data: bytes, submission: Submission, settings: Settings) -> tuple[bytes, Submission]:
+def with_mask(data: bytes, submission: Submission, settings: Settings) -> tuple[bytes, Submission]:
     """Return what is stored of a photo and its mask, and a submission that says where one ends.
 
     One object: whatever erases the photo erases the mask.
@@ -92,7 +116,7 @@ async def with_mask(data: bytes, submission: Submission, settings: Settings) -> 
     """
     if submission.mask is None:
         return data, submission
-    mask, size = await asyncio.to_thread(admitted_mask, submission.mask, settings)
+    mask, size = admitted_mask(submission.mask, settings)
     its = inspect(data).size
     require_fit(size, its, Size(its.height, its.width))
     return data + mask, submission.with_mask_behind(len(mask))
@@ -133,7 +157,7 @@ def fingerprint_of(content: "hashlib._Hash", submission: Submission) -> str:
 async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> Created:
     """Enter a job for the photo in ``upload``; an Idempotency-Key may name an earlier one instead.
 
-    Where any part of it fails nothing stays behind: no photo, no row.
+    Where any part of it fails nothing stays behind: no photo, no row, no message.
 
     Raises
     ------
@@ -144,71 +168,87 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
     ServiceError
         If storage, ledger or queue is away or full.
     """
-    settings = gateway.settings
-    hold_to_policy(submission.options, settings)
+    hold_to_policy(submission.options, gateway.settings)
     async with gateway.intake:
-        try:
-            with stage(Stage.GATE):
-                data = await asyncio.to_thread(_admitted, upload, submission, settings)
-            data, submission = await with_mask(data, submission, settings)
-        except PhotoError as error:
-            count(catalogue.UPLOADS_REJECTED, error.code)
-            raise
-        return await enter(gateway, data, submission)
+        return await enter_taken(gateway, partial(_take, gateway, upload, submission))
+
+
+def _take(gateway: Gateway, upload: BinaryIO, submission: Submission, key: str) -> Taken:
+    settings = gateway.settings
+    try:
+        with stage(Stage.GATE):
+            data = _admitted(upload, submission, settings)
+        data, submission = with_mask(data, submission, settings)
+    except PhotoError as error:
+        count(catalogue.UPLOADS_REJECTED, error.code)
+        raise
+    return keep(gateway.storage, data, submission, key)
+
+
+def keep(storage: Storage, data: bytes, submission: Submission, key: str) -> Taken:
+    """Put a photo that has passed the gate under ``key``; raise StorageUnavailableError where that fails."""
+    taken = Taken(submission, _fingerprint(data, submission) if submission.idempotency_key else "")
+    with storing(storage, key):
+        storage.put(key, data)
+    return taken
+
+
+@contextmanager
+def storing(storage: Storage, key: str) -> Iterator[None]:
+    """Time what is stored under ``key`` inside; where it fails nothing stays there."""
+    try:
+        with stage(Stage.STORE):
+            yield
+    except BaseException:
+        # A bucket that answered too late may hold it all the same.
+        with suppress(ServiceError):
+            storage.delete(key)
+        raise
 
 
 async def enter(gateway: Gateway, data: bytes, submission: Submission) -> Created:
     """Store a photo that has passed the gate and enter its job; see ``submit``."""
-
-    def fingerprint() -> str:
-        return _fingerprint(data, submission)
-
-    return await enter_stored(gateway, lambda key: gateway.storage.put(key, data), fingerprint, submission)
+    return await enter_taken(gateway, partial(keep, gateway.storage, data, submission))
 
 
-async def enter_stored(
-    gateway: Gateway, store: Callable[[str], None], fingerprint: Callable[[], str], submission: Submission
-) -> Created:
-    """Enter a job for what ``store`` puts under the key that it is given; see ``submit``.
+async def enter_taken(gateway: Gateway, take: Take) -> Created:
+    """Enter a job for what ``take`` puts into the storage; see ``submit``.
 
-    ``fingerprint`` is asked for where the caller sent an Idempotency-Key; both run in a thread.
+    One turn of a thread and one call of the ledger, which enters the row and wakes the workers in one.
     """
     job_id = new_id(gateway.ledger.calls.owner or "")
-    settings = gateway.settings
+    key = f"photos/{job_id}"
+    job = _job(gateway, job_id, await asyncio.to_thread(take, key))
+    letters = [gateway.letters.write(wake_up(job, step)) for step in job.first_steps]
+    is_new = False
+    try:
+        created = await gateway.ledger.run(gateway.ledger.calls.create(job, letters))
+        is_new = created.is_new
+    except asyncio.CancelledError:
+        # Entered or not: nobody waits for it any more.
+        with suppress(ServiceError):
+            await gateway.ledger.run(gateway.ledger.calls.erase(job_id, why="withdrawn"))
+        raise
+    finally:
+        if not is_new:
+            await asyncio.to_thread(gateway.storage.delete, key)
+    return created
+
+
+def _job(gateway: Gateway, job_id: str, taken: Taken) -> NewJob:
+    submission, settings = taken.submission, gateway.settings
     zero_retention = submission.options.zero_retention or settings.zero_retention
-    options = submission.options.model_copy(
-        update={"review": settings.review, "zero_retention": zero_retention}
-    )
-    key = submission.idempotency_key
-    job = NewJob(
+    return NewJob(
         id=job_id,
         kind=submission.kind,
-        options=options,
+        options=submission.options.model_copy(
+            update={"review": settings.review, "zero_retention": zero_retention}
+        ),
         photo=f"photos/{job_id}",
         request_id=submission.request_id,
-        idempotency_key=key,
-        fingerprint=await asyncio.to_thread(fingerprint) if key else "",
+        idempotency_key=submission.idempotency_key,
+        fingerprint=taken.fingerprint,
         pipeline=settings.pipeline,
         trace=trace_context(),
         batch=submission.batch,
     )
-    entered = False
-    try:
-        # Inside: a bucket that answered too late may hold the photo all the same.
-        with stage(Stage.STORE):
-            await asyncio.to_thread(store, job.photo)
-        created = await gateway.ledger.run(gateway.ledger.calls.create(job))
-        if not created.is_new:
-            return created
-        entered = True
-        for step in job.first_steps:
-            await gateway.send(wake_up(job, step))
-    except BaseException:
-        if entered:
-            await gateway.ledger.run(gateway.ledger.calls.erase(job_id, why="withdrawn"))
-        entered = False
-        raise
-    finally:
-        if not entered:
-            await asyncio.to_thread(gateway.storage.delete, job.photo)
-    return created

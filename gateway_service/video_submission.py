@@ -3,16 +3,19 @@
 import asyncio
 import hashlib
 import os
+from functools import partial
 from typing import BinaryIO
 
 from gateway_service.dependencies import Gateway
 from gateway_service.spooling import spooled
 from gateway_service.submission import (
     Submission,
+    Taken,
     admitted_mask,
-    enter_stored,
+    enter_taken,
     fingerprint_of,
     hold_to_policy,
+    storing,
 )
 from obscura.errors import InvalidOptionError, PhotoError
 from obscura.imaging.moving import HEAD_BYTES, check_video
@@ -74,12 +77,15 @@ async def submit_video(gateway: Gateway, upload: BinaryIO, submission: Submissio
         count(catalogue.UPLOADS_REJECTED, error.code)
         raise
 
-    def store(key: str) -> None:
+    return await enter_taken(gateway, partial(_take, gateway, upload, submission))
+
+
+def _take(gateway: Gateway, upload: BinaryIO, submission: Submission, key: str) -> Taken:
+    fingerprint = ""
+    if submission.idempotency_key:
         upload.seek(0)
+        fingerprint = fingerprint_of(hashlib.file_digest(upload, "sha256"), submission)  # type: ignore[arg-type]
+    upload.seek(0)
+    with storing(gateway.storage, key):
         gateway.storage.put_file(key, upload)
-
-    def fingerprint() -> str:
-        upload.seek(0)
-        return fingerprint_of(hashlib.file_digest(upload, "sha256"), submission)  # type: ignore[arg-type]
-
-    return await enter_stored(gateway, store, fingerprint, submission)
+    return Taken(submission, fingerprint)

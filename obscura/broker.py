@@ -3,14 +3,27 @@
 from typing import Any, Protocol
 
 from celery import Celery
+from kombu.connection import Connection
 from kombu.exceptions import OperationalError
+from kombu.messaging import Producer
+from kombu.transport import virtual
+from kombu.utils.json import dumps
 from redis.exceptions import RedisError
 
-from obscura.contract import STEP_TASKS, StepRequest
+from obscura.contract import STEP_TASKS, Letter, StepRequest
 from obscura.errors import QueueUnavailableError
 from obscura.settings import Settings
 
-__all__ = ["REQUEST_ID", "TRACEPARENT", "Sender", "broker_url", "headers_of", "make_celery", "send"]
+__all__ = [
+    "REQUEST_ID",
+    "TRACEPARENT",
+    "Letters",
+    "Sender",
+    "broker_url",
+    "headers_of",
+    "make_celery",
+    "send",
+]
 
 UNIX_SOCKET = "unix://"
 # Headers of messages, by the names that they have in HTTP.
@@ -118,17 +131,61 @@ def send(app: Celery, request: StepRequest) -> None:
     QueueUnavailableError
         If the broker does not take it.
     """
-    spec = STEP_TASKS[request.step]
     try:
-        app.send_task(
-            spec.name,
-            args=[request.model_dump(mode="json")],
-            queue=spec.queue.lane(request.priority),
-            ignore_result=True,
-            retry=False,
-            argsrepr="-",
-            headers=headers_of(request),
-        )
+        _publish(app, request)
     except (OperationalError, RedisError, OSError) as error:
         message = "the job queue cannot be reached"
         raise QueueUnavailableError(message) from error
+
+
+def _publish(app: Celery, request: StepRequest, producer: Producer | None = None) -> None:
+    """Have Celery write the message for ``request`` and hand it to ``producer``, or to one of its own."""
+    spec = STEP_TASKS[request.step]
+    app.send_task(
+        spec.name,
+        args=[request.model_dump(mode="json")],
+        queue=spec.queue.lane(request.priority),
+        ignore_result=True,
+        retry=False,
+        argsrepr="-",
+        headers=headers_of(request),
+        producer=producer,
+    )
+
+
+class _Drafts(virtual.Channel):
+    """Keeps the last message that was published, as kombu's channel for Redis would have pushed it."""
+
+    do_restore = False
+    last: Letter
+
+    def _put(self, queue: str, message: dict[str, Any], **_options: object) -> None:
+        self.last = Letter(queue, dumps(message))  # type: ignore[no-untyped-call]  # kombu has no type hints
+
+    def _size(self, _queue: str) -> int:
+        return 0
+
+
+class _Nowhere(virtual.Transport):
+    """A transport that leads nowhere."""
+
+    Channel = _Drafts
+
+
+class Letters:
+    """Writes the messages that `send` would send, and sends none: the ledger pushes them with its own rows.
+
+    Celery and kombu write them, for a transport that keeps them. Known here is how a queue lies on the
+    server: a list of its name, pushed on at the left. Not for several threads at once.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        connection = Connection(transport=_Nowhere)  # type: ignore[no-untyped-call]  # the same
+        self._channel: _Drafts = connection.channel()  # type: ignore[no-untyped-call]  # the same
+        self._producer = app.amqp.Producer(self._channel, auto_declare=False)
+
+    def write(self, request: StepRequest) -> Letter:
+        """Return the message for ``request``, which talks to nobody."""
+        _publish(self._app, request, self._producer)
+        return self._channel.last

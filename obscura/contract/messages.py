@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,6 +67,13 @@ class StepRequest(BaseModel):
         exclude=True,
         description="W3C traceparent of that request, where it is traced; travels in the message's headers",
     )
+
+
+class Letter(NamedTuple):
+    """A message as it lies on the broker: the list that it is pushed on, and its text."""
+
+    lane: str
+    text: str
 
 
 @dataclass(frozen=True)

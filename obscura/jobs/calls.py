@@ -11,7 +11,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from obscura.contract import STEP_TASKS, JobKind, Priority, Step
+from obscura.contract import STEP_TASKS, JobKind, Letter, Priority, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError
 from obscura.jobs.rows import JobRow, NewJob
 from obscura.observability.catalogue import DURATIONS, bound_text
@@ -159,8 +159,11 @@ class LedgerCalls:
     def _keys(self, job_id: str) -> tuple[str, ...]:
         return job_key(job_id), ACTIVE, EXPIRY, ERASE
 
-    def create(self, job: NewJob) -> Call[Created]:
-        """Enter ``job``; reading the reply raises QueueFullError or IdempotencyConflictError."""
+    def create(self, job: NewJob, letters: Sequence[Letter] = ()) -> Call[Created]:
+        """Enter ``job`` and push the ``letters`` that wake its workers, both or neither.
+
+        Reading the reply raises QueueFullError or IdempotencyConflictError; then nothing was pushed.
+        """
 
         def parse(reply: Reply) -> Created:
             match reply[0]:
@@ -186,7 +189,9 @@ class LedgerCalls:
             lane = ("", settings.queue_limit)
         key = _idempotency(job) if job.idempotency_key else ""
         head = (job.id, *lane, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
-        return Call("create", (job_key(job.id), ACTIVE, key), (*head, *pairs), parse)
+        keys = (job_key(job.id), ACTIVE, key, *(letter.lane for letter in letters))
+        texts = [letter.text for letter in letters]
+        return Call("create", keys, (*head, *texts, *pairs), parse)
 
     def claim(self, job_id: str, step: Step, token: str, *, takeover: bool) -> Call[Claimed | None]:
         """Claim ``step``; the reply is None where there is nothing (more) to do.

@@ -16,6 +16,7 @@ from obstore.store import LocalStore, S3Store
 
 from obscura.errors import LookupFailedError, StorageUnavailableError
 from obscura.settings import Settings, StorageChoice
+from obscura.storage.files import file_of, write
 from obscura.storage.places import Place, bucket_place, folder_place, memory_place
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ class Storage:
 
     def put(self, key: str, data: bytes | IO[bytes], content_type: str | None = None) -> None:
         """Store ``data`` under ``key``, replacing what is there; a folder keeps no content type."""
+        file = self._file(key)
+        if file is not None and isinstance(data, bytes):
+            with _translated(key):
+                write(file, data)
+            return
         attributes: Attributes | None = None
         if content_type is not None and not isinstance(self._store, LocalStore):
             attributes = {"Content-Type": content_type}
@@ -118,8 +124,9 @@ class Storage:
         MissingObjectError
             If there is none.
         """
+        file = self._file(key)
         with _translated(key):
-            return bytes(obstore.get(self._store, key).bytes())
+            return file.read_bytes() if file else bytes(obstore.get(self._store, key).bytes())
 
     def parts(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield the bytes ``start`` to ``stop`` of ``key`` in parts, none of them long.
@@ -138,11 +145,13 @@ class Storage:
 
     def delete(self, key: str) -> bool:
         """Erase ``key``; return whether it was there."""
+        file = self._file(key)
         try:
-            # Not every store says whether there was something to delete.
-            self.size(key)
+            if file is None:
+                # Not every store says whether there was something to delete.
+                self.size(key)
             with _translated(key):
-                obstore.delete(self._store, key)
+                file.unlink() if file else obstore.delete(self._store, key)
         except MissingObjectError:
             return False
         return True
@@ -155,8 +164,9 @@ class Storage:
         MissingObjectError
             If there is none.
         """
+        file = self._file(key)
         with _translated(key):
-            return int(obstore.head(self._store, key)["size"])
+            return file.stat().st_size if file else int(obstore.head(self._store, key)["size"])
 
     def url(self, key: str) -> str:
         """Return the URL of ``key``, the same for as long as the settings are: what a database may keep.
@@ -215,6 +225,10 @@ class Storage:
         """
         self.size(key)
         return None if self._place.folder is None else self._place.folder / key
+
+    def _file(self, key: str) -> Path | None:
+        """Return the file of a key that needs no store to be read and written."""
+        return None if self._place.folder is None else file_of(self._place.folder, key)
 
     def check(self) -> None:
         """Raise ``StorageUnavailableError`` unless something can be written and erased now."""

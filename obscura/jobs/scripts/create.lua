@@ -1,5 +1,6 @@
--- KEYS job, active, idempotency ('' = none).
--- ARGV id, 'bulk', 'video' or '', limit of its lane, lease, idempotency value, ttl, prefix of rows, field, value, ...
+-- KEYS job, active, idempotency ('' = none), list of a message, ...
+-- ARGV id, 'bulk', 'video' or '', limit of its lane, lease, idempotency value, ttl, prefix of rows, message, ...,
+-- field, value, ...
 -- Returns {'created'} | {'full'} | {'same', id of the earlier job} | {'conflict'}
 local now = clock()
 if KEYS[3] ~= '' then
@@ -22,7 +23,7 @@ else
   depth = redis.call('SCARD', KEYS[2] .. ':' .. ARGV[2])
 end
 if depth >= tonumber(ARGV[3]) then return {'full'} end
-redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 8))
+redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 5 + #KEYS))
 for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
   if redis.call('HGET', KEYS[1], 's:' .. step) == 'queued' then
     redis.call('HSET', KEYS[1], 'l:' .. step, tostring(now + tonumber(ARGV[4])),
@@ -40,4 +41,5 @@ if KEYS[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[5], 'EX'
 local kind = redis.call('HGET', KEYS[1], 'kind')
 count('tasks_total|' .. kind .. '|accepted')
 note('accepted', ARGV[1], 'kind', kind, 'owner', redis.call('HGET', KEYS[1], 'owner'))
+for number = 4, #KEYS do redis.call('LPUSH', KEYS[number], ARGV[4 + number]) end
 return {'created'}

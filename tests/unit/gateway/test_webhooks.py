@@ -17,7 +17,7 @@ from gateway_service.rates import RateLimits
 from gateway_service.scraping import Scraper
 from gateway_service.webhooks import check_webhook, progress_of_webhook
 from obscura.access.ring import AsyncKeyRing
-from obscura.broker import make_celery
+from obscura.broker import Letters, make_celery
 from obscura.client import verify_webhook
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.contract.webhooks import TaskFinishedEvent, read_secrets, signatures
@@ -71,11 +71,13 @@ def in_gateway(settings: Settings, work: Callable[[Gateway], Awaitable[None]]) -
     async def run() -> None:
         ledger = AsyncLedger(settings)
         storage = Storage.open(settings)
+        celery = make_celery(settings)
         gateway = Gateway(
             settings,
             ledger,
             storage,
-            make_celery(settings),
+            celery,
+            Letters(celery),
             JobEvents(ledger),
             AsyncKeyRing(ledger.client),
             RateLimits(settings, ledger.client, keys=False),

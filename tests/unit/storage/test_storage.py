@@ -1,5 +1,7 @@
 """The four verbs, in a folder and in memory."""
 
+import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,74 @@ def test_a_folder_that_vanished_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "photos").rmdir()
     with pytest.raises(StorageUnavailableError):
         storage.check()
+
+
+@pytest.mark.parametrize("key", ["photos/a", "photos/a b", "photos/ä%2f#1?", "photos/.a..b", "a/b/c/d"])
+def test_any_key_keeps_its_bytes_apart(storage: Storage, key: str) -> None:
+    """Whatever a key is spelled like, what was put under it is got, is found by name, and goes."""
+    storage.put("photos/other", b"other")
+    storage.put(key, b"first")
+    storage.put(key, b"x")
+    assert (storage.get(key), storage.size(key)) == (b"x", 1)
+    assert storage.delete(key) is True
+    assert storage.delete(key) is False
+    assert storage.get("photos/other") == b"other"
+
+
+def test_what_streams_put_is_read_and_erased_like_all_else(storage: Storage) -> None:
+    """Both ways of writing lay an object in the same place."""
+    storage.put_file("photos/a", io.BytesIO(b"streamed"))
+    assert storage.get("photos/a") == b"streamed"
+    storage.put("photos/a", b"whole")
+    assert b"".join(storage.parts("photos/a")) == b"whole"
+    assert storage.keys(("photos",)) == ["photos/a"]
+    assert storage.delete("photos/a") is True
+    assert storage.keys(("photos",)) == []
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """Something in the way of an object is an error, and no half of it stays beside."""
+    storage = Storage.in_folder(tmp_path / "photos")
+    (tmp_path / "photos" / "results" / "a").mkdir(parents=True)
+    with pytest.raises(StorageUnavailableError):
+        storage.put("results/a", b"x")
+    assert [path.name for path in (tmp_path / "photos" / "results").iterdir()] == ["a"]
+
+
+def test_what_is_unfinished_is_no_object_and_is_swept(tmp_path: Path) -> None:
+    """A write that was killed half way is listed nowhere, and goes when it is old."""
+    storage = Storage.in_folder(tmp_path / "photos")
+    whole = tmp_path / "photos" / "results" / "a"
+    begun: list[Path] = []
+
+    def killed(self: Path, target: Path) -> None:
+        assert target == whole
+        begun.append(self)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        patch.setattr(Path, "unlink", lambda *_arguments, **_options: None)
+        with pytest.raises(KeyboardInterrupt):
+            storage.put("results/a", b"half")
+    assert begun[0].exists()
+    assert storage.keys(("results",)) == []
+    assert storage.sweep(older_than_s=0) == 1
+    assert not begun[0].exists()
+
+
+def test_readers_see_one_whole_write_or_the_other(tmp_path: Path) -> None:
+    """While an object is replaced again and again, whoever reads it gets all of one of its states."""
+    storage = Storage.in_folder(tmp_path / "photos")
+    states = [bytes([number]) * 200_000 for number in range(8)]
+    storage.put("photos/a", states[0])
+
+    def write() -> None:
+        for state in states * 4:
+            storage.put("photos/a", state)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not writing.done():
+            assert storage.get("photos/a") in states
+        writing.result()
