@@ -77,11 +77,12 @@ class SeedClient(Client):
 
 
 @contextmanager
-def seed_shape() -> Iterator[Server]:
-    """Start the seed-shaped baseline, and end it."""
+def seed_shape(threads: int) -> Iterator[Server]:
+    """Start the seed-shaped baseline, and end it; 0 threads: those that OpenCV takes by itself."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="seed-shape-") as folder:
         command = [sys.executable, "-m", "benchmarks.peers.seed_shape", "serve", str(port), folder]
+        command += ["--threads", str(threads)]
         process = subprocess.Popen(command, cwd=ROOT)
         try:
             wait_until_ready(port, process)
@@ -134,7 +135,8 @@ def speeds(files: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
     with ExitStack() as stack:
         ours = stack.enter_context(obscura())
         bare = stack.enter_context(obscura({"OBSCURA_REVIEW": "false"}))
-        seed = stack.enter_context(seed_shape())
+        seed = stack.enter_context(seed_shape(0))
+        tuned = stack.enter_context(seed_shape(1))
         both = [DefaceProcess(files, core) for core in sorted(os.sched_getaffinity(0))[:2]]
         for peer in both:
             stack.callback(peer.close)
@@ -143,6 +145,9 @@ def speeds(files: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
             "obscura fast": partial(_service, ours, data, fast, Client),
             "obscura fast, no second look": partial(_service, bare, data, fast, Client),
             "seed's shape": partial(_service, seed, data, Shape("/blur_faces"), SeedClient),
+            "seed's shape, one thread a process": partial(
+                _service, tuned, data, Shape("/blur_faces"), SeedClient
+            ),
             "obscura balanced": partial(_service, ours, data, balanced, Client),
             "deface": partial(_deface, both, 4),
         }
@@ -169,7 +174,7 @@ def recalls(folder: Path, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
     peers: list[Peer] = [
         Ours("obscura", Quality.FAST, detector),
         Ours("obscura", Quality.BALANCED, detector),
-        SeedShape(fixed_network(folder)),
+        SeedShape(fixed_network(folder), 1),
         open_peer("deface", "face"),
     ]
     data = label_photos([(file, Path(file.name)) for file in files], folder, None)

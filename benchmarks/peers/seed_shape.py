@@ -4,7 +4,8 @@ A photo goes to the worker in base64 as the argument of a Celery task, OpenCV's 
 square of 640 pixels, a Gaussian of 99 pixels goes over each, the picture is encoded as JPEG and comes back in
 base64 through Celery's result backend, which the web server asks whenever its client does. Two prefork
 processes, Valkey in the place of RabbitMQ, our own face weights, so that what differs is the way and not the
-network. Each process has one thread, which favours it: OpenCV's own choice burns more.
+network. OpenCV takes the threads that it takes by itself, in each process as many as there are cores: the
+seed's text says nothing of threads. ``--threads 1`` is the same as we would tune it: a thread a process.
 
 ``python -m benchmarks.peers.seed_shape serve PORT FOLDER`` runs all of it.
 """
@@ -66,8 +67,9 @@ class SeedShape:
     name = "seed's shape"
     default_score = SCORE
 
-    def __init__(self, network: Path) -> None:
-        cv2.setNumThreads(1)
+    def __init__(self, network: Path, threads: int = 0) -> None:
+        if threads:
+            cv2.setNumThreads(threads)
         self._network = cv2.dnn.readNetFromONNX(str(network))
 
     def detect(self, pixels: Pixels, min_score: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -95,17 +97,17 @@ class SeedShape:
 
 
 @cache
-def _model(network: Path) -> SeedShape:
-    return SeedShape(network)
+def _model(network: Path, threads: int) -> SeedShape:
+    return SeedShape(network, threads)
 
 
-def application(url: str, network: Path) -> Celery:
-    """Return the Celery application of both sides."""
+def application(url: str, network: Path, threads: int = 0) -> Celery:
+    """Return the Celery application of both sides; 0 threads: OpenCV's own choice."""
     app = Celery("seed_shape", broker=url, backend=url, set_as_current=False)
     app.conf.update(worker_prefetch_multiplier=1, task_track_started=True, worker_hijack_root_logger=False)
 
     def blur_faces(photo: str) -> str:
-        return base64.b64encode(_model(network).blur(base64.b64decode(photo))).decode()
+        return base64.b64encode(_model(network, threads).blur(base64.b64decode(photo))).decode()
 
     app.task(blur_faces, name="blur_faces", shared=False)
     return app
@@ -136,7 +138,7 @@ def web(app: Celery) -> FastAPI:
     return server
 
 
-def serve(port: int, folder: Path) -> None:
+def serve(port: int, folder: Path, threads: int) -> None:
     """Run queue, workers and web server until a signal ends them."""
     network = fixed_network(folder)
     broker = ValkeyServer(data_dir=folder, config={"maxmemory-policy": "noeviction"})
@@ -153,6 +155,8 @@ def serve(port: int, folder: Path) -> None:
                 "worker",
                 broker.connection_url,
                 str(network),
+                "--threads",
+                str(threads),
             ],
         )
     waiter = threading.Thread(target=os.waitpid, args=(child, 0), daemon=True)
@@ -172,11 +176,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("role", choices=["serve", "worker"])
     parser.add_argument("where", help="port, or the broker's URL")
     parser.add_argument("path", type=Path, help="folder, or the network")
+    parser.add_argument("--threads", type=int, default=0, help="of OpenCV; 0: its own choice")
     chosen = parser.parse_args(arguments)
     if chosen.role == "serve":
-        serve(int(chosen.where), chosen.path)
+        serve(int(chosen.where), chosen.path, chosen.threads)
         return 0
-    worker = application(chosen.where, chosen.path).Worker(concurrency=2, pool="prefork", quiet=True)
+    app = application(chosen.where, chosen.path, chosen.threads)
+    worker = app.Worker(concurrency=2, pool="prefork", quiet=True)
     worker.start()
     return 0
 
