@@ -218,10 +218,11 @@ async def enter_taken(gateway: Gateway, take: Take) -> Created:
     """
     job_id = new_id(gateway.ledger.calls.owner or "")
     key = f"photos/{job_id}"
-    job = _job(gateway, job_id, await asyncio.to_thread(take, key))
-    letters = [gateway.letters.write(wake_up(job, step)) for step in job.first_steps]
+    taken = await asyncio.to_thread(take, key)
     is_new = False
     try:
+        job = _job(gateway, job_id, taken)
+        letters = [gateway.letters.write(wake_up(job, step)) for step in job.first_steps]
         created = await gateway.ledger.run(gateway.ledger.calls.create(job, letters))
         is_new = created.is_new
     except asyncio.CancelledError:
