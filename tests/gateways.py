@@ -1,15 +1,26 @@
-"""Gateways in processes of their own: with no workers behind them, or beside that of a running system."""
+"""Gateways: in processes of their own, alone or beside that of a running system; and one in this process."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
 import httpx
 
-from obscura.settings import LEDGER_URL_FILE
+from gateway_service.dependencies import Gateway
+from gateway_service.events import JobEvents
+from gateway_service.rates import RateLimits
+from gateway_service.scraping import Scraper
+from obscura.access.ring import AsyncKeyRing
+from obscura.broker import Letters, make_celery
+from obscura.jobs import AsyncLedger
+from obscura.observability import Meter
+from obscura.settings import LEDGER_URL_FILE, Settings
+from obscura.storage import Storage
 from tests.system import ROOT, STOP_S, RunningSystem, free_port
 
 START_S = 240
@@ -84,3 +95,30 @@ class RunningGateway:
         """Resident memory now."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def in_gateway(settings: Settings, work: Callable[[Gateway], Awaitable[None]]) -> None:
+    """Do ``work`` with the parts of a gateway."""
+
+    async def run() -> None:
+        ledger = AsyncLedger(settings)
+        storage = Storage.open(settings)
+        celery = make_celery(settings)
+        gateway = Gateway(
+            settings,
+            ledger,
+            storage,
+            celery,
+            Letters(celery),
+            JobEvents(ledger),
+            AsyncKeyRing(ledger.client),
+            RateLimits(settings, ledger.client, keys=False),
+            asyncio.Semaphore(1),
+            Scraper(settings, ledger, storage, Meter()),
+        )
+        try:
+            await work(gateway)
+        finally:
+            await ledger.close()
+
+    asyncio.run(run())

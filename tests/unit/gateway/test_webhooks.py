@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,20 +12,14 @@ from pydantic import SecretStr
 from gateway_service.app import create_app
 from gateway_service.deliverer import Deliverer, pause_after
 from gateway_service.dependencies import Gateway
-from gateway_service.events import JobEvents
-from gateway_service.rates import RateLimits
-from gateway_service.scraping import Scraper
 from gateway_service.webhooks import check_webhook, progress_of_webhook
-from obscura.access.ring import AsyncKeyRing
-from obscura.broker import Letters, make_celery
 from obscura.client import verify_webhook
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.contract.webhooks import TaskFinishedEvent, read_secrets, signatures
 from obscura.errors import InvalidOptionError, WebhookInvalidError, WebhookNotAllowedError
-from obscura.jobs import AsyncLedger, Ledger, NewJob
-from obscura.observability import Meter
+from obscura.jobs import Ledger, NewJob
 from obscura.settings import Settings
-from obscura.storage import Storage
+from tests.gateways import in_gateway
 from tests.webhooks import SECRET, Received, Receiver
 
 STEP_S = 0.05
@@ -63,33 +57,6 @@ def ended(settings: Settings, job_id: str, url: str, code: str = "") -> None:
     else:
         ledger.run(ledger.calls.complete(claimed, {"x": "y"}))
     ledger.close()
-
-
-def in_gateway(settings: Settings, work: Callable[[Gateway], Awaitable[None]]) -> None:
-    """Do ``work`` with the parts of a gateway."""
-
-    async def run() -> None:
-        ledger = AsyncLedger(settings)
-        storage = Storage.open(settings)
-        celery = make_celery(settings)
-        gateway = Gateway(
-            settings,
-            ledger,
-            storage,
-            celery,
-            Letters(celery),
-            JobEvents(ledger),
-            AsyncKeyRing(ledger.client),
-            RateLimits(settings, ledger.client, keys=False),
-            asyncio.Semaphore(1),
-            Scraper(settings, ledger, storage, Meter()),
-        )
-        try:
-            await work(gateway)
-        finally:
-            await ledger.close()
-
-    asyncio.run(run())
 
 
 def deliver(settings: Settings, job_id: str) -> dict[str, object]:
