@@ -115,6 +115,38 @@ def add_spot(
     grey[y - reach : y + reach + 1, x - reach : x + reach + 1] += contrast * np.exp(-(distance**2) * 0.7)
 
 
+def add_ring(
+    grey: NDArray[np.float64], centre: tuple[int, int], diameter: float, contrast: float, rim: float = 4
+) -> None:
+    """Add a hollow calcification, ``diameter`` and ``rim`` in pixels, to a picture, in place."""
+    (x, y), reach = centre, int(diameter)
+    rows, columns = np.mgrid[y - reach : y + reach + 1, x - reach : x + reach + 1]
+    beside = np.abs(np.hypot(columns - x, rows - y) - (diameter - rim) / 2)
+    grey[y - reach : y + reach + 1, x - reach : x + reach + 1] += contrast * np.clip(
+        rim / 2 - beside + 0.5, 0, 1
+    )
+
+
+def add_skin(made: Phantom, *, seed: int) -> NDArray[np.float64]:
+    """Return the picture of a phantom with a bright line of skin, and twelve strands that run into it."""
+    random = np.random.default_rng(seed)
+    height, width = made.grey.shape
+    side, middle = 0.85 * width, height / 2
+    rows, columns = np.mgrid[:height, :width]
+    inside = (np.hypot(columns / side, (rows - middle) / (0.46 * height)) < 1).astype(np.uint8)
+    # The chest wall is no skin.
+    inside = cv2.copyMakeBorder(inside, 0, 0, 1, 0, cv2.BORDER_REPLICATE)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[:, 1:] * made.pixel_mm
+    grey = made.grey + 0.08 * ((depth > 0) & (depth < 1.5))
+    reach, thick = round(9 / made.pixel_mm), round(0.4 / made.pixel_mm)
+    strands = np.zeros(made.grey.shape, np.float32)
+    for _ in range(12):
+        y, slope = random.uniform(0.2, 0.8) * height, random.uniform(-0.4, 0.4)
+        x = side * float(np.sqrt(1 - ((y - middle) / (0.46 * height)) ** 2))
+        cv2.line(strands, (int(x), int(y)), (int(x) - reach, int(y + reach * slope)), 1.0, thick)
+    return np.asarray(np.clip(grey + 0.06 * cv2.GaussianBlur(strands, (0, 0), 1.5), 0.0, 1.0), np.float64)
+
+
 def png(pixels: NDArray[Any]) -> bytes:
     """Return an 8 or 16-bit PNG."""
     return _encoded(pixels, "PNG")

@@ -1,14 +1,29 @@
-"""How much a point stands out: Laplacian of Gaussian over scales, each against the noise around it."""
+"""How much a point stands out: spots and discs of several sizes, each against the noise around it.
 
+A fine spot is matched by the Laplacian of Gaussian. A coarse calcification has a sharp edge, and its inside
+is even or hollow; tissue of that size is smooth. So it is matched as a disc in a picture whose spectrum has
+been made flat (the matched filter of North, 1943, with the Laplacian to whiten).
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import chain
 from typing import Final
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 
 from obscura.lesions.breast import Mask, Plane
 
 SIGMAS: Final = (1.0, 1.4, 2.0, 2.8, 4.0)
 """Sizes of spots looked for, in pixels of 0.2 mm."""
+RADII: Final = (1.8, 2.6, 3.8, 5.5)
+"""Of discs looked for, in pixels: 0.7 to 2.2 mm across."""
+WHITEN: Final = 0.85
+"""Sigma of the Laplacian of Gaussian that makes the spectrum flat, in pixels."""
+RIM: Final = 0.6
+"""Sigma of a disc's edge, in pixels: the mean over a pixel blurs it."""
 WINDOW: Final = 24.0
 """Sigma of the window in which noise is measured, in pixels."""
 PASSES: Final = 2
@@ -18,11 +33,13 @@ FLOOR: Final = 0.3
 """Added to every deviation, in units of the scaled grey values: quantisation is no signal."""
 STEP: Final = 4
 """Noise changes slowly: it is measured on every fourth pixel."""
+SAMPLE: Final = 2
+"""Of the values every second one in each direction is measured: neighbours say the same."""
 LEAST_WEIGHT: Final = 1e-3
 
 
 def stand_out(grey: Plane, mask: Mask) -> Plane:
-    """Return by how many local deviations each pixel is the centre of a bright spot, at its best scale.
+    """Return by how many local deviations each pixel is the centre of a bright spot, at its best size.
 
     Parameters
     ----------
@@ -31,42 +48,78 @@ def stand_out(grey: Plane, mask: Mask) -> Plane:
     mask
         Where noise is measured; outside it the answer means nothing.
     """
-    weights = mask.astype(np.float32)
+    weights = mask[::SAMPLE, ::SAMPLE].astype(np.float32)
     share = np.maximum(_smooth(weights), LEAST_WEIGHT)
-    best: Plane | None = None
+    best = np.full(grey.shape, -np.inf, np.float32)
+    for match in chain(_spots(grey), _discs(grey)):
+        np.maximum(best, _deviations(match, weights, share), out=best)
+    return best
+
+
+def _deviations(match: Plane, weights: Plane, share: Plane) -> Plane:
+    """Return, in place of the match, by how many local deviations a pixel is above the local mean."""
+    size = (match.shape[1], match.shape[0])
+    mean, deviation = _noise(np.ascontiguousarray(match[::SAMPLE, ::SAMPLE]), weights, share)
+    match -= cv2.resize(mean, size, interpolation=cv2.INTER_LINEAR)
+    match /= cv2.resize(deviation + np.float32(FLOOR), size, interpolation=cv2.INTER_LINEAR)
+    return match
+
+
+def _spots(grey: Plane) -> Iterator[Plane]:
+    """Yield the scale-normalised Laplacian of Gaussian at each of `SIGMAS`."""
     blurred, before = grey, 0.0
     for sigma in SIGMAS:
         # A Gaussian of a Gaussian is a wider Gaussian: each scale starts from the last.
         step = float(np.sqrt(sigma**2 - before**2))
         blurred = np.asarray(cv2.GaussianBlur(blurred, (0, 0), step), np.float32)
         before = sigma
-        curved = cv2.Laplacian(blurred, cv2.CV_32F, ksize=1, scale=-(sigma**2))
-        spots: Plane = np.asarray(curved, np.float32)
-        mean, deviation = _noise(spots, weights, share)
-        spots -= mean
-        spots /= deviation + np.float32(FLOOR)
-        best = spots if best is None else np.maximum(best, spots, out=best)
-    assert best is not None  # noqa: S101 - SIGMAS is not empty
-    return best
+        yield np.asarray(cv2.Laplacian(blurred, cv2.CV_32F, ksize=1, scale=-(sigma**2)), np.float32)
+
+
+def _discs(grey: Plane) -> Iterator[Plane]:
+    """Yield the match with a disc of each of `RADII`, both whitened."""
+    # Whitening picture and disc is whitening the picture twice.
+    blurred = cv2.GaussianBlur(grey, (0, 0), float(np.sqrt(2.0)) * WHITEN)
+    white = _laplacian(_laplacian(blurred))
+    for radius in RADII:
+        yield np.asarray(cv2.filter2D(white, cv2.CV_32F, _template(radius)), np.float32)
+
+
+@cache
+def _template(radius: float) -> Plane:
+    """Return a disc, scaled so that its match has the deviation of the whitened picture if that is noise."""
+    reach = int(np.ceil(radius + 4.0 * WHITEN + 2.0))
+    columns, rows = np.meshgrid(*[np.arange(-reach, reach + 1)] * 2)
+    disc = np.clip(radius + 0.5 - np.hypot(columns, rows), 0.0, 1.0).astype(np.float32)
+    disc = np.asarray(cv2.GaussianBlur(disc, (0, 0), RIM), np.float32)
+    white = _laplacian(cv2.GaussianBlur(disc, (0, 0), WHITEN))
+    cut = reach - int(np.ceil(radius + 0.5 + RIM))
+    return np.asarray(disc[cut:-cut, cut:-cut] / np.sqrt(np.square(white).sum()), np.float32)
+
+
+def _laplacian(values: MatLike) -> Plane:
+    return np.asarray(cv2.Laplacian(values, cv2.CV_32F, ksize=1), np.float32)
 
 
 def _noise(values: Plane, weights: Plane, share: Plane) -> tuple[Plane, Plane]:
-    """Return mean and deviation around every pixel, in two passes."""
+    """Return mean and deviation around every pixel, in two passes, on a coarser grid."""
     size = (values.shape[1], values.shape[0])
     clipped = values
-    mean = deviation = values
-    for _ in range(PASSES):
+    for number in range(PASSES):
         inside = clipped * weights
-        mean_small = _smooth(inside) / share
-        square_small = _smooth(inside * clipped) / share
-        spread = np.sqrt(np.maximum(square_small - mean_small**2, 0.0))
-        mean = np.asarray(cv2.resize(mean_small, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        deviation = np.asarray(cv2.resize(spread, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        clipped = np.clip(values, mean - CLIP * deviation, mean + CLIP * deviation)
+        mean = _smooth(inside) / share
+        deviation = np.sqrt(np.maximum(_smooth(inside * clipped) / share - mean**2, 0.0))
+        if number + 1 < PASSES:
+            low, high = (
+                cv2.resize(mean + side * deviation, size, interpolation=cv2.INTER_LINEAR)
+                for side in (-np.float32(CLIP), np.float32(CLIP))
+            )
+            clipped = np.clip(values, low, high)
     return mean, deviation
 
 
 def _smooth(values: Plane) -> Plane:
-    size = (max(1, values.shape[1] // STEP), max(1, values.shape[0] // STEP))
+    step = STEP // SAMPLE
+    size = (max(1, values.shape[1] // step), max(1, values.shape[0] // step))
     small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), WINDOW / STEP), np.float32)

@@ -45,6 +45,30 @@ def test_labels_and_film_edges_are_not_marked(limits: GateLimits, seed: int) -> 
     assert false <= 1
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_hollow_calcifications_stand_out(limits: GateLimits, seed: int) -> None:
+    """Rings of 1.5 to 2.5 mm with a clear centre are marked, and stand out more than any tissue does."""
+    made = phantom(90, 120, 0.1, seed=seed)
+    grey = made.grey.copy()
+    centres = [(x, y) for y in (450, 600, 750) for x in (200, 350)]
+    for number, centre in enumerate(centres):
+        mammograms.add_ring(grey, centre, 15 + 2 * number, 0.03)
+    part = look(mammograms.png(np.rint(np.clip(grey, 0, 1) * 65_535).astype(np.uint16)), limits)
+    for x, y in centres:
+        on_it = [m.z for m in part.marks if np.hypot(m.x + m.w / 2 - x, m.y + m.h / 2 - y) <= 10]
+        assert max(on_it, default=0) >= 6.5
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_skin_is_not_marked(limits: GateLimits, seed: int) -> None:
+    """A bright line of skin and strands that run into it have two marks at most; no spot is hidden."""
+    made = phantom(90, 120, 0.1, seed=seed)
+    grey = mammograms.add_skin(made, seed=seed)
+    found, false = made.found(dumped(look(mammograms.png(np.rint(grey * 65_535).astype(np.uint16)), limits)))
+    assert found >= 9
+    assert false <= 2
+
+
 def test_either_breast(limits: GateLimits, made: Phantom) -> None:
     """A mirrored picture has mirrored marks."""
     left = look(mammograms.png(made.deep(16)), limits)
@@ -143,6 +167,7 @@ def test_marks_know_their_cluster(limits: GateLimits) -> None:
         assert mark.y + mark.h <= cluster.y + cluster.h
 
 
+@pytest.mark.slow
 def test_processor_time(limits: GateLimits) -> None:
     """A full-size picture takes at most 0.3 s of processor time, decoding included."""
     data = mammograms.jpeg(phantom(239.4, 306.2, 0.1).eight())
