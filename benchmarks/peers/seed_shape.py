@@ -161,6 +161,8 @@ def serve(port: int, folder: Path, threads: int) -> None:
         )
     waiter = threading.Thread(target=os.waitpid, args=(child, 0), daemon=True)
     waiter.start()
+    # uvicorn raises the signal again once it has ended: without a handler nothing after it would be done.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         uvicorn.run(web(app), port=port, log_level="warning", access_log=False)
     finally:
