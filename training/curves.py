@@ -29,13 +29,14 @@ def draw_run(name: str) -> Path:
     with (RUNS / name / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = [{key.strip(): float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     epochs = [row["epoch"] for row in rows]
-    figure, (left, right) = _canvas(2)
+    # Epochs that were not validated have zeros there, and one alone is no curve.
+    validated = [row for row in rows if row["metrics/mAP50(B)"]]
+    figure, axes = _canvas(2 if len(validated) > 1 else 1)
+    left, right = axes[0], axes[-1]
     for loss in ("box_loss", "cls_loss", "dfl_loss"):
         left.plot(epochs, [row[f"train/{loss}"] for row in rows], marker="o", markersize=3, label=loss)
     left.set_title("training losses")
-    # Epochs that were not validated have zeros there.
-    validated = [row for row in rows if row["metrics/mAP50(B)"]]
-    for metric in ("mAP50(B)", "mAP50-95(B)", "recall(B)"):
+    for metric in ("mAP50(B)", "mAP50-95(B)", "recall(B)") if right is not left else ():
         right.plot(
             [row["epoch"] for row in validated],
             [row[f"metrics/{metric}"] for row in validated],
@@ -43,8 +44,8 @@ def draw_run(name: str) -> Path:
             markersize=3,
             label=metric[:-3],
         )
-    right.set_title("validation (trainer's figures)")
-    for axis in (left, right):
+        right.set_title("validation (trainer's figures)")
+    for axis in axes:
         axis.set_xlabel("epoch")
         axis.legend(fontsize=6)
     return _save(figure, f"{name}_run")
@@ -69,7 +70,11 @@ def draw_recall(object_class: ObjectClass, weights: list[tuple[Path, str]], size
 def _canvas(columns: int) -> tuple[Any, Any]:
     matplotlib = import_module("matplotlib")
     matplotlib.use("Agg")
-    canvas: tuple[Any, Any] = import_module("matplotlib.pyplot").subplots(1, columns, figsize=INCHES)
+    size = (INCHES[0] * columns / 2, INCHES[1])
+    canvas: tuple[Any, Any] = import_module("matplotlib.pyplot").subplots(
+        1, columns, figsize=size, squeeze=False
+    )
+    canvas = canvas[0], canvas[1][0]
     for axis in canvas[1]:
         axis.grid(alpha=0.3)
         axis.tick_params(labelsize=6)

@@ -8,8 +8,10 @@ What is cleaned, and why:
   ``grey`` paints a region grey, because a plate that may or may not be one teaches nothing;
 - the faces pack's photos are full of vehicles: those in ``corrections/plate_from_faces.csv`` (labelled by the
   same look, ``negative`` for a photo on which only false boxes were seen) join the plates' training photos;
+  and the plates pack's are full of drivers, wheels and signs: those in ``corrections/face_from_plates.csv``
+  join the faces';
 - those of ``corrections/plate_unseen.csv`` become the split ``unseen``: all of one source that no plate
-  weights were trained on.
+  weights were trained on; ``corrections/face_unseen.csv`` does the same for faces, from the plates pack.
 
 The validation split stays as the pack has it, so that figures of different rounds compare.
 
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALLEST_SIDE_PIXELS = 3.0
+# The table of what a class borrows from the other one's pack.
+BORROWED: dict[ObjectClass, str] = {"plate": "from_faces", "face": "from_plates"}
 DUPLICATE_IOU = 0.9
 GREY = (114, 114, 114)
 # Around a greyed region: enough that the edge of what is hidden does not show.
@@ -126,20 +130,20 @@ def prepare(object_class: ObjectClass) -> Path:
         for photo in sorted((target / "images" / split).iterdir()):
             changes = corrections[photo.stem] if split == "train" else []
             _prepare_photo(photo, target / "labels" / split / f"{photo.stem}.txt", changes)
-    if object_class == "plate":
-        borrow_photos(target, "from_faces", "train")
-        borrow_photos(target, "unseen", "unseen")
+    borrow_photos(object_class, BORROWED[object_class], "train")
+    borrow_photos(object_class, "unseen", "unseen")
     names = f"path: {target}\ntrain: images/train\nval: images/val\nnames:\n  0: {object_class}\n"
     (target / "data.yaml").write_text(names, encoding="utf-8")
     return target
 
 
-def borrow_photos(target: Path, table: str, split: str) -> None:
-    """Copy the photos of ``corrections/plate_<table>.csv`` from the faces pack into a split of the plates."""
-    corrections = read_corrections("plate", table)
+def borrow_photos(object_class: ObjectClass, table: str, split: str) -> None:
+    """Copy the photos of ``corrections/<class>_<table>.csv`` from the other class's pack into a split."""
+    target, corrections = pack_folder(object_class), read_corrections(object_class, table)
+    other = pack_folder("face" if object_class == "plate" else "plate").name
     images, labels = target / "images" / split, target / "labels" / split
     images.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(shared_folder() / "data" / f"{pack_folder('face').name}.tar") as archive:
+    with tarfile.open(shared_folder() / "data" / f"{other}.tar") as archive:
         for member in archive:
             name = PurePosixPath(member.name)
             if name.parts[1:3] == ("images", "train") and name.stem in corrections:

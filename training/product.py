@@ -2,12 +2,14 @@
 
 Run ``python -m training.product --class plate models/plate-yolov8n.onnx --quality balanced thorough``. Where
 :mod:`training.evaluate` sees one pass, this sees what a user gets. ``--damage`` spoils the photos first, and
-``--by`` reports the sources apart. One JSON object each. Needs the product's own requirements as well.
+``--by`` reports the sources, or the countries of the plates, apart. One JSON object each. Needs the product's
+own requirements as well.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 import tempfile
@@ -30,7 +32,7 @@ from training.damage import DAMAGES, TURNS, turned, turned_boxes
 from training.evaluate import BINS, corners, figures, labelled_photos
 from training.paths import OBJECT_CLASSES, ObjectClass
 from training.predict import read_photo
-from training.prepare import read_corrections
+from training.prepare import CORRECTIONS, read_corrections
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,9 +49,9 @@ TIGHT = 0.75
 
 
 class Looked(NamedTuple):
-    """A photo of a source with what was found in it, and the processor time that took, in milliseconds."""
+    """A photo by its name with what was found in it, and the processor time that took, in milliseconds."""
 
-    source: str
+    name: str
     photo: Photo
     cpu_ms: float
 
@@ -97,7 +99,7 @@ class Bench:
             boxes = np.array([item.box for item in found], np.float64).reshape(-1, 4)
             scores = np.array([item.confidence for item in found], np.float64)
             photo = Photo(spoilt.labels, boxes, scores, spoilt.ignored)
-            results.append(Looked(labelled[0].name.split("_")[0], photo, spent))
+            results.append(Looked(labelled[0].stem, photo, spent))
         return results
 
     def _spoilt(self, labelled: Labelled, damage: str) -> Spoilt:
@@ -115,6 +117,15 @@ class Bench:
             turned_boxes(labels, turn, is_round=is_round),
             turned_boxes(ignored, turn, is_round=is_round),
         )
+
+
+def grouping(object_class: ObjectClass, split: str, by: str) -> dict[str, str]:
+    """Return the committed group of each photo of a split; without a table each is of its source's."""
+    table = CORRECTIONS / f"{object_class}_{split}_countries.csv"
+    if by != "country" or not table.exists():
+        return {}
+    with table.open(encoding="utf-8", newline="") as rows:
+        return {row["photo"]: row["country"] for row in csv.DictReader(rows)}
 
 
 def reported(object_class: ObjectClass, looked: list[Looked]) -> dict[str, Any]:
@@ -137,10 +148,11 @@ def main() -> None:
     parser.add_argument("--damage", nargs="+", choices=(*DAMAGES, *TURNS), default=["none"])
     parser.add_argument("--engine", choices=ENGINES, default="openvino-bf16")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--by", action="store_true", help="every source apart as well")
+    parser.add_argument("--by", choices=("source", "country"), help="each source or country apart as well")
     options = parser.parse_args()
     card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), options.object_class)
     bench = Bench(options.object_class, options.split)
+    group_of = grouping(options.object_class, options.split, options.by)
     for weights in options.weights:
         detector = Detector(card, open_weights(weights, options.engine, options.threads))
         for quality, damage in product(options.quality, options.damage):
@@ -148,9 +160,9 @@ def main() -> None:
             about = {"weights": str(weights), "quality": quality, "damage": damage, "engine": options.engine}
             groups = {"all": looked}
             for item in looked if options.by else []:
-                groups.setdefault(item.source, []).append(item)
-            for source, items in groups.items():
-                row = {**about, "source": source, **reported(options.object_class, items)}
+                groups.setdefault(group_of.get(item.name, item.name.split("_")[0]), []).append(item)
+            for group, items in groups.items():
+                row = {**about, "group": group, **reported(options.object_class, items)}
                 sys.stdout.write(f"{json.dumps(row)}\n")
                 sys.stdout.flush()
         detector.close()

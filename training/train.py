@@ -15,8 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.damage import turned_boxes
 from training.paths import BUILD, OBJECT_CLASSES, ObjectClass, pack_folder, starter_weights
-from training.prepare import read_corrections
+from training.prepare import BORROWED, read_corrections
 from training.recipes import RECIPES, Recipe, refining, settling
 from training.runtime import prepare_runtime
 
@@ -33,23 +34,29 @@ SMALL_OBJECT_SOURCES: dict[ObjectClass, tuple[str, ...]] = {
     "face": ("helmet_", "eden_", "sht"),
 }
 REST_STEP = 4
+NOVEL_REPEATS = 3
 
 
 def trainer_class() -> type[Any]:
     """Return ultralytics' detection trainer with our pixel damage in its pipeline."""
     detect = import_module("ultralytics.models.yolo.detect")
     augment = import_module("training.augment")
+    coverings = import_module("training.coverings")
 
     class Trainer(detect.DetectionTrainer):  # type: ignore[misc,name-defined]
         def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:  # noqa: ANN401
             dataset = super().build_dataset(img_path, mode, batch)
             if mode == "train":
-                build, damage = dataset.build_transforms, augment.PhotographicDamage(augment.DamageChances())
+                is_face = dataset.data["names"][0] == "face"
+                build, extra = dataset.build_transforms, [augment.PhotographicDamage(augment.DamageChances())]
+                if is_face:
+                    extra.insert(0, coverings.FaceCoverings(coverings.CoveringChances()))
 
                 def with_damage(hyp: Any) -> Any:  # noqa: ANN401
                     transforms = build(hyp)
-                    transforms.insert(len(transforms.transforms) - 1, damage)  # the last one formats tensors
-                    _forget_specks(transforms)
+                    for added in extra:  # before the last one, which formats tensors
+                        transforms.insert(len(transforms.transforms) - 1, added)
+                    _mend_geometry(transforms, is_round=is_face)
                     return transforms
 
                 # Kept on the dataset because closing the mosaic builds the pipeline anew.
@@ -87,18 +94,23 @@ def refining_data(object_class: ObjectClass) -> Path:
     """Write and return a ``data.yaml`` of the photos that a later round learns most from.
 
     Those whose labels were corrected, those of sources with small objects, and every fourth of the rest, so
-    that nothing is forgotten: a round over these takes half the time of one over all.
+    that nothing is forgotten: a round over these takes half the time of one over all. Borrowed photos with an
+    object come three times: they show what the class's own pack does not.
     """
     pack = pack_folder(object_class)
     corrected = {
-        photo for table in ("train", "from_faces") for photo in read_corrections(object_class, table)
+        photo
+        for table in ("train", BORROWED[object_class])
+        for photo in read_corrections(object_class, table)
     }
     chosen: list[Path] = []
     rest: list[Path] = []
     for photo in sorted((pack / "images" / "train").iterdir()):
         wanted = photo.stem in corrected or photo.name.startswith(SMALL_OBJECT_SOURCES[object_class])
         (chosen if wanted else rest).append(photo)
-    chosen += rest[::REST_STEP]
+    borrowed = read_corrections(object_class, BORROWED[object_class])
+    novel = [photo for photo in chosen if any(c.action == "add" for c in borrowed.get(photo.stem, []))]
+    chosen += rest[::REST_STEP] + novel * (NOVEL_REPEATS - 1)
     (pack / "refine.txt").write_text("".join(f"{photo}\n" for photo in chosen), encoding="utf-8")
     target = pack / "refine.yaml"
     names = f"path: {pack}\ntrain: refine.txt\nval: images/val\nnames:\n  0: {object_class}\n"
@@ -152,12 +164,20 @@ def _stage(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     return replace(recipe, lr0=options.rate) if options.rate else recipe
 
 
-def _forget_specks(transforms: Any) -> None:  # noqa: ANN401
+def _mend_geometry(transforms: Any, *, is_round: bool) -> None:  # noqa: ANN401
+    """Drop labels that have become specks, and keep the boxes of turned round things tight."""
     for transform in transforms.transforms:
         if hasattr(transform, "box_candidates"):
             transform.box_candidates = partial(transform.box_candidates, wh_thr=SMALLEST_LEARNT_PIXELS)
+            if is_round:
+                transform.apply_bboxes = _around_ellipses
         elif hasattr(transform, "transforms") and isinstance(transform.transforms, list):
-            _forget_specks(transform)
+            _mend_geometry(transform, is_round=is_round)
+
+
+def _around_ellipses(boxes: Any, matrix: Any) -> Any:  # noqa: ANN401 - ultralytics is untyped
+    """Stand in for ``RandomPerspective.apply_bboxes``, which puts a box around a turned box's corners."""
+    return turned_boxes(boxes, matrix[:2], is_round=True).astype(boxes.dtype)
 
 
 def _in_float32(predictions: dict[str, Any]) -> dict[str, Any]:
