@@ -98,17 +98,13 @@ def refining_data(object_class: ObjectClass) -> Path:
     object come three times: they show what the class's own pack does not.
     """
     pack = pack_folder(object_class)
-    corrected = {
-        photo
-        for table in ("train", BORROWED[object_class])
-        for photo in read_corrections(object_class, table)
-    }
+    borrowed = read_corrections(object_class, BORROWED[object_class])
+    corrected = {*read_corrections(object_class, "train"), *borrowed}
     chosen: list[Path] = []
     rest: list[Path] = []
     for photo in sorted((pack / "images" / "train").iterdir()):
         wanted = photo.stem in corrected or photo.name.startswith(SMALL_OBJECT_SOURCES[object_class])
         (chosen if wanted else rest).append(photo)
-    borrowed = read_corrections(object_class, BORROWED[object_class])
     novel = [photo for photo in chosen if any(c.action == "add" for c in borrowed.get(photo.stem, []))]
     chosen += rest[::REST_STEP] + novel * (NOVEL_REPEATS - 1)
     (pack / "refine.txt").write_text("".join(f"{photo}\n" for photo in chosen), encoding="utf-8")
