@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from obscura.contract import STEP_TASKS, Letter, StepRequest
 from obscura.errors import QueueUnavailableError
 from obscura.settings import Settings
+from obscura.transport import SCHEME
 
 __all__ = [
     "REQUEST_ID",
@@ -39,10 +40,10 @@ class Sender(Protocol):
 
 
 def broker_url(redis_url: str) -> str:
-    """Return ``redis_url`` as kombu spells it: a Unix socket is ``redis+socket://`` there."""
+    """Return ``redis_url`` as kombu spells it for our transport: a Unix socket is ``+socket://`` there."""
     if redis_url.startswith(UNIX_SOCKET):
-        return "redis+socket://" + redis_url.removeprefix(UNIX_SOCKET)
-    return redis_url
+        return f"{SCHEME}+socket://" + redis_url.removeprefix(UNIX_SOCKET)
+    return redis_url.replace("redis://", f"{SCHEME}://", 1)
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -53,9 +54,6 @@ def make_celery(settings: Settings) -> Celery:
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
-    # Above twice the hard limit: a message is not handed out again while its step may still run.
-    longest = max(spec.length for spec in STEP_TASKS.values())
-    visibility_s = max(300, 2 * longest * settings.hard_limit_s + 30)
     return {
         "broker_url": broker_url(settings.redis_url),
         # Only JSON: a message can never run code.
@@ -74,11 +72,6 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_soft_time_limit": settings.soft_limit_s,
         "task_time_limit": settings.hard_limit_s,
         "broker_transport_options": {
-            # After this, a message that nobody acknowledged is handed out again.
-            "visibility_timeout": visibility_s,
-            # It is looked for every 5 s; kombu's own interval is 10 s, and only every tenth of them.
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
             # A connection that died unseen is noticed within seconds, not with the next photo.
             "health_check_interval": 5,
             # A broker that is frozen must not hold a consumer for ever.
@@ -91,8 +84,6 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             # interactive one holds anything.
             "queue_order_strategy": "priority",
         },
-        # Celery reads it here as well.
-        "visibility_timeout": visibility_s,
         # Whoever starts first waits for the broker, and a worker never gives it up.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,

@@ -81,8 +81,7 @@ class TaskSpec:
     """A Celery task as both sides see it: its name, its queue, the steps that it does, its payload.
 
     ``length`` is how many steps' time it may take. One that ``is_long`` has the time of a video instead;
-    while it runs, only the end of its lease gives it to somebody else, not the return of its message, which
-    comes back long before it ends.
+    while it runs, only the end of its lease gives it to somebody else, not the return of its message.
     """
 
     name: str
