@@ -12,7 +12,7 @@ from obscura.broker import send
 from obscura.contract import Step, StepRequest
 from obscura.endings import answer_to, token_of
 from obscura.errors import ObscuraError, ServiceError
-from obscura.heap import give_back
+from obscura.heap import Keeper
 from obscura.jobs import Claimed, Ledger, wake_up
 from obscura.jobs.calls import NOTHING
 from obscura.jobs.presence import Presence
@@ -62,6 +62,7 @@ class Runtime:
         self.observer = Observer(settings, self._ledger.client)
         tools = Tools(settings, self._storage, self._hold)
         self._held_at = 0.0
+        self._keeper = Keeper()
         self.claimed: Claimed | None = None
         self._handlers: dict[Step, Handler] = {}
         for service in services:
@@ -91,7 +92,7 @@ class Runtime:
                 self._work(claimed, seen)
         finally:
             self.claimed = None
-            give_back()
+            self._keeper.give_back()
 
     def _work(self, claimed: Claimed, seen: Seen) -> None:
         try:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from obscura.contract import (
     DetectedObject,
@@ -21,6 +22,10 @@ from obscura.settings import Pipeline
 
 ZERO_RETENTION_TTL_S = 30
 """Seconds that a result which must not be kept outlives the gateway that was to give it."""
+
+# Spelt once, and not for every row that is read.
+PART_FIELDS: Final = {step: f"p:{step}" for step in Step}
+SUSPECT_FIELDS: Final = tuple(f"r:{step}" for step in Step)
 
 
 class JobState(StrEnum):
@@ -128,14 +133,15 @@ class JobRow:
             finished=None if finished is None else float(finished),
             # In the order of the steps, whichever of them ended first.
             parts={
-                step: DetectionPart.model_validate_json(fields[f"p:{step}"])
-                for step in Step
-                if f"p:{step}" in fields
+                step: DetectionPart.model_validate_json(fields[name])
+                for step, name in PART_FIELDS.items()
+                if name in fields
             },
             suspects=tuple(
                 DetectedObject.model_validate(item)
-                for step in Step
-                for item in json.loads(fields.get(f"r:{step}", "[]"))
+                for name in SUSPECT_FIELDS
+                if name in fields
+                for item in json.loads(fields[name])
             ),
             picture=fields.get("picture"),
             media_type=fields.get("media_type"),

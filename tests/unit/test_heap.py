@@ -17,7 +17,9 @@ def told_by(code: str) -> list[int]:
         import resource
         from pathlib import Path
         import numpy as np
-        from obscura.heap import KEPT_BYTES, give_back, keep_memory, unused_bytes
+        from obscura.heap import KEPT_BYTES, Keeper, keep_memory, unused_bytes
+
+        keeper = Keeper()
 
         def photo(megabytes):
             parts = [np.ones(megabytes << 18, np.uint8) for _ in range(4)]
@@ -47,7 +49,7 @@ def test_the_next_photo_of_a_size_takes_no_new_pages() -> None:
         before = resident()
         for _ in range(40):
             photo(96)
-            give_back()
+            keeper.give_back()
         print(first, faults() - began - first, before, resident())
     """)
     assert others <= 4 * first
@@ -63,7 +65,7 @@ def test_what_a_large_photo_took_goes_back() -> None:
             keep += [np.ones(200 << 20, np.uint8), np.ones(1000, np.uint8)]
         large = resident()
         del keep[::2]
-        give_back()
+        keeper.give_back()
         print(large, resident())
         photo(64)
     """)
@@ -76,7 +78,32 @@ def test_nothing_goes_back_that_is_little() -> None:
     given, unused = told_by("""
         assert keep_memory()
         photo(64)
-        print(int(give_back()), unused_bytes() >> 20)
+        print(int(keeper.give_back()), unused_bytes() >> 20)
     """)
     assert not given
     assert unused >= 32
+
+
+def test_a_second_large_photo_goes_back_as_well() -> None:
+    """What a process holds for good is told from what it has freed, however often it was asked before."""
+    small, first, second, left = told_by("""
+        assert keep_memory()
+        models = np.ones(300 << 20, np.uint8)
+        pins = []
+
+        def large():
+            parts = []
+            for _ in range(4):
+                parts.append(np.ones(100 << 20, np.uint8))
+                pins.append(np.ones(1 << 20, np.uint8))
+
+        def given(work):
+            work()
+            return int(keeper.give_back())
+
+        small = lambda: photo(32)
+        told = [given(work) for work in (small, large, small, small, large, small)]
+        print(told[0] + told[2] + told[3] + told[5], told[1], told[4], resident())
+    """)
+    assert (small, first, second) == (0, 1, 1)
+    assert left < 300 + 2 * 128 + 100
