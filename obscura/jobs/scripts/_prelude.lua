@@ -4,6 +4,11 @@ local function clock()
   return tonumber(t[1]) + tonumber(t[2]) / 1000000
 end
 
+-- Read fields of a row in one call; one that is not there is false.
+local function fields(job, ...)
+  return unpack(redis.call('HMGET', job, ...))
+end
+
 local function ended(state)
   return state == 'done' or state == 'failed'
 end
@@ -73,8 +78,7 @@ local function announce_batch(batch, now)
 end
 
 -- Strike a job off the open ones of its batch, where somebody waits to hear of that batch.
-local function leave_batch(job, id, now)
-  local batch = redis.call('HGET', job, 'batch')
+local function leave_batch(batch, id, now)
   if batch and redis.call('SREM', 'obscura:batch:' .. batch .. ':open', id) == 1 then
     announce_batch(batch, now)
   end
@@ -87,22 +91,19 @@ local function finish(keys, channel, id, state, now, ttl)
   local job, active, expiry, erase = keys[1], keys[2], keys[3], keys[4]
   redis.call('HSET', job, 'state', state, 'finished', tostring(now))
   leave(active, id)
-  ttl = math.min(ttl, tonumber(redis.call('HGET', job, 'ttl') or ttl))
-  redis.call('ZADD', expiry, now + ttl, id)
-  local photo = redis.call('HGET', job, 'photo')
+  local kind, created, photo, retain, own_ttl, code, url, batch = fields(job,
+    'kind', 'created', 'photo', 'retain', 'ttl', 'error_code', 'webhook', 'batch')
+  code = code or ''
+  redis.call('ZADD', expiry, now + math.min(ttl, tonumber(own_ttl or ttl)), id)
   if photo then
-    local retain = 0
-    if state == 'done' then retain = tonumber(redis.call('HGET', job, 'retain') or '0') end
-    redis.call('ZADD', erase, now + retain, photo)
+    if state ~= 'done' then retain = 0 end
+    redis.call('ZADD', erase, now + tonumber(retain or 0), photo)
   end
-  local kind = redis.call('HGET', job, 'kind')
-  local code = redis.call('HGET', job, 'error_code') or ''
   count('tasks_total|' .. kind .. '|' .. state)
-  observe('task_duration_seconds|' .. kind .. '|' .. state, now - tonumber(redis.call('HGET', job, 'created')))
+  observe('task_duration_seconds|' .. kind .. '|' .. state, now - tonumber(created))
   if code ~= '' then count('task_failures_total|' .. kind .. '|' .. code) end
   note(state, id, 'code', code)
-  local url = redis.call('HGET', job, 'webhook')
   if url then announce('task:' .. id, url, now, 'status', state, 'code', code) end
-  leave_batch(job, id, now)
+  leave_batch(batch, id, now)
   publish(channel, id, state)
 end

@@ -2,19 +2,16 @@
 -- Returns {'claimed', field, value, ...} | {'gone'} | {'busy'} | {'exhausted'}
 local now = clock()
 local job, step = KEYS[1], ARGV[2]
-local state = redis.call('HGET', job, 'state')
+local state, step_state, lease_end, released = fields(job, 'state', 's:' .. step, 'l:' .. step, 'q:' .. step)
 if not state or ended(state) then return {'gone'} end
-local step_state = redis.call('HGET', job, 's:' .. step)
 if step_state ~= 'queued' and step_state ~= 'running' then return {'gone'} end
-if step_state == 'running' and ARGV[6] ~= '1'
-  and tonumber(redis.call('HGET', job, 'l:' .. step)) > now then return {'busy'} end
+if step_state == 'running' and ARGV[6] ~= '1' and tonumber(lease_end) > now then return {'busy'} end
 if redis.call('HINCRBY', job, 'a:' .. step, 1) > tonumber(ARGV[5]) then
   redis.call('HSET', job, 'error_code', 'worker_lost',
     'error_message', 'the worker was lost ' .. ARGV[5] .. ' times while working on this photo')
   finish(KEYS, ARGV[8], ARGV[1], 'failed', now, tonumber(ARGV[7]))
   return {'exhausted'}
 end
-local released = redis.call('HGET', job, 'q:' .. step)
 if step_state == 'queued' and released then
   local lane = 'interactive'
   if redis.call('SISMEMBER', KEYS[2] .. ':bulk', ARGV[1]) == 1 then lane = 'bulk' end

@@ -2,12 +2,12 @@
 -- Returns {'stale'} | {'waiting'} | {'next', step, ...} | {'done'}
 local now = clock()
 local job, step = KEYS[1], ARGV[2]
-if redis.call('HGET', job, 's:' .. step) ~= 'running'
-  or redis.call('HGET', job, 't:' .. step) ~= ARGV[3]
-  or ended(redis.call('HGET', job, 'state')) then return {'stale'} end
+local step_state, token, state, began, stages = fields(job,
+  's:' .. step, 't:' .. step, 'state', 'b:' .. step, 'stages')
+if step_state ~= 'running' or token ~= ARGV[3] or ended(state) then return {'stale'} end
 redis.call('HSET', job, 's:' .. step, 'done', unpack(ARGV, 7))
-observe('step_duration_seconds|' .. step .. '|done', now - tonumber(redis.call('HGET', job, 'b:' .. step) or now))
-for stage in string.gmatch(redis.call('HGET', job, 'stages'), '[^;]+') do
+observe('step_duration_seconds|' .. step .. '|done', now - tonumber(began or now))
+for stage in string.gmatch(stages, '[^;]+') do
   local is_done = true
   local answer = {'next'}
   for other in string.gmatch(stage, '[^,]+') do

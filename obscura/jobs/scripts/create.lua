@@ -24,7 +24,8 @@ else
 end
 if depth >= tonumber(ARGV[3]) then return {'full'} end
 redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 5 + #KEYS))
-for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
+local kind, owner, stages, batch = fields(KEYS[1], 'kind', 'owner', 'stages', 'batch')
+for step in string.gmatch(stages, '[^,;]+') do
   if redis.call('HGET', KEYS[1], 's:' .. step) == 'queued' then
     redis.call('HSET', KEYS[1], 'l:' .. step, tostring(now + tonumber(ARGV[4])),
       'q:' .. step, tostring(now))
@@ -32,14 +33,12 @@ for step in string.gmatch(redis.call('HGET', KEYS[1], 'stages'), '[^,;]+') do
 end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
 if ARGV[2] ~= '' then redis.call('SADD', KEYS[2] .. ':' .. ARGV[2], ARGV[1]) end
-local batch = redis.call('HGET', KEYS[1], 'batch')
 if batch then
   redis.call('SADD', 'obscura:batch:' .. batch .. ':open', ARGV[1])
   redis.call('EXPIRE', 'obscura:batch:' .. batch .. ':open', ARGV[6])
 end
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[5], 'EX', ARGV[6]) end
-local kind = redis.call('HGET', KEYS[1], 'kind')
 count('tasks_total|' .. kind .. '|accepted')
-note('accepted', ARGV[1], 'kind', kind, 'owner', redis.call('HGET', KEYS[1], 'owner'))
+note('accepted', ARGV[1], 'kind', kind, 'owner', owner)
 for number = 4, #KEYS do redis.call('LPUSH', KEYS[number], ARGV[4 + number]) end
 return {'created'}

@@ -14,7 +14,7 @@ for _, field in ipairs({'photo', 'picture'}) do
 end
 -- What has expired may still be on its way to be told; what was deleted is nobody's business any more.
 if ARGV[3] ~= 'expired' then unannounce('task:' .. id) end
-leave_batch(job, id, now)
+leave_batch(redis.call('HGET', job, 'batch'), id, now)
 redis.call('DEL', job)
 note(ARGV[3], id)
 publish(ARGV[2], id, 'erased')
