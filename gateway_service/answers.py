@@ -1,15 +1,16 @@
 """From a job's row to the answer of ``/task_result``."""
 
-import asyncio
 import base64
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from gateway_service.dependencies import Gateway
 from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
+from gateway_service.turns import AT_ONCE_BYTES, fetch, turn
 from gateway_service.webhooks import progress_of_webhook
 from obscura.contract import (
     RESEARCH_ONLY,
@@ -61,7 +62,7 @@ async def picture_of(gateway: Gateway, row: JobRow) -> bytes:
     if row.state is not JobState.DONE or row.picture is None:
         message = "this task has no picture (yet)"
         raise NoPictureError(message)
-    return await asyncio.to_thread(gateway.storage.get, row.picture)
+    return await fetch(gateway.storage, row.picture)
 
 
 STATUSES: Mapping[JobState, TaskStatus] = MappingProxyType(
@@ -140,7 +141,8 @@ async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
     result: Any = boxes_by_name(detections)
     if row.kind is not JobKind.DETECT:
         picture = await picture_of(gateway, row)
-        result = (await asyncio.to_thread(base64.b64encode, picture)).decode()
+        encode = partial(base64.b64encode, picture)
+        result = (await turn(encode, quick=len(picture) <= AT_ONCE_BYTES)).decode()
     parts = [row.parts[step] for step in [item.step for item in row.options.classes] if step in row.parts]
     models = tuple(part.model for part in parts)
     report = report_of(row)

@@ -18,6 +18,7 @@ from gateway_service.submission import (
     submit,
     with_mask,
 )
+from gateway_service.turns import is_quick
 from gateway_service.video_submission import submit_video
 from obscura.contract import JobKind, JobOptions
 from obscura.jobs import Created
@@ -27,6 +28,12 @@ KEY_TEXT = "the same key and body return the same task"
 
 def _file_of(upload: UploadFile | None) -> BinaryIO | None:
     return None if upload is None else upload.file
+
+
+def _length_of(*uploads: UploadFile | None) -> int | None:
+    """Return how long files of a form are together, as the parser counted them; None where it has not."""
+    sizes = [upload.size for upload in uploads if upload is not None]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Caller:
         With zero retention the answer is the result itself; else a task that gives it.
         """
         wanted, is_immediate = self._wanted(kind, options, mask)
-        created = await submit(self.gateway, upload.file, wanted)
+        created = await submit(self.gateway, upload.file, wanted, _length_of(upload, mask))
         return await self._answer(created, is_immediate=is_immediate)
 
     async def resubmit(
@@ -78,7 +85,9 @@ class Caller:
         def take(key: str) -> Taken:
             return keep(self.gateway.storage, *with_mask(data, wanted, self.gateway.settings), key)
 
-        created = await enter_taken(self.gateway, take)
+        more = _length_of(mask)
+        quick = more is not None and is_quick(self.gateway.storage, len(data) + more)
+        created = await enter_taken(self.gateway, take, quick=quick)
         return await self._answer(created, is_immediate=is_immediate)
 
 

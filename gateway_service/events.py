@@ -5,7 +5,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import structlog
 from redis.exceptions import RedisError
@@ -22,11 +22,13 @@ LOOK_AGAIN_S = 2.0
 log = structlog.get_logger(__name__)
 
 
-class _Waiter(NamedTuple):
-    """What is set when a job changes, and whether only its end is worth that."""
+@dataclass(eq=False)
+class _Waiter:
+    """What is set when a job changes, whether only its end is worth that, and the row told with the end."""
 
     changed: asyncio.Event
     for_end: bool
+    told: str = ""
 
 
 class JobEvents:
@@ -57,22 +59,28 @@ class JobEvents:
             await asyncio.sleep(RECONNECT_S)
 
     def _hear(self, event: str) -> None:
-        job_id, _, state = event.partition(" ")
+        job_id, _, news = event.partition(" ")
+        state, _, told = news.partition(" ")
         if state == ERASED:
             self._ledger.ended.forget(job_id)
         is_end = state in ENDS
         for waiter in self._waiters.get(job_id, ()):
             if is_end or not waiter.for_end:
+                waiter.told = told
                 waiter.changed.set()
 
     @contextmanager
     def watched(self, job_ids: Sequence[str], *, for_end: bool = False) -> Iterator[asyncio.Event]:
         """Give an event that is set whenever one of the jobs changes, or only when one has ended."""
-        waiter = _Waiter(asyncio.Event(), for_end)
+        with self._waiting(job_ids, _Waiter(asyncio.Event(), for_end)) as waiter:
+            yield waiter.changed
+
+    @contextmanager
+    def _waiting(self, job_ids: Sequence[str], waiter: _Waiter) -> Iterator[_Waiter]:
         for job_id in job_ids:
             self._waiters[job_id].add(waiter)
         try:
-            yield waiter.changed
+            yield waiter
         finally:
             for job_id in job_ids:
                 self._waiters[job_id].discard(waiter)
@@ -92,12 +100,13 @@ class JobEvents:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         # A job that was begun is no news here: every look is a row that is read.
-        with self.watched([job_id], for_end=True) as changed:
-            while True:
-                changed.clear()
+        with self._waiting([job_id], _Waiter(asyncio.Event(), for_end=True)) as waiter:
+            while not waiter.told:
+                waiter.changed.clear()
                 row = await self._ledger.read(job_id)
                 left = deadline - loop.time()
                 if row.state.is_end or left <= 0:
                     return row
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), min(left, LOOK_AGAIN_S))
+                    await asyncio.wait_for(waiter.changed.wait(), min(left, LOOK_AGAIN_S))
+        return self._ledger.heard(job_id, waiter.told)

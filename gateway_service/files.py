@@ -1,8 +1,8 @@
 """Results as files: a redacted picture or video, by its name, or not again where the caller has it."""
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway_service.dependencies import Gateway
+from gateway_service.turns import is_quick, turn
 from obscura.imaging.moving import VideoFormat
 from obscura.storage import MissingObjectError, Storage
 
@@ -27,7 +28,7 @@ EXTENSIONS: Final = {
 
 
 PIECE_BYTES: Final = 1024 * 1024
-AT_ONCE_BYTES: Final = 2 * PIECE_BYTES
+WHOLE_BYTES: Final = 2 * PIECE_BYTES
 """Up to here a file is read as a whole: what a gateway may hold for each caller who is slow to take it."""
 
 
@@ -54,7 +55,7 @@ def _local(storage: Storage, key: str) -> _Local | None:
         return None
     try:
         stat = path.stat()
-        return _Local(path, stat, path.read_bytes() if stat.st_size <= AT_ONCE_BYTES else None)
+        return _Local(path, stat, path.read_bytes() if stat.st_size <= WHOLE_BYTES else None)
     except FileNotFoundError as error:
         message = f"no object {key!r}"
         raise MissingObjectError(message) from error
@@ -94,7 +95,9 @@ async def file_response(
     headers = {"etag": etag, "cache-control": "private, no-store"}
     if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
-    local = await asyncio.to_thread(_local, gateway.storage, result.key)
+    storage = gateway.storage
+    length = storage.size(result.key) if storage.is_near else None
+    local = await turn(partial(_local, storage, result.key), quick=is_quick(storage, length))
     if local is not None:
         response = _File(
             local.path,

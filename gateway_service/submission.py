@@ -9,6 +9,7 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway_service.dependencies import Gateway
+from gateway_service.turns import is_quick, turn
 from gateway_service.webhooks import check_webhook
 from obscura.contract import JobKind, JobOptions
 from obscura.errors import (
@@ -60,7 +61,7 @@ class Taken:
 
 
 Take = Callable[[str], Taken]
-"""Puts a photo under the key that it is given, in a thread; where it raises it has left nothing there."""
+"""Puts a photo under the key that it is given, perhaps in a thread; where it raises it leaves nothing."""
 
 
 def hold_to_policy(options: JobOptions, settings: Settings) -> None:
@@ -154,10 +155,13 @@ def fingerprint_of(content: "hashlib._Hash", submission: Submission) -> str:
     return content.hexdigest()
 
 
-async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> Created:
+async def submit(
+    gateway: Gateway, upload: BinaryIO, submission: Submission, length: int | None = None
+) -> Created:
     """Enter a job for the photo in ``upload``; an Idempotency-Key may name an earlier one instead.
 
-    Where any part of it fails nothing stays behind: no photo, no row, no message.
+    Where any part of it fails nothing stays behind: no photo, no row, no message. ``length`` is that of
+    everything uploaded, where it is known without reading.
 
     Raises
     ------
@@ -169,8 +173,10 @@ async def submit(gateway: Gateway, upload: BinaryIO, submission: Submission) -> 
         If storage, ledger or queue is away or full.
     """
     hold_to_policy(submission.options, gateway.settings)
+    take = partial(_take, gateway, upload, submission)
+    # Also where it is quick: fifty uploads at once leave room for requests that only ask.
     async with gateway.intake:
-        return await enter_taken(gateway, partial(_take, gateway, upload, submission))
+        return await enter_taken(gateway, take, quick=is_quick(gateway.storage, length))
 
 
 def _take(gateway: Gateway, upload: BinaryIO, submission: Submission, key: str) -> Taken:
@@ -208,17 +214,19 @@ def storing(storage: Storage, key: str) -> Iterator[None]:
 
 async def enter(gateway: Gateway, data: bytes, submission: Submission) -> Created:
     """Store a photo that has passed the gate and enter its job; see ``submit``."""
-    return await enter_taken(gateway, partial(keep, gateway.storage, data, submission))
+    take = partial(keep, gateway.storage, data, submission)
+    return await enter_taken(gateway, take, quick=is_quick(gateway.storage, len(data)))
 
 
-async def enter_taken(gateway: Gateway, take: Take) -> Created:
+async def enter_taken(gateway: Gateway, take: Take, *, quick: bool = False) -> Created:
     """Enter a job for what ``take`` puts into the storage; see ``submit``.
 
-    One turn of a thread and one call of the ledger, which enters the row and wakes the workers in one.
+    One turn of a thread, or none where it is quick, and one call of the ledger, which enters the row and
+    wakes the workers in one.
     """
     job_id = new_id(gateway.ledger.calls.owner or "")
     key = f"photos/{job_id}"
-    taken = await asyncio.to_thread(take, key)
+    taken = await turn(partial(take, key), quick=quick)
     is_new = False
     try:
         job = _job(gateway, job_id, taken)

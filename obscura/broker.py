@@ -5,9 +5,9 @@ from typing import Any, Protocol
 from celery import Celery
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
-from kombu.messaging import Producer
 from kombu.transport import virtual
 from kombu.utils.json import dumps
+from kombu.utils.uuid import uuid
 from redis.exceptions import RedisError
 
 from obscura.contract import STEP_TASKS, Letter, StepRequest
@@ -129,8 +129,8 @@ def send(app: Celery, request: StepRequest) -> None:
         raise QueueUnavailableError(message) from error
 
 
-def _publish(app: Celery, request: StepRequest, producer: Producer | None = None) -> None:
-    """Have Celery write the message for ``request`` and hand it to ``producer``, or to one of its own."""
+def _publish(app: Celery, request: StepRequest) -> None:
+    """Have Celery write the message for ``request`` and send it."""
     spec = STEP_TASKS[request.step]
     app.send_task(
         spec.name,
@@ -140,7 +140,6 @@ def _publish(app: Celery, request: StepRequest, producer: Producer | None = None
         retry=False,
         argsrepr="-",
         headers=headers_of(request),
-        producer=producer,
     )
 
 
@@ -177,6 +176,30 @@ class Letters:
         self._producer = app.amqp.Producer(self._channel, auto_declare=False)
 
     def write(self, request: StepRequest) -> Letter:
-        """Return the message for ``request``, which talks to nobody."""
-        _publish(self._app, request, self._producer)
+        """Return the message for ``request``, which talks to nobody.
+
+        The two calls that Celery's ``send_task`` makes, without what it does around them: an object for the
+        result, and a declaration of the queue, of which a list of the server knows nothing.
+        """
+        spec, message_id = STEP_TASKS[request.step], uuid()
+        amqp = self._app.amqp
+        message = amqp.create_task_message(
+            message_id,
+            spec.name,
+            args=[request.model_dump(mode="json")],
+            ignore_result=True,
+            argsrepr="-",
+            kwargsrepr="{}",
+            reply_to=self._app.thread_oid,
+        )
+        amqp.send_task_message(
+            self._producer,
+            spec.name,
+            message,
+            queue=spec.queue.lane(request.priority),
+            declare=[],
+            retry=False,
+            argsrepr="-",
+            headers=headers_of(request),
+        )
         return self._channel.last

@@ -1,6 +1,5 @@
 """Hiding the boxes that a person chose."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Form
@@ -9,6 +8,7 @@ from gateway_service.callers import CurrentCaller
 from gateway_service.dependencies import Gateway
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import Problem, RedactForm, TaskAnswer, boxes_of, options_of
+from gateway_service.turns import fetch
 from obscura.contract import JobKind
 from obscura.errors import InvalidOptionError, OriginalErasedError
 from obscura.jobs import JobState
@@ -22,7 +22,7 @@ async def _original(gateway: Gateway, task_id: str) -> bytes:
     row = await gateway.ledger.read(task_id)
     if row.state is JobState.DONE and row.kind is JobKind.DETECT and row.options.retain:
         try:
-            return await asyncio.to_thread(gateway.storage.get, row.photo)
+            return await fetch(gateway.storage, row.photo)
         except MissingObjectError:
             pass
     message = "the photo of this task is not kept; send it again, or detect with retain=SECONDS"

@@ -17,7 +17,7 @@ from obscura.errors import QueueUnavailableError, UnknownTaskError
 from obscura.jobs.calls import COUNTERS, SCRIPTS, Call, LedgerCalls, erased_key, job_key
 from obscura.jobs.ended import EndedRows
 from obscura.jobs.ids import was_issued
-from obscura.jobs.rows import JobRow, lost
+from obscura.jobs.rows import JobRow, fields_told, lost
 from obscura.settings import Settings
 
 T = TypeVar("T")
@@ -133,6 +133,12 @@ class AsyncLedger:
             if not known and job_id in await self._lost([job_id]):
                 known = lost(job_id, self.calls.owner or "")
         return _row(job_id, known, self.calls.owner)
+
+    def heard(self, job_id: str, told: str) -> JobRow:
+        """Return the row of an ended job as the event of its end tells it; raise as `read` does."""
+        fields = fields_told(told)
+        self.ended.note(job_id, fields)
+        return _row(job_id, fields, self.calls.owner)
 
     async def read_many(self, job_ids: Sequence[str]) -> list[JobRow | None]:
         """Return the rows of jobs in their order, None for each that is not there."""

@@ -170,6 +170,12 @@ def lost(job_id: str, owner: str) -> dict[str, str]:
     }
 
 
+def fields_told(text: str) -> dict[str, str]:
+    """Return the hash that the event of a job's end tells: a JSON list of names and values in turns."""
+    told = json.loads(text)
+    return dict(zip(told[::2], told[1::2], strict=True))
+
+
 def _progress(fields: Mapping[str, str]) -> float:
     """Return the share of a job's steps that are done, 0..1."""
     video = _video(fields)

@@ -97,6 +97,11 @@ class Storage:
         """Return a storage that lives as long as this object."""
         return cls(memory_place())
 
+    @property
+    def is_near(self) -> bool:
+        """Whether objects are files on a file system of this machine: no verb waits for another one."""
+        return self._place.is_near
+
     def put(self, key: str, data: bytes | IO[bytes], content_type: str | None = None) -> None:
         """Store ``data`` under ``key``, replacing what is there; a folder keeps no content type."""
         file = self._file(key)

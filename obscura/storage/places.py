@@ -12,6 +12,7 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 
 from obscura.errors import StorageUnavailableError
 from obscura.settings import Settings
+from obscura.storage.mounts import is_near
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -34,12 +35,15 @@ class Place:
         The folder of a `LocalStore`, else None.
     link_life
         How long a signed URL works; None where URLs are not signed.
+    is_near
+        Whether no other machine is asked for an object.
     """
 
     store: LocalStore | MemoryStore | S3Store
     base_url: str
     folder: Path | None = None
     link_life: timedelta | None = None
+    is_near: bool = False
 
     def url(self, key: str) -> str:
         """Return the URL of an object; it stays the same for as long as the settings do."""
@@ -67,7 +71,8 @@ def folder_place(folder: Path, public_url: str | None = None) -> Place:
     except (BaseError, OSError) as error:
         message = f"cannot use {folder} as photo storage"
         raise StorageUnavailableError(message) from error
-    return Place(store, _without_slash(public_url) or folder.resolve().as_uri(), folder)
+    address = _without_slash(public_url) or folder.resolve().as_uri()
+    return Place(store, address, folder, is_near=is_near(folder))
 
 
 def memory_place() -> Place:

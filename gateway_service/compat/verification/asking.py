@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway_service.dependencies import Gateway
 from gateway_service.routes.results import forget
 from gateway_service.submission import Submission, enter
+from gateway_service.turns import fetch
 from obscura.contract import JobKind, JobOptions
 from obscura.contract.verification import Ask, Envelope, VerificationAnswer, VerificationRequest
 from obscura.errors import ObscuraError, ProcessingFailedError, ProcessingTimedOutError
@@ -75,7 +76,7 @@ async def _answered(gateway: Gateway, row: JobRow) -> Answered:
     picture = None
     if row.picture is not None:
         try:
-            picture = await asyncio.to_thread(gateway.storage.get, row.picture)
+            picture = await fetch(gateway.storage, row.picture)
         except ObscuraError:
             # The answer is worth more than the picture that explains it.
             picture = None

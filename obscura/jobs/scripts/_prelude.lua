@@ -13,8 +13,16 @@ local function ended(state)
   return state == 'done' or state == 'failed'
 end
 
-local function publish(channel, id, state)
-  redis.call('PUBLISH', channel, id .. ' ' .. state)
+local function publish(channel, id, news)
+  redis.call('PUBLISH', channel, id .. ' ' .. news)
+end
+
+-- The row of a job that has ended, for whoever waits for it; a long one is read by those who want it.
+local MOST_TOLD = 16384
+local function told(job)
+  local row, length = redis.call('HGETALL', job), 0
+  for _, text in ipairs(row) do length = length + #text end
+  return length > MOST_TOLD and '' or ' ' .. cjson.encode(row)
 end
 
 -- Leave a record for the audit log, which a gateway moves into its file, and count it.
@@ -105,5 +113,5 @@ local function finish(keys, channel, id, state, now, ttl)
   note(state, id, 'code', code)
   if url then announce('task:' .. id, url, now, 'status', state, 'code', code) end
   leave_batch(batch, id, now)
-  publish(channel, id, state)
+  publish(channel, id, state .. told(job))
 end

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import Response
 
-from gateway_service.files import AT_ONCE_BYTES, StoredResult, file_response
+from gateway_service.files import WHOLE_BYTES, StoredResult, file_response
 from obscura.errors import LookupFailedError
 from obscura.storage import Storage
 
@@ -44,7 +44,7 @@ def answers(folder: Path, data: bytes, *asked: dict[str, str]) -> list[httpx.Res
     return asyncio.run(ask())
 
 
-@pytest.mark.parametrize("size", [0, 1, 1000, AT_ONCE_BYTES, AT_ONCE_BYTES + 1, 2 * AT_ONCE_BYTES])
+@pytest.mark.parametrize("size", [0, 1, 1000, WHOLE_BYTES, WHOLE_BYTES + 1, 2 * WHOLE_BYTES])
 def test_whole_or_in_part_it_is_the_same_file(tmp_path: Path, size: int) -> None:
     """Bytes, length and headers do not tell how it was read; a Range gives its part of it."""
     data = bytes(number % 251 for number in range(1000)) * (size // 1000) + bytes(size % 1000)
