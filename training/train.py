@@ -42,15 +42,23 @@ def trainer_class() -> type[Any]:
     detect = import_module("ultralytics.models.yolo.detect")
     augment = import_module("training.augment")
     coverings = import_module("training.coverings")
+    decoys = import_module("training.decoys")
+    glass = import_module("training.glass")
 
     class Trainer(detect.DetectionTrainer):  # type: ignore[misc,name-defined]
         def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:  # noqa: ANN401
             dataset = super().build_dataset(img_path, mode, batch)
             if mode == "train":
-                is_face = dataset.data["names"][0] == "face"
-                build, extra = dataset.build_transforms, [augment.PhotographicDamage(augment.DamageChances())]
+                object_class = dataset.data["names"][0]
+                is_face = object_class == "face"
+                build = dataset.build_transforms
+                extra = [
+                    decoys.Decoys(decoys.DECOYS[object_class]),
+                    augment.PhotographicDamage(augment.DamageChances()),
+                ]
                 if is_face:
                     extra.insert(0, coverings.FaceCoverings(coverings.CoveringChances()))
+                    extra.insert(2, glass.WindowGlass(glass.GlassChances()))
 
                 def with_damage(hyp: Any) -> Any:  # noqa: ANN401
                     transforms = build(hyp)
