@@ -3,7 +3,7 @@
 A thread is no gain where Python itself works (the gate, a hash) or where the page cache answers (a file of
 some kilobytes), and it has a price: it waits for a core and for the interpreter, and then the loop does, a
 millisecond each where all cores are at work. Both are bounded, so that nobody waits long for somebody else's
-photo: by a length at which the worst file that the gate can be shown takes 60 ms of any thread, and by file
+photo: by a length at which the worst file that the gate can be shown takes 30 ms of any thread, and by file
 systems of this machine. A bucket or a mounted folder of another machine may not answer, and the loop never
 waits for one.
 """
