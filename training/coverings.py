@@ -8,10 +8,12 @@ convention (forehead to chin), with no landmarks: roughly right is enough, since
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from training.drawing import Drawing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +47,7 @@ class CoveringChances:
     pattern: float = 0.3
 
 
-class FaceCoverings:
+class FaceCoverings(Drawing):
     """A transform for ultralytics' pipeline: draws over some labelled faces, boxes stay.
 
     Parameters
@@ -60,23 +62,15 @@ class FaceCoverings:
         self._chances = chances
         self._random = np.random.default_rng(seed)
 
-    def __call__(self, labels: dict[str, Any]) -> dict[str, Any]:
-        """Return ``labels`` with some faces of ``img`` (uint8 BGR, ``[height, width, 3]``) covered."""
-        height, width = labels["img"].shape[:2]
-        instances = labels["instances"]
-        instances.convert_bbox(format="xyxy")
-        instances.denormalize(width, height)
-        return {**labels, "img": self.cover(labels["img"], np.asarray(instances.bboxes, np.float64))}
-
-    def cover(self, pixels: Pixels, faces: Floats) -> Pixels:
-        """Return a copy of uint8 BGR pixels with some of ``faces`` (``[n, 4]``, corners) covered."""
+    def draw(self, pixels: Pixels, objects: Floats) -> Pixels:
+        """Return a copy of uint8 BGR pixels with some of ``objects`` (``[n, 4]``, corners) covered."""
         pixels = pixels.copy()
-        for face in faces:
+        for face in objects:
             if face[3] - face[1] >= LEAST_HEIGHT_PX and self._random.random() < self._chances.face:
-                self._draw(pixels, face)
+                self._cover(pixels, face)
         return pixels
 
-    def _draw(self, pixels: Pixels, face: Floats) -> None:
+    def _cover(self, pixels: Pixels, face: Floats) -> None:
         chances = self._chances
         shapes: tuple[Shape, ...] = (_mask, _veil, _glasses, _hand)
         weights = np.array([chances.mask, chances.veil, chances.glasses, chances.hand])

@@ -9,10 +9,12 @@ taken from photos: nothing here is a likeness.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from training.drawing import Drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +56,7 @@ DECOYS: dict[ObjectClass, DecoyChances] = {
 }
 
 
-class Decoys:
+class Decoys(Drawing):
     """A transform for ultralytics' pipeline: draws decoys beside the labelled objects; boxes stay.
 
     Parameters
@@ -68,14 +70,6 @@ class Decoys:
     def __init__(self, chances: DecoyChances, seed: int = 0) -> None:
         self._chances = chances
         self._random = np.random.default_rng(seed)
-
-    def __call__(self, labels: dict[str, Any]) -> dict[str, Any]:
-        """Return ``labels`` with decoys drawn into ``img`` (uint8 BGR, ``[height, width, 3]``)."""
-        height, width = labels["img"].shape[:2]
-        instances = labels["instances"]
-        instances.convert_bbox(format="xyxy")
-        instances.denormalize(width, height)
-        return {**labels, "img": self.draw(labels["img"], np.asarray(instances.bboxes, np.float64))}
 
     def draw(self, pixels: Pixels, objects: Floats) -> Pixels:
         """Return a copy of uint8 BGR pixels with decoys beside ``objects`` (``[n, 4]``, corners)."""

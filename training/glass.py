@@ -8,10 +8,12 @@ drawn as ``through * photo + back * reflection``, the reflection being a mirrore
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from training.drawing import Drawing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +31,7 @@ class GlassChances:
     back: tuple[float, float] = (0.1, 0.5)
 
 
-class WindowGlass:
+class WindowGlass(Drawing):
     """A transform for ultralytics' pipeline: lays a pane over some labelled faces; boxes stay.
 
     Parameters
@@ -44,18 +46,10 @@ class WindowGlass:
         self._chances = chances
         self._random = np.random.default_rng(seed)
 
-    def __call__(self, labels: dict[str, Any]) -> dict[str, Any]:
-        """Return ``labels`` with panes over some faces of ``img`` (uint8 BGR, ``[height, width, 3]``)."""
-        height, width = labels["img"].shape[:2]
-        instances = labels["instances"]
-        instances.convert_bbox(format="xyxy")
-        instances.denormalize(width, height)
-        return {**labels, "img": self.cover(labels["img"], np.asarray(instances.bboxes, np.float64))}
-
-    def cover(self, pixels: Pixels, faces: Floats) -> Pixels:
-        """Return a copy of uint8 BGR pixels with panes over some of ``faces`` (``[n, 4]``, corners)."""
+    def draw(self, pixels: Pixels, objects: Floats) -> Pixels:
+        """Return a copy of uint8 BGR pixels with panes over some of ``objects`` (``[n, 4]``, corners)."""
         before, pixels = pixels, pixels.copy()
-        for face in faces:
+        for face in objects:
             if self._random.random() < self._chances.face:
                 self._pane(before, pixels, face)
         return pixels

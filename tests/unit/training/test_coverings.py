@@ -22,7 +22,7 @@ def test_a_covering_hides_a_part_of_its_face_and_nothing_far_from_it(kind: str) 
     kinds = dict.fromkeys(("mask", "veil", "glasses", "hand"), 0.0) | {kind: 1.0}
     before = photo()
     for seed in range(5):
-        changed = (FaceCoverings(CoveringChances(face=1.0, **kinds), seed).cover(before, FACE) != before).any(
+        changed = (FaceCoverings(CoveringChances(face=1.0, **kinds), seed).draw(before, FACE) != before).any(
             2
         )
         on_face = changed[150:250, 200:280].mean()
@@ -38,16 +38,16 @@ def test_the_photo_itself_and_specks_stay_as_they_are() -> None:
     """The trainer keeps its photos in memory: they must not change."""
     before = photo()
     kept = before.copy()
-    FaceCoverings(ALWAYS).cover(before, FACE)
+    FaceCoverings(ALWAYS).draw(before, FACE)
     np.testing.assert_array_equal(before, kept)
     speck = np.array([[10.0, 10.0, 20.0, 10.0 + LEAST_HEIGHT_PX - 1]])
-    np.testing.assert_array_equal(FaceCoverings(ALWAYS).cover(before, speck), before)
+    np.testing.assert_array_equal(FaceCoverings(ALWAYS).draw(before, speck), before)
 
 
 def test_the_same_seed_covers_the_same() -> None:
     """A run can be repeated."""
     faces = np.concatenate([FACE, FACE + 150, FACE - 140])
-    first, again = (FaceCoverings(ALWAYS, seed=7).cover(photo(), faces) for _ in range(2))
+    first, again = (FaceCoverings(ALWAYS, seed=7).draw(photo(), faces) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
@@ -55,4 +55,4 @@ def test_a_face_at_the_border_is_no_error() -> None:
     """After a mosaic faces lie across the border and outside it."""
     boxes = [[-60.0, -50.0, 20.0, 40.0], [600.0, 430.0, 700.0, 560.0], [900.0, 900.0, 990.0, 990.0]]
     for seed in range(20):
-        FaceCoverings(ALWAYS, seed).cover(photo(), np.array(boxes))
+        FaceCoverings(ALWAYS, seed).draw(photo(), np.array(boxes))
