@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from training.drawing import Drawing
+from training.drawing import Drawing, light_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,20 +47,8 @@ class CoveringChances:
     pattern: float = 0.3
 
 
-class FaceCoverings(Drawing):
-    """A transform for ultralytics' pipeline: draws over some labelled faces, boxes stay.
-
-    Parameters
-    ----------
-    chances
-        How often each covering happens.
-    seed
-        Of the transform's own generator, so that a run can be repeated.
-    """
-
-    def __init__(self, chances: CoveringChances, seed: int = 0) -> None:
-        self._chances = chances
-        self._random = np.random.default_rng(seed)
+class FaceCoverings(Drawing[CoveringChances]):
+    """Draws over some labelled faces, boxes stay."""
 
     def draw(self, pixels: Pixels, objects: Floats) -> Pixels:
         """Return a copy of uint8 BGR pixels with some of ``objects`` (``[n, 4]``, corners) covered."""
@@ -102,8 +90,7 @@ class FaceCoverings(Drawing):
         shade = 1 + random.uniform(0.05, 0.3) * (np.cos(angle) * (right - 0.5) + np.sin(angle) * (down - 0.5))
         shade += random.uniform(0, 0.08) * np.sin(2 * np.pi * folds * down)
         # Everything is as bright as the scene it hangs in.
-        light = np.clip(pixels.mean() / 110, 0.45, 1.15)
-        return np.asarray(np.clip(cloth * shade[..., None] * light, 0, 255), np.float32)
+        return np.asarray(np.clip(cloth * shade[..., None] * light_of(pixels), 0, 255), np.float32)
 
     def _colour(self) -> Floats:
         random = self._random
@@ -114,10 +101,7 @@ class FaceCoverings(Drawing):
     def _patch(self, pixels: Pixels, width: int, height: int) -> NDArray[np.float32]:
         """Return another part of the photo, ``[height, width, 3]``, as a pattern."""
         rows, columns = min(height, pixels.shape[0]), min(width, pixels.shape[1])
-        top = int(self._random.integers(pixels.shape[0] - rows + 1))
-        left = int(self._random.integers(pixels.shape[1] - columns + 1))
-        part = pixels[top : top + rows, left : left + columns]
-        return np.asarray(cv2.resize(part, (width, height)), np.float32)
+        return np.asarray(cv2.resize(self._part_of(pixels, columns, rows), (width, height)), np.float32)
 
 
 def _mask(random: np.random.Generator) -> list[Floats]:

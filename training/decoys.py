@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from training.drawing import Drawing
+from training.drawing import Drawing, light_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,20 +56,8 @@ DECOYS: dict[ObjectClass, DecoyChances] = {
 }
 
 
-class Decoys(Drawing):
-    """A transform for ultralytics' pipeline: draws decoys beside the labelled objects; boxes stay.
-
-    Parameters
-    ----------
-    chances
-        How often each decoy is drawn.
-    seed
-        Of the transform's own generator, so that a run can be repeated.
-    """
-
-    def __init__(self, chances: DecoyChances, seed: int = 0) -> None:
-        self._chances = chances
-        self._random = np.random.default_rng(seed)
+class Decoys(Drawing[DecoyChances]):
+    """Draws decoys beside the labelled objects; boxes stay."""
 
     def draw(self, pixels: Pixels, objects: Floats) -> Pixels:
         """Return a copy of uint8 BGR pixels with decoys beside ``objects`` (``[n, 4]``, corners)."""
@@ -94,13 +82,13 @@ class Decoys(Drawing):
                 break
         else:
             return
-        drawn, alpha = self._decoy(columns, rows, float(pixels.mean()))
+        drawn, alpha = self._decoy(columns, rows, light_of(pixels))
         ys, xs = slice(max(0, top), min(height, top + rows)), slice(max(0, left), min(width, left + columns))
         inside = np.s_[ys.start - top : ys.stop - top, xs.start - left : xs.stop - left]
         mix = alpha[inside][..., None]
         pixels[ys, xs] = (pixels[ys, xs] * (1 - mix) + drawn[inside] * mix).astype(np.uint8)
 
-    def _decoy(self, width: int, height: int, light: float) -> Drawn:
+    def _decoy(self, width: int, height: int, light: np.float64) -> Drawn:
         """Return BGR values ``[height, width, 3]`` and how far they cover, 0 to 1, ``[height, width]``."""
         random, chances = self._random, self._chances
         weights = np.array([chances.flag, chances.badge, chances.board, chances.letters])
@@ -114,9 +102,8 @@ class Decoys(Drawing):
         cover = np.asarray(cv2.warpAffine(cover, turned, whole), np.float32)
         size = (width, height)
         how = cv2.INTER_AREA if max(size) < FINE else cv2.INTER_LINEAR
-        shade = np.clip(light / 110, 0.45, 1.15)
         return (
-            np.clip(cv2.resize(cloth, size, interpolation=how) * shade, 0, 255).astype(np.float32),
+            np.clip(cv2.resize(cloth, size, interpolation=how) * light, 0, 255).astype(np.float32),
             cv2.resize(cover, size, interpolation=how).astype(np.float32),
         )
 

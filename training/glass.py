@@ -31,20 +31,8 @@ class GlassChances:
     back: tuple[float, float] = (0.1, 0.5)
 
 
-class WindowGlass(Drawing):
-    """A transform for ultralytics' pipeline: lays a pane over some labelled faces; boxes stay.
-
-    Parameters
-    ----------
-    chances
-        How often, and how much light passes and comes back.
-    seed
-        Of the transform's own generator, so that a run can be repeated.
-    """
-
-    def __init__(self, chances: GlassChances, seed: int = 0) -> None:
-        self._chances = chances
-        self._random = np.random.default_rng(seed)
+class WindowGlass(Drawing[GlassChances]):
+    """Lays a pane over some labelled faces; boxes stay."""
 
     def draw(self, pixels: Pixels, objects: Floats) -> Pixels:
         """Return a copy of uint8 BGR pixels with panes over some of ``objects`` (``[n, 4]``, corners)."""
@@ -75,10 +63,7 @@ class WindowGlass(Drawing):
         random = self._random
         rows = int(min(pixels.shape[0], height * random.uniform(1, 4)))
         columns = int(min(pixels.shape[1], width * random.uniform(1, 4)))
-        top = int(random.integers(pixels.shape[0] - rows + 1))
-        left = int(random.integers(pixels.shape[1] - columns + 1))
-        part = pixels[top : top + rows, left : left + columns]
-        mirrored = cv2.flip(part, int(random.integers(-1, 2)))
+        mirrored = cv2.flip(self._part_of(pixels, columns, rows), int(random.integers(-1, 2)))
         sized = cv2.resize(mirrored, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
         blurred = cv2.GaussianBlur(sized, (0, 0), max(0.5, random.uniform(0.01, 0.12) * height))
         down, right = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)

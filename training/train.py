@@ -52,13 +52,11 @@ def trainer_class() -> type[Any]:
                 object_class = dataset.data["names"][0]
                 is_face = object_class == "face"
                 build = dataset.build_transforms
-                extra = [
-                    decoys.Decoys(decoys.DECOYS[object_class]),
-                    augment.PhotographicDamage(augment.DamageChances()),
-                ]
+                drawn = [decoys.Decoys(decoys.DECOYS[object_class])]
                 if is_face:
-                    extra.insert(0, coverings.FaceCoverings(coverings.CoveringChances()))
-                    extra.insert(2, glass.WindowGlass(glass.GlassChances()))
+                    covered = coverings.FaceCoverings(coverings.CoveringChances())
+                    drawn = [covered, *drawn, glass.WindowGlass(glass.GlassChances())]
+                extra = [*drawn, augment.PhotographicDamage(augment.DamageChances())]
 
                 def with_damage(hyp: Any) -> Any:  # noqa: ANN401
                     transforms = build(hyp)
