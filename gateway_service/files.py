@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from gateway_service.dependencies import Gateway
-from gateway_service.turns import is_quick, turn
+from gateway_service.turns import reading
 from obscura.imaging.moving import VideoFormat
 from obscura.storage import MissingObjectError, Storage
 
@@ -96,8 +96,7 @@ async def file_response(
     if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
     storage = gateway.storage
-    length = storage.size(result.key) if storage.is_near else None
-    local = await turn(partial(_local, storage, result.key), quick=is_quick(storage, length))
+    local = await reading(storage, result.key, partial(_local, storage, result.key))
     if local is not None:
         response = _File(
             local.path,

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from obscura.storage import Storage
 
-__all__ = ["AT_ONCE_BYTES", "fetch", "is_quick", "turn"]
+__all__ = ["AT_ONCE_BYTES", "fetch", "is_quick", "reading", "turn"]
 
 T = TypeVar("T")
 AT_ONCE_BYTES: Final = 128 * 1024
@@ -31,7 +31,12 @@ async def turn(work: Callable[[], T], *, quick: bool) -> T:
     return work() if quick else await asyncio.to_thread(work)
 
 
+async def reading(storage: Storage, key: str, work: Callable[[], T]) -> T:
+    """Return what ``work`` reads of a stored object, at once where that is small and near."""
+    length = storage.size(key) if storage.is_near else None
+    return await turn(work, quick=is_quick(storage, length))
+
+
 async def fetch(storage: Storage, key: str) -> bytes:
     """Return the bytes of a stored object; raise as `Storage.get` does."""
-    length = storage.size(key) if storage.is_near else None
-    return await turn(partial(storage.get, key), quick=is_quick(storage, length))
+    return await reading(storage, key, partial(storage.get, key))
