@@ -67,6 +67,8 @@ def open_openvino(path: Path, threads: int, *, exact: bool) -> Session:
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": max(1, threads),
                 "INFERENCE_PRECISION_HINT": precision,
+                # By itself every process binds its first thread to the same core: two workers share one.
+                "ENABLE_CPU_PINNING": False,
                 # Code for every layer and input shape: some dozen shapes, not thousands of entries for good.
                 "CPU_RUNTIME_CACHE_CAPACITY": SHAPE_CACHE,
             },

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,6 +75,30 @@ def test_the_default_precision_finds_the_face(face_detector: Detector, portrait:
     detector.warm_up()
     exact = face_detector.detect(portrait)[0].box
     assert Box(*detector.detect(portrait)[0].box).iou(exact) > 0.9
+
+
+@pytest.mark.parametrize("choice", list(EngineChoice)[1:], ids=str)
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core: there is nothing to be bound to")
+def test_no_engine_binds_its_threads_to_a_core(choice: EngineChoice) -> None:
+    """Workers side by side use all cores: an engine that chose one would choose the same in each of them."""
+    if find_spec(MODULES.get(choice, "onnxruntime")) is None:
+        pytest.skip(f"{choice} is not installed here")
+    detector = load_detector(default_models_dir(), "face", choice, threads=1, device="cpu")
+    allowed, bound, ended = os.sched_getaffinity(0), set[frozenset[int]](), threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            for thread in os.listdir("/proc/self/task"):
+                with suppress(ProcessLookupError):
+                    bound.add(frozenset(os.sched_getaffinity(int(thread))))
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        for _ in range(10):
+            detector.warm_up()
+        ended.set()
+        watching.result()
+    assert bound == {frozenset(allowed)}
 
 
 @pytest.mark.parametrize("choice", list(MODULES), ids=str)
