@@ -20,6 +20,7 @@ from training.paths import BUILD, OBJECT_CLASSES, ObjectClass, pack_folder, star
 from training.prepare import BORROWED, read_corrections
 from training.recipes import RECIPES, Recipe, refining, settling
 from training.runtime import prepare_runtime
+from training.windows import SPLIT as WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,9 +131,7 @@ def train(options: argparse.Namespace) -> Path:
     overrides: dict[str, Any] = {
         **_stage(recipe, options).arguments(),
         "model": str(options.weights or starter_weights(object_class)),
-        "data": str(
-            refining_data(object_class) if options.refine else pack_folder(object_class) / "data.yaml"
-        ),
+        "data": str(_data(options)),
         "imgsz": options.imgsz,
         "epochs": options.epochs,
         "time": options.time_limit / MINUTES_PER_HOUR if options.time_limit else None,
@@ -156,6 +155,21 @@ def train(options: argparse.Namespace) -> Path:
     trainer.add_callback("on_train_start", on_start)
     trainer.train()
     return run
+
+
+def _data(options: argparse.Namespace) -> Path:
+    """Return the ``data.yaml`` of what is trained on."""
+    pack = pack_folder(options.object_class)
+    data = refining_data(options.object_class) if options.refine else pack / "data.yaml"
+    if not options.windows:
+        return data
+    text = data.read_text(encoding="utf-8")
+    photos = text.split("train: ")[1].splitlines()[0]
+    target = pack / f"windows_{data.name}"
+    target.write_text(
+        text.replace(f"train: {photos}", f"train: [{photos}, images/{WINDOWS}]"), encoding="utf-8"
+    )
+    return target
 
 
 def _stage(recipe: Recipe, options: argparse.Namespace) -> Recipe:
@@ -207,6 +221,9 @@ def main() -> None:
     parser.add_argument("--name", help="of the run's folder; the class when left out")
     parser.add_argument("--refine", action="store_true", help="a later round: low rate, from --weights")
     parser.add_argument("--settle", action="store_true", help="a last stage over all photos, without mosaics")
+    parser.add_argument(
+        "--windows", action="store_true", help="with the sheets of training.windows, made before"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
     options = parser.parse_args()
     prepare_runtime()

@@ -9,9 +9,11 @@ import numpy as np
 
 from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.backends.base import Session
+from obscura.detection.closer import CLOSER, LEAST, Window, judged, log_odds, plan_windows
 from obscura.detection.decode import decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
 from obscura.detection.inputs import Inputs
+from obscura.detection.letterbox import input_size
 from obscura.detection.manifest import ModelCard, card_for_class, load_manifest
 from obscura.detection.memory import NOTHING_SEEN, Memory, Seen
 from obscura.detection.merging import Candidates, concatenate, merge_passes
@@ -96,11 +98,22 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A photo as the passes see it: ``period`` is a panorama's own width before it was wrapped around."""
+    """A photo as the passes see it.
+
+    Attributes
+    ----------
+    inputs, size
+        Of the photo, a panorama with its wrapped part.
+    period
+        A panorama's own width.
+    known
+        Passes over the very same pixels that need no run.
+    """
 
     inputs: Inputs
     size: Size
     period: float | None
+    known: Memory
 
 
 class Detector:
@@ -168,11 +181,14 @@ class Detector:
             return Look((), NOTHING_SEEN)
         options = options or DetectionOptions()
         size = Size(pixels.shape[1], pixels.shape[0])
-        view = _view(pixels, size, options)
+        view = _view(pixels, size, options, known)
         passes = self.passes(view.size, options.quality)
-        seen = {item: known[item] for item in passes if item in known}
-        seen.update(self._outputs(view.inputs, [item for item in passes if item not in seen]))
-        found = self._merged({item: seen[item] for item in passes}, options, view.period)
+        seen = self._seen(view, passes)
+        found = self._merged(seen, options, view.period)
+        found, windows = self._windows(view, passes, found, options.quality)
+        shown = self._seen(view, [window.item for window in windows])
+        found = self._judged(found, windows, shown, view.period)
+        found = found.take(found.scores >= threshold_of(self.card, options))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
         found = found.take(plausible(found.boxes, size, priors))
         boxes = tuple(
@@ -180,11 +196,38 @@ class Detector:
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
             for box in _in_photo(Box(*corners), size, view.period)
         )
-        return Look(boxes, seen)
+        return Look(boxes, {**seen, **shown})
+
+    def _seen(self, view: _View, passes: Sequence[Pass]) -> Memory:
+        """Return what the network says in passes, in their order."""
+        unknown = [item for item in dict.fromkeys(passes) if item not in view.known]
+        new = dict(self._outputs(view.inputs, unknown))
+        return {item: new[item] if item in new else view.known[item] for item in passes}
+
+    def _windows(
+        self, view: _View, passes: Sequence[Pass], found: Candidates, quality: Quality
+    ) -> tuple[Candidates, tuple[Window, ...]]:
+        """Return what was found in the order of its turn, and the windows for it."""
+        # What is nearest to the threshold may change sides, so it comes first; what is about as near comes in
+        # reading order, so that scores that differ in their last digits change nothing.
+        far = np.abs(log_odds(found.scores) - log_odds(self.card.min_confidence))
+        found = found.take(np.lexsort((found.boxes[:, 0], found.boxes[:, 1], np.round(far))))
+        return found, plan_windows(found, view.size, CLOSER[quality], passes)
+
+    def _judged(
+        self, found: Candidates, windows: Sequence[Window], shown: Memory, period: float | None
+    ) -> Candidates:
+        """Return what passes and windows say together, without duplicates, best first."""
+        looks = [
+            (window, self._read(window.item, shown[window.item], (0, LEAST), wrapped=False))
+            for window in windows
+        ]
+        found = judged(found, looks)
+        return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, period))
 
     def _merged(self, seen: Memory, options: DetectionOptions, period: float | None) -> Candidates:
-        """Return what all passes found, without duplicates."""
-        threshold = threshold_of(self.card, options)
+        """Return what all passes found, without duplicates, down to what deserves a closer look."""
+        threshold = min(CLOSER[options.quality].doubt, threshold_of(self.card, options))
         parts = [
             self._read(item, output, (number, threshold), wrapped=period is not None)
             for number, (item, output) in enumerate(seen.items())
@@ -193,7 +236,7 @@ class Detector:
 
     def _outputs(self, inputs: Inputs, passes: Sequence[Pass]) -> Iterator[tuple[Pass, Seen]]:
         """Run the passes in order, neighbours of one input shape together where the engine gains by it."""
-        for _, group in groupby(passes, key=lambda item: (item.region.size, item.long_side)):
+        for _, group in groupby(passes, key=lambda item: input_size(item.scaled)):
             same = list(group)
             for start in range(0, len(same), self._session.batch_size):
                 chunk = same[start : start + self._session.batch_size]
@@ -241,15 +284,15 @@ def threshold_of(card: ModelCard, options: DetectionOptions) -> float:
     return card.min_confidence * (THOROUGH_SHARE if options.quality is Quality.THOROUGH else 1.0)
 
 
-def _view(pixels: Pixels, size: Size, options: DetectionOptions) -> _View:
+def _view(pixels: Pixels, size: Size, options: DetectionOptions, known: Memory) -> _View:
     if not (is_panorama(size) if options.panorama is None else options.panorama):
         shared = options.inputs
         if shared is None or shared.pixels is not pixels:
             shared = Inputs(pixels)
-        return _View(shared, size, None)
+        return _View(shared, size, None, known)
     wrap = wrap_width(size)
     wide = np.concatenate([pixels, pixels[:, :wrap]], axis=1)
-    return _View(Inputs(wide), Size(size.width + wrap, size.height), size.width)
+    return _View(Inputs(wide), Size(size.width + wrap, size.height), size.width, known)
 
 
 def _touches(boxes_in_region: Floats, item: Pass, scale: float, *, wrapped: bool) -> Mask:

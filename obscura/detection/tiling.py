@@ -103,6 +103,13 @@ class Pass:
     cuts: Edges
     mirrored: bool = False
 
+    @property
+    def scaled(self) -> Size:
+        """The region's size in input pixels."""
+        size = self.region.size
+        factor = self.long_side / size.long_side
+        return Size(max(1, round(size.width * factor)), max(1, round(size.height * factor)))
+
 
 def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
     """Return the passes over a photo of ``size`` pixels.

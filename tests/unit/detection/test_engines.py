@@ -42,15 +42,22 @@ def other_detector(
 
 
 def assert_same(detectors: tuple[Detector, Detector], pixels: Pixels) -> None:
-    """Compare both detectors' boxes with one another, best partner first."""
+    """Compare both networks' answers in every pass and window, and the boxes with one another."""
+    looks = [detector.look(pixels) for detector in detectors]
+    shared = looks[0].memory.keys() & looks[1].memory.keys()
+    # A box that lies within a hair of the next window's place may get that one from the other engine.
+    assert len(shared) > 0.5 * max(len(look.memory) for look in looks)
+    for seen in shared:
+        best, other = (float(look.memory[seen].output[4].max()) for look in looks)
+        assert best == pytest.approx(other, abs=0.01)
     # Boxes at the very threshold may be on either side of it: what one reports surely, the other has too.
-    sure, all_boxes = DetectionOptions(min_confidence=0.25), DetectionOptions(min_confidence=0.24)
+    sure, all_boxes = DetectionOptions(min_confidence=0.3), DetectionOptions(min_confidence=0.25)
     for first, second in (detectors, detectors[::-1]):
         partners = second.detect(pixels, all_boxes)
         for item in first.detect(pixels, sure):
             partner = max(partners, key=lambda other: other.box.iou(item.box))
             assert np.abs(np.array(partner.box) - np.array(item.box)).max() < 1.0
-            assert partner.confidence == pytest.approx(item.confidence, abs=0.01)
+            assert partner.confidence == pytest.approx(item.confidence, abs=0.05)
 
 
 def test_engines_agree_on_the_portrait(
@@ -88,9 +95,9 @@ def test_no_engine_binds_its_threads_to_a_core(choice: EngineChoice) -> None:
 
     def watch() -> None:
         while not ended.is_set():
-            for thread in os.listdir("/proc/self/task"):
+            for thread in Path("/proc/self/task").iterdir():
                 with suppress(ProcessLookupError):
-                    bound.add(frozenset(os.sched_getaffinity(int(thread))))
+                    bound.add(frozenset(os.sched_getaffinity(int(thread.name))))
 
     with ThreadPoolExecutor(1) as pool:
         watching = pool.submit(watch)
