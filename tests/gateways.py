@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -21,7 +20,7 @@ from obscura.jobs import AsyncLedger
 from obscura.observability import Meter
 from obscura.settings import LEDGER_URL_FILE, Settings
 from obscura.storage import Storage
-from tests.system import ROOT, STOP_S, RunningSystem, free_port
+from tests.system import STOP_S, RunningSystem, ended, free_port, start
 
 START_S = 240
 
@@ -42,7 +41,7 @@ class RunningGateway:
         }
         command = [sys.executable, "-m", "gateway_service", "--host", host, "--port", str(self.port)]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+            self.process = start(command, env=environment, stderr=log)
 
     @classmethod
     def beside(cls, system: RunningSystem, folder: Path, **settings: object) -> Self:
@@ -88,7 +87,7 @@ class RunningGateway:
     def __exit__(self, *_error: object) -> None:
         """Stop it."""
         self.process.terminate()
-        self.process.wait(STOP_S)
+        ended(self.process)
 
     @property
     def rss_mb(self) -> float:

