@@ -51,7 +51,7 @@ GRID = 16
 INNER = 16.0
 """Input pixels from a window's edge that a box must keep to be asked about in it."""
 
-LIKE_SIZE = 1.5
+LIKE_SIZE = 2.0
 """Factor by which a box may be larger or smaller than a window is meant for."""
 
 SAME_OBJECT = 0.4
@@ -60,7 +60,7 @@ SAME_OBJECT = 0.4
 LEAST = 0.005
 """Score from which a box in a window counts as seen there."""
 
-SHARE = 4.0
+SHARE = 8.0
 """Input pixels of all windows over those of the passes, at most. Few photos come near it: crowds, where it is
 worth it."""
 
