@@ -197,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="beside-") as name:
         folder = Path(name)
         files = labelled(folder, chosen.labelled)
+        if not files:
+            parser.error("no labelled photos: unpack faces.tar and plates.tar into build/photos")
         answer = {"speed": speeds(files[: chosen.photos], chosen.rounds), "recall": recalls(folder, files)}
     print(json.dumps(answer, indent=1))
     return 0
