@@ -64,6 +64,10 @@ SHARE = 8.0
 """Input pixels of all windows over those of the passes, at most. Few photos come near it: crowds, where it is
 worth it."""
 
+REDUCED = 3
+"""Power of a window's scale over the passes' in the weight of its box, where it sees an object smaller than they
+did: there it is loose. Where it sees it larger the scale counts as it is: an enlarged photo has no more detail."""
+
 BOUND = 0.01
 """Least score, and least distance from 1, that counts: log-odds need a bound, and a window that
 shows nothing is no proof."""
@@ -215,7 +219,8 @@ def judged(found: Candidates, looks: Sequence[tuple[Window, Candidates]]) -> Can
         evidence[window.members] += log_odds(scores)
         seen = partners >= 0
         members, partners = window.members[seen], partners[seen]
-        weight = shown.scale[partners] * shown.scores[partners]
+        ratio = shown.scale[partners] / found.scale[members]
+        weight = found.scale[members] * np.where(ratio < 1, ratio**REDUCED, ratio) * shown.scores[partners]
         total[members] += weight
         boxes[members] += shown.boxes[partners] * weight[:, None]
     asked = count > 0
