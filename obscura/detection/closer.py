@@ -65,8 +65,8 @@ SHARE = 8.0
 worth it."""
 
 REDUCED = 3
-"""Power of a window's scale over the passes' in the weight of its box, where it sees an object smaller than they
-did: there it is loose. Where it sees it larger the scale counts as it is: an enlarged photo has no more detail."""
+"""Power of a window's scale over the passes' in the weight of its box where it sees an object smaller than
+they did: there it is loose. Where it sees it larger the scale counts as it is; enlarging adds no detail."""
 
 BOUND = 0.01
 """Least score, and least distance from 1, that counts: log-odds need a bound, and a window that
@@ -96,20 +96,24 @@ class Closer:
     ----------
     doubt
         Score, 0..1, from which a box is worth it.
+    sure
+        Score from which it is not: no window would take a box of more below the models' own thresholds.
     glances
         Ways in which it is looked at.
     """
 
     doubt: float
+    sure: float
     glances: tuple[Glance, ...]
 
 
 CLOSER: Final[Mapping[Quality, Closer]] = MappingProxyType(
     {
-        Quality.FAST: Closer(0.02, (Glance(56, mirrored=False),)),
-        Quality.BALANCED: Closer(0.01, (Glance(40, mirrored=False), Glance(64, mirrored=True))),
+        Quality.FAST: Closer(0.02, 0.7, (Glance(56, mirrored=False),)),
+        Quality.BALANCED: Closer(0.01, 1.0, (Glance(40, mirrored=False), Glance(64, mirrored=True))),
         Quality.THOROUGH: Closer(
             0.01,
+            1.0,
             tuple(Glance(side, mirrored=mirrored) for side in (40, 64) for mirrored in (False, True)),
         ),
     }
@@ -141,21 +145,22 @@ def plan_windows(found: Candidates, size: Size, closer: Closer, passes: Sequence
     """
     pixels = sum(item.scaled.pixels for item in passes)
     most = math.ceil(pixels * SHARE / WINDOW**2 / len(closer.glances))
+    asked: Mask = (found.scores >= closer.doubt) & (found.scores < closer.sure)
     return tuple(
-        window for glance in closer.glances for window in _windows(found, size, glance, (closer.doubt, most))
+        window for glance in closer.glances for window in _windows(found.boxes, asked, size, glance, most)
     )
 
 
-def _windows(found: Candidates, size: Size, glance: Glance, limits: tuple[float, int]) -> Iterator[Window]:
-    doubt, most = limits
-    free: Mask = found.scores >= doubt
-    sides = np.maximum(found.boxes[:, 2:] - found.boxes[:, :2], 1.0).max(axis=1, initial=1.0)
+def _windows(boxes: Floats, asked: Mask, size: Size, glance: Glance, most: int) -> Iterator[Window]:
+    """Yield at most so many windows for those of the boxes ``[n, 4]`` that are ``asked`` about, ``[n]``."""
+    free = asked.copy()
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1, initial=1.0)
     while most and free.any():
         first = int(free.argmax())
         scale = _step(min(glance.side / float(sides[first]), MAX_ENLARGEMENT))
-        item = _window(Box(*found.boxes[first].tolist()), size, scale, mirrored=glance.mirrored)
+        item = _window(Box(*boxes[first].tolist()), size, scale, mirrored=glance.mirrored)
         alike = np.abs(np.log(sides / sides[first])) <= math.log(LIKE_SIZE)
-        members = free & alike & _inside(found.boxes, item, INNER / scale)
+        members = free & alike & _inside(boxes, item, INNER / scale)
         members[first] = True
         free &= ~members
         most -= 1
