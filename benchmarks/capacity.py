@@ -42,8 +42,8 @@ class Costs:
         Seconds that results and rows are kept.
     """
 
-    worker_ms: float = 386.0
-    gateway_ms: float = 15.0
+    worker_ms: float = 634.0
+    gateway_ms: float = 8.0
     broker_ms: float = 3.0
     photo_bytes: int = 450_000
     result_bytes: int = 440_000
