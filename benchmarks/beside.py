@@ -40,12 +40,15 @@ from obscura.redaction.regions import GROW
 from obscura.settings import Settings
 
 CLIENTS = 8
-MEGAPIXEL_SIDE = 1600
-"""Long side to which the photos are enlarged: what a marketplace's sellers send is not smaller."""
+SIDE = 1600
+"""Long side to which the photos are brought: what a marketplace's sellers send is not smaller."""
 
 
-def labelled(folder: Path, count: int) -> list[Path]:
-    """Write ``count`` labelled photos with faces as JPEG files, with their labels beside; return them."""
+def labelled(folder: Path, count: int, side: int) -> list[Path]:
+    """Write ``count`` labelled photos with faces as JPEG files, with their labels beside; return them.
+
+    ``side`` is the length of their longer sides in pixels.
+    """
     chosen: list[Path] = []
     every = [path for path in material().photos if "faces" in path.parts]
     for source in every[:: max(1, len(every) // (count * 2))]:
@@ -54,7 +57,7 @@ def labelled(folder: Path, count: int) -> list[Path]:
             target = folder / f"{source.stem}.jpg"
             with Image.open(source) as photo:
                 picture = photo.convert("RGB")
-            scale = MEGAPIXEL_SIDE / max(picture.size)
+            scale = side / max(picture.size)
             size = (round(picture.width * scale), round(picture.height * scale))
             picture.resize(size, Image.Resampling.LANCZOS).save(target, quality=QUALITY)
             (folder / f"{source.stem}.txt").write_text(label.read_text())
@@ -193,10 +196,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--photos", type=int, default=16)
     parser.add_argument("--labelled", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--side", type=int, default=SIDE, help="long side of the photos, in pixels")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="beside-") as name:
         folder = Path(name)
-        files = labelled(folder, chosen.labelled)
+        files = labelled(folder, chosen.labelled, chosen.side)
         if not files:
             parser.error("no labelled photos: unpack faces.tar and plates.tar into build/photos")
         answer = {"speed": speeds(files[: chosen.photos], chosen.rounds), "recall": recalls(folder, files)}
