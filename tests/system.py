@@ -48,6 +48,8 @@ def end_all() -> None:
     for process in _started:
         process.kill()
         process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 class RunningSystem:

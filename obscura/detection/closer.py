@@ -215,7 +215,7 @@ def judged(found: Candidates, looks: Sequence[tuple[Window, Candidates]]) -> Can
     """
     count = np.zeros(len(found))
     evidence = np.zeros(len(found))
-    weights = found.scale * found.scores
+    weights = found.scale * np.maximum(found.scores, LEAST)
     total = weights.copy()
     boxes: Floats = found.boxes * weights[:, None]
     for window, shown in looks:

@@ -89,7 +89,7 @@ def test_what_a_pass_doubted_is_found_when_it_is_seen_large(
 
 @pytest.mark.parametrize("quality", list(Quality))
 def test_what_a_pass_took_for_an_object_is_dropped_when_it_is_seen_to_be_none(quality: Quality) -> None:
-    """What looks like an object from afar only is not reported, however sure the passes were enough."""
+    """What looks like an object from afar only is not reported, although the passes were sure enough."""
     detector = Detector(CARD, ShortSighted(0.6))
     assert detector.detect(photo((300, 200, 312, 216), channel=1), DetectionOptions(quality)) == ()
 
