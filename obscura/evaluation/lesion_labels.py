@@ -13,7 +13,9 @@ from obscura.errors import InvalidRequestError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from obscura.evaluation.froc import Floats
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 USUAL_PIXEL_MM = 0.1
 
