@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -39,9 +40,6 @@ from obscura.geometry import Box, Size
 from obscura.jpeg.splice import splice
 from obscura.redaction.policy import RedactionPolicy, regions_for
 from obscura.reviewing import REVIEW_SHARE
-
-OVERLAP = 0.5
-"""As both model cards have it."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,8 @@ class Floor:
         size = Size(inputs.pixels.shape[1], inputs.pixels.shape[0])
         closer = CLOSER[self._asked.quality]
         for name, (detector, session) in self._networks.items():
-
-            def seen(item: Pass, least: float, run: Session = session) -> Candidates:
-                return _seen(run, inputs, item, least)
-
+            card = detector.card
+            seen = partial(_seen, session, inputs, card.max_overlap)
             passes = [
                 item
                 for item in detector.passes(size, self._asked.quality)
@@ -104,23 +100,23 @@ class Floor:
             found[name] = []
             if passes:
                 boxes = concatenate([seen(item, closer.doubt) for item in passes])
-                boxes = boxes.take(suppress(boxes.boxes, boxes.scores, detector.card.max_overlap))
+                boxes = boxes.take(suppress(boxes.boxes, boxes.scores, card.max_overlap))
                 looks = [
                     (window, seen(window.item, LEAST))
                     for window in plan_windows(boxes, size, closer, passes)
                     if changes is None or changes.touch(window.item.region)
                 ]
                 boxes = judged(boxes, looks)
-                kept = boxes.boxes[boxes.scores >= detector.card.min_confidence * share]
+                kept = boxes.boxes[boxes.scores >= card.min_confidence * share]
                 found[name] = [Box(*corners) for corners in kept.tolist()]
         return found
 
 
-def _seen(session: Session, inputs: Inputs, item: Pass, least: float) -> Candidates:
+def _seen(session: Session, inputs: Inputs, max_overlap: float, item: Pass, least: float) -> Candidates:
     """Return what the network sees in a pass or window, in pixels of the photo."""
     frame = inputs.of(item)
     raw = decode(session.run([frame.pixels])[0], least)
-    kept = suppress(raw.boxes, raw.scores, OVERLAP)
+    kept = suppress(raw.boxes, raw.scores, max_overlap)
     boxes = raw.boxes[kept]
     if item.mirrored:
         boxes[:, [0, 2]] = frame.placing.width - boxes[:, [2, 0]]

@@ -21,6 +21,11 @@ class Size(NamedTuple):
         """The longer of the two sides, in pixels."""
         return max(self.width, self.height)
 
+    def brought_to(self, long_side: int) -> "Size":
+        """Return the size in the same proportions whose longer side is ``long_side``, in whole pixels."""
+        factor = long_side / self.long_side
+        return Size(max(1, round(self.width * factor)), max(1, round(self.height * factor)))
+
 
 class Box(NamedTuple):
     """An axis-aligned box ``(x1, y1, x2, y2)`` in pixels, top-left origin, ``x2``/``y2`` exclusive."""

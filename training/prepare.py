@@ -107,8 +107,12 @@ def clean_boxes(boxes: NDArray[np.float64], width: int, height: int) -> NDArray[
     for corner in corners:
         if all(_iou(corner, other) <= DUPLICATE_IOU for other in kept):
             kept.append(corner)
-    result = np.array(kept).reshape(-1, 4)
-    return np.concatenate([(result[:, :2] + result[:, 2:]) / 2, result[:, 2:] - result[:, :2]], axis=1)
+    return centred(np.array(kept).reshape(-1, 4))
+
+
+def centred(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return boxes given by their corners, ``[n, 4]``, as centre x, centre y, width, height."""
+    return np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
 
 
 def read_labels(file: Path) -> NDArray[np.float64]:
@@ -116,6 +120,21 @@ def read_labels(file: Path) -> NDArray[np.float64]:
     if not file.exists() or not file.read_text(encoding="utf-8").strip():
         return np.zeros((0, 4))
     return np.loadtxt(file, ndmin=2)[:, 1:5]
+
+
+def write_labels(file: Path, boxes: NDArray[np.float64]) -> None:
+    """Write a YOLO label file of one class; ``boxes`` as `read_labels` returns them."""
+    lines = [f"0 {cx:.6f} {cy:.6f} {width:.6f} {height:.6f}\n" for cx, cy, width, height in boxes]
+    file.write_text("".join(lines), encoding="utf-8")
+
+
+def write_data_file(object_class: ObjectClass, name: str, train: list[str]) -> Path:
+    """Write ``name`` into a class's pack, which tells the trainer what to train on; return it."""
+    pack = pack_folder(object_class)
+    target = pack / name
+    names = f"path: {pack}\ntrain: [{', '.join(train)}]\nval: images/val\nnames:\n  0: {object_class}\n"
+    target.write_text(names, encoding="utf-8")
+    return target
 
 
 def prepare(object_class: ObjectClass) -> Path:
@@ -132,8 +151,7 @@ def prepare(object_class: ObjectClass) -> Path:
             _prepare_photo(photo, target / "labels" / split / f"{photo.stem}.txt", changes)
     borrow_photos(object_class, BORROWED[object_class], "train")
     borrow_photos(object_class, "unseen", "unseen")
-    names = f"path: {target}\ntrain: images/train\nval: images/val\nnames:\n  0: {object_class}\n"
-    (target / "data.yaml").write_text(names, encoding="utf-8")
+    write_data_file(object_class, "data.yaml", ["images/train"])
     return target
 
 
@@ -158,9 +176,8 @@ def _prepare_photo(photo: Path, label_file: Path, changes: list[Correction]) -> 
     boxes = read_labels(label_file)
     added = [change.box for change in changes if change.action == "add"]
     boxes = clean_boxes(np.concatenate([boxes, np.array(added).reshape(-1, 4)]), *size)
-    lines = [f"0 {cx:.6f} {cy:.6f} {width:.6f} {height:.6f}\n" for cx, cy, width, height in boxes]
     label_file.parent.mkdir(parents=True, exist_ok=True)
-    label_file.write_text("".join(lines), encoding="utf-8")
+    write_labels(label_file, boxes)
     greyed = [change.box for change in changes if change.action == "grey"]
     if greyed:
         _paint_grey(photo, greyed)

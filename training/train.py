@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.damage import turned_boxes
 from training.paths import BUILD, OBJECT_CLASSES, ObjectClass, pack_folder, starter_weights
-from training.prepare import BORROWED, read_corrections
+from training.prepare import BORROWED, read_corrections, write_data_file
 from training.recipes import RECIPES, Recipe, refining, settling
 from training.runtime import prepare_runtime
 from training.windows import SPLIT as WINDOWS
@@ -97,8 +97,8 @@ def forward_in_bfloat16(trainer: Any) -> None:  # noqa: ANN401 - ultralytics is 
     model.loss = loss
 
 
-def refining_data(object_class: ObjectClass) -> Path:
-    """Write and return a ``data.yaml`` of the photos that a later round learns most from.
+def refining_photos(object_class: ObjectClass) -> str:
+    """Write a list of the photos that a later round learns most from; return its name in the pack.
 
     Those whose labels were corrected, those of sources with small objects, and every fourth of the rest, so
     that nothing is forgotten: a round over these takes half the time of one over all. Borrowed photos with an
@@ -115,10 +115,7 @@ def refining_data(object_class: ObjectClass) -> Path:
     novel = [photo for photo in chosen if any(c.action == "add" for c in borrowed.get(photo.stem, []))]
     chosen += rest[::REST_STEP] + novel * (NOVEL_REPEATS - 1)
     (pack / "refine.txt").write_text("".join(f"{photo}\n" for photo in chosen), encoding="utf-8")
-    target = pack / "refine.yaml"
-    names = f"path: {pack}\ntrain: refine.txt\nval: images/val\nnames:\n  0: {object_class}\n"
-    target.write_text(names, encoding="utf-8")
-    return target
+    return "refine.txt"
 
 
 def train(options: argparse.Namespace) -> Path:
@@ -158,18 +155,11 @@ def train(options: argparse.Namespace) -> Path:
 
 
 def _data(options: argparse.Namespace) -> Path:
-    """Return the ``data.yaml`` of what is trained on."""
-    pack = pack_folder(options.object_class)
-    data = refining_data(options.object_class) if options.refine else pack / "data.yaml"
-    if not options.windows:
-        return data
-    text = data.read_text(encoding="utf-8")
-    photos = text.split("train: ")[1].splitlines()[0]
-    target = pack / f"windows_{data.name}"
-    target.write_text(
-        text.replace(f"train: {photos}", f"train: [{photos}, images/{WINDOWS}]"), encoding="utf-8"
-    )
-    return target
+    """Write and return the ``data.yaml`` of what is trained on."""
+    photos = [refining_photos(options.object_class) if options.refine else "images/train"]
+    if options.windows:
+        photos.append(f"images/{WINDOWS}")
+    return write_data_file(options.object_class, "run.yaml", photos)
 
 
 def _stage(recipe: Recipe, options: argparse.Namespace) -> Recipe:

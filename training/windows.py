@@ -22,6 +22,7 @@ from obscura.evaluation import pairwise_iou
 from training.evaluate import corners, forward_of, labelled_photos
 from training.paths import MODELS, OBJECT_CLASSES, ObjectClass, model_name, pack_folder
 from training.predict import PADDING, Forward, Pass, detect, read_photo
+from training.prepare import centred, write_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ SIDE, GAP, ACROSS = 192, 16, 3
 SHEET = ACROSS * SIDE + (ACROSS + 1) * GAP
 PER_PHOTO = 4
 TARGET_SIDES = (36.0, 80.0)
-"""Length in window pixels to which an object's longer side is brought; the product asks for 48 and 64."""
+"""Length in window pixels to which an object's longer side is brought: around what the product asks for."""
 
 MAX_ENLARGEMENT = 4.0
 OFF_CENTRE = 0.25
@@ -142,11 +143,7 @@ def make_sheets(object_class: ObjectClass, forward: Forward) -> Path:
         made = sheet([found[index] for index in order[start : start + ACROSS**2]])
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         cv2.imwrite(str(images / f"{number:05}.jpg"), made.pixels[..., ::-1], quality)
-        shares = np.concatenate(
-            [(made.boxes[:, :2] + made.boxes[:, 2:]) / 2, made.boxes[:, 2:] - made.boxes[:, :2]], 1
-        )
-        lines = ["0 {:.6f} {:.6f} {:.6f} {:.6f}\n".format(*box) for box in shares / SHEET]
-        (labels / f"{number:05}.txt").write_text("".join(lines), encoding="utf-8")
+        write_labels(labels / f"{number:05}.txt", centred(made.boxes) / SHEET)
     return images
 
 

@@ -78,9 +78,7 @@ def letterbox(pixels: Pixels, long_side: int) -> Letterbox:
     Large reductions first halve the picture by exact 2x2 means, which is fast and lets no small face fall
     between the samples of a bilinear reduction; the rest, less than a factor of two, is bilinear.
     """
-    height, width = pixels.shape[:2]
-    factor = long_side / max(height, width)
-    target = Size(max(1, round(width * factor)), max(1, round(height * factor)))
+    target = Size(pixels.shape[1], pixels.shape[0]).brought_to(long_side)
     scaled, scale = _resize(pixels, target)
     whole = input_size(target)
     pad = Offset((whole.width - target.width) // 2, (whole.height - target.height) // 2)

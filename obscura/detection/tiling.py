@@ -106,9 +106,7 @@ class Pass:
     @property
     def scaled(self) -> Size:
         """The region's size in input pixels."""
-        size = self.region.size
-        factor = self.long_side / size.long_side
-        return Size(max(1, round(size.width * factor)), max(1, round(size.height * factor)))
+        return self.region.size.brought_to(self.long_side)
 
 
 def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:

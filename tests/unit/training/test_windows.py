@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.windows import SHEET, SIDE, Window, WindowMaker, sheet
+from obscura.detection.closer import CLOSER, WINDOW
+from obscura.detection.closer import MAX_ENLARGEMENT as PRODUCT_MAX_ENLARGEMENT
+from training.windows import MAX_ENLARGEMENT, SHEET, SIDE, TARGET_SIDES, Window, WindowMaker, sheet
 
 
 def blind(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -31,6 +33,13 @@ def test_a_label_lies_on_its_object(left: int, top: int, side: int, seed: int) -
     (box,) = window.boxes
     # Grey beyond the photo's edge is not bright; enlarging four times blurs an edge over some pixels.
     assert np.abs(np.array(white_in(window.pixels)) - box).max() <= 4
+
+
+def test_windows_are_those_of_the_product() -> None:
+    """What is trained for is what will be looked at: windows as large, objects as large in them."""
+    assert (SIDE, MAX_ENLARGEMENT) == (WINDOW, PRODUCT_MAX_ENLARGEMENT)
+    sides = [glance.side for closer in CLOSER.values() for glance in closer.glances]
+    assert TARGET_SIDES[0] <= min(sides) <= max(sides) <= TARGET_SIDES[1]
 
 
 def test_a_photo_without_anything_gives_no_window() -> None:
