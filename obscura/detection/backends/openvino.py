@@ -23,16 +23,20 @@ class _OpenVinoSession:
     device = "cpu"
     batch_size = 1
 
-    def __init__(self, request: Any, precision: str) -> None:  # noqa: ANN401 - openvino publishes no types
+    # openvino publishes no types.
+    def __init__(self, request: Any, tensor: Any, precision: str) -> None:  # noqa: ANN401
         self.name = "openvino" if precision == "f32" else f"openvino-{precision}"
         self._request = request
+        self._tensor = tensor
 
     def run(self, batch: Sequence[Pixels]) -> Floats:
         if self._request is None:
             message = "this session is closed"
             raise BackendUnavailableError(message)
-        tensor = batch[0][None] if len(batch) == 1 else np.stack(batch)
-        self._request.infer([tensor], share_inputs=True)
+        pictures = np.ascontiguousarray(batch[0])[None] if len(batch) == 1 else np.stack(batch)
+        self._request.set_input_tensor(self._tensor(pictures, shared_memory=True))
+        # Without a dictionary of outputs, which would be copies as well.
+        self._request.infer(share_outputs=True)
         # A copy: the engine writes its next output to the same memory.
         return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
 
@@ -78,7 +82,7 @@ def open_openvino(path: Path, threads: int, *, exact: bool) -> Session:
         # OpenVINO raises RuntimeError, and its C++ classes under other names.
         message = f"openvino cannot load {path.name}: {error}"
         raise BackendUnavailableError(message) from error
-    return _OpenVinoSession(request, precision)
+    return _OpenVinoSession(request, openvino.Tensor, precision)
 
 
 def _taking_bytes(openvino: Any, model: Any) -> Any:  # noqa: ANN401 - openvino publishes no types
