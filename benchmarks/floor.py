@@ -27,7 +27,7 @@ from obscura.anonymisation import Target
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.backends.base import Session
 from obscura.detection.closer import CLOSER, LEAST, judged, plan_windows
-from obscura.detection.decode import decode
+from obscura.detection.decode import BOX_ROWS, decode
 from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.inputs import Inputs
@@ -67,10 +67,13 @@ class Floor:
         cards = load_manifest(folder / "manifest.toml")
         self._asked = asked
         self._networks: dict[ObjectClass, tuple[Detector, Session]] = {}
+        scout: Session | None = None
         for name in asked.classes:
             card = card_for_class(cards, name.value)
             session = open_session(folder, card, EngineOptions(threads=1))
-            self._networks[name] = (Detector(card, session), session)
+            if asked.quality is Quality.RAPID and card.scout is not None and scout is None:
+                scout = open_session(folder, card.scout, EngineOptions(threads=1))
+            self._networks[name] = (Detector(card, session, scout), session)
 
     def work(self, data: bytes) -> bytes:
         """Return the finished file of a JPEG."""
@@ -91,7 +94,7 @@ class Floor:
         closer = CLOSER[self._asked.quality]
         for name, (detector, session) in self._networks.items():
             card = detector.card
-            seen = partial(_seen, session, inputs, card.max_overlap)
+            seen = partial(_seen, detector, session, inputs)
             passes = [
                 item
                 for item in detector.passes(size, self._asked.quality)
@@ -112,11 +115,19 @@ class Floor:
         return found
 
 
-def _seen(session: Session, inputs: Inputs, max_overlap: float, item: Pass, least: float) -> Candidates:
+def _seen(detector: Detector, session: Session, inputs: Inputs, item: Pass, least: float) -> Candidates:
     """Return what the network sees in a pass or window, in pixels of the photo."""
     frame = inputs.of(item)
-    raw = decode(session.run([frame.pixels])[0], least)
-    kept = suppress(raw.boxes, raw.scores, max_overlap)
+    card, scout = detector.card, detector.scout
+    if item.scouted and scout is not None and card.scout is not None:
+        said = inputs.said.get((scout, item))
+        if said is None:
+            said = inputs.said[scout, item] = scout.run([frame.pixels])[0]
+        output = said[[*range(BOX_ROWS), BOX_ROWS + card.scout.row]]
+    else:
+        output = session.run([frame.pixels])[0]
+    raw = decode(output, least)
+    kept = suppress(raw.boxes, raw.scores, card.max_overlap)
     boxes = raw.boxes[kept]
     if item.mirrored:
         boxes[:, [0, 2]] = frame.placing.width - boxes[:, [2, 0]]

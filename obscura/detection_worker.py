@@ -20,7 +20,8 @@ __all__ = ["detection_service", "detector_of"]
 def detector_of(tools: Tools, class_name: ObjectClass) -> Detector:
     """Return this process's detector of ``class_name``, loaded when it is first asked for."""
     if class_name not in tools.detectors:
-        tools.detectors[class_name] = load_for(tools.settings, class_name, threads(tools.settings))
+        loaded = tuple(tools.detectors.values())
+        tools.detectors[class_name] = load_for(tools.settings, class_name, threads(tools.settings), loaded)
     return tools.detectors[class_name]
 
 

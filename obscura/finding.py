@@ -1,5 +1,6 @@
 """The use case of detection: settings and bytes in, a detection part out."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -13,8 +14,8 @@ from obscura.contract import (
     ModelInfo,
     ObjectClass,
 )
-from obscura.detection.detector import Detection, DetectionOptions, Detector
-from obscura.detection.engines import EngineOptions, open_session
+from obscura.detection.detector import Detection, DetectionOptions, Detector, open_detector
+from obscura.detection.engines import EngineOptions
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.detection.memory import NOTHING_SEEN, Memory
 from obscura.geometry import Size
@@ -29,29 +30,54 @@ __all__ = [
     "detection_options",
     "find_at",
     "find_objects",
+    "load_all",
     "load_for",
     "look_at",
     "open_photo",
 ]
 
 
-def load_for(settings: Settings, class_name: ObjectClass, thread_count: int) -> Detector:
-    """Return a warm detector of ``class_name``; raise ModelError where that is impossible."""
+def load_for(
+    settings: Settings, class_name: ObjectClass, thread_count: int, beside: Iterable[Detector] = ()
+) -> Detector:
+    """Return a warm detector of ``class_name``; raise ModelError where that is impossible.
+
+    Parameters
+    ----------
+    settings
+        Which weights, and how they are run.
+    class_name
+        What it shall find.
+    thread_count
+        Of one inference.
+    beside
+        Detectors that the same thread has loaded with these settings: what can be shared is.
+    """
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
     engine = EngineOptions(settings.engine, thread_count, settings.device, settings.precision)
-    detector = Detector(card, open_session(folder, card, engine))
+    detector = open_detector(folder, card, engine, beside)
     # OpenCV's own threads would come on top: one pool per process, each as large as the machine.
     cv2.setNumThreads(thread_count)
     detector.warm_up()
     return detector
 
 
+def load_all(
+    settings: Settings, classes: Sequence[ObjectClass], thread_count: int
+) -> dict[ObjectClass, Detector]:
+    """Return the warm detectors of ``classes`` for one thread; see `load_for`."""
+    detectors: dict[ObjectClass, Detector] = {}
+    for name in classes:
+        detectors[name] = load_for(settings, name, thread_count, detectors.values())
+    return detectors
+
+
 def check_weights(settings: Settings, class_name: ObjectClass) -> None:
     """Raise ModelError unless the weights of ``class_name`` are there and have their checksum."""
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
-    for weights in card.files.values():
+    for weights in card.all_files.values():
         verified_path(folder, weights)
 
 
@@ -100,7 +126,7 @@ def look_at(
             name=card.name,
             version=card.version,
             engine=detector.engine,
-            weights={kind: file.sha256 for kind, file in card.files.items()},
+            weights={kind: file.sha256 for kind, file in card.all_files.items()},
             min_confidence=card.min_confidence,
         ),
         detections=tuple(

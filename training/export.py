@@ -9,7 +9,8 @@
 ``<name>.pt``
     The same network as an ultralytics checkpoint in float16, without optimizer or training paths.
 
-Run ``python -m training.export --class face --weights runs/face/weights/best.pt``.
+Run ``python -m training.export --class face --weights runs/face/weights/best.pt``, or
+``python -m training.export --scout runs/scout/last.pt``, whose network has a score for each class.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.manifest import current_entry, next_version, write_manifest
-from training.paths import MODELS, OBJECT_CLASSES, ObjectClass, model_name, starter_weights
+from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass, model_name, starter_weights
 from training.runtime import load_model, prepare_runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
 OPSET = 17
@@ -87,16 +90,15 @@ def export_checkpoint(weights: Path, target: Path, names: dict[int, str]) -> Non
     torch.save(checkpoint, target)
 
 
-def export_class(object_class: ObjectClass, weights: Path) -> None:
-    """Write both files of one class into ``models/``."""
-    name = model_name(object_class)
+def export_model(name: str, weights: Path, classes: Sequence[ObjectClass]) -> None:
+    """Write both files of one model into ``models/``."""
     MODELS.mkdir(exist_ok=True)
     export_onnx(rounded_network(weights), MODELS / f"{name}.onnx")
-    export_checkpoint(weights, MODELS / f"{name}.pt", {0: object_class})
+    export_checkpoint(weights, MODELS / f"{name}.pt", dict(enumerate(classes)))
 
 
-def refresh_manifest(exported: set[ObjectClass]) -> None:
-    """Rewrite the checksums; a class that was not exported now keeps the version it had."""
+def refresh_manifest(exported: set[ObjectClass], *, has_new_scout: bool = False) -> None:
+    """Rewrite the checksums; what was not exported now keeps the version it had."""
     today = dt.datetime.now(tz=dt.UTC).strftime("%Y.%m.%d")
     entries = {}
     for object_class in OBJECT_CLASSES:
@@ -104,7 +106,7 @@ def refresh_manifest(exported: set[ObjectClass]) -> None:
         if object_class in exported or (MODELS / f"{name}.onnx").exists():
             version = next_version(name, today) if object_class in exported else None
             entries[name] = current_entry(name, object_class, version)
-    write_manifest(entries)
+    write_manifest(entries, next_version(SCOUT, today) if has_new_scout else None)
 
 
 def _halve_initialisers(file: Path) -> None:
@@ -137,17 +139,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, action="append")
     parser.add_argument("--weights", type=Path, help="checkpoint; the starter when left out")
+    parser.add_argument("--scout", type=Path, help="checkpoint of a scout; nothing else is exported")
     parser.add_argument("--manifest-only", action="store_true", help="only rewrite the checksums")
     options = parser.parse_args()
     prepare_runtime()
     wanted: set[ObjectClass] = set(options.object_class or OBJECT_CLASSES)
     if options.weights and len(wanted) != 1:
         parser.error("--weights needs exactly one --class")
-    if options.manifest_only:
+    if options.manifest_only or options.scout:
         wanted = set()
     for object_class in sorted(wanted):
-        export_class(object_class, options.weights or starter_weights(object_class))
-    refresh_manifest(wanted)
+        export_model(
+            model_name(object_class), options.weights or starter_weights(object_class), [object_class]
+        )
+    if options.scout:
+        export_model(SCOUT, options.scout, OBJECT_CLASSES)
+    refresh_manifest(wanted, has_new_scout=options.scout is not None)
 
 
 if __name__ == "__main__":

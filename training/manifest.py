@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from training.paths import MODELS
+from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ class ManifestEntry:
         IoU above which the weaker of two boxes is suppressed.
     """
 
-    object_class: str
+    object_class: ObjectClass
     version: str
     input_size: int = 640
     min_confidence: float = 0.25
@@ -52,7 +52,7 @@ def read_manifest() -> dict[str, Any]:
     return tomllib.loads(MANIFEST.read_text(encoding="utf-8"))
 
 
-def current_entry(name: str, object_class: str, new_version: str | None) -> ManifestEntry:
+def current_entry(name: str, object_class: ObjectClass, new_version: str | None) -> ManifestEntry:
     """Return the entry to write: the operating point already there, and its version if none is new."""
     known = read_manifest().get(name, {})
     version = new_version or known.get("version", "0")
@@ -68,15 +68,22 @@ def current_entry(name: str, object_class: str, new_version: str | None) -> Mani
 
 def next_version(name: str, today: str) -> str:
     """Return the version of a new export: the date, with a number from the second one of a day on."""
-    known = str(read_manifest().get(name, {}).get("version", ""))
+    known = _known_version(name)
     if not known.startswith(today):
         return today
     number = known.removeprefix(today).removeprefix(".") or "1"
     return f"{today}.{int(number) + 1}"
 
 
-def write_manifest(entries: dict[str, ManifestEntry]) -> None:
+def write_manifest(entries: dict[str, ManifestEntry], new_scout: str | None = None) -> None:
     """Write all entries with the checksums of the files beside the manifest.
+
+    Parameters
+    ----------
+    entries
+        By model name.
+    new_scout
+        Version of a scout that was exported now; without one it keeps the version it had.
 
     Raises
     ------
@@ -84,6 +91,7 @@ def write_manifest(entries: dict[str, ManifestEntry]) -> None:
         A model lacks its ``.onnx`` or ``.pt`` file.
     """
     blocks = [_HEADER]
+    scout = new_scout or _known_version(SCOUT)
     for name, entry in sorted(entries.items()):
         blocks.append(
             f"\n[{name}]\n"
@@ -94,10 +102,28 @@ def write_manifest(entries: dict[str, ManifestEntry]) -> None:
             f"min_confidence = {entry.min_confidence}\n"
             f"max_overlap = {entry.max_overlap}\n"
         )
-        for kind in ("onnx", "pt"):
-            file = MODELS / f"{name}.{kind}"
-            blocks.append(f'\n[{name}.files.{kind}]\npath = "{file.name}"\nsha256 = "{sha256(file)}"\n')
+        blocks += _files(name, name)
+        if scout:
+            row = OBJECT_CLASSES.index(entry.object_class)
+            blocks.append(f'\n[{name}.scout]\nname = "{SCOUT}"\nversion = "{scout}"\nrow = {row}\n')
+            blocks += _files(f"{name}.scout", SCOUT)
     MANIFEST.write_text("".join(blocks), encoding="utf-8")
+
+
+def _files(place: str, stem: str) -> list[str]:
+    files = [MODELS / f"{stem}.{kind}" for kind in ("onnx", "pt")]
+    return [
+        f'\n[{place}.files.{file.suffix[1:]}]\npath = "{file.name}"\nsha256 = "{sha256(file)}"\n'
+        for file in files
+    ]
+
+
+def _known_version(name: str) -> str:
+    """Return the version of a model or of the scout in the manifest as it is, empty where it has none."""
+    entries = read_manifest()
+    scouts = (entry["scout"] for entry in entries.values() if "scout" in entry)
+    known = next(scouts, {}) if name == SCOUT else entries.get(name, {})
+    return str(known.get("version", ""))
 
 
 def sha256(file: Path) -> str:

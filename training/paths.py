@@ -48,3 +48,7 @@ def starter_weights(object_class: ObjectClass) -> Path:
 def model_name(object_class: ObjectClass) -> str:
     """Return the name under which one class's weights stand in ``models/manifest.toml``."""
     return f"{object_class}-yolov8n"
+
+
+SCOUT = "scout-yolov8"
+"""Name of the network that goes over a photo first, for both classes."""

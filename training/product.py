@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -25,12 +26,12 @@ from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import open_ultralytics
 from obscura.detection.detector import DetectionOptions, Detector
-from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
+from obscura.detection.manifest import ScoutCard, card_for_class, default_models_dir, load_manifest
 from obscura.detection.tiling import Quality
 from obscura.evaluation import Photo, evaluate
 from training.damage import DAMAGES, TURNS, turned, turned_boxes
 from training.evaluate import BINS, corners, figures, labelled_photos
-from training.paths import OBJECT_CLASSES, ObjectClass
+from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass
 from training.predict import read_photo
 from training.prepare import CORRECTIONS, read_corrections
 
@@ -143,6 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("weights", nargs="+", type=Path)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
+    parser.add_argument("--scout", type=Path, help="of `rapid`; the shipped one when left out")
     parser.add_argument("--split", default="val", choices=("val", "unseen", "train"))
     parser.add_argument("--quality", nargs="+", type=Quality, default=[Quality.BALANCED])
     parser.add_argument("--damage", nargs="+", choices=(*DAMAGES, *TURNS), default=["none"])
@@ -153,8 +155,11 @@ def main() -> None:
     card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), options.object_class)
     bench = Bench(options.object_class, options.split)
     group_of = grouping(options.object_class, options.split, options.by)
+    file = options.scout or MODELS / f"{SCOUT}.onnx"
+    card = replace(card, scout=ScoutCard(SCOUT, "", OBJECT_CLASSES.index(options.object_class), {}))
+    scout = open_weights(file, options.engine, options.threads) if Quality.RAPID in options.quality else None
     for weights in options.weights:
-        detector = Detector(card, open_weights(weights, options.engine, options.threads))
+        detector = Detector(card, open_weights(weights, options.engine, options.threads), scout)
         for quality, damage in product(options.quality, options.damage):
             looked = bench.look(detector, quality, damage)
             about = {"weights": str(weights), "quality": quality, "damage": damage, "engine": options.engine}
@@ -165,7 +170,6 @@ def main() -> None:
                 row = {**about, "group": group, **reported(options.object_class, items)}
                 sys.stdout.write(f"{json.dumps(row)}\n")
                 sys.stdout.flush()
-        detector.close()
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def _models(settings: Settings) -> Iterator[Part]:
 
     folder = settings.models_dir or default_models_dir()
     for card in load_manifest(folder / "manifest.toml").values():
-        for kind, weights in sorted(card.files.items()):
+        for kind, weights in sorted(card.all_files.items()):
             name = f"model {card.name}"
             try:
                 verified_path(folder, weights)

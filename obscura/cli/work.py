@@ -23,7 +23,7 @@ from obscura.contract import (
 )
 from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
 from obscura.errors import BackendUnavailableError, ObscuraError, UndecodablePhotoError
-from obscura.finding import check_weights, detection_options, load_for, open_photo
+from obscura.finding import check_weights, detection_options, load_all, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
 from obscura.manifest import Work, canonical, manifest_of, signed, signing_key
@@ -72,7 +72,7 @@ class Finder:
         thread_count = settings.threads or len(os.sched_getaffinity(0))
         for name in classes:
             check_weights(settings, name)
-        detectors = {name: load_for(settings, name, thread_count) for name in classes}
+        detectors = load_all(settings, classes, thread_count)
         self.options = detection_options(self.asked)
         self.detectors = tuple(detectors.values())
         self._looker = Looker(detectors, self.options)
@@ -235,7 +235,7 @@ def describe_models(settings: Settings) -> Iterator[str]:
     """Yield a line per weights file: model, version, file, whether its checksum holds."""
     folder = settings.models_dir or default_models_dir()
     for card in load_manifest(folder / "manifest.toml").values():
-        for kind, weights in sorted(card.files.items()):
+        for kind, weights in sorted(card.all_files.items()):
             try:
                 verified_path(folder, weights)
                 verdict = "ok"

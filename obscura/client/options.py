@@ -11,7 +11,7 @@ class LookOptions(TypedDict, total=False):
     """How to look for objects."""
 
     classes: Sequence[Literal["face", "plate"]]
-    quality: Literal["fast", "balanced", "thorough"]
+    quality: Literal["rapid", "fast", "balanced", "thorough"]
     min_confidence: float
     frames: Literal["one", "all"]
     zero_retention: bool
@@ -40,7 +40,7 @@ class VideoOptions(TypedDict, total=False):
     """How to look and how to hide in a video; ``mask`` and ``keep`` are held against every frame."""
 
     classes: Sequence[Literal["face", "plate"]]
-    quality: Literal["fast", "balanced", "thorough"]
+    quality: Literal["rapid", "fast", "balanced", "thorough"]
     min_confidence: float
     style: Literal["mosaic", "solid", "blur", "pixel_noise"]
     cells: int

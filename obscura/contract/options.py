@@ -91,6 +91,7 @@ class Frames(StrEnum):
 class Quality(StrEnum):
     """How hard the detectors look."""
 
+    RAPID = "rapid"
     FAST = "fast"
     BALANCED = "balanced"
     THOROUGH = "thorough"

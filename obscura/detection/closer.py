@@ -36,9 +36,6 @@ __all__ = [
     "plan_windows",
 ]
 
-WINDOW = 192
-"""Side of a window, in input pixels: three times an object's, so that what is around it is seen as well."""
-
 MAX_ENLARGEMENT = 4.0
 """Input pixels per photo pixel at most; beyond there is nothing left to be seen."""
 
@@ -80,11 +77,14 @@ class Glance(NamedTuple):
     ----------
     side
         Input pixels to which an object's longer side is brought.
+    window
+        Side of a window, in input pixels: three times an object's, so that what is around it is seen as well.
     mirrored
         Whether the network sees the windows left-right reversed.
     """
 
     side: int
+    window: int
     mirrored: bool
 
 
@@ -109,12 +109,15 @@ class Closer:
 
 CLOSER: Final[Mapping[Quality, Closer]] = MappingProxyType(
     {
-        Quality.FAST: Closer(0.02, 0.7, (Glance(56, mirrored=False),)),
-        Quality.BALANCED: Closer(0.01, 1.0, (Glance(40, mirrored=False), Glance(64, mirrored=True))),
+        Quality.RAPID: Closer(0.03, 0.7, (Glance(40, 128, mirrored=False),)),
+        Quality.FAST: Closer(0.02, 0.7, (Glance(56, 192, mirrored=False),)),
+        Quality.BALANCED: Closer(
+            0.01, 1.0, (Glance(40, 192, mirrored=False), Glance(64, 192, mirrored=True))
+        ),
         Quality.THOROUGH: Closer(
             0.01,
             1.0,
-            tuple(Glance(side, mirrored=mirrored) for side in (40, 64) for mirrored in (False, True)),
+            tuple(Glance(side, 192, mirrored=mirrored) for side in (40, 64) for mirrored in (False, True)),
         ),
     }
 )
@@ -143,22 +146,22 @@ def plan_windows(found: Candidates, size: Size, closer: Closer, passes: Sequence
     passes
         Those that the boxes come from.
     """
-    pixels = sum(item.scaled.pixels for item in passes)
-    most = math.ceil(pixels * SHARE / WINDOW**2 / len(closer.glances))
+    pixels = sum(item.scaled.pixels for item in passes) * SHARE / len(closer.glances)
     asked: Mask = (found.scores >= closer.doubt) & (found.scores < closer.sure)
     return tuple(
-        window for glance in closer.glances for window in _windows(found.boxes, asked, size, glance, most)
+        window for glance in closer.glances for window in _windows(found.boxes, asked, size, glance, pixels)
     )
 
 
-def _windows(boxes: Floats, asked: Mask, size: Size, glance: Glance, most: int) -> Iterator[Window]:
-    """Yield at most so many windows for those of the boxes ``[n, 4]`` that are ``asked`` about, ``[n]``."""
+def _windows(boxes: Floats, asked: Mask, size: Size, glance: Glance, pixels: float) -> Iterator[Window]:
+    """Yield windows, at most of ``pixels``, for those of the boxes ``[n, 4]`` that are ``asked`` about."""
     free = asked.copy()
+    most = math.ceil(pixels / glance.window**2)
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1, initial=1.0)
     while most and free.any():
         first = int(free.argmax())
         scale = _step(min(glance.side / float(sides[first]), MAX_ENLARGEMENT))
-        item = _window(Box(*boxes[first].tolist()), size, scale, mirrored=glance.mirrored)
+        item = _window(Box(*boxes[first].tolist()), size, scale, glance)
         alike = np.abs(np.log(sides / sides[first])) <= math.log(LIKE_SIZE)
         members = free & alike & _inside(boxes, item, INNER / scale)
         members[first] = True
@@ -167,14 +170,14 @@ def _windows(boxes: Floats, asked: Mask, size: Size, glance: Glance, most: int) 
         yield Window(item, np.flatnonzero(members))
 
 
-def _window(box: Box, size: Size, scale: float, *, mirrored: bool) -> Pass:
+def _window(box: Box, size: Size, scale: float, glance: Glance) -> Pass:
     """Return the pass over the window around ``box``, moved where it would leave the photo."""
-    side = math.ceil(WINDOW / scale)
+    side = math.ceil(glance.window / scale)
     left, width = _span((box.x1 + box.x2) / 2, side, size.width)
     top, height = _span((box.y1 + box.y2) / 2, side, size.height)
     region = Region(left, top, left + width, top + height)
     cuts = Edges(left > 0, top > 0, region.right < size.width, region.bottom < size.height)
-    return Pass(region, max(1, round(max(width, height) * WINDOW / side)), cuts, mirrored)
+    return Pass(region, max(1, round(max(width, height) * glance.window / side)), cuts, glance.mirrored)
 
 
 def _step(scale: float) -> float:

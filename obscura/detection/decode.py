@@ -6,13 +6,14 @@ import numpy as np
 
 from obscura.detection.arrays import Floats
 
-__all__ = ["MAX_CANDIDATES", "RawBoxes", "decode"]
+__all__ = ["BOX_ROWS", "MAX_CANDIDATES", "RawBoxes", "decode"]
 
 MAX_CANDIDATES = 2000
 """Best boxes of one pass that are looked at. The densest crowds hold a few hundred faces, each found by a
 handful of anchors; without a cap a threshold near zero would let thousands of worthless boxes through."""
 
 BOX_ROWS = 4
+"""Rows of an output before the scores: centre, width and height."""
 
 
 class RawBoxes(NamedTuple):

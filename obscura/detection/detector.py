@@ -1,6 +1,6 @@
 """From the pixels of a photo to what is in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.backends.base import Session
 from obscura.detection.closer import CLOSER, LEAST, Window, judged, log_odds, plan_windows
-from obscura.detection.decode import decode
+from obscura.detection.decode import BOX_ROWS, decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import input_size
@@ -33,6 +33,7 @@ __all__ = [
     "Look",
     "Precision",
     "load_detector",
+    "open_detector",
     "threshold_of",
 ]
 
@@ -120,13 +121,23 @@ class Detector:
     """Finds one class of objects.
 
     An instance is used by one thread at a time; engines differ in what they allow beyond that.
+
+    Attributes
+    ----------
+    card
+        What it finds.
+    scout
+        The running scout of its card, which other detectors of the same thread may share, or None: then its
+        own network makes all passes.
     """
 
-    def __init__(self, card: ModelCard, session: Session) -> None:
+    def __init__(self, card: ModelCard, session: Session, scout: Session | None = None) -> None:
         self.card = card
+        self.scout = scout
         self._session = session
         detail = DETAIL_SIDE.get(card.class_name, card.input_size)
-        self._sight = Sight(card.input_size, detail, ENLARGEMENT, TILE_SCALE.get(card.class_name, 1.0))
+        tiles = TILE_SCALE.get(card.class_name, 1.0)
+        self._sight = Sight(card.input_size, detail, ENLARGEMENT, tiles, has_scout=scout is not None)
 
     @property
     def engine(self) -> str:
@@ -141,15 +152,19 @@ class Detector:
     def warm_up(self) -> None:
         """Run the model once on nothing, so that the first photo does not pay for its preparation."""
         side = self.card.input_size
-        self._session.run([np.zeros((side, side, 3), dtype=np.uint8)])
+        for session in (self._session, self.scout):
+            if session is not None:
+                session.run([np.zeros((side, side, 3), dtype=np.uint8)])
 
     def passes(self, size: Size, quality: Quality) -> tuple[Pass, ...]:
         """Return the runs of the network that a photo of ``size`` takes, a panorama with its wrapped part."""
         return plan_passes(size, quality, self._sight)
 
     def close(self) -> None:
-        """Give the engine's memory back; the detector cannot be used afterwards."""
+        """Give the engine's memory back; neither the detector nor its scout can be used afterwards."""
         self._session.close()
+        if self.scout is not None:
+            self.scout.close()
 
     def detect(self, pixels: Pixels, options: DetectionOptions | None = None) -> tuple[Detection, ...]:
         """Return what is in a photo, surest first; see `look`."""
@@ -236,8 +251,11 @@ class Detector:
 
     def _outputs(self, inputs: Inputs, passes: Sequence[Pass]) -> Iterator[tuple[Pass, Seen]]:
         """Run the passes in order, neighbours of one input shape together where the engine gains by it."""
-        for _, group in groupby(passes, key=lambda item: input_size(item.scaled)):
+        for (_, scout), group in groupby(passes, key=self._way):
             same = list(group)
+            if scout is not None:
+                yield from ((item, self._scouted(scout, inputs, item)) for item in same)
+                continue
             for start in range(0, len(same), self._session.batch_size):
                 chunk = same[start : start + self._session.batch_size]
                 boxes = [inputs.of(item) for item in chunk]
@@ -245,6 +263,21 @@ class Detector:
                     outputs = self._session.run([box.pixels for box in boxes])
                 for item, box, output in zip(chunk, boxes, outputs, strict=True):
                     yield item, Seen(output, box.placing)
+
+    def _way(self, item: Pass) -> tuple[Size, Session | None]:
+        """Return the input's size, and the network where it is not the detector's own."""
+        return input_size(item.scaled), self.scout if item.scouted else None
+
+    def _scouted(self, scout: Session, inputs: Inputs, item: Pass) -> Seen:
+        """Return what the scout says of this detector's class; it is asked once for all classes."""
+        frame, key = inputs.of(item), (scout, item)
+        card = self.card.scout
+        name, row = ("scout", 0) if card is None else (card.name, card.row)
+        if key not in inputs.said:
+            with inference(name, scout.device):
+                inputs.said[key] = scout.run([frame.pixels])[0]
+        said = inputs.said[key]
+        return Seen(np.concatenate([said[:BOX_ROWS], said[BOX_ROWS + row, None]]), frame.placing)
 
     def _read(self, item: Pass, seen: Seen, rule: tuple[int, float], *, wrapped: bool) -> Candidates:
         number, threshold = rule
@@ -266,7 +299,7 @@ def load_detector(
 ) -> Detector:
     """Return a detector of ``class_name`` from the weights in ``models_dir``.
 
-    For another precision than the engine's own, build one from `engines.open_session`.
+    For another precision than the engine's own, use `open_detector`.
 
     Raises
     ------
@@ -274,7 +307,37 @@ def load_detector(
         If manifest or weights are missing or damaged, or no engine can run them.
     """
     card = card_for_class(load_manifest(models_dir / "manifest.toml"), class_name)
-    return Detector(card, open_session(models_dir, card, EngineOptions(choice, threads, device)))
+    return open_detector(models_dir, card, EngineOptions(choice, threads, device))
+
+
+def open_detector(
+    models_dir: Path, card: ModelCard, options: EngineOptions, beside: Iterable[Detector] = ()
+) -> Detector:
+    """Return a detector of what ``card`` says.
+
+    Parameters
+    ----------
+    models_dir
+        The folder of the weights.
+    card
+        The model.
+    options
+        How to run it.
+    beside
+        Detectors of the same thread with the same options: where one of them has the same scout it is shared.
+
+    Raises
+    ------
+    ModelError
+        See `load_detector`.
+    """
+    session = open_session(models_dir, card, options)
+    if card.scout is None:
+        return Detector(card, session)
+    for other in beside:
+        if other.card.scout is not None and other.card.scout.files == card.scout.files:
+            return Detector(card, session, other.scout)
+    return Detector(card, session, open_session(models_dir, card.scout, options))
 
 
 def threshold_of(card: ModelCard, options: DetectionOptions) -> float:

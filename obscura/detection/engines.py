@@ -10,7 +10,7 @@ from obscura.detection.backends.base import Session
 from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import has_gpu, open_ultralytics
-from obscura.detection.manifest import ModelCard, verified_path
+from obscura.detection.manifest import ModelCard, ScoutCard, verified_path
 from obscura.errors import BackendUnavailableError, ModelMissingError
 from obscura.settings import EngineChoice, Precision
 
@@ -105,7 +105,7 @@ def pick_engine(options: EngineOptions) -> EngineChoice:
     raise BackendUnavailableError(message)
 
 
-def open_session(models_dir: Path, card: ModelCard, options: EngineOptions) -> Session:
+def open_session(models_dir: Path, card: ModelCard | ScoutCard, options: EngineOptions) -> Session:
     """Check the weights that the engine needs, load them, and return the running model.
 
     Raises

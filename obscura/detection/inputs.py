@@ -1,11 +1,16 @@
 """A picture as networks take it, pass by pass."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from obscura.detection.arrays import Pixels
+from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.letterbox import Letterbox, letterbox
 from obscura.detection.tiling import Pass
 from obscura.geometry import Size
+
+if TYPE_CHECKING:
+    from obscura.detection.backends.base import Session
 
 __all__ = ["Inputs"]
 
@@ -15,10 +20,19 @@ class Inputs:
 
     Those of the whole picture are kept: several networks look at it in the same sizes, and reducing 12
     megapixels costs as much as a third of a run. Those of tiles are not: there are many, and few are alike.
+
+    Attributes
+    ----------
+    pixels
+        The picture.
+    said
+        What networks that several detectors share have said of it, ``[4 + classes, anchors]`` by network and
+        pass: who comes second need not ask again.
     """
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
+        self.said: dict[tuple[Session, Pass], Floats] = {}
         self._kept: dict[int, Letterbox] = {}
 
     def of(self, item: Pass) -> Letterbox:

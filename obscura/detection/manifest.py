@@ -12,6 +12,7 @@ from obscura.errors import ModelCorruptError, ModelError, ModelMissingError
 
 __all__ = [
     "ModelCard",
+    "ScoutCard",
     "WeightsFile",
     "card_for_class",
     "default_models_dir",
@@ -28,6 +29,26 @@ class WeightsFile:
 
     path: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoutCard:
+    """A smaller model that goes over a photo first, for several classes at once.
+
+    Attributes
+    ----------
+    name, version
+        For reports and for people.
+    row
+        Which of its scores are those of this class, counted from 0.
+    files
+        Weights by format.
+    """
+
+    name: str
+    version: str
+    row: int
+    files: Mapping[str, WeightsFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,8 @@ class ModelCard:
         Intersection over union, 0..1, above which two boxes are the same object.
     files
         Weights by format (``"onnx"``, ``"pt"``).
+    scout
+        The smaller model that says where a closer look by this one is worth it, or None.
     """
 
     name: str
@@ -58,6 +81,13 @@ class ModelCard:
     min_confidence: float
     max_overlap: float
     files: Mapping[str, WeightsFile]
+    scout: ScoutCard | None = None
+
+    @property
+    def all_files(self) -> Mapping[str, WeightsFile]:
+        """Its own weights by format, and the scout's as ``"scout.onnx"`` and so on."""
+        scout = {} if self.scout is None else self.scout.files
+        return {**self.files, **{f"scout.{kind}": file for kind, file in scout.items()}}
 
 
 def default_models_dir() -> Path:
@@ -129,10 +159,6 @@ def verified_path(folder: Path, weights: WeightsFile) -> Path:
 
 def _card(name: str, table: object) -> ModelCard:
     fields = _Fields(name, table)
-    files = _Fields(f"{name}.files", fields.value("files", dict))
-    if not files.names:
-        message = f"[{name}.files] names no file"
-        raise ValueError(message)
     return ModelCard(
         name=name,
         class_name=fields.text("class"),
@@ -141,8 +167,24 @@ def _card(name: str, table: object) -> ModelCard:
         input_size=fields.positive("input_size"),
         min_confidence=fields.share("min_confidence"),
         max_overlap=fields.share("max_overlap"),
-        files=MappingProxyType({kind: _weights(f"{name}.files.{kind}", files, kind) for kind in files.names}),
+        files=_files(name, fields),
+        scout=_scout(f"{name}.scout", fields.value("scout", dict)) if "scout" in fields.names else None,
     )
+
+
+def _scout(place: str, table: object) -> ScoutCard:
+    fields = _Fields(place, table)
+    return ScoutCard(
+        fields.text("name"), fields.text("version"), fields.position("row"), _files(place, fields)
+    )
+
+
+def _files(place: str, fields: "_Fields") -> Mapping[str, WeightsFile]:
+    files = _Fields(f"{place}.files", fields.value("files", dict))
+    if not files.names:
+        message = f"[{place}.files] names no file"
+        raise ValueError(message)
+    return MappingProxyType({kind: _weights(f"{place}.files.{kind}", files, kind) for kind in files.names})
 
 
 def _weights(place: str, files: "_Fields", kind: str) -> WeightsFile:
@@ -193,6 +235,13 @@ class _Fields:
         number = int(str(self.value(field, int)))
         if number <= 0:
             message = f"[{self._place}] {field!r} must be positive, not {number}"
+            raise ValueError(message)
+        return number
+
+    def position(self, field: str) -> int:
+        number = int(str(self.value(field, int)))
+        if number < 0:
+            message = f"[{self._place}] {field!r} must be 0 or more, not {number}"
             raise ValueError(message)
         return number
 

@@ -5,7 +5,7 @@ size loses the small ones of a large photo; these plans trade time against that 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, assert_never
 
 from obscura.contract import Quality
@@ -74,12 +74,15 @@ class Sight:
         How many times a small photo may be enlarged at most.
     tile_scale
         Input pixels per photo pixel in tiles.
+    has_scout
+        Whether a smaller network is there that can go first.
     """
 
     input_side: int = 640
     detail_side: int = 640
     enlargement: float = 1.0
     tile_scale: float = 1.0
+    has_scout: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +99,15 @@ class Pass:
         The region's edges inside the photo.
     mirrored
         Whether the network sees the region left-right reversed.
+    scouted
+        Whether it is the scout that looks.
     """
 
     region: Region
     long_side: int
     cuts: Edges
     mirrored: bool = False
+    scouted: bool = False
 
     @property
     def scaled(self) -> Size:
@@ -112,6 +118,7 @@ class Pass:
 def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
     """Return the passes over a photo of ``size`` pixels.
 
+    - ``RAPID``: one pass at the model's own input size, by the scout where there is one.
     - ``FAST``: one pass at the model's own input size.
     - ``BALANCED``: one pass of up to 1280 pixels that follows the photo, and from 800 pixels one at the
       model's own size; where this would reduce the photo below `WHOLE_SCALE`, tiles at full
@@ -120,6 +127,9 @@ def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
       everything once more mirrored.
     """
     match quality:
+        case Quality.RAPID:
+            side = _enlarged(size, sight.input_side, sight)
+            return (replace(_whole(size, side), scouted=sight.has_scout),)
         case Quality.FAST:
             return (_whole(size, _enlarged(size, sight.input_side, sight)),)
         case Quality.BALANCED:

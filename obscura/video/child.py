@@ -82,7 +82,7 @@ def _done(order: Order, settings: Settings, answers: IO[str]) -> dict[str, Any]:
     )
     # What cannot be used is told before engines and models are loaded for it.
     check_source(order.source, limits)
-    from obscura.finding import detection_options, load_for  # noqa: PLC0415 - see above
+    from obscura.finding import detection_options, load_all  # noqa: PLC0415 - see above
     from obscura.hiding import request_of  # noqa: PLC0415 - the same
     from obscura.video.redact import VideoRequest, redact_video  # noqa: PLC0415 - the same
 
@@ -97,7 +97,7 @@ def _done(order: Order, settings: Settings, answers: IO[str]) -> dict[str, Any]:
         keep=how.keep,
         mask=how.mask,
     )
-    detectors = [load_for(settings, name, order.threads) for name in options.classes]
+    detectors = tuple(load_all(settings, options.classes, order.threads).values())
     told_at = 0.0
 
     def tell(stage: str, done: int, total: int) -> None:

@@ -33,7 +33,8 @@ class _OpenVinoSession:
         if self._request is None:
             message = "this session is closed"
             raise BackendUnavailableError(message)
-        pictures = np.ascontiguousarray(batch[0])[None] if len(batch) == 1 else np.stack(batch)
+        # What is shared has to be in one piece, and writeable although nobody writes to it.
+        pictures = np.require(batch[0], None, "CW")[None] if len(batch) == 1 else np.stack(batch)
         self._request.set_input_tensor(self._tensor(pictures, shared_memory=True))
         # Without a dictionary of outputs, which would be copies as well.
         self._request.infer(share_outputs=True)

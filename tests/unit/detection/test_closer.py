@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obscura.contract import Quality
-from obscura.detection.closer import CLOSER, WINDOW, Closer, Glance, Window, judged, plan_windows
+from obscura.detection.closer import CLOSER, Closer, Glance, Window, judged, plan_windows
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.manifest import ModelCard, default_models_dir, load_manifest
 from obscura.detection.merging import Candidates
@@ -130,7 +130,7 @@ def test_windows_lie_in_the_photo_and_no_box_is_asked_about_twice(
         left, top, right, bottom = window.item.region
         assert 0 <= left < right <= size.width
         assert 0 <= top < bottom <= size.height
-        assert window.item.scaled.long_side <= WINDOW
+        assert window.item.scaled.long_side <= max(glance.window for glance in closer.glances)
     for mirrored in (False, True):
         asked = np.concatenate(
             [window.members for window in windows if window.item.mirrored is mirrored] or [np.zeros(0, int)]
@@ -142,7 +142,7 @@ def test_windows_lie_in_the_photo_and_no_box_is_asked_about_twice(
 def test_boxes_of_like_size_close_together_share_a_window() -> None:
     """A row of faces of one size takes one window; a large one beside them takes its own."""
     row = [(100.0 + 17 * place, 100.0, 116.0 + 17 * place, 116.0) for place in range(2)]
-    closer = Closer(0.02, 1.0, (Glance(48, mirrored=False),))
+    closer = Closer(0.02, 1.0, (Glance(48, 192, mirrored=False),))
     size = Size(640, 480)
     passes = plan_passes(size, Quality.FAST, Sight())
     windows = plan_windows(found(*row, (80.0, 60.0, 180.0, 160.0)), size, closer, passes)
@@ -154,8 +154,8 @@ def test_a_crowd_cannot_take_more_windows_than_passes_are_worth() -> None:
     many = [(x, y, x + 8.0, y + 8.0) for y in np.arange(0, 470, 9.0) for x in np.arange(0, 630, 9.0)]
     size = Size(640, 480)
     passes = plan_passes(size, Quality.FAST, Sight())
-    windows = plan_windows(found(*many), size, Closer(0.02, 1.0, (Glance(190, mirrored=False),)), passes)
-    assert sum(window.item.scaled.pixels for window in windows) <= 8 * size.pixels + WINDOW**2
+    windows = plan_windows(found(*many), size, Closer(0.02, 1.0, (Glance(190, 192, mirrored=False),)), passes)
+    assert sum(window.item.scaled.pixels for window in windows) <= 8 * size.pixels + 192**2
     assert windows[0].members[0] == 0
 
 
@@ -165,7 +165,7 @@ def test_the_larger_a_look_saw_an_object_the_more_its_box_counts() -> None:
     (window,) = plan_windows(
         seen,
         Size(640, 480),
-        Closer(0.02, 1.0, (Glance(48, mirrored=False),)),
+        Closer(0.02, 1.0, (Glance(48, 192, mirrored=False),)),
         plan_passes(Size(640, 480), Quality.FAST, Sight()),
     )
     both = judged(seen, [(window, shown)])

@@ -76,6 +76,17 @@ def test_engines_agree_on_real_photos(
         assert_same((face_detector, other_detector), photo)
 
 
+def test_engines_take_what_nobody_may_write_to(other_detector: Detector, portrait: Pixels) -> None:
+    """A picture that is read only, and a part of one that does not lie in one piece, are looked at alike."""
+    square = np.ascontiguousarray(np.pad(portrait, ((64, 64), (64, 64), (0, 0)), mode="edge"))
+    expected = other_detector.detect(square)
+    assert expected
+    square.flags.writeable = False
+    assert other_detector.detect(square) == expected
+    wide = np.concatenate([square, square[::-1]], axis=1)
+    assert other_detector.detect(wide[:, :640]) == expected
+
+
 def test_the_default_precision_finds_the_face(face_detector: Detector, portrait: Pixels) -> None:
     """What a user gets without choosing finds the same face, give or take a little."""
     detector = load_detector(default_models_dir(), "face", EngineChoice.AUTO, threads=1, device="cpu")

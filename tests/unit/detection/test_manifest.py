@@ -63,6 +63,45 @@ def test_a_malformed_manifest_names_its_fault(tmp_path: Path, old: str, new: str
         load_manifest(write(tmp_path, GOOD.replace(old, new)))
 
 
+SCOUTED = f"""{GOOD}
+[face-test.scout]
+name = "scout-test"
+version = "2"
+row = 1
+[face-test.scout.files.onnx]
+path = "scout.onnx"
+sha256 = "{hashlib.sha256(WEIGHTS).hexdigest()}"
+"""
+
+
+def test_a_card_may_name_a_scout(tmp_path: Path) -> None:
+    """Its row and files are told, and its files are among all that must be there."""
+    card = card_for_class(load_manifest(write(tmp_path, SCOUTED)), "face")
+    assert card.scout is not None
+    assert (card.scout.name, card.scout.version, card.scout.row) == ("scout-test", "2", 1)
+    assert {kind: file.path for kind, file in card.all_files.items()} == {
+        "onnx": "face.onnx",
+        "scout.onnx": "scout.onnx",
+    }
+    assert card_for_class(load_manifest(write(tmp_path, GOOD)), "face").scout is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        pytest.param("row = 1", "row = -1", "'row' must be 0 or more", id="negative row"),
+        pytest.param("row = 1", "", "lacks 'row'", id="no row"),
+        pytest.param(
+            "[face-test.scout.files.onnx]", "[face-test.scout.filed.onnx]", "lacks 'files'", id="none"
+        ),
+    ],
+)
+def test_a_malformed_scout_names_its_fault(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    """What is wrong with a scout's entry is told like what is wrong with a model's."""
+    with pytest.raises(ModelError, match=complaint):
+        load_manifest(write(tmp_path, SCOUTED.replace(old, new)))
+
+
 def test_an_absent_manifest_is_missing(tmp_path: Path) -> None:
     """No manifest is ModelMissingError with the path that was tried."""
     with pytest.raises(ModelMissingError, match=r"manifest\.toml"):
@@ -98,5 +137,5 @@ def test_the_shipped_weights_are_the_manifests() -> None:
     manifest = load_manifest(folder / "manifest.toml")
     assert {card.class_name for card in manifest.values()} >= {"face", "plate"}
     for card in manifest.values():
-        for weights in card.files.values():
+        for weights in card.all_files.values():
             verified_path(folder, weights)

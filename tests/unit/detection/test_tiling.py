@@ -52,7 +52,11 @@ def test_twelve_megapixels_are_tiled() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(width=st.integers(1, 9000), height=st.integers(1, 9000), quality=st.sampled_from(list(Quality)[1:]))
+@given(
+    width=st.integers(1, 9000),
+    height=st.integers(1, 9000),
+    quality=st.sampled_from([Quality.BALANCED, Quality.THOROUGH]),
+)
 def test_tiles_leave_no_gap_and_share_enough(width: int, height: int, quality: Quality) -> None:
     """Tiles cover the photo, stay inside it, fit a pass, keep the scale and share the overlap."""
     plan = plan_passes(Size(width, height), quality, Sight())

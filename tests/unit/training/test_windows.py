@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from obscura.detection.closer import CLOSER, WINDOW
+from obscura.detection.closer import CLOSER
 from obscura.detection.closer import MAX_ENLARGEMENT as PRODUCT_MAX_ENLARGEMENT
 from training.windows import MAX_ENLARGEMENT, SHEET, SIDE, TARGET_SIDES, Window, WindowMaker, sheet
 
@@ -37,8 +37,9 @@ def test_a_label_lies_on_its_object(left: int, top: int, side: int, seed: int) -
 
 def test_windows_are_those_of_the_product() -> None:
     """What is trained for is what will be looked at: windows as large, objects as large in them."""
-    assert (SIDE, MAX_ENLARGEMENT) == (WINDOW, PRODUCT_MAX_ENLARGEMENT)
-    sides = [glance.side for closer in CLOSER.values() for glance in closer.glances]
+    glances = [glance for closer in CLOSER.values() for glance in closer.glances]
+    assert (max(glance.window for glance in glances), PRODUCT_MAX_ENLARGEMENT) == (SIDE, MAX_ENLARGEMENT)
+    sides = [glance.side for glance in glances]
     assert TARGET_SIDES[0] <= min(sides) <= max(sides) <= TARGET_SIDES[1]
 
 
