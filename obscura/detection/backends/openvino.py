@@ -34,7 +34,7 @@ class _OpenVinoSession:
             message = "this session is closed"
             raise BackendUnavailableError(message)
         # What is shared has to be in one piece, and writeable although nobody writes to it.
-        pictures = np.require(batch[0], None, "CW")[None] if len(batch) == 1 else np.stack(batch)
+        pictures = np.require(batch[0], None, ["C", "W"])[None] if len(batch) == 1 else np.stack(batch)
         self._request.set_input_tensor(self._tensor(pictures, shared_memory=True))
         # Without a dictionary of outputs, which would be copies as well.
         self._request.infer(share_outputs=True)
