@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
+from obscura.contract import Quality
 from tests import photos
 
 pytestmark = pytest.mark.end_to_end
@@ -115,6 +116,15 @@ def test_an_answer_says_what_was_done(client: httpx.Client, portrait: Path) -> N
     assert [round(edge) for edge in found["xyxy"]] == body["result"]["face_1"]["facial_area"]
     report = work(client, "/blur_faces", portrait.read_bytes())["report"]
     assert report["verdict"] == "clean"
+
+
+@pytest.mark.parametrize("quality", list(Quality))
+def test_every_quality_hides_the_face(client: httpx.Client, portrait: Path, quality: Quality) -> None:
+    """However hard it looks, the face of the portrait is found and hidden, and nothing is left to be seen."""
+    body = work(client, "/blur_faces", portrait.read_bytes(), {"quality": quality.value})
+    assert body["report"]["verdict"] == "clean"
+    assert is_hidden(photos.portrait(), picture_in(body), photos.FACE)
+    assert {"onnx", "scout.onnx"} <= set(body["model"]["weights"])
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8, 2, 4, 5, 7])

@@ -43,8 +43,10 @@ def timeless(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body, "manifest": manifest}
 
 
-@pytest.mark.parametrize("path", ["/detect", "/blur"])
-def test_both_give_the_same_answer(pair: tuple[httpx.Client, ...], path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "quality"), [("/detect", "balanced"), ("/blur", "balanced"), ("/blur", "rapid")]
+)
+def test_both_give_the_same_answer(pair: tuple[httpx.Client, ...], path: str, quality: str) -> None:
     """Picture, detections, models, report and manifest of several photos are alike to the last byte."""
     inputs = [
         photos.encoded(photos.group(6, 4), quality=90),
@@ -53,7 +55,8 @@ def test_both_give_the_same_answer(pair: tuple[httpx.Client, ...], path: str) ->
         photos.turned(photos.portrait(), 6),
     ]
     for photo in inputs:
-        one, other = (work(client, path, photo, {} if path == "/detect" else SOLID) for client in pair)
+        options = {"quality": quality} if path == "/detect" else {"quality": quality, **SOLID}
+        one, other = (work(client, path, photo, options) for client in pair)
         assert one["status"] == "SUCCESS"
         assert timeless(one) == timeless(other)
 
