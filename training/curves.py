@@ -14,10 +14,9 @@ from typing import Any
 
 from obscura.evaluation import evaluate
 from training.evaluate import BINS, forward_of, labelled_photos, looked_at
-from training.paths import OBJECT_CLASSES, REPOSITORY, ObjectClass
+from training.paths import OBJECT_CLASSES, REPOSITORY, RUNS, ObjectClass
 from training.predict import Pass
 from training.prepare import read_corrections
-from training.train import RUNS
 
 CURVES = REPOSITORY / "training" / "curves"
 INCHES = (7.0, 2.6)

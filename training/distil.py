@@ -22,7 +22,7 @@ import numpy as np
 
 from obscura.detection.backends.openvino import open_openvino
 from training.augment import DamageChances, PhotographicDamage
-from training.paths import BUILD, MODELS, ObjectClass, model_name, pack_folder
+from training.paths import MODELS, ObjectClass, model_name, pack_folder
 from training.predict import PADDING, read_photo
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from obscura.detection.arrays import Floats, Pixels
-
-RUNS = BUILD / "runs"
 
 SHAPES = ((640, 640), (480, 640), (640, 480), (416, 640))
 """Heights and widths of views: those of usual photos at 640."""
@@ -103,10 +101,8 @@ class Views:
             self._fill(view, (0.7, 1.4))
         if self._random.random() < 1 / 2:
             view = view[:, ::-1]
-        gain = self._random.uniform(0.65, 1.35, 3) ** np.array([1.0, 0.3, 0.3])
-        view = (
-            (view * (gain[0] * np.array([gain[1], 1.0, gain[2]], np.float32))).clip(0, 255).astype(np.uint8)
-        )
+        light, red, blue = self._random.uniform(0.65, 1.35, 3) ** np.array([1.0, 0.3, 0.3])
+        view = (view * (light * np.array([red, 1.0, blue]))).clip(0, 255).astype(np.uint8)
         if self._random.random() < DAMAGED:
             view = self._damage.damage(np.ascontiguousarray(view[..., ::-1]))[..., ::-1]
         return np.ascontiguousarray(view)

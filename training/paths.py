@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 MODELS = REPOSITORY / "models"
 # Ignored by git: unpacked photos must never be committed.
 BUILD = REPOSITORY / "build" / "training"
+RUNS = BUILD / "runs"
 
 
 def shared_folder() -> Path:

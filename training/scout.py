@@ -11,8 +11,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from training.distil import RUNS, Student, distil, lessons
-from training.paths import MODELS, OBJECT_CLASSES, model_name
+from training.distil import Student, distil, lessons
+from training.paths import MODELS, OBJECT_CLASSES, RUNS, model_name
 from training.runtime import load_model, prepare_runtime
 from training.scout_network import scout_network
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.damage import turned_boxes
-from training.paths import BUILD, OBJECT_CLASSES, ObjectClass, pack_folder, starter_weights
+from training.paths import OBJECT_CLASSES, RUNS, ObjectClass, pack_folder, starter_weights
 from training.prepare import BORROWED, read_corrections, write_data_file
 from training.recipes import RECIPES, Recipe, refining, settling
 from training.runtime import prepare_runtime
@@ -25,7 +25,6 @@ from training.windows import SPLIT as WINDOWS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RUNS = BUILD / "runs"
 MINUTES_PER_HOUR = 60
 # An object smaller than this after shrinking is no label any more: four pixels teach no shape.
 SMALLEST_LEARNT_PIXELS = 4

@@ -21,6 +21,7 @@ from obscura.detection.priors import Priors, plausible, priors_for
 from obscura.detection.suppression import suppress
 from obscura.detection.tiling import Pass, Quality, Sight, is_panorama, plan_passes, wrap_width
 from obscura.detection.voting import vote
+from obscura.errors import ModelError
 from obscura.geometry import Box, Size
 from obscura.observability import inference
 
@@ -277,6 +278,9 @@ class Detector:
             with inference(name, scout.device):
                 inputs.said[key] = scout.run([frame.pixels])[0]
         said = inputs.said[key]
+        if BOX_ROWS + row >= len(said):
+            message = f"model {name} has {len(said) - BOX_ROWS} classes: its manifest names row {row}"
+            raise ModelError(message)
         return Seen(np.concatenate([said[:BOX_ROWS], said[BOX_ROWS + row, None]]), frame.placing)
 
     def _read(self, item: Pass, seen: Seen, rule: tuple[int, float], *, wrapped: bool) -> Candidates:

@@ -14,6 +14,7 @@ from obscura.detection.inputs import Inputs
 from obscura.detection.manifest import ScoutCard, card_for_class, default_models_dir, load_manifest
 from obscura.detection.memory import Changes
 from obscura.detection.tiling import Quality
+from obscura.errors import ModelError
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
 
 if TYPE_CHECKING:
@@ -78,6 +79,12 @@ def test_each_class_has_its_row() -> None:
     photo = photo_with((640, 480), (100, 100, 200, 200))
     assert detector_with(WhiteOrNothing(), 0).detect(photo, RAPID) == ()
     assert len(detector_with(WhiteOrNothing(), 1).detect(photo, RAPID)) == 1
+
+
+def test_a_row_that_is_not_there_is_an_error() -> None:
+    """A manifest that promises a class the scout does not have is told so, with the scout's name."""
+    with pytest.raises(ModelError, match="scout-test has 1 classes: its manifest names row 1"):
+        detector_with(WhiteSquares(), 1).detect(photo_with((640, 480)), RAPID)
 
 
 def test_detectors_that_share_a_scout_ask_it_once() -> None:
