@@ -27,7 +27,7 @@ from obscura.anonymisation import Target
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.backends.base import Session
 from obscura.detection.closer import CLOSER, LEAST, judged, plan_windows
-from obscura.detection.decode import BOX_ROWS, decode
+from obscura.detection.decode import decode
 from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.inputs import Inputs
@@ -118,16 +118,9 @@ class Floor:
 def _seen(detector: Detector, session: Session, inputs: Inputs, item: Pass, least: float) -> Candidates:
     """Return what the network sees in a pass or window, in pixels of the photo."""
     frame = inputs.of(item)
-    card, scout = detector.card, detector.scout
-    if item.scouted and scout is not None and card.scout is not None:
-        said = inputs.said.get((scout, item))
-        if said is None:
-            said = inputs.said[scout, item] = scout.run([frame.pixels])[0]
-        output = said[[*range(BOX_ROWS), BOX_ROWS + card.scout.row]]
-    else:
-        output = session.run([frame.pixels])[0]
+    output = detector.scouted(inputs, item).output if item.scouted else session.run([frame.pixels])[0]
     raw = decode(output, least)
-    kept = suppress(raw.boxes, raw.scores, card.max_overlap)
+    kept = suppress(raw.boxes, raw.scores, detector.card.max_overlap)
     boxes = raw.boxes[kept]
     if item.mirrored:
         boxes[:, [0, 2]] = frame.placing.width - boxes[:, [2, 0]]

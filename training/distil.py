@@ -205,7 +205,7 @@ class Student:
         torch = import_module("torch")
         self._torch, self._rate = torch, rate
         self._network = network.to(memory_format=torch.channels_last).train()
-        self.average = copy.deepcopy(network).eval()
+        self._average = copy.deepcopy(network).eval()
         learning = list(network.parameters())
         groups = [
             {"params": [part for part in learning if part.ndim > 1], "weight_decay": DECAY},
@@ -236,7 +236,7 @@ class Student:
 
     def _take_into_average(self) -> None:
         keep = min(AVERAGED, self._steps / (self._steps + 9))
-        states = (self.average.state_dict().values(), self._network.state_dict().values())
+        states = (self._average.state_dict().values(), self._network.state_dict().values())
         for mean, now in zip(*states, strict=True):
             if mean.is_floating_point():
                 mean.lerp_(now, 1 - keep)
@@ -245,7 +245,7 @@ class Student:
 
     def save(self, target: Path) -> Path:
         """Write the averaged network as a checkpoint."""
-        self._torch.save({"model": copy.deepcopy(self.average).float().eval(), "ema": None}, target)
+        self._torch.save({"model": copy.deepcopy(self._average).float().eval(), "ema": None}, target)
         return target
 
 

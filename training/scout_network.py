@@ -118,10 +118,7 @@ def _inherit(grown: Any, small: Any) -> None:  # noqa: ANN401
                 case "SPPF":
                     kept.append(_sppf(layers, before))
                 case "Concat":
-                    sources = [len(kept) - 1, layers.grown.f[1]]
-                    starts = [0, widths[sources[0]]]
-                    parts = [kept[at] + start for at, start in zip(sources, starts, strict=True)]
-                    kept.append(torch.cat(parts))
+                    kept.append(torch.cat([before, kept[layers.grown.f[1]] + widths[-1]]))
                 case _:  # upsampling
                     kept.append(before)
             widths.append(_width(layers.grown, widths))
@@ -141,14 +138,13 @@ def _width(layer: Any, widths: list[int]) -> int:  # noqa: ANN401
 
 def _conv(layers: Layers, inward: Kept, outward: Kept | None = None) -> Kept:
     """Copy a convolution with its batch norm; return the filters kept, the strongest unless named."""
-    torch = import_module("torch")
     grown, small = layers
     if outward is None:
         outward = _strongest(grown, small.conv.out_channels)
     small.conv.weight.copy_(grown.conv.weight[outward][:, inward])
     for name in ("weight", "bias", "running_mean", "running_var"):
         getattr(small.bn, name).copy_(getattr(grown.bn, name)[outward])
-    return torch.as_tensor(outward)
+    return outward
 
 
 def _strongest(conv: Any, count: int, start: int = 0, stop: int | None = None) -> Kept:  # noqa: ANN401

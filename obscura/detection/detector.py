@@ -252,10 +252,12 @@ class Detector:
 
     def _outputs(self, inputs: Inputs, passes: Sequence[Pass]) -> Iterator[tuple[Pass, Seen]]:
         """Run the passes in order, neighbours of one input shape together where the engine gains by it."""
-        for (_, scout), group in groupby(passes, key=self._way):
+        for (is_scouted, _), group in groupby(
+            passes, key=lambda item: (item.scouted, input_size(item.scaled))
+        ):
             same = list(group)
-            if scout is not None:
-                yield from ((item, self._scouted(scout, inputs, item)) for item in same)
+            if is_scouted:
+                yield from ((item, self.scouted(inputs, item)) for item in same)
                 continue
             for start in range(0, len(same), self._session.batch_size):
                 chunk = same[start : start + self._session.batch_size]
@@ -265,23 +267,29 @@ class Detector:
                 for item, box, output in zip(chunk, boxes, outputs, strict=True):
                     yield item, Seen(output, box.placing)
 
-    def _way(self, item: Pass) -> tuple[Size, Session | None]:
-        """Return the input's size, and the network where it is not the detector's own."""
-        return input_size(item.scaled), self.scout if item.scouted else None
+    def scouted(self, inputs: Inputs, item: Pass) -> Seen:
+        """Return what the scout says in a pass of this detector's class; it is asked once for all classes.
 
-    def _scouted(self, scout: Session, inputs: Inputs, item: Pass) -> Seen:
-        """Return what the scout says of this detector's class; it is asked once for all classes."""
+        Raises
+        ------
+        ModelError
+            If there is no scout, or the card names a row that it does not have.
+        """
+        scout, card = self.scout, self.card.scout
+        if scout is None or card is None:
+            message = f"model {self.card.name} has no scout"
+            raise ModelError(message)
         frame, key = inputs.of(item), (scout, item)
-        card = self.card.scout
-        name, row = ("scout", 0) if card is None else (card.name, card.row)
         if key not in inputs.said:
-            with inference(name, scout.device):
+            with inference(card.name, scout.device):
                 inputs.said[key] = scout.run([frame.pixels])[0]
         said = inputs.said[key]
-        if BOX_ROWS + row >= len(said):
-            message = f"model {name} has {len(said) - BOX_ROWS} classes: its manifest names row {row}"
+        if BOX_ROWS + card.row >= len(said):
+            message = (
+                f"model {card.name} has {len(said) - BOX_ROWS} classes: its manifest names row {card.row}"
+            )
             raise ModelError(message)
-        return Seen(np.concatenate([said[:BOX_ROWS], said[BOX_ROWS + row, None]]), frame.placing)
+        return Seen(np.concatenate([said[:BOX_ROWS], said[BOX_ROWS + card.row, None]]), frame.placing)
 
     def _read(self, item: Pass, seen: Seen, rule: tuple[int, float], *, wrapped: bool) -> Candidates:
         number, threshold = rule

@@ -7,7 +7,7 @@ import pytest
 from obscura.anonymisation import Target, redact_photo
 from obscura.contract import ObjectClass
 from obscura.detection.detector import DetectionOptions, Detector
-from obscura.finding import load_for, open_photo
+from obscura.finding import load_all, open_photo
 from obscura.geometry import Box
 from obscura.reviewing import look_again
 from obscura.settings import Precision, Settings
@@ -20,7 +20,7 @@ EXACT = Settings(precision=Precision.F32)
 @pytest.fixture(scope="module")
 def detectors() -> dict[ObjectClass, Detector]:
     """Load both detectors."""
-    return {name: load_for(EXACT, name, 1) for name in ObjectClass}
+    return load_all(EXACT, tuple(ObjectClass), 1)
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "nothing"])

@@ -15,6 +15,7 @@ from obscura.detection.manifest import ScoutCard, card_for_class, default_models
 from obscura.detection.memory import Changes
 from obscura.detection.tiling import Quality
 from obscura.errors import ModelError
+from obscura.geometry import Box
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
 
 if TYPE_CHECKING:
@@ -34,14 +35,25 @@ class WhiteOrNothing(WhiteSquares):
         return np.concatenate([seen[:, :4], np.zeros_like(seen[:, 4:]), seen[:, 4:]], axis=1)
 
 
-def card_of(row: int) -> ScoutCard:
-    """Return the card of a scout whose score in ``row`` counts."""
-    return ScoutCard("scout-test", "1", row, {})
+class Doubtful(WhiteSquares):
+    """A network that is only so sure of white areas, as a share of its usual score."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self._share = share
+
+    def run(self, batch: Sequence[Pixels]) -> Floats:
+        """Return ``[b, 5, n]``."""
+        output = super().run(batch)
+        output[:, 4] *= self._share
+        return output
 
 
 def detector_with(scout: WhiteSquares, row: int, network: WhiteSquares | None = None) -> Detector:
     """Return a detector of what the scout has in ``row``."""
-    return Detector(replace(CARD, scout=card_of(row)), network or WhiteSquares(), scout)
+    return Detector(
+        replace(CARD, scout=ScoutCard("scout-test", "1", row, {})), network or WhiteSquares(), scout
+    )
 
 
 def test_only_a_rapid_look_is_the_scouts() -> None:
@@ -50,7 +62,7 @@ def test_only_a_rapid_look_is_the_scouts() -> None:
     scout, network = WhiteSquares(), WhiteSquares()
     detector = detector_with(scout, 0, network)
     (found,) = detector.detect(photo, RAPID)
-    assert found.box.iou(type(found.box)(700, 500, 780, 600)) > 0.9
+    assert found.box.iou(Box(700, 500, 780, 600)) > 0.9
     assert [shape[1:3] for shape in scout.shapes] == [(480, 640)]
     assert network.shapes == []  # it was sure: no closer look
     detector.detect(photo, DetectionOptions(Quality.FAST))
@@ -60,16 +72,9 @@ def test_only_a_rapid_look_is_the_scouts() -> None:
 
 def test_doubts_of_the_scout_are_for_the_grown_network() -> None:
     """What the scout half sees is decided by the other one's closer look."""
-
-    class Doubtful(WhiteSquares):
-        def run(self, batch: Sequence[Pixels]) -> Floats:
-            output = super().run(batch)
-            output[:, 4] *= 0.1
-            return output
-
     photo = photo_with((1600, 1200), (700, 500, 780, 600))
     network = WhiteSquares()
-    (found,) = detector_with(Doubtful(), 0, network).detect(photo, RAPID)
+    (found,) = detector_with(Doubtful(0.1), 0, network).detect(photo, RAPID)
     assert [shape[1:3] for shape in network.shapes] == [(128, 128)]
     assert found.confidence > 0.25
 
@@ -109,14 +114,7 @@ def test_without_a_scout_a_rapid_look_is_the_networks() -> None:
 def test_memory_tells_the_scouts_pass_from_a_window_of_the_same_place() -> None:
     """A photo as small as a window: what either network said stays what that one said."""
     photo = photo_with((64, 64), (20, 20, 40, 40))
-
-    class Doubtful(WhiteSquares):
-        def run(self, batch: Sequence[Pixels]) -> Floats:
-            output = super().run(batch)
-            output[:, 4] *= 0.5
-            return output
-
-    scout, network = Doubtful(), WhiteSquares()
+    scout, network = Doubtful(0.5), WhiteSquares()
     detector = detector_with(scout, 0, network)
     first = detector.look(photo, RAPID)
     known = Changes.between(photo, photo).outside(first.memory)
