@@ -125,10 +125,14 @@ class Views:
         return slice(target, target + shared), slice(source, source + shared)
 
 
+def training_photos(classes: Sequence[ObjectClass]) -> list[Path]:
+    """Return the training photos of all ``classes``."""
+    return sorted(photo for name in classes for photo in (pack_folder(name) / "images" / "train").iterdir())
+
+
 def lessons(classes: Sequence[ObjectClass], seed: int) -> Iterator[Lesson]:
     """Yield batches for ever, taught by the shipped networks of ``classes`` in a thread of its own."""
-    photos = sorted(photo for name in classes for photo in (pack_folder(name) / "images" / "train").iterdir())
-    views = Views(photos, seed)
+    views = Views(training_photos(classes), seed)
     grown = [open_openvino(MODELS / f"{model_name(name)}.onnx", 1, exact=False) for name in classes]
     ready: queue.Queue[Lesson] = queue.Queue(4)
 

@@ -73,11 +73,17 @@ def scout_network(grown: nn.Module) -> nn.Module:
     A filter's strength is the size of its weights times its batch norm's gain (Liu et al. 2017, "Learning
     Efficient Convolutional Networks through Network Slimming"). The heads are new.
     """
+    network = untrained(LAYOUT)
+    _inherit(grown, network)
+    return network
+
+
+def untrained(layout: dict[str, Any]) -> nn.Module:
+    """Return a new network of ``layout`` with light heads."""
     prepare_runtime()
     tasks = import_module("ultralytics.nn.tasks")
-    network: Any = tasks.DetectionModel(LAYOUT, ch=3, nc=len(OBJECT_CLASSES), verbose=False)
+    network: Any = tasks.DetectionModel(layout, ch=3, nc=len(OBJECT_CLASSES), verbose=False)
     _lighten_head(network)
-    _inherit(grown, network)
     network.names = dict(enumerate(OBJECT_CLASSES))
     scout: nn.Module = network
     return scout

@@ -22,7 +22,7 @@ def read_head(path: Path) -> Head | None:
     """Return the end of the chain in ``path`` by its last line alone, or None where there is none."""
     try:
         with path.open("rb") as file:
-            return _last(file)[0]
+            return _end(file)[0]
     except FileNotFoundError:
         return None
 
@@ -48,7 +48,8 @@ class AuditFile:
         """
         try:
             with self._locked() as file:
-                head, seen = _last(file)
+                head, lines = _end(file)
+                seen = _ids_since(min((_order(record["id"]) for record in records), default=()), lines)
                 if head is None:
                     begin = {"event": BEGIN, "chain": secrets.token_hex(8), "follows": follows, "at": _now()}
                     head = self._write(file, [begin], None)
@@ -89,8 +90,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _last(file: BinaryIO) -> tuple[Head | None, frozenset[str]]:
-    """Return the head by the last line, and the ids of the last records; cut off a line without an end."""
+def _end(file: BinaryIO) -> tuple[Head | None, Sequence[bytes]]:
+    """Return the head by the last line, and the last lines; cut off a line without an end."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - TAIL_BYTES))
     tail = file.read()
@@ -99,15 +100,30 @@ def _last(file: BinaryIO) -> tuple[Head | None, frozenset[str]]:
         # A crash in the middle of a write: its records are still where they came from.
         os.ftruncate(file.fileno(), size - len(torn))
     if not whole:
-        return None, frozenset()
+        return None, ()
     lines = whole.split(b"\n")
     if size > TAIL_BYTES:
         del lines[0]
-    records = [parse(text) for text in lines]
-    last = records[-1]
-    chain = str(records[0].get("chain", "")) if size <= TAIL_BYTES else _chain(file)
-    head = Head(chain, int(str(last["n"])), str(last["hash"]))
-    return head, frozenset(str(record.get("id", "")) for record in records)
+    last = parse(lines[-1])
+    return Head(_chain(file), int(str(last["n"])), str(last["hash"])), lines
+
+
+def _ids_since(first: tuple[int, ...], lines: Sequence[bytes]) -> frozenset[str]:
+    """Return the ids of the last lines, back to the first one that is older.
+
+    The ledger's ids rise, so that whatever comes again stands behind every record that is older.
+    """
+    ids: set[str] = set()
+    for line in reversed(lines):
+        name = str(parse(line).get("id", ""))
+        if name and _order(name) < first:
+            break
+        ids.add(name)
+    return frozenset(ids)
+
+
+def _order(name: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in name.split("-"))
 
 
 def _chain(file: BinaryIO) -> str:

@@ -28,6 +28,7 @@ from obscura.geometry import Box, Size
 __all__ = [
     "CLOSER",
     "LEAST",
+    "WINDOW_SIZES",
     "Closer",
     "Glance",
     "Window",
@@ -121,6 +122,12 @@ CLOSER: Final[Mapping[Quality, Closer]] = MappingProxyType(
         ),
     }
 )
+
+
+WINDOW_SIZES: Final = frozenset(
+    Size(glance.window, glance.window) for closer in CLOSER.values() for glance in closer.glances
+)
+"""Sizes of all windows but those that would be larger than their photo, in input pixels."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

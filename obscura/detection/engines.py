@@ -1,7 +1,7 @@
 """Choosing the engine that runs a model."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -10,8 +10,11 @@ from obscura.detection.backends.base import Session
 from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import has_gpu, open_ultralytics
+from obscura.detection.closer import WINDOW_SIZES
 from obscura.detection.manifest import ModelCard, ScoutCard, verified_path
+from obscura.detection.tiling import SCOUTED_SIZES
 from obscura.errors import BackendUnavailableError, ModelMissingError
+from obscura.geometry import Size
 from obscura.settings import EngineChoice, Precision
 
 __all__ = ["EngineChoice", "EngineOptions", "Precision", "open_session", "pick_engine"]
@@ -31,12 +34,15 @@ class EngineOptions:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; only ultralytics knows GPUs.
     precision
         Arithmetic.
+    often
+        Sizes of inputs that come so often that an engine may prepare itself for each.
     """
 
     choice: EngineChoice = EngineChoice.AUTO
     threads: int = 1
     device: str = "auto"
     precision: Precision = Precision.AUTO
+    often: frozenset[Size] = frozenset()
 
 
 Opener = Callable[[Path, EngineOptions], Session]
@@ -55,7 +61,8 @@ def _onnx(path: Path, options: EngineOptions) -> Session:
 
 
 def _openvino(path: Path, options: EngineOptions) -> Session:
-    return open_openvino(path, options.threads, exact=options.precision is Precision.F32)
+    exact = options.precision is Precision.F32
+    return open_openvino(path, options.threads, exact=exact, often=options.often)
 
 
 def _ultralytics(path: Path, options: EngineOptions) -> Session:
@@ -121,7 +128,8 @@ def open_session(models_dir: Path, card: ModelCard | ScoutCard, options: EngineO
     if weights is None:
         message = f"model {card.name} has no {engine.weights} weights for engine {choice.value}"
         raise ModelMissingError(message)
-    return engine.open(verified_path(models_dir, weights), options)
+    often = SCOUTED_SIZES if isinstance(card, ScoutCard) else WINDOW_SIZES
+    return engine.open(verified_path(models_dir, weights), replace(options, often=often))
 
 
 def _installed(engine: _Engine) -> bool:

@@ -11,7 +11,17 @@ from typing import NamedTuple, assert_never
 from obscura.contract import Quality
 from obscura.geometry import Size
 
-__all__ = ["Edges", "Pass", "Quality", "Region", "Sight", "is_panorama", "plan_passes", "wrap_width"]
+__all__ = [
+    "SCOUTED_SIZES",
+    "Edges",
+    "Pass",
+    "Quality",
+    "Region",
+    "Sight",
+    "is_panorama",
+    "plan_passes",
+    "wrap_width",
+]
 
 MAX_PASS_SIDE = 1280
 """Longest side of a network's input, in pixels."""
@@ -31,6 +41,11 @@ are looked at whole."""
 OVERLAP = 160
 """Input pixels that neighbouring tiles share. An object of 160 input pixels in a tile of a 4000
 pixel photo has 20 or more in the overview: what the network needs."""
+
+SCOUTED_SIZES = frozenset(
+    size for short in (384, 448, 480, 640) for size in (Size(640, short), Size(short, 640))
+)
+"""Inputs of a scout for photos in the usual proportions: 16:9, 3:2, 4:3 and square, either way up."""
 
 PANORAMA_MIN_WIDTH = 2048
 PANORAMA_WRAP = 8

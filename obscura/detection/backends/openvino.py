@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: the fastest engine without a GPU. No other module imports openvino."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.base import Session
 from obscura.errors import BackendUnavailableError
+from obscura.geometry import Size
 
 __all__ = ["open_openvino"]
 
@@ -19,33 +20,77 @@ SHAPE_CACHE = "1000"
 """Prepared layers that are kept; the engine's own 5000 let a worker grow for hundreds of photos."""
 
 
+class _Network:
+    """A network as read from its file."""
+
+    # openvino publishes no types.
+    def __init__(self, core: Any, model: Any, threads: int, precision: str) -> None:  # noqa: ANN401
+        self.precision = precision
+        self._core, self._model = core, model
+        self._options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": max(1, threads),
+            "INFERENCE_PRECISION_HINT": precision,
+            # By itself every process binds its first thread to the same core: two workers share one.
+            "ENABLE_CPU_PINNING": False,
+            # Code for every layer and input shape: some dozen shapes, not thousands of entries for good.
+            "CPU_RUNTIME_CACHE_CAPACITY": SHAPE_CACHE,
+        }
+
+    def prepared(self, size: Size | None) -> Any:  # noqa: ANN401
+        """Return it ready to run on single inputs of a size, or on inputs of any."""
+        model = self._model
+        if size is not None:
+            model = model.clone()
+            model.reshape([1, size.height, size.width, 3])
+        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+
+
 class _OpenVinoSession:
+    """A network for inputs of every size, and copies of it for the sizes that come often.
+
+    A copy takes a tenth less time, and a third less where sizes take turns: nothing is worked out again for
+    another size. It costs 20 to 45 MB and an eighth of a second when its size comes first. Its numbers differ
+    in their last bits, so which one answers is decided by an input's size alone, not by what came before.
+    """
+
     device = "cpu"
     batch_size = 1
 
-    # openvino publishes no types.
-    def __init__(self, request: Any, tensor: Any, precision: str) -> None:  # noqa: ANN401
-        self.name = "openvino" if precision == "f32" else f"openvino-{precision}"
-        self._request = request
+    def __init__(self, network: _Network, tensor: Any, often: Collection[Size]) -> None:  # noqa: ANN401
+        self.name = "openvino" if network.precision == "f32" else f"openvino-{network.precision}"
+        self._network: _Network | None = network
         self._tensor = tensor
+        self._often = frozenset(often)
+        self._requests: dict[Size | None, Any] = {None: network.prepared(None)}
 
     def run(self, batch: Sequence[Pixels]) -> Floats:
-        if self._request is None:
-            message = "this session is closed"
-            raise BackendUnavailableError(message)
         # What is shared has to be in one piece, and writeable although nobody writes to it.
         pictures = np.require(batch[0], None, ["C", "W"])[None] if len(batch) == 1 else np.stack(batch)
-        self._request.set_input_tensor(self._tensor(pictures, shared_memory=True))
+        request = self._request(pictures)
+        request.set_input_tensor(self._tensor(pictures, shared_memory=True))
         # Without a dictionary of outputs, which would be copies as well.
-        self._request.infer(share_outputs=True)
+        request.infer(share_outputs=True)
         # A copy: the engine writes its next output to the same memory.
-        return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
+        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+
+    def _request(self, pictures: Pixels) -> Any:  # noqa: ANN401
+        if self._network is None:
+            message = "this session is closed"
+            raise BackendUnavailableError(message)
+        count, height, width, _ = pictures.shape
+        here = Size(width, height)
+        size = here if count == 1 and here in self._often else None
+        if size not in self._requests:
+            self._requests[size] = self._network.prepared(size)
+        return self._requests[size]
 
     def close(self) -> None:
-        self._request = None
+        self._network = None
+        self._requests.clear()
 
 
-def open_openvino(path: Path, threads: int, *, exact: bool) -> Session:
+def open_openvino(path: Path, threads: int, *, exact: bool, often: Collection[Size] = ()) -> Session:
     """Load an ONNX file; raise BackendUnavailableError where OpenVINO cannot.
 
     Parameters
@@ -57,6 +102,8 @@ def open_openvino(path: Path, threads: int, *, exact: bool) -> Session:
     exact
         Whether to compute in f32; otherwise in bf16 where the CPU has it (half the time, the same recall,
         boxes that differ by a pixel or so).
+    often
+        Sizes of inputs for each of which the network is prepared once more.
     """
     _keep_telemetry_out()
     try:
@@ -65,25 +112,12 @@ def open_openvino(path: Path, threads: int, *, exact: bool) -> Session:
         core = openvino.Core()
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         precision = "bf16" if has_bf16 and not exact else "f32"
-        model = core.compile_model(
-            _taking_bytes(openvino, core.read_model(str(path))),
-            "CPU",
-            {
-                "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": max(1, threads),
-                "INFERENCE_PRECISION_HINT": precision,
-                # By itself every process binds its first thread to the same core: two workers share one.
-                "ENABLE_CPU_PINNING": False,
-                # Code for every layer and input shape: some dozen shapes, not thousands of entries for good.
-                "CPU_RUNTIME_CACHE_CAPACITY": SHAPE_CACHE,
-            },
-        )
-        request = model.create_infer_request()
+        network = _Network(core, _taking_bytes(openvino, core.read_model(str(path))), threads, precision)
+        return _OpenVinoSession(network, openvino.Tensor, often)
     except Exception as error:
         # OpenVINO raises RuntimeError, and its C++ classes under other names.
         message = f"openvino cannot load {path.name}: {error}"
         raise BackendUnavailableError(message) from error
-    return _OpenVinoSession(request, openvino.Tensor, precision)
 
 
 def _taking_bytes(openvino: Any, model: Any) -> Any:  # noqa: ANN401 - openvino publishes no types

@@ -108,6 +108,8 @@ def test_a_record_that_comes_again_is_written_once(tmp_path: Path) -> None:
     log.append([record(1), record(2)])
     head = log.append([record(1), record(2), record(3)])
     assert head.n == 3
+    log.append([record(9), record(10), record(11)])
+    assert log.append([record(3), record(10), record(12)]).n == 7
 
 
 def test_several_writers_share_one_chain(tmp_path: Path) -> None:

@@ -13,14 +13,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 
+from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.detector import DetectionOptions, Detector, load_detector
 from obscura.detection.engines import EngineChoice, EngineOptions, pick_engine
 from obscura.detection.manifest import default_models_dir
 from obscura.errors import BackendUnavailableError, ModelError
-from obscura.geometry import Box
+from obscura.geometry import Box, Size
 from tests.photos import ROOT
 
 if TYPE_CHECKING:
@@ -85,6 +87,24 @@ def test_engines_take_what_nobody_may_write_to(other_detector: Detector, portrai
     assert other_detector.detect(square) == expected
     wide = np.concatenate([square, square[::-1]], axis=1)
     assert other_detector.detect(wide[:, :640]) == expected
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed here")
+def test_a_size_that_comes_often_is_prepared_for(portrait: Pixels) -> None:
+    """Its inputs get the same answers, whatever came before; all others those of a network for every size."""
+    path = default_models_dir() / "face-yolov8n.onnx"
+    often = np.asarray(cv2.resize(portrait, (192, 160)), dtype=np.uint8)
+    other = np.ascontiguousarray(often[:, :128])
+    plain = open_openvino(path, 1, exact=True)
+    prepared = open_openvino(path, 1, exact=True, often=[Size(192, 160)])
+    first = prepared.run([often])
+    assert first[0, 4].max() == pytest.approx(plain.run([often])[0, 4].max(), abs=1e-3)
+    for batch in ([other], [often, often]):
+        assert np.array_equal(prepared.run(batch), plain.run(batch))
+    assert np.array_equal(prepared.run([often]), first)
+    prepared.close()
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        prepared.run([often])
 
 
 def test_the_default_precision_finds_the_face(face_detector: Detector, portrait: Pixels) -> None:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from obscura.detection.letterbox import input_size
 from obscura.detection.tiling import (
     MAX_PASS_SIDE,
     OVERLAP,
+    SCOUTED_SIZES,
     WHOLE_SCALE,
     Quality,
     Sight,
@@ -42,6 +44,14 @@ def test_passes_of_a_plan(size: Size, quality: Quality, sight: Sight, sides: lis
     """Each quality takes the passes its documentation names."""
     plan = plan_passes(size, quality, sight)
     assert [item.long_side for item in plan] == sides
+
+
+@pytest.mark.parametrize("size", [Size(4032, 3024), Size(1600, 1066), Size(1920, 1080), Size(900, 900)])
+def test_engines_are_told_what_a_scout_sees_often(size: Size) -> None:
+    """Photos in the usual proportions, either way up, give inputs of few sizes."""
+    for turned in (size, Size(size.height, size.width)):
+        [scouted] = plan_passes(turned, Quality.RAPID, Sight(has_scout=True))
+        assert input_size(scouted.scaled) in SCOUTED_SIZES
 
 
 def test_twelve_megapixels_are_tiled() -> None:
