@@ -110,7 +110,7 @@ class Closer:
 
 CLOSER: Final[Mapping[Quality, Closer]] = MappingProxyType(
     {
-        Quality.RAPID: Closer(0.03, 0.7, (Glance(40, 128, mirrored=False),)),
+        Quality.RAPID: Closer(0.02, 0.7, (Glance(40, 128, mirrored=False),)),
         Quality.FAST: Closer(0.02, 0.7, (Glance(56, 192, mirrored=False),)),
         Quality.BALANCED: Closer(
             0.01, 1.0, (Glance(40, 192, mirrored=False), Glance(64, 192, mirrored=True))
