@@ -92,18 +92,13 @@ def _inference(settings: Settings) -> Iterator[Part]:
 
 
 def _models(settings: Settings) -> Iterator[Part]:
-    from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
+    from obscura.detection.manifest import default_models_dir, installed_weights
 
-    folder = settings.models_dir or default_models_dir()
-    for card in load_manifest(folder / "manifest.toml").values():
-        for kind, weights in sorted(card.all_files.items()):
-            name = f"model {card.name}"
-            try:
-                verified_path(folder, weights)
-            except ObscuraError as error:
-                yield Part(name, Health.PROBLEM, error.message)
-            else:
-                yield Part(name, Health.OK, f"{card.version}, {kind}, checksum holds")
+    for file in installed_weights(settings.models_dir or default_models_dir()):
+        health = Health.PROBLEM if file.problem else Health.OK
+        yield Part(
+            f"model {file.model}", health, file.problem or f"{file.version}, {file.kind}, checksum holds"
+        )
 
 
 def _splice(_settings: Settings) -> Iterator[Part]:

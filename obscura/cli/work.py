@@ -21,8 +21,8 @@ from obscura.contract import (
     reviewed,
     surest_first,
 )
-from obscura.detection.manifest import default_models_dir, load_manifest, verified_path
-from obscura.errors import BackendUnavailableError, ObscuraError, UndecodablePhotoError
+from obscura.detection.manifest import default_models_dir, installed_weights
+from obscura.errors import BackendUnavailableError, UndecodablePhotoError
 from obscura.finding import check_weights, detection_options, load_all, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
@@ -232,13 +232,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def describe_models(settings: Settings) -> Iterator[str]:
-    """Yield a line per weights file: model, version, file, whether its checksum holds."""
-    folder = settings.models_dir or default_models_dir()
-    for card in load_manifest(folder / "manifest.toml").values():
-        for kind, weights in sorted(card.all_files.items()):
-            try:
-                verified_path(folder, weights)
-                verdict = "ok"
-            except ObscuraError as error:
-                verdict = error.message
-            yield f"{card.name} {card.version} {card.class_name} {kind} {weights.path} {verdict}"
+    """Yield a line per weights file: model, version, classes, format, file, whether its checksum holds."""
+    for file in installed_weights(settings.models_dir or default_models_dir()):
+        classes = "+".join(file.classes)
+        yield f"{file.model} {file.version} {classes} {file.kind} {file.path} {file.problem or 'ok'}"

@@ -2,20 +2,22 @@
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from obscura.errors import ModelCorruptError, ModelError, ModelMissingError
 
 __all__ = [
+    "Installed",
     "ModelCard",
     "ScoutCard",
     "WeightsFile",
     "card_for_class",
     "default_models_dir",
+    "installed_weights",
     "load_manifest",
     "verified_path",
 ]
@@ -155,6 +157,49 @@ def verified_path(folder: Path, weights: WeightsFile) -> Path:
         )
         raise ModelCorruptError(message)
     return path
+
+
+class Installed(NamedTuple):
+    """A weights file that a manifest names.
+
+    Attributes
+    ----------
+    model, version
+        The model that it belongs to.
+    classes
+        What that finds.
+    kind
+        Its format.
+    path
+        Below the models folder.
+    problem
+        What is wrong with it; empty where its checksum holds.
+    """
+
+    model: str
+    version: str
+    classes: tuple[str, ...]
+    kind: str
+    path: str
+    problem: str
+
+
+def installed_weights(folder: Path) -> Iterator[Installed]:
+    """Yield every weights file below ``folder`` once, scouts last; raise as `load_manifest` does."""
+    cards = load_manifest(folder / "manifest.toml").values()
+    named: list[tuple[ModelCard | ScoutCard, str]] = [(card, card.class_name) for card in cards]
+    named += [(card.scout, card.class_name) for card in cards if card.scout is not None]
+    models: dict[tuple[str, str], tuple[Mapping[str, WeightsFile], list[str]]] = {}
+    for model, class_name in named:
+        models.setdefault((model.name, model.version), (model.files, []))[1].append(class_name)
+    for (name, version), (files, classes) in models.items():
+        for kind, weights in sorted(files.items()):
+            try:
+                verified_path(folder, weights)
+                problem = ""
+            except ModelError as error:
+                problem = error.message
+            yield Installed(name, version, tuple(classes), kind, weights.path, problem)
 
 
 def _card(name: str, table: object) -> ModelCard:

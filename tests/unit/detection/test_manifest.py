@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest, verified_path
+from obscura.detection.manifest import (
+    card_for_class,
+    default_models_dir,
+    installed_weights,
+    load_manifest,
+    verified_path,
+)
 from obscura.errors import ModelCorruptError, ModelError, ModelMissingError
 
 if TYPE_CHECKING:
@@ -133,9 +139,20 @@ def test_a_class_nobody_finds_is_missing(tmp_path: Path) -> None:
 
 def test_the_shipped_weights_are_the_manifests() -> None:
     """Every file of the shipped manifest is there and has its checksum."""
-    folder = default_models_dir()
-    manifest = load_manifest(folder / "manifest.toml")
-    assert {card.class_name for card in manifest.values()} >= {"face", "plate"}
-    for card in manifest.values():
-        for weights in card.all_files.values():
-            verified_path(folder, weights)
+    files = list(installed_weights(default_models_dir()))
+    assert not [file for file in files if file.problem]
+    found = {(file.model, file.kind): file.classes for file in files}
+    assert found["face-yolov8n", "onnx"] == ("face",)
+    assert found["plate-yolov8n", "pt"] == ("plate",)
+    assert found["scout-yolov8", "onnx"] == ("face", "plate")
+    assert len(found) == len(files)
+
+
+def test_what_is_wrong_with_installed_weights_is_said(tmp_path: Path) -> None:
+    """A scout has a line of its own, under its own name and version; a file that is not there says so."""
+    write(tmp_path, SCOUTED)
+    (tmp_path / "face.onnx").write_bytes(WEIGHTS)
+    face, scout = installed_weights(tmp_path)
+    assert (face.model, face.problem) == ("face-test", "")
+    assert scout[:5] == ("scout-test", "2", ("face",), "onnx", "scout.onnx")
+    assert "scout.onnx cannot be read" in scout.problem
