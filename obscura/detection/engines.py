@@ -1,7 +1,7 @@
 """Choosing the engine that runs a model."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -34,18 +34,18 @@ class EngineOptions:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; only ultralytics knows GPUs.
     precision
         Arithmetic.
-    often
-        Sizes of inputs that come so often that an engine may prepare itself for each.
     """
 
     choice: EngineChoice = EngineChoice.AUTO
     threads: int = 1
     device: str = "auto"
     precision: Precision = Precision.AUTO
-    often: frozenset[Size] = frozenset()
 
 
-Opener = Callable[[Path, EngineOptions], Session]
+Often = frozenset[Size]
+"""Sizes of inputs that come so often that an engine may prepare itself for each."""
+
+Opener = Callable[[Path, EngineOptions, Often], Session]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +56,16 @@ class _Engine:
     open: Opener
 
 
-def _onnx(path: Path, options: EngineOptions) -> Session:
+def _onnx(path: Path, options: EngineOptions, _often: Often) -> Session:
     return open_onnx(path, options.threads)
 
 
-def _openvino(path: Path, options: EngineOptions) -> Session:
+def _openvino(path: Path, options: EngineOptions, often: Often) -> Session:
     exact = options.precision is Precision.F32
-    return open_openvino(path, options.threads, exact=exact, often=options.often)
+    return open_openvino(path, options.threads, exact=exact, often=often)
 
 
-def _ultralytics(path: Path, options: EngineOptions) -> Session:
+def _ultralytics(path: Path, options: EngineOptions, _often: Often) -> Session:
     return open_ultralytics(path, options.threads, options.device, exact=options.precision is Precision.F32)
 
 
@@ -129,7 +129,7 @@ def open_session(models_dir: Path, card: ModelCard | ScoutCard, options: EngineO
         message = f"model {card.name} has no {engine.weights} weights for engine {choice.value}"
         raise ModelMissingError(message)
     often = SCOUTED_SIZES if isinstance(card, ScoutCard) else WINDOW_SIZES
-    return engine.open(verified_path(models_dir, weights), replace(options, often=often))
+    return engine.open(verified_path(models_dir, weights), options, often)
 
 
 def _installed(engine: _Engine) -> bool:

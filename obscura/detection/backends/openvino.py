@@ -1,7 +1,8 @@
 """OpenVINO on the CPU: the fastest engine without a GPU. No other module imports openvino."""
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,30 @@ SHAPE_CACHE = "1000"
 """Prepared layers that are kept; the engine's own 5000 let a worker grow for hundreds of photos."""
 
 
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # OpenVINO raises RuntimeError, and its C++ classes under other names.
+        message = f"openvino cannot load {path.name}: {error}"
+        raise BackendUnavailableError(message) from error
+
+
 class _Network:
     """A network as read from its file."""
 
     # openvino publishes no types.
-    def __init__(self, core: Any, model: Any, threads: int, precision: str) -> None:  # noqa: ANN401
-        self.precision = precision
-        self._core, self._model = core, model
+    def __init__(self, openvino: Any, path: Path, threads: int, *, exact: bool) -> None:  # noqa: ANN401
+        self._path = path
+        self._core = openvino.Core()
+        has_bf16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = "bf16" if has_bf16 and not exact else "f32"
+        self._model = _taking_bytes(openvino, self._core.read_model(str(path)))
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": max(1, threads),
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": self.precision,
             # By itself every process binds its first thread to the same core: two workers share one.
             "ENABLE_CPU_PINNING": False,
             # Code for every layer and input shape: some dozen shapes, not thousands of entries for good.
@@ -39,19 +53,21 @@ class _Network:
 
     def prepared(self, size: Size | None) -> Any:  # noqa: ANN401
         """Return it ready to run on single inputs of a size, or on inputs of any."""
-        model = self._model
-        if size is not None:
-            model = model.clone()
-            model.reshape([1, size.height, size.width, 3])
-        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+        with _translated(self._path):
+            model = self._model
+            if size is not None:
+                model = model.clone()
+                model.reshape([1, size.height, size.width, 3])
+            return self._core.compile_model(model, "CPU", self._options).create_infer_request()
 
 
 class _OpenVinoSession:
     """A network for inputs of every size, and copies of it for the sizes that come often.
 
     A copy takes a tenth less time, and a third less where sizes take turns: nothing is worked out again for
-    another size. It costs 20 to 45 MB and an eighth of a second when its size comes first. Its numbers differ
-    in their last bits, so which one answers is decided by an input's size alone, not by what came before.
+    another size. It costs 20 to 40 MB, and an eighth of a second when its size comes first. Its numbers
+    differ in their last bits, so which one answers is decided by an input's size alone, not by what came
+    before.
     """
 
     device = "cpu"
@@ -106,18 +122,11 @@ def open_openvino(path: Path, threads: int, *, exact: bool, often: Collection[Si
         Sizes of inputs for each of which the network is prepared once more.
     """
     _keep_telemetry_out()
-    try:
+    with _translated(path):
         import openvino  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
 
-        core = openvino.Core()
-        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = "bf16" if has_bf16 and not exact else "f32"
-        network = _Network(core, _taking_bytes(openvino, core.read_model(str(path))), threads, precision)
-        return _OpenVinoSession(network, openvino.Tensor, often)
-    except Exception as error:
-        # OpenVINO raises RuntimeError, and its C++ classes under other names.
-        message = f"openvino cannot load {path.name}: {error}"
-        raise BackendUnavailableError(message) from error
+        network = _Network(openvino, path, threads, exact=exact)
+    return _OpenVinoSession(network, openvino.Tensor, often)
 
 
 def _taking_bytes(openvino: Any, model: Any) -> Any:  # noqa: ANN401 - openvino publishes no types
