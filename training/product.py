@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -25,9 +26,10 @@ import numpy as np
 from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import open_ultralytics
+from obscura.detection.closer import WINDOW_SIZES
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.manifest import ScoutCard, card_for_class, default_models_dir, load_manifest
-from obscura.detection.tiling import Quality
+from obscura.detection.tiling import SCOUTED_SIZES, Quality
 from obscura.evaluation import Photo, evaluate
 from training.damage import DAMAGES, TURNS, turned, turned_boxes
 from training.evaluate import BINS, corners, figures, labelled_photos
@@ -36,10 +38,13 @@ from training.predict import read_photo
 from training.prepare import CORRECTIONS, read_corrections
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from obscura.detection.arrays import Pixels
     from obscura.detection.backends.base import Session
+    from obscura.geometry import Size
 
     Labelled = tuple[Path, NDArray[np.float64]]
 
@@ -65,8 +70,11 @@ class Spoilt(NamedTuple):
     ignored: NDArray[np.float64]
 
 
-def open_weights(file: Path, engine: str, threads: int) -> Session:
-    """Return a running model of an ``.onnx``, ``.xml`` or ``.pt`` file; ``.xml`` is in 8 bits."""
+def open_weights(file: Path, engine: str, threads: int, often: Collection[Size]) -> Session:
+    """Return a running model of an ``.onnx``, ``.xml`` or ``.pt`` file; ``.xml`` is in 8 bits.
+
+    ``often`` are the sizes of inputs that the product would prepare it for.
+    """
     if engine == "torch":
         return open_ultralytics(file, threads, "cpu", exact=True)
     if file.suffix == ".pt":
@@ -74,10 +82,10 @@ def open_weights(file: Path, engine: str, threads: int) -> Session:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / f"{file.stem}.onnx"
             export.export_onnx(export.rounded_network(file), target)
-            return open_weights(target, engine, threads)
+            return open_weights(target, engine, threads, often)
     if engine == "onnx":
         return open_onnx(file, threads)
-    return open_openvino(file, threads, exact=engine == "openvino-f32")
+    return open_openvino(file, threads, exact=engine == "openvino-f32", often=often)
 
 
 class Bench:
@@ -157,9 +165,10 @@ def main() -> None:
     group_of = grouping(options.object_class, options.split, options.by)
     file = options.scout or MODELS / f"{SCOUT}.onnx"
     card = replace(card, scout=ScoutCard(SCOUT, "", OBJECT_CLASSES.index(options.object_class), {}))
-    scout = open_weights(file, options.engine, options.threads) if Quality.RAPID in options.quality else None
+    opened = partial(open_weights, engine=options.engine, threads=options.threads)
+    scout = opened(file, often=SCOUTED_SIZES) if Quality.RAPID in options.quality else None
     for weights in options.weights:
-        detector = Detector(card, open_weights(weights, options.engine, options.threads), scout)
+        detector = Detector(card, opened(weights, often=WINDOW_SIZES), scout)
         for quality, damage in product(options.quality, options.damage):
             looked = bench.look(detector, quality, damage)
             about = {"weights": str(weights), "quality": quality, "damage": damage, "engine": options.engine}
