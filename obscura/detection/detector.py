@@ -151,7 +151,10 @@ class Detector:
         return self._session.device
 
     def warm_up(self) -> None:
-        """Run the model once on nothing, so that the first photo does not pay for its preparation."""
+        """Run the model once on nothing, so that the first photo does not pay for its preparation.
+
+        Copies for the sizes that come often are made later, each with its first input.
+        """
         side = self.card.input_size
         for session in (self._session, self.scout):
             if session is not None:
