@@ -49,7 +49,7 @@ def slim_network(scout: nn.Module, views: Iterable[NDArray[np.uint8]]) -> nn.Mod
     layers = [layer for position, layer in enumerate(whole.model) if position != LEFT_OUT]
     with torch.no_grad():
         for number, pair in enumerate(map(Layers, layers, network.model)):
-            if number == DEEPER - 1:
+            if number == _moved(DEEPER):
                 _deepen(pair)
             else:
                 pair.small.load_state_dict(pair.grown.state_dict())

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from obscura.detection.backends import openvino
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.detector import DetectionOptions, Detector, load_detector
 from obscura.detection.engines import EngineChoice, EngineOptions, pick_engine
@@ -89,8 +90,37 @@ def test_engines_take_what_nobody_may_write_to(other_detector: Detector, portrai
     assert other_detector.detect(wide[:, :640]) == expected
 
 
+@pytest.fixture
+def prepared_sizes(monkeypatch: pytest.MonkeyPatch) -> list[Size | None]:
+    """Return what OpenVINO is prepared for from now on, None for every size."""
+    sizes: list[Size | None] = []
+    prepare = openvino._Network.prepared
+
+    def noting(network: openvino._Network, size: Size | None) -> object:
+        sizes.append(size)
+        return prepare(network, size)
+
+    monkeypatch.setattr(openvino._Network, "prepared", noting)
+    return sizes
+
+
 @pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed here")
-def test_a_size_that_comes_often_is_prepared_for(portrait: Pixels) -> None:
+def test_networks_are_prepared_for_their_windows_and_scouts_for_usual_photos(
+    prepared_sizes: list[Size | None],
+) -> None:
+    """Each once, when such an input comes first; for a size that is out of the ordinary nothing is made."""
+    detector = load_detector(default_models_dir(), "face", EngineChoice.OPENVINO)
+    detector.warm_up()
+    del prepared_sizes[:]
+    for session, size in ((detector._session, Size(192, 192)), (detector.scout, Size(640, 480))):
+        assert session is not None
+        for side in (size.width, size.width, 224):
+            session.run([np.zeros((size.height, side, 3), np.uint8)])
+    assert prepared_sizes == [Size(192, 192), Size(640, 480)]
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed here")
+def test_a_size_that_comes_often_is_prepared_for(portrait: Pixels, prepared_sizes: list[Size | None]) -> None:
     """Its inputs get the same answers, whatever came before; all others those of a network for every size."""
     path = default_models_dir() / "face-yolov8n.onnx"
     often = np.asarray(cv2.resize(portrait, (192, 160)), dtype=np.uint8)
@@ -102,6 +132,7 @@ def test_a_size_that_comes_often_is_prepared_for(portrait: Pixels) -> None:
     for batch in ([other], [often, often]):
         assert np.array_equal(prepared.run(batch), plain.run(batch))
     assert np.array_equal(prepared.run([often]), first)
+    assert prepared_sizes == [None, None, Size(192, 160)]
     prepared.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
         prepared.run([often])
