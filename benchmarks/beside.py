@@ -28,6 +28,7 @@ from benchmarks.peers.deface_blur import PACKAGES
 from benchmarks.peers.seed_shape import SeedShape, fixed_network
 from benchmarks.running import ROOT, Client, Server, Shape, free_port, load, obscura, wait_until_ready
 from benchmarks.whole import FloorProcess, side_by_side
+from obscura.anonymisation.detect import load_for
 from obscura.cli.evaluate import Ours
 from obscura.contract import ObjectClass, Quality
 from obscura.evaluation.comparison import compare
@@ -35,7 +36,6 @@ from obscura.evaluation.labels import label_photos
 from obscura.evaluation.peers import Peer, open_peer
 from obscura.evaluation.report import FACE_BINS
 from obscura.evaluation.summary import Rules, summarise
-from obscura.finding import load_for
 from obscura.redaction.regions import GROW
 from obscura.settings import Settings
 

@@ -24,22 +24,22 @@ import numpy as np
 import simplejpeg  # type: ignore[import-untyped, unused-ignore]  # publishes no types for some versions
 
 from obscura.anonymisation import Target
+from obscura.anonymisation.residual_check import REVIEW_SHARE
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.backends.base import Session
-from obscura.detection.closer import CLOSER, LEAST, judged, plan_windows
 from obscura.detection.decode import decode
 from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.inputs import Inputs
-from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
-from obscura.detection.memory import Changes
 from obscura.detection.merging import Candidates, concatenate
-from obscura.detection.suppression import suppress
+from obscura.detection.nms import suppress
+from obscura.detection.output_cache import Changes
+from obscura.detection.rescoring import CLOSER, LEAST, judged, plan_windows
 from obscura.detection.tiling import Pass
+from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.geometry import Box, Size
 from obscura.jpeg.splice import splice
 from obscura.redaction.policy import RedactionPolicy, regions_for
-from obscura.reviewing import REVIEW_SHARE
 
 
 @dataclass(frozen=True)

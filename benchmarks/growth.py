@@ -23,14 +23,14 @@ from benchmarks.material import photos
 from benchmarks.processes import roles
 from benchmarks.running import Client, Server, Shape, form, load, obscura
 from obscura.anonymisation import Target, redact_photo
+from obscura.anonymisation.detect import detection_options, load_for, open_photo
+from obscura.anonymisation.pipeline import Looker
 from obscura.contract import JobKind, JobOptions, ObjectClass, Quality
-from obscura.finding import detection_options, load_for, open_photo
 from obscura.geometry import Box
+from obscura.handlers.redaction import Hiding, Opened
 from obscura.jobs import JobRow, NewJob
-from obscura.jobs.calls import ACTIVE, EXPIRY
-from obscura.redaction_worker import Hiding, Opened
+from obscura.jobs.commands import ACTIVE, EXPIRY
 from obscura.settings import LEDGER_URL_FILE, Settings
-from obscura.whole import Looker
 
 FAST = Shape("/blur_faces", {"quality": "fast"})
 

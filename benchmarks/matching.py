@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from obscura.errors import PhotoError
-from obscura.imaging.photo import decode
+from obscura.imaging.open import decode
 from obscura.imaging.pixels import Pixels
 from obscura.matching import Comparison, Strictness, compare, features
 

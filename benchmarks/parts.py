@@ -33,12 +33,12 @@ from benchmarks.peers.seed_shape import fixed_network
 from benchmarks.processes import tree, usage
 from benchmarks.running import Client, Server, Shape, form, load, obscura
 from obscura.anonymisation import redact_photo
+from obscura.anonymisation.detect import open_photo
 from obscura.contract import ObjectClass
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
 from obscura.detection.letterbox import letterbox
-from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
+from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.errors import ObscuraError
-from obscura.finding import open_photo
 from obscura.settings import Settings
 
 SIDES: Final = (320, 640, 960, 1280)

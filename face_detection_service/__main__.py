@@ -4,7 +4,7 @@ import sys
 
 from face_detection_service.handler import SERVICE
 from obscura.settings import Settings
-from obscura.worker import serve
+from obscura.worker.process import serve
 
 if __name__ == "__main__":
     sys.exit(serve(Settings(), (SERVICE,)))

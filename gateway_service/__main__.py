@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway_service.app import create_app, create_bocashi_app
-from gateway_service.protocol import BoundedHttp
+from gateway_service.http.protocol import BoundedHttp
 from obscura.access import asks_for_keys, is_reachable
 from obscura.observability import configure_logging, forbid_core_dumps
 from obscura.settings import Settings

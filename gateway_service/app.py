@@ -7,15 +7,17 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway_service import docs, openapi, problems
-from gateway_service.access import Access, AccessRules
-from gateway_service.chores import chores, end
 from gateway_service.compat import bocashi, object_masking, verification
-from gateway_service.dependencies import Gateway
-from gateway_service.edge import Edge, Telemetry
-from gateway_service.events import JobEvents
-from gateway_service.middleware import BodyBounds, BodyLimit, Dialect, cors_options
-from gateway_service.rates import RateLimits
+from gateway_service.http import problems
+from gateway_service.http.access import Access, AccessRules
+from gateway_service.http.dependencies import Gateway
+from gateway_service.http.middleware import BodyBounds, BodyLimit, Dialect, cors_options
+from gateway_service.http.rate_limits import RateLimits
+from gateway_service.http.request_context import Edge, Telemetry
+from gateway_service.metrics.scraping import Scraper, report_for_ever
+from gateway_service.openapi import docs_page, operations
+from gateway_service.periodic_tasks import chores, end
+from gateway_service.results.events import JobEvents
 from gateway_service.routes import (
     batches,
     challenges,
@@ -26,15 +28,14 @@ from gateway_service.routes import (
     redaction,
     results,
     tasks,
-    told,
     videos,
+    webhook_docs,
 )
-from gateway_service.scraping import Scraper, report_for_ever
-from gateway_service.webhooks import secrets_of
+from gateway_service.webhooks.registration import secrets_of
 from obscura import __version__
-from obscura.access.ring import AsyncKeyRing
-from obscura.broker import Letters, make_celery
+from obscura.access.key_store import AsyncKeyRing
 from obscura.jobs import AsyncLedger
+from obscura.jobs.celery_app import Letters, make_celery
 from obscura.observability import Meter, open_tracer
 from obscura.settings import Settings
 from obscura.storage import Storage
@@ -92,13 +93,13 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
         form_limits={"max_files": settings.max_form_files, "max_fields": settings.max_form_fields},
     )
     _wrap(app, settings, rules, telemetry)
-    openapi.install(app, settings, keys=rules.keys)
+    operations.install(app, settings, keys=rules.keys)
     problems.install(app)
     for router in routers:
         app.include_router(router)
-    app.webhooks.include_router(told.router)
+    app.webhooks.include_router(webhook_docs.router)
     if app.openapi_url is not None:
-        app.include_router(docs.router_of(app.title, app.openapi_url))
+        app.include_router(docs_page.router_of(app.title, app.openapi_url))
     return app
 
 

@@ -2,9 +2,9 @@
 
 import sys
 
-from lesion_detection_service.handler import SERVICE
+from obscura.handlers.lesions import SERVICE
 from obscura.settings import Settings
-from obscura.worker import serve
+from obscura.worker.process import serve
 
 if __name__ == "__main__":
     sys.exit(serve(Settings(), (SERVICE,)))

@@ -28,16 +28,16 @@ from obscura.contract.verification import (
 from obscura.errors import InvalidOptionError, ObscuraError, ServiceError, StorageUnavailableError
 from obscura.jobs import Claimed
 from obscura.observability import Stage, stage
-from obscura.service import Handler, Service, Tools
 from obscura.settings import Settings
 from obscura.storage import Storage
-from photo_verification_service import asks
-from photo_verification_service.album import Album
-from photo_verification_service.asks import Done
-from photo_verification_service.cases import Case, Kit, RefusedError
+from obscura.worker.service import Handler, Service, Tools
+from photo_verification_service import operations
 from photo_verification_service.database import Administration, Database, Records
-from photo_verification_service.looking import Standards
-from photo_verification_service.words import Words
+from photo_verification_service.operations import Done
+from photo_verification_service.photo_repository import Album
+from photo_verification_service.request import Case, Kit, RefusedError
+from photo_verification_service.standard_photos import Standards
+from photo_verification_service.tag_matcher import Words
 
 __all__ = ["SERVICE", "make_kit"]
 
@@ -69,17 +69,17 @@ def make_kit(settings: Settings, storage: Storage) -> Kit:
 async def _look(kit: Kit, case: Case, ask: PhotoAsk) -> Done:
     match ask:
         case CheckStandard():
-            done = await asks.check_standard(kit, case, ask)
+            done = await operations.check_standard(kit, case, ask)
         case RegisterStandard():
-            done = await asks.register_standard(kit, case, ask)
+            done = await operations.register_standard(kit, case, ask)
         case CompareWith():
-            done = await asks.compare_with(kit, case, ask)
+            done = await operations.compare_with(kit, case, ask)
         case PostFeature():
-            done = await asks.post_feature(kit, case, ask)
+            done = await operations.post_feature(kit, case, ask)
         case MatchTag():
-            done = await asks.match_tag(kit, case, ask)
+            done = await operations.match_tag(kit, case, ask)
         case PostClassification():
-            done = await asks.post_classification(kit, case, ask)
+            done = await operations.post_classification(kit, case, ask)
         case _:
             assert_never(ask)
     return done

@@ -3,7 +3,7 @@
 import sys
 
 from obscura.settings import Settings
-from obscura.worker import serve
+from obscura.worker.process import serve
 from redaction_service.handler import SERVICE
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from obscura.errors import EmbeddedServerError, ObscuraError
 from obscura.settings import Settings
 
 if TYPE_CHECKING:
-    from obscura.service import Service
+    from obscura.worker.service import Service
 
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.1
@@ -99,7 +99,7 @@ def _run_valkey(chosen: Namespace) -> int:
 def services() -> "tuple[Service, ...]":
     """Return everything that the one worker does, in the order in which a job needs it."""
     from face_detection_service.handler import SERVICE as FACES
-    from lesion_detection_service.handler import SERVICE as LESIONS
+    from obscura.handlers.lesions import SERVICE as LESIONS
     from photo_service.handler import SERVICE as PHOTOS
     from photo_verification_service.handler import SERVICE as VERIFICATION
     from plate_detection_service.handler import SERVICE as PLATES
@@ -110,7 +110,7 @@ def services() -> "tuple[Service, ...]":
 
 
 def _run_worker(_chosen: Namespace) -> int:
-    from obscura.worker import serve
+    from obscura.worker.process import serve
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return serve(Settings(), services())
@@ -118,7 +118,7 @@ def _run_worker(_chosen: Namespace) -> int:
 
 def _run_videos(_chosen: Namespace) -> int:
     """Run a worker of its own for videos: one at a time, and no photo waits for it."""
-    from obscura.worker import serve
+    from obscura.worker.process import serve
     from video_service.handler import SERVICE
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,13 +10,13 @@ from typing import Self
 
 import httpx
 
-from gateway_service.dependencies import Gateway
-from gateway_service.events import JobEvents
-from gateway_service.rates import RateLimits
-from gateway_service.scraping import Scraper
-from obscura.access.ring import AsyncKeyRing
-from obscura.broker import Letters, make_celery
+from gateway_service.http.dependencies import Gateway
+from gateway_service.http.rate_limits import RateLimits
+from gateway_service.metrics.scraping import Scraper
+from gateway_service.results.events import JobEvents
+from obscura.access.key_store import AsyncKeyRing
 from obscura.jobs import AsyncLedger
+from obscura.jobs.celery_app import Letters, make_celery
 from obscura.observability import Meter
 from obscura.settings import LEDGER_URL_FILE, Settings
 from obscura.storage import Storage

@@ -26,10 +26,10 @@ import numpy as np
 from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import open_ultralytics
-from obscura.detection.closer import WINDOW_SIZES
 from obscura.detection.detector import DetectionOptions, Detector
-from obscura.detection.manifest import ScoutCard, card_for_class, default_models_dir, load_manifest
+from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import SCOUTED_SIZES, Quality
+from obscura.detection.weights import ScoutCard, card_for_class, default_models_dir, load_manifest
 from obscura.evaluation import Photo, evaluate
 from training.damage import DAMAGES, TURNS, turned, turned_boxes
 from training.evaluate import BINS, corners, figures, labelled_photos

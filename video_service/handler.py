@@ -1,5 +1,5 @@
 """What this service does; the work on a video itself stands in the library."""
 
-from obscura.video_worker import video_service
+from obscura.handlers.video import video_service
 
 SERVICE = video_service()

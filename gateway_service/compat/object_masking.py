@@ -16,11 +16,11 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from gateway_service.answers import lesions_of, picture_of
-from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
-from gateway_service.described_forms import MAMMOGRAMS
+from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
+from gateway_service.openapi.forms import MAMMOGRAMS
+from gateway_service.results.serialisers import lesions_of, picture_of
 from gateway_service.routes.results import forget
-from gateway_service.submission import Submission, submit
+from gateway_service.tasks.submission import Submission, submit
 from obscura.contract import RESEARCH_ONLY, JobKind, JobOptions, LesionOptions
 from obscura.errors import (
     InvalidOptionError,

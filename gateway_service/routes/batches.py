@@ -10,18 +10,18 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 
-from gateway_service import batches
-from gateway_service.archives import archive
-from gateway_service.batches import BatchStatus
-from gateway_service.callers import CurrentCaller
-from gateway_service.dependencies import CurrentGateway, Gateway
+from gateway_service.batches import batch as batches
+from gateway_service.batches.archive import archive
+from gateway_service.batches.batch import BatchStatus
+from gateway_service.http.dependencies import CurrentGateway, Gateway
+from gateway_service.http.spooling import spooled
+from gateway_service.http.uploads import Upload, files_in_zip
+from gateway_service.results.streams import event_stream
 from gateway_service.routes.results import MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, options_of
-from gateway_service.spooling import spooled
-from gateway_service.streams import event_stream
-from gateway_service.submission import Submission
-from gateway_service.uploads import Upload, files_in_zip
+from gateway_service.tasks.callers import CurrentCaller
+from gateway_service.tasks.submission import Submission
 from obscura.contract import JobKind, Priority
 from obscura.errors import InvalidOptionError, MissingFieldError, TooManyFilesError
 

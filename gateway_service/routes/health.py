@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from gateway_service.dependencies import CurrentGateway
+from gateway_service.http.dependencies import CurrentGateway
 from obscura import __version__
 from obscura.contract import queues_of
 from obscura.errors import ServiceError

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from gateway_service.dependencies import CurrentGateway
-from gateway_service.exposition import expose
+from gateway_service.http.dependencies import CurrentGateway
+from gateway_service.metrics.exposition import expose
 
 router = APIRouter(tags=["health"])
 TEXT: dict[int | str, dict[str, Any]] = {

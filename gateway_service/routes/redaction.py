@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form
 
-from gateway_service.callers import CurrentCaller
-from gateway_service.dependencies import Gateway
+from gateway_service.http.dependencies import Gateway
+from gateway_service.http.threads import fetch
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import Problem, RedactForm, TaskAnswer, boxes_of, options_of
-from gateway_service.turns import fetch
+from gateway_service.tasks.callers import CurrentCaller
 from obscura.contract import JobKind
 from obscura.errors import InvalidOptionError, OriginalErasedError
 from obscura.jobs import JobState

@@ -7,12 +7,12 @@ import structlog
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from gateway_service.answers import answer, picture_of, progress_of
-from gateway_service.dependencies import CurrentGateway, Gateway
-from gateway_service.files import StoredResult, file_response
-from gateway_service.ranges import ranged
+from gateway_service.http.dependencies import CurrentGateway, Gateway
+from gateway_service.http.ranges import ranged
+from gateway_service.results.downloads import StoredResult, file_response
+from gateway_service.results.serialisers import answer, picture_of, progress_of
+from gateway_service.results.streams import event_stream
 from gateway_service.schemas import Problem, TaskProgress, TaskResult
-from gateway_service.streams import event_stream
 from obscura.contract import JobKind
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow, JobState

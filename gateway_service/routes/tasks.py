@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 
-from gateway_service.callers import CurrentCaller
 from gateway_service.schemas import (
     BlurClassesForm,
     BlurForm,
@@ -15,6 +14,7 @@ from gateway_service.schemas import (
     TaskAnswer,
     options_of,
 )
+from gateway_service.tasks.callers import CurrentCaller
 from obscura.contract import JobKind, ObjectClass
 
 PROBLEMS: Mapping[int | str, dict[str, Any]] = {

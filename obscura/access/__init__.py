@@ -3,8 +3,8 @@
 Import-light on purpose: the rings of keys, in `ring`, load the client of the ledger.
 """
 
+from obscura.access.exposure import asks_for_keys, is_loopback, is_reachable
 from obscura.access.keys import ApiKey, NewKey, Scope, new_key
-from obscura.access.reach import asks_for_keys, is_loopback, is_reachable
 
 __all__ = [
     "ApiKey",

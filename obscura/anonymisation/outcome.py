@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from obscura.imaging.encode import EncodedPhoto
-from obscura.imaging.photo import Photo
+from obscura.imaging.open import Photo
 from obscura.jpeg.splice import SplicedPhoto
 from obscura.redaction.regions import Region
 

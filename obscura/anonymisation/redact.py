@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from obscura.anonymisation.check import open_again, require_hidden
+from obscura.anonymisation.exclusion_zones import planned
 from obscura.anonymisation.outcome import Redaction, Regions
 from obscura.anonymisation.report import RedactionReport, report_of
 from obscura.anonymisation.request import RedactionRequest, Target
-from obscura.anonymisation.zones import planned
+from obscura.anonymisation.verify import open_again, require_hidden
 from obscura.contract import OutputFormat
 from obscura.errors import NotSpliceableError
 from obscura.geometry import Size
-from obscura.imaging import metadata, panorama
-from obscura.imaging.deep import Deep
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode, shown_by
 from obscura.imaging.formats import PhotoFormat
-from obscura.imaging.photo import Photo, as_shown, decode
+from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.metadata import gpano, policy
+from obscura.imaging.open import Photo, as_shown, decode
 from obscura.jpeg.splice import splice
 from obscura.observability import Stage, stage
 from obscura.redaction.paint import paint, paint_alpha
@@ -75,7 +75,7 @@ def redact_photo(
     Raises
     ------
     PhotoError
-        If the photo cannot be opened; see `obscura.imaging.photo.decode`. `NotSpliceableError`, where the
+        If the photo cannot be opened; see `obscura.imaging.open.decode`. `NotSpliceableError`, where the
         request refuses JPEGs that cannot be redacted in place.
     InvalidOptionError
         If the picture does not fit the output asked for, or the mask not the picture.
@@ -126,11 +126,11 @@ def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequ
 
 def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
     """Redact without decoding: every coefficient outside the regions stays as it is."""
-    exif = metadata.kept_exif(before.exif, request.metadata)
+    exif = policy.kept_exif(before.exif, request.metadata)
     spliced = splice(
         data, regions, orientation=before.orientation, icc=before.icc or before.ink_icc, exif=exif
     )
-    encoded = EncodedPhoto(panorama.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
+    encoded = EncodedPhoto(gpano.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
     shown = open_again(encoded, request.limits)
     return Redaction(before, shown, encoded, shown, spliced)
 
@@ -138,7 +138,7 @@ def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: Reda
 def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:
     """Redact by painting and encoding."""
     after = before.with_frames([_painted(*item) for item in zip(before.frames, regions, strict=True)])
-    exif = metadata.kept_exif(before.exif, request.metadata)
+    exif = policy.kept_exif(before.exif, request.metadata)
     encoded = encode(after, EncodeOptions(request.output, exif))
     shown = open_again(encoded, request.limits)
     if after.strip is not None:

@@ -9,10 +9,10 @@ from typing import Any, Final
 from obscura.anonymisation.outcome import Redaction, Regions
 from obscura.anonymisation.request import RedactionRequest, Target
 from obscura.geometry import Box
-from obscura.imaging import metadata
 from obscura.imaging.encode import shown_by
 from obscura.imaging.formats import PhotoFormat
-from obscura.imaging.photo import DEEP_WARNING
+from obscura.imaging.metadata import policy
+from obscura.imaging.open import DEEP_WARNING
 from obscura.jpeg.splice import SplicedPhoto
 from obscura.redaction.masks import Window, window
 from obscura.redaction.styles import Blur, Style, describe
@@ -140,7 +140,7 @@ def report_of(
     painted = [item for item in windows if not item[1].is_empty]
     counts = Counter(class_name for class_name, _, _ in painted)
     styles = {class_name: request.policy.style_of(class_name) for class_name in sorted(counts)}
-    found = metadata.found(data, redaction.before.header.format)
+    found = policy.found(data, redaction.before.header.format)
     return RedactionReport(
         verdict=Verdict.CLEAN if painted else Verdict.NOTHING_FOUND,
         hidden={class_name: counts[class_name] for class_name in styles},

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.geometry import Box
-from obscura.imaging.gate import GateLimits
-from obscura.redaction.fixed_masks import FixedMask
+from obscura.imaging.validation import GateLimits
 from obscura.redaction.policy import RedactionPolicy
+from obscura.redaction.privacy_masks import FixedMask
 from obscura.settings import Unspliceable
 
 

@@ -56,7 +56,7 @@ def _parsed(text: str) -> Head:
 def _in_ledger(settings: Settings, chain: str) -> Head | None:
     """Return the head that the ledger knows of, where a ledger is named and answers."""
     from obscura.jobs import Ledger
-    from obscura.jobs.auditing import HEADS
+    from obscura.jobs.audit_writer import HEADS
 
     if "redis_url" not in settings.model_fields_set:
         return None

@@ -28,7 +28,7 @@ from obscura.cli.options import (
     zones_of,
 )
 from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
-from obscura.cli.show import Show, notes
+from obscura.cli.progress import Show, notes
 from obscura.contract import (
     Audio,
     Frames,
@@ -43,7 +43,7 @@ from obscura.errors import InvalidOptionError
 from obscura.settings import Settings
 
 if TYPE_CHECKING:
-    from obscura.cli.work import Blurrer
+    from obscura.cli.in_process import Blurrer
 
 PIPE = Path("-")
 FAILED, NOTHING, REVIEW, INTERRUPTED = 1, 2, 3, 130
@@ -62,7 +62,7 @@ class Plan:
 
     def __call__(self) -> "Blurrer":
         """Return a worker of this process, with its models loaded."""
-        from obscura.cli.work import Blurrer, Finder
+        from obscura.cli.in_process import Blurrer, Finder
 
         look = (self.classes, self.quality, self.min_confidence, self.hide.frames)
         finder = Finder(self.settings, *look)
@@ -70,7 +70,7 @@ class Plan:
 
     def check(self) -> None:
         """Raise now what would keep every process from its work."""
-        from obscura.cli.work import check
+        from obscura.cli.in_process import check
 
         check(self.settings, self.classes, self.hide)
 
@@ -232,8 +232,8 @@ def _answers(
 
 
 def _pipe(plan: Plan) -> None:
-    from obscura.imaging.gate import check
-    from obscura.limits import gate_limits
+    from obscura.imaging.configured_limits import gate_limits
+    from obscura.imaging.validation import check
 
     data = sys.stdin.buffer.read()
     # What is no photo need not wait until the networks are loaded.

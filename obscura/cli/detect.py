@@ -16,7 +16,7 @@ from obscura.cli.options import (
     settings_for,
 )
 from obscura.cli.pool import Stop, in_this_process
-from obscura.cli.show import Show, notes
+from obscura.cli.progress import Show, notes
 from obscura.contract import Frames, Quality
 
 
@@ -32,7 +32,7 @@ def detect(
     as_json: AsJson = False,
 ) -> None:
     """Print what is found in photos; boxes are pixels of the upright picture."""
-    from obscura.cli.work import Finder, read
+    from obscura.cli.in_process import Finder, read
 
     finder = Finder(settings_for(engine), classes_of(classes), quality, min_confidence, frames)
     photos = list(find_photos(paths))

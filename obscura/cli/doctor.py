@@ -73,7 +73,7 @@ def parts(settings: Settings) -> Iterator[Part]:
 
 
 def _machine(settings: Settings) -> Iterator[Part]:
-    from obscura.service import concurrency, threads
+    from obscura.worker.service import concurrency, threads
 
     cores = len(os.sched_getaffinity(0))
     use = f"a worker has {concurrency(settings)} processes of {threads(settings)} threads per inference"
@@ -92,7 +92,7 @@ def _inference(settings: Settings) -> Iterator[Part]:
 
 
 def _models(settings: Settings) -> Iterator[Part]:
-    from obscura.detection.manifest import default_models_dir, installed_weights
+    from obscura.detection.weights import default_models_dir, installed_weights
 
     for file in installed_weights(settings.models_dir or default_models_dir()):
         health = Health.PROBLEM if file.problem else Health.OK
@@ -156,14 +156,14 @@ def _broker(settings: Settings) -> Iterator[Part]:
 
 
 def _manifests(settings: Settings) -> Iterator[Part]:
-    from obscura.manifest import signing_key
+    from obscura.provenance import signing_key
 
     key = signing_key(settings.manifest_key)
     yield Part("manifests", Health.OK, "not signed: no key is set" if key is None else "signed")
 
 
 def _limits(settings: Settings) -> Iterator[Part]:
-    from obscura.limits import gate_limits
+    from obscura.imaging.configured_limits import gate_limits
 
     held = gate_limits(settings)
     values = {name: getattr(held, name, getattr(settings, name)) for name in _LIMITS}

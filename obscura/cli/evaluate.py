@@ -166,8 +166,8 @@ def _peers(
     settings: Settings, class_name: ObjectClass, engines: Sequence[str], qualities: Sequence[Quality]
 ) -> "list[Peer]":
     """Return what to compare: each of our engines at each quality, each peer once."""
+    from obscura.anonymisation.detect import load_for
     from obscura.evaluation.peers import PEERS, open_peer
-    from obscura.finding import load_for
 
     known = [*EngineChoice, *PEERS]
     unknown = [name for name in engines if name not in known]
@@ -215,7 +215,7 @@ def _warn(data: "LabelledSet", *, whole: bool) -> None:
 
 
 def _reader(settings: Settings) -> "Opener":
-    from obscura.finding import open_photo
+    from obscura.anonymisation.detect import open_photo
 
     def read(path: Path) -> "Pixels":
         try:

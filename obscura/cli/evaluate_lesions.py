@@ -93,8 +93,8 @@ def _measure(
     images: "Sequence[LabelledImage]", name: str, look: "Callable[[Mammogram], Marks]"
 ) -> "tuple[str, list[Marks], float]":
     """Return a detector's marks in every image, and its mean processor seconds with decoding."""
+    from obscura.imaging.configured_limits import medical_limits
     from obscura.lesions.reading import open_mammogram
-    from obscura.limits import medical_limits
 
     limits = medical_limits(Settings(decode_kill_s=0))
     marks = []

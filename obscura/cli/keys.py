@@ -15,7 +15,7 @@ from obscura.errors import InvalidOptionError, QueueUnavailableError
 from obscura.settings import LEDGER_URL_FILE, Settings, default_data_dir
 
 if TYPE_CHECKING:
-    from obscura.access.ring import KeyRing
+    from obscura.access.key_store import KeyRing
 
 app = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
 notes = Console(stderr=True)
@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 
 def _ring(port: int, data_dir: Path | None) -> "KeyRing":
     """Return the keys of OBSCURA_REDIS_URL, or of the system that runs on this machine."""
-    from obscura.access.ring import KeyRing
+    from obscura.access.key_store import KeyRing
 
     settings = Settings()
     if "redis_url" in settings.model_fields_set:

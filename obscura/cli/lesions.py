@@ -137,7 +137,7 @@ def _may_be_one(path: Path) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
-    from obscura.imaging.medical import is_dicom
+    from obscura.imaging.medical_validation import is_dicom
 
     with path.open("rb") as file:
         return is_dicom(file.read(256))
@@ -145,9 +145,9 @@ def _is_dicom(path: Path) -> bool:
 
 def _look(path: Path, stem: str, options: LesionOptions, written: Written) -> Looked:
     """Look at one file and write what is to be written of it."""
+    from obscura.imaging.configured_limits import medical_limits
     from obscura.lesions.detector import detect
     from obscura.lesions.reading import open_mammogram
-    from obscura.limits import medical_limits
 
     name = stem if written.deidentify else str(path)
     try:
@@ -173,7 +173,7 @@ def _read(path: Path) -> bytes:
 
 
 def _overlay(mammogram: Any, part: LesionPart, stem: str, written: Written) -> str:  # noqa: ANN401 - loaded late
-    from obscura.cli.work import write_whole
+    from obscura.cli.in_process import write_whole
     from obscura.imaging.formats import PhotoFormat
     from obscura.lesions.picture import draw, encoded
 
@@ -184,7 +184,7 @@ def _overlay(mammogram: Any, part: LesionPart, stem: str, written: Written) -> s
 
 
 def _report(data: bytes, part: LesionPart, stem: str, written: Written) -> str:
-    from obscura.cli.work import write_whole
+    from obscura.cli.in_process import write_whole
     from obscura.lesions.cad_sr import cad_report
 
     place = written.folder / f"{stem}_cad.dcm"

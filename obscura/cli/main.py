@@ -16,7 +16,7 @@ from obscura.cli.doctor import doctor
 from obscura.cli.evaluate import evaluate
 from obscura.cli.keys import app as keys
 from obscura.cli.lesions import lesions
-from obscura.cli.show import notes
+from obscura.cli.progress import notes
 from obscura.cli.verify import verify
 from obscura.errors import ObscuraError
 from obscura.settings import Settings
@@ -34,7 +34,7 @@ app.command()(blur)
 @app.command()
 def models() -> None:
     """List the weights that come along and check their checksums."""
-    from obscura.cli.work import describe_models
+    from obscura.cli.in_process import describe_models
 
     for line in describe_models(Settings()):
         sys.stdout.write(line + "\n")

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from obscura.cli.files import FoundPhoto, Targets
+from obscura.cli.in_process import read, suffix_of, write_whole
 from obscura.cli.options import HideOptions
 from obscura.cli.pool import Progress
-from obscura.cli.work import read, suffix_of, write_whole
 from obscura.client import Hidden, Obscura
 from obscura.contract import ObjectClass, Quality
 from obscura.errors import UndecodablePhotoError
-from obscura.imaging.moving import HEAD_BYTES, VideoFormat, format_of
+from obscura.imaging.containers.video import HEAD_BYTES, VideoFormat, format_of
 
 __all__ = ["RemoteBlurrer"]
 

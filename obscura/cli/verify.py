@@ -36,7 +36,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on standard output")] = False,
 ) -> None:
     """Check a redacted picture against its manifest: exit 0 matches, 1 does not, 2 unusable input."""
-    from obscura.manifest import check, read, read_key
+    from obscura.provenance import check, read, read_key
 
     if key is not None and not key.strip():
         # An unset variable in a script must not turn the check off.

@@ -5,8 +5,8 @@
 ...     obscura.blur("photo.jpg").save("hidden.jpg")
 """
 
-from obscura.client.answers import Found, Hidden, HiddenVideo
 from obscura.client.drivers import AsyncObscura, Obscura, Outcome
+from obscura.client.results import Found, Hidden, HiddenVideo
 from obscura.client.webhooks import verify_webhook
 from obscura.contract import UserBox
 

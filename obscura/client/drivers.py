@@ -12,9 +12,9 @@ from typing import Any, Generic, Self, TypeVar, Unpack
 import httpx
 
 from obscura.client import flows
-from obscura.client.answers import Found, Hidden, HiddenVideo
 from obscura.client.files import files_of, writing
 from obscura.client.options import BlurOptions, LookOptions, Photo, RedactOptions, VideoOptions
+from obscura.client.results import Found, Hidden, HiddenVideo
 from obscura.contract import UserBox
 from obscura.errors import ObscuraError
 

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter
 
-from obscura.client.answers import Found, Hidden, HiddenVideo
 from obscura.client.options import Photo
+from obscura.client.results import Found, Hidden, HiddenVideo
 from obscura.contract import DetectedObject, ImageInfo, ModelInfo, UserBox
 from obscura.errors import RemoteRefusalError, RemoteTaskFailedError, ServerUnreachableError
 

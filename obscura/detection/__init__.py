@@ -6,7 +6,7 @@ large, ``letterbox`` makes the network's input, ``backends`` run it, ``decode`` 
 ``detector`` puts these together. Importing the package loads no inference engine.
 """
 
-from obscura.detection.manifest import ModelCard, WeightsFile, card_for_class, load_manifest
 from obscura.detection.tiling import Quality
+from obscura.detection.weights import ModelCard, WeightsFile, card_for_class, load_manifest
 
 __all__ = ["ModelCard", "Quality", "WeightsFile", "card_for_class", "load_manifest"]

@@ -9,18 +9,18 @@ import numpy as np
 
 from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.backends.base import Session
-from obscura.detection.closer import CLOSER, LEAST, Window, judged, log_odds, plan_windows
 from obscura.detection.decode import BOX_ROWS, decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import input_size
-from obscura.detection.manifest import ModelCard, card_for_class, load_manifest
-from obscura.detection.memory import NOTHING_SEEN, Memory, Seen
 from obscura.detection.merging import Candidates, concatenate, merge_passes
+from obscura.detection.nms import suppress
+from obscura.detection.output_cache import NOTHING_SEEN, Memory, Seen
 from obscura.detection.priors import Priors, plausible, priors_for
-from obscura.detection.suppression import suppress
+from obscura.detection.rescoring import CLOSER, LEAST, Window, judged, log_odds, plan_windows
 from obscura.detection.tiling import Pass, Quality, Sight, is_panorama, plan_passes, wrap_width
 from obscura.detection.voting import vote
+from obscura.detection.weights import ModelCard, card_for_class, load_manifest
 from obscura.errors import ModelError
 from obscura.geometry import Box, Size
 from obscura.observability import inference

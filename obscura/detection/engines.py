@@ -10,9 +10,9 @@ from obscura.detection.backends.base import Session
 from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import has_gpu, open_ultralytics
-from obscura.detection.closer import WINDOW_SIZES
-from obscura.detection.manifest import ModelCard, ScoutCard, verified_path
+from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import SCOUTED_SIZES
+from obscura.detection.weights import ModelCard, ScoutCard, verified_path
 from obscura.errors import BackendUnavailableError, ModelMissingError
 from obscura.geometry import Size
 from obscura.settings import EngineChoice, Precision

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from obscura.detection.arrays import Floats, Indices, Mask
-from obscura.detection.suppression import areas, intersections, suppress
+from obscura.detection.nms import areas, intersections, suppress
 from obscura.detection.voting import vote
 
 __all__ = ["Candidates", "concatenate", "merge_passes"]

@@ -8,7 +8,7 @@ with the best score.
 import numpy as np
 
 from obscura.detection.arrays import Floats
-from obscura.detection.suppression import overlaps
+from obscura.detection.nms import overlaps
 
 __all__ = ["vote"]
 

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from obscura.imaging.containers import riff_chunks
+from obscura.imaging.containers.jpeg_png_webp_gif import riff_chunks
 from obscura.imaging.formats import Buffer, PhotoFormat, PhotoHeader
 
 QuantisationTable: TypeAlias = tuple[int, ...]

@@ -9,17 +9,17 @@ from PIL import Image
 
 from obscura.contract import OutputFormat
 from obscura.errors import InvalidOptionError, ProcessingFailedError
-from obscura.imaging import deep
+from obscura.imaging import high_bit_depth
 from obscura.imaging.formats import PhotoFormat
+from obscura.imaging.frames import Strip, apng, distinct
 from obscura.imaging.headers import inspect
-from obscura.imaging.photo import Photo
+from obscura.imaging.open import Photo
 from obscura.imaging.pixels import Pixels
-from obscura.imaging.strip import Strip, apng, distinct
 
 _WEBP_SIDE: Final = 16_383
 _PALETTE: Final = 256
 
-_DEEP: Final = {PhotoFormat.PNG: deep.png, PhotoFormat.TIFF: deep.tiff}
+_DEEP: Final = {PhotoFormat.PNG: high_bit_depth.png, PhotoFormat.TIFF: high_bit_depth.tiff}
 """The formats that hold 16 bits per sample, with their writers."""
 
 

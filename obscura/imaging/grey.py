@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obscura.errors import UndecodablePhotoError
-from obscura.imaging.budget import within
 from obscura.imaging.formats import PhotoHeader
-from obscura.imaging.gate import GateLimits, check
-from obscura.imaging.photo import open_stored
+from obscura.imaging.open import open_stored
 from obscura.imaging.pixels import upright
+from obscura.imaging.resource_limits import within
+from obscura.imaging.validation import GateLimits, check
 
 Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 """``[height, width]``: grey values, larger is brighter."""

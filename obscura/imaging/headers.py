@@ -18,8 +18,8 @@ from obscura.errors import (
     UnsupportedFormatError,
 )
 from obscura.geometry import Size
-from obscura.imaging import isobmff
-from obscura.imaging.containers import (
+from obscura.imaging.containers import isobmff
+from obscura.imaging.containers.jpeg_png_webp_gif import (
     EOI,
     FRAME_MARKERS,
     GIF_IMAGE,
@@ -33,8 +33,8 @@ from obscura.imaging.containers import (
     riff_chunks,
     riff_end,
 )
+from obscura.imaging.containers.tiff import inspect_tiff
 from obscura.imaging.formats import Buffer, PhotoFormat, PhotoHeader
-from obscura.imaging.tiff_header import inspect_tiff
 
 __all__ = ["PhotoFormat", "PhotoHeader", "inspect", "sniff"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from obscura.imaging import icc
+from obscura.imaging.metadata import icc
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """``uint8[height, width, 3]``, RGB, upright."""

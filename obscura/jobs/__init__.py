@@ -1,10 +1,10 @@
 """The job ledger: the truth about every job. A Celery message is only a wake-up."""
 
-from obscura.jobs.calls import Claimed, Created, Lease, LedgerCalls
-from obscura.jobs.ids import new_id
-from obscura.jobs.ledger import AsyncLedger, Ledger
-from obscura.jobs.rows import JobRow, JobState, NewJob, wake_up
-from obscura.jobs.workers import Heartbeats
+from obscura.jobs.commands import Claimed, Created, Lease, LedgerCalls
+from obscura.jobs.heartbeat import Heartbeats
+from obscura.jobs.records import JobRow, JobState, NewJob, wake_up
+from obscura.jobs.store import AsyncLedger, Ledger
+from obscura.jobs.task_ids import new_id
 
 __all__ = [
     "AsyncLedger",

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from obscura.jpeg.patches import Patch, Touched, by_block, touched_mcus
 from obscura.jpeg.structure import BLOCK_SIDE, Component, Structure
-from obscura.redaction.cells import PIXEL_NOISE, Entropy, Levels, noise, ring, toned
 from obscura.redaction.masks import Window
+from obscura.redaction.mosaic import PIXEL_NOISE, Entropy, Levels, noise, ring, toned
 from obscura.redaction.styles import PixelNoise, Solid
 
 Plane: TypeAlias = NDArray[np.int16]

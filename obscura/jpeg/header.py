@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from obscura.errors import NotSpliceableError
-from obscura.imaging import exif
-from obscura.imaging.containers import APP0, APP1, APP2, APP14, EOI, SOI, SOS
-from obscura.imaging.exif import Entry, ExifBlock
+from obscura.imaging.containers.jpeg_png_webp_gif import APP0, APP1, APP2, APP14, EOI, SOI, SOS
+from obscura.imaging.metadata import exif
+from obscura.imaging.metadata.exif import Entry, ExifBlock
 from obscura.jpeg.structure import DHT, DQT, DRI, Frame, HuffmanTable, QuantTable, Scan, Structure, TableKey
 
 _ICC: Final = b"ICC_PROFILE\x00"

@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 from obscura.errors import NotSpliceableError, TruncatedPhotoError, UndecodablePhotoError
 from obscura.geometry import Size
-from obscura.imaging.containers import (
+from obscura.imaging.containers.jpeg_png_webp_gif import (
     APP0,
     APP14,
     EOI,

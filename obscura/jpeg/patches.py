@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from obscura.errors import InvalidOptionError
 from obscura.geometry import Box, Size
 from obscura.jpeg.structure import Component, Frame
-from obscura.redaction.cells import Levels, grid
 from obscura.redaction.masks import Window, mask, soft_edge, window
+from obscura.redaction.mosaic import Levels, grid
 from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
 from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, Style, strength
 

@@ -13,7 +13,7 @@ from obscura.jpeg.header import CodedScan
 from obscura.jpeg.huffman import optimal
 from obscura.jpeg.patches import Patch, Touched, by_block, touched_mcus
 from obscura.jpeg.structure import COEFFICIENTS, HuffmanTable, Structure, TableKey
-from obscura.redaction.cells import Entropy
+from obscura.redaction.mosaic import Entropy
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -18,7 +18,7 @@ from obscura.jpeg.native import NativeCodec
 from obscura.jpeg.patches import patches, touched_mcus
 from obscura.jpeg.portable import PortableCodec
 from obscura.jpeg.recode import recode
-from obscura.redaction.cells import Entropy
+from obscura.redaction.mosaic import Entropy
 from obscura.redaction.regions import Region
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from obscura import __version__
 from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, LesionPart
 from obscura.errors import BackendUnavailableError, UnsupportedFormatError
-from obscura.imaging.medical import is_dicom
+from obscura.imaging.medical_validation import is_dicom
 from obscura.lesions.dicom import dataset_of, quietly
 
 __all__ = ["cad_report", "require"]

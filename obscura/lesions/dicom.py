@@ -26,9 +26,9 @@ from obscura.errors import (
     UndecodablePhotoError,
     UnsupportedFormatError,
 )
-from obscura.imaging.budget import within
-from obscura.imaging.gate import GateLimits
 from obscura.imaging.grey import Grey
+from obscura.imaging.resource_limits import within
+from obscura.imaging.validation import GateLimits
 from obscura.lesions.mammogram import LEAST_PIXEL_MM, MOST_PIXEL_MM
 
 __all__ = ["DicomPicture", "dataset_of", "quietly", "read_dicom"]

@@ -3,9 +3,9 @@
 from typing import Final
 
 from obscura.imaging.formats import PhotoFormat
-from obscura.imaging.gate import GateLimits
 from obscura.imaging.grey import decode_grey
-from obscura.imaging.medical import check_medical, is_dicom
+from obscura.imaging.medical_validation import check_medical, is_dicom
+from obscura.imaging.validation import GateLimits
 from obscura.lesions.dicom import read_dicom
 from obscura.lesions.mammogram import Mammogram, guess_pixel_mm
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obscura.geometry import Box, Size
-from obscura.redaction.cells import PIXEL_NOISE, Entropy, Levels, grid, noise, ring, toned
 from obscura.redaction.masks import Window, mask, soft_edge, window
+from obscura.redaction.mosaic import PIXEL_NOISE, Entropy, Levels, grid, noise, ring, toned
 from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
 from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, strength
 

@@ -6,7 +6,7 @@ from obscura.settings import Settings, TaggerChoice
 from obscura.tagging.base import Tag, Tagger
 from obscura.tagging.clarifai import ClarifaiTagger
 from obscura.tagging.classifier import ClassifierTagger
-from obscura.tagging.words import Synonyms, matches, read_synonyms
+from obscura.tagging.matching import Synonyms, matches, read_synonyms
 
 __all__ = ["Synonyms", "Tag", "Tagger", "matches", "open_tagger", "read_synonyms"]
 

@@ -13,7 +13,7 @@ from obscura.errors import ModelError, TaggerMissingError, TaggerUnavailableErro
 from obscura.imaging.pixels import Pixels
 from obscura.settings import Settings
 from obscura.tagging.base import Tag
-from obscura.tagging.words import read_lines
+from obscura.tagging.matching import read_lines
 
 _MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
 _SPREAD: Final = np.array([0.229, 0.224, 0.225], np.float32)

@@ -82,8 +82,8 @@ def _done(order: Order, settings: Settings, answers: IO[str]) -> dict[str, Any]:
     )
     # What cannot be used is told before engines and models are loaded for it.
     check_source(order.source, limits)
-    from obscura.finding import detection_options, load_all  # noqa: PLC0415 - see above
-    from obscura.hiding import request_of  # noqa: PLC0415 - the same
+    from obscura.anonymisation.build_request import request_of  # noqa: PLC0415 - the same
+    from obscura.anonymisation.detect import detection_options, load_all  # noqa: PLC0415 - see above
     from obscura.video.redact import VideoRequest, redact_video  # noqa: PLC0415 - the same
 
     options = order.options

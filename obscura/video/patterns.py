@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from obscura.errors import UnsupportedFormatError
 from obscura.geometry import Box, Size
-from obscura.redaction.cells import ring, toned
 from obscura.redaction.masks import Window, mask, window
+from obscura.redaction.mosaic import ring, toned
 from obscura.redaction.regions import ONE_COLOUR_BELOW
 from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
 

@@ -6,15 +6,15 @@ from typing import TypeAlias
 
 from av import VideoFrame
 
-from obscura.anonymisation.zones import require_few
+from obscura.anonymisation.exclusion_zones import require_few
 from obscura.geometry import Box, Size
-from obscura.redaction.fixed_masks import FixedMask
 from obscura.redaction.policy import MASK, RedactionPolicy
+from obscura.redaction.privacy_masks import FixedMask
 from obscura.redaction.regions import grown
 from obscura.redaction.styles import RegionShape, Solid
 from obscura.video.patterns import Pattern, paintable, pattern_of
+from obscura.video.rotation import to_stored
 from obscura.video.tracking import Seen, Tracker
-from obscura.video.turning import to_stored
 
 __all__ = ["Painted", "Plan"]
 

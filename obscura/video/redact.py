@@ -22,15 +22,15 @@ from obscura.detection.detector import DetectionOptions, Detector, threshold_of
 from obscura.detection.inputs import Inputs
 from obscura.errors import ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size
-from obscura.redaction.fixed_masks import FixedMask
 from obscura.redaction.policy import RedactionPolicy
+from obscura.redaction.privacy_masks import FixedMask
 from obscura.video.patterns import cover, paintable
 from obscura.video.plan import Plan
-from obscura.video.scenes import Scenes
+from obscura.video.rotation import quarters, upright
+from obscura.video.shot_detection import Scenes
 from obscura.video.source import Checked, VideoLimits, info_of, kind_of, opened, pictures
 from obscura.video.tracking import Seen, Tracker, TrackerOptions
-from obscura.video.turning import quarters, upright
-from obscura.video.writing import Manner, Scribe, decoded
+from obscura.video.writer import Manner, Scribe, decoded
 
 __all__ = ["Progress", "Stage", "VideoReport", "VideoRequest", "redact_video"]
 

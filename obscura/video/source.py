@@ -23,7 +23,7 @@ from obscura.errors import (
     VideoTooLongError,
 )
 from obscura.geometry import Size
-from obscura.imaging.moving import HEAD_BYTES, VideoFormat, format_of
+from obscura.imaging.containers.video import HEAD_BYTES, VideoFormat, format_of
 
 __all__ = ["VIDEO_SUFFIXES", "Kind", "VideoInfo", "VideoLimits", "info_of", "kind_of", "opened"]
 

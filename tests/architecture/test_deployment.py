@@ -23,7 +23,7 @@ WORKER_OF_QUEUE = {
     Queue.LESIONS: "lesion_detection_service",
     Queue.VIDEOS: "video_service",
 }
-FUSED = "docker-compose.fused.yml"
+FUSED = "deploy/compose/fused.yml"
 SERVICES = (GATEWAY, *WORKER_OF_QUEUE.values())
 # What an image carries beside the library: its own service, and weights where a model is run.
 ARROWS = {
@@ -291,7 +291,7 @@ def test_workers_and_queue_cannot_reach_the_world() -> None:
 
 def test_only_who_asks_for_tags_is_let_out_by_its_own_file() -> None:
     """The override for Clarifai changes one service's networks and nothing else."""
-    assert compose("docker-compose.outside.yml")["services"] == {
+    assert compose("deploy/compose/outside.yml")["services"] == {
         "photo_verification_service": {"networks": ["inside", "outside"]}
     }
 
@@ -365,7 +365,7 @@ def test_each_pipeline_has_its_services_and_no_other() -> None:
 
 def test_the_gpu_override_changes_only_the_detection_services() -> None:
     """On GPUs the detection services use the torch engine on a reserved device; the rest stays as it is."""
-    services = compose("docker-compose.gpu.yml")["services"]
+    services = compose("deploy/compose/gpu.yml")["services"]
     assert set(services) == {WORKER_OF_QUEUE[Queue.FACES], WORKER_OF_QUEUE[Queue.PLATES]}
     for name, service in services.items():
         assert service["environment"]["OBSCURA_ENGINE"] == service["build"]["args"]["ENGINE"] == "ultralytics"

@@ -82,14 +82,14 @@ def test_importing_workers_loads_no_engine() -> None:
     """Models and their runtimes are loaded after the fork, never at import: by none of the workers."""
     engines = ("onnxruntime", "openvino", "torch", "ultralytics")
     handlers = ", ".join(f"{package}.handler" for package in WORKERS)
-    assert loaded_by(f"import {handlers}, obscura.worker", engines) == []
+    assert loaded_by(f"import {handlers}, obscura.worker.process", engines) == []
 
 
 @pytest.mark.parametrize("lock", ["gateway", *sorted(set(WORKERS.values()))])
 def test_services_get_along_with_their_lock(lock: str) -> None:
     """Imports succeed where every package that is not in the services' lock is missing."""
     handlers = [f"{package}.handler" for package, own in WORKERS.items() if own == lock]
-    own = ["obscura.worker", *handlers] if handlers else GATEWAY
+    own = ["obscura.worker.process", *handlers] if handlers else GATEWAY
     modules = " ".join(["kombu.transport.redis", *own])
     text = (ROOT / "requirements" / f"{lock}.lock").read_text(encoding="utf-8")
     installed = re.findall(r"^([a-z0-9][a-z0-9-]*)==", text, re.MULTILINE)

@@ -61,7 +61,7 @@ def workers(resources: list[Resource]) -> dict[str, Resource]:
 def service_of(image: str) -> str:
     """Return the target of the Dockerfile that makes an image of ours, as docker-compose.yml names it."""
     made: dict[str, str] = {}
-    for name in ("docker-compose.yml", "docker-compose.fused.yml", "docker-compose.gpu.yml"):
+    for name in ("docker-compose.yml", "deploy/compose/fused.yml", "deploy/compose/gpu.yml"):
         services = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))["services"]
         made |= {service["image"]: key for key, service in services.items() if "image" in service}
     return made[image.partition(":")[0]]

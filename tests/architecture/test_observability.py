@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway_service.exposition import expose
+from gateway_service.metrics.exposition import expose
 from obscura.observability.catalogue import CATALOGUE, Kind
 
 ROOT = Path(__file__).parents[2]

@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from obscura.anonymisation.detect import open_photo
 from obscura.contract import DETECT_FACES, DetectionPart, ImageInfo, ModelInfo, Step
-from obscura.finding import open_photo
-from obscura.imaging.budget import within
+from obscura.imaging.configured_limits import gate_limits
+from obscura.imaging.resource_limits import within
 from obscura.jobs import Claimed
-from obscura.limits import gate_limits
-from obscura.service import Handler, Service, Tools
 from obscura.settings import Settings
-from obscura.worker import serve
+from obscura.worker.process import serve
+from obscura.worker.service import Handler, Service, Tools
 
 NAP_S = 20.0
 

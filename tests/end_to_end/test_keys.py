@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from obscura.access import Scope
-from obscura.access.ring import KeyRing
+from obscura.access.key_store import KeyRing
 from obscura.settings import Settings
 from tests.command_line import Done, in_a_process, obscura
 from tests.end_to_end.test_faceblur import work

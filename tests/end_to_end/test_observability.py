@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from obscura.access import Scope
-from obscura.access.ring import KeyRing
+from obscura.access.key_store import KeyRing
 from obscura.settings import Settings
 from tests.architecture.test_observability import ITS_OWN, names_in, names_on, queries
 from tests.end_to_end.test_faceblur import finished

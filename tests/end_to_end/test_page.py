@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from obscura.access import Scope
-from obscura.access.ring import KeyRing
+from obscura.access.key_store import KeyRing
 from obscura.settings import Settings
 from tests import photos
 from tests.gateways import RunningGateway

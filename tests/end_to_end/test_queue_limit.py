@@ -8,7 +8,7 @@ import httpx
 import pytest
 import redis
 
-from obscura.jobs.calls import ACTIVE
+from obscura.jobs.commands import ACTIVE
 from tests.gateways import RunningGateway
 
 pytestmark = pytest.mark.end_to_end

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from obscura.manifest import canonical
+from obscura.provenance import canonical
 from tests import command_line, photos
 from tests.command_line import Done
 from tests.end_to_end.test_faceblur import work

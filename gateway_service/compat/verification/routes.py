@@ -10,13 +10,13 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from gateway_service.compat.verification.asking import Answered, Question, ask_workers
+from gateway_service.compat.verification.ask import Answered, Question, ask_workers
 from gateway_service.compat.verification.bodies import NOT_UNDERSTOOD, Understood, understand
-from gateway_service.compat.verification.described import ANSWERS, BODY
-from gateway_service.compat.verification.fetching import FetchFailedError, fetch, sources_of
+from gateway_service.compat.verification.fetch import FetchFailedError, fetch, sources_of
+from gateway_service.compat.verification.openapi import ANSWERS, BODY
 from gateway_service.compat.verification.texts import Extras, answer_in_one, answer_in_two
-from gateway_service.dependencies import CurrentGateway, Gateway, RequestId
-from gateway_service.spooling import spooled
+from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
+from gateway_service.http.spooling import spooled
 from obscura.contract.verification import Outcome, VerificationAnswer
 from obscura.errors import ObscuraError, StorageUnavailableError
 from obscura.observability import catalogue, count

@@ -15,7 +15,7 @@ from skimage.data import astronaut
 
 from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
-from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
+from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pytest
 from obscura.detection.batching import BatchingSession
 from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
-from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
+from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.errors import BackendUnavailableError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from obscura.detection.detector import DetectionOptions, Detector
-from obscura.detection.manifest import ModelCard
 from obscura.detection.tiling import Quality
+from obscura.detection.weights import ModelCard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

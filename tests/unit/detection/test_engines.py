@@ -21,7 +21,7 @@ from obscura.detection.backends import openvino
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.detector import DetectionOptions, Detector, load_detector
 from obscura.detection.engines import EngineChoice, EngineOptions, pick_engine
-from obscura.detection.manifest import default_models_dir
+from obscura.detection.weights import default_models_dir
 from obscura.errors import BackendUnavailableError, ModelError
 from obscura.geometry import Box, Size
 from tests.photos import ROOT
@@ -204,7 +204,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_importing_detection_loads_no_engine() -> None:
     """Engines are loaded after the fork, by the process that uses them; telemetry of OpenVINO never."""
     code = (
-        "import sys, obscura.detection.detector as d, obscura.detection.manifest as m\n"
+        "import sys, obscura.detection.detector as d, obscura.detection.weights as m\n"
         "loaded = {'onnxruntime', 'openvino', 'torch', 'ultralytics'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
         "d.load_detector(m.default_models_dir(), 'face', d.EngineChoice.AUTO, threads=1, device='cpu')\n"

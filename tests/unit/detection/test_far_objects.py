@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from obscura.detection.detector import EngineChoice, load_detector
-from obscura.detection.manifest import default_models_dir
+from obscura.detection.weights import default_models_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

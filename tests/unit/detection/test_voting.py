@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from obscura.detection.suppression import overlaps
+from obscura.detection.nms import overlaps
 from obscura.detection.voting import vote
 
 

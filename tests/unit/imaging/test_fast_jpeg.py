@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from obscura.imaging import fast_jpeg
-from obscura.imaging.photo import decode
+from obscura.imaging.open import decode
 from obscura.imaging.pixels import Pixels
 from tests import photos
 

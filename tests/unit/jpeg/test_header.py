@@ -8,9 +8,9 @@ from PIL import Image, ImageCms
 
 from obscura.errors import NotSpliceableError
 from obscura.geometry import Box
-from obscura.imaging import exif
-from obscura.imaging.containers import jpeg_segments
-from obscura.imaging.exif import ASCII, Entry, ExifBlock
+from obscura.imaging.containers.jpeg_png_webp_gif import jpeg_segments
+from obscura.imaging.metadata import exif
+from obscura.imaging.metadata.exif import ASCII, Entry, ExifBlock
 from obscura.jpeg.splice import splice
 from obscura.redaction.regions import Region
 from obscura.redaction.styles import Solid

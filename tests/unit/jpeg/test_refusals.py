@@ -18,7 +18,7 @@ from obscura.errors import (
     UndecodablePhotoError,
 )
 from obscura.geometry import Box
-from obscura.imaging.containers import jpeg_segments
+from obscura.imaging.containers.jpeg_png_webp_gif import jpeg_segments
 from obscura.jpeg import native, parsing
 from obscura.jpeg.codec import Codec
 from obscura.jpeg.header import Dressing

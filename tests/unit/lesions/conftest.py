@@ -2,8 +2,8 @@
 
 import pytest
 
-from obscura.imaging.gate import GateLimits
-from obscura.limits import medical_limits
+from obscura.imaging.configured_limits import medical_limits
+from obscura.imaging.validation import GateLimits
 from obscura.settings import Settings
 from tests.mammograms import Phantom, phantom
 

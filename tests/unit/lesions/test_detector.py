@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from obscura.contract import RESEARCH_ONLY, LesionOptions, LesionPart
-from obscura.imaging.gate import GateLimits
+from obscura.imaging.validation import GateLimits
 from obscura.lesions.clusters import groups
 from obscura.lesions.detector import detect
 from obscura.lesions.reading import open_mammogram

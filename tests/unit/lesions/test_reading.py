@@ -27,7 +27,7 @@ from obscura.errors import (
     TruncatedPhotoError,
     UnsupportedFormatError,
 )
-from obscura.imaging.gate import GateLimits
+from obscura.imaging.validation import GateLimits
 from obscura.lesions.detector import detect
 from obscura.lesions.reading import open_mammogram
 from tests import mammograms

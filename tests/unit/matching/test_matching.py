@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks.matching import look_alikes
 from obscura.errors import FeaturesUnreadableError
 from obscura.geometry import Size
-from obscura.imaging.photo import decode
+from obscura.imaging.open import decode
 from obscura.imaging.pixels import Pixels
 from obscura.matching import (
     Features,

@@ -4,18 +4,18 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway_service.exposition import expose
+from gateway_service.metrics.exposition import expose
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Queue, Step
 from obscura.jobs import Ledger, NewJob
-from obscura.jobs.calls import METRICS
-from obscura.jobs.census import census
-from obscura.jobs.presence import Presence, note_consuming, note_presence, present
-from obscura.jobs.tally import hand_over
-from obscura.jobs.workers import FRESH_S
+from obscura.jobs.commands import METRICS
+from obscura.jobs.counters import hand_over
+from obscura.jobs.heartbeat import FRESH_S
+from obscura.jobs.stats_snapshot import census
+from obscura.jobs.worker_registry import Presence, note_consuming, note_presence, present
 from obscura.observability import Meter, catalogue
 from obscura.observability.catalogue import CATALOGUE, SEPARATOR, Kind
 from obscura.settings import Settings
-from tests.ledgers import with_ledger
+from tests.job_stores import with_ledger
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from skimage import data
 
 from obscura.geometry import Box, Size
-from obscura.redaction.cells import CELL_NOISE, KEPT_CONTRAST, REGION_NOISE
 from obscura.redaction.masks import mask, window
+from obscura.redaction.mosaic import CELL_NOISE, KEPT_CONTRAST, REGION_NOISE
 from obscura.redaction.paint import paint, paint_alpha
 from obscura.redaction.regions import Region, grown
 from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from obscura.detection.closer import CLOSER
-from obscura.detection.closer import MAX_ENLARGEMENT as PRODUCT_MAX_ENLARGEMENT
+from obscura.detection.rescoring import CLOSER
+from obscura.detection.rescoring import MAX_ENLARGEMENT as PRODUCT_MAX_ENLARGEMENT
 from training.windows import MAX_ENLARGEMENT, SHEET, SIDE, TARGET_SIDES, Window, WindowMaker, sheet
 
 

@@ -26,7 +26,7 @@ from obscura.errors import (
     WeakerThanPolicyError,
 )
 from obscura.geometry import Box
-from obscura.redaction.fixed_masks import FixedMask
+from obscura.redaction.privacy_masks import FixedMask
 from obscura.video.redact import VideoReport, VideoRequest, redact_video
 from obscura.video.source import VideoLimits
 

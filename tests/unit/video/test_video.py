@@ -9,10 +9,10 @@ import pytest
 from av import VideoFrame
 from PIL import Image
 
+from obscura.anonymisation.detect import load_for
 from obscura.contract import MetadataPolicy, ObjectClass
 from obscura.detection.detector import Detector
 from obscura.errors import PhotoError, ProcessingFailedError, TooManyPixelsError, UnsupportedFormatError
-from obscura.finding import load_for
 from obscura.geometry import Box
 from obscura.redaction.styles import Mosaic, RegionShape
 from obscura.settings import Settings

@@ -1,0 +1,1 @@
+"""Many photos as one batch, and the archive of their results."""

@@ -1,0 +1,125 @@
+"""All results of a batch in one zip, made while it is sent."""
+
+import asyncio
+import csv
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from gateway_service.batches.batch import Batch, BatchFile, BatchStatus, rows_of, status
+from gateway_service.http.dependencies import Gateway
+from gateway_service.http.uploads import FALLBACK_NAME
+from gateway_service.results.downloads import EXTENSIONS
+from gateway_service.results.serialisers import report_of
+from obscura.contract.spreadsheet_cells import plain_cell
+from obscura.errors import BatchNotFinishedError, NoPictureError, ObscuraError
+from obscura.jobs import JobRow
+from obscura.storage import MissingObjectError
+
+__all__ = ["archive"]
+
+COLUMNS = ("index", "name", "output", "status", "verdict", "faces", "plates", "error_code", "error_message")
+# The first date that a zip knows: when a photo was worked on is nobody's business.
+ZIPPED_AT = (1980, 1, 1, 0, 0, 0)
+
+
+class _Pipe(io.RawIOBase):
+    """Takes what a zip writes and gives it on in pieces: no archive is ever whole in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        """Return what has been written since the last time."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+async def archive(gateway: Gateway, batch: Batch) -> AsyncIterator[bytes]:
+    """Return the pieces of a zip: each picture that there is, and the report as JSON and CSV.
+
+    Raises
+    ------
+    BatchNotFinishedError
+        If a photo is still in work.
+    """
+    state = await status(gateway, batch)
+    if not state.finished:
+        message = f"{state.total - state.done - state.failed} photos are still in work"
+        raise BatchNotFinishedError(message)
+    rows = await rows_of(gateway, batch)
+    return _pieces(gateway, state, rows)
+
+
+async def _pieces(
+    gateway: Gateway, state: BatchStatus, rows: Sequence[JobRow | None]
+) -> AsyncIterator[bytes]:
+    pipe = _Pipe()
+    report: list[dict[str, Any]] = []
+    with zipfile.ZipFile(cast("BinaryIO", pipe), "w", zipfile.ZIP_STORED) as bundle:
+        for file, row in zip(state.files, rows, strict=True):
+            line = file.model_dump(mode="json", exclude_none=True)
+            try:
+                line["output"], data = await _picture(gateway, file, row)
+                bundle.writestr(zipfile.ZipInfo(line["output"], ZIPPED_AT), data)
+                line["report"] = None if row is None else report_of(row)
+            except ObscuraError as error:
+                line.setdefault("error", {"code": error.code, "message": error.message})
+            report.append(line)
+            yield pipe.take()
+        bundle.writestr(
+            zipfile.ZipInfo("report.json", ZIPPED_AT), json.dumps(report, ensure_ascii=False, indent=1)
+        )
+        bundle.writestr(zipfile.ZipInfo("report.csv", ZIPPED_AT), _table(report))
+        yield pipe.take()
+    yield pipe.take()
+
+
+async def _picture(gateway: Gateway, file: BatchFile, row: JobRow | None) -> tuple[str, bytes]:
+    if row is None or row.picture is None or row.media_type is None:
+        message = "there is no picture"
+        raise NoPictureError(message)
+    stem = PurePosixPath(file.name or FALLBACK_NAME).stem
+    # The number keeps two photos of one name apart, and the order.
+    name = f"{file.index:04d}_{stem}.{EXTENSIONS.get(row.media_type, 'bin')}"
+    try:
+        return name, await asyncio.to_thread(gateway.storage.get, row.picture)
+    except MissingObjectError as error:
+        message = "the result was erased meanwhile"
+        raise NoPictureError(message) from error
+
+
+def _table(report: Iterable[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    columns = (
+        "index",
+        "name",
+        "output",
+        "status",
+        "verdict",
+        "faces",
+        "plates",
+        "error_code",
+        "error_message",
+    )
+    table = csv.DictWriter(text, columns)
+    table.writeheader()
+    for line in report:
+        hidden = (line.get("report") or {}).get("hidden", {})
+        error = line.get("error", {})
+        row = {column: line.get(column, "") for column in COLUMNS[:5]}
+        row["name"] = plain_cell(line.get("name", ""))
+        row |= {"faces": hidden.get("face", 0), "plates": hidden.get("plate", 0)}
+        table.writerow(row | {"error_code": error.get("code", ""), "error_message": error.get("message", "")})
+    return text.getvalue()

@@ -1,0 +1,256 @@
+"""Many photos as one: what was handed in, what became of each, all results in one archive.
+
+The ledger keeps of a batch the ids of its jobs, why a file was refused, and names only where the caller asked
+for that; each photo is a job like any other.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
+from redis.exceptions import RedisError
+
+from gateway_service.http.dependencies import Gateway
+from gateway_service.http.uploads import MAX_NAME, ZIP_FAULTS, Upload, safe_name
+from gateway_service.results.serialisers import error_of, report_of, status_of
+from gateway_service.routes.results import forget
+from gateway_service.schemas import TaskError, TaskStatus, WebhookProgress
+from gateway_service.tasks.submission import Submission, hold_to_policy, submit
+from gateway_service.webhooks.registration import progress_of_webhook
+from obscura.contract import JobKind, JobOptions
+from obscura.errors import (
+    EmptyPhotoError,
+    InvalidOptionError,
+    MaskDoesNotFitError,
+    PhotoError,
+    QueueUnavailableError,
+    UndecodablePhotoError,
+    UnknownBatchError,
+)
+from obscura.jobs import Created, JobRow
+from obscura.jobs.webhook_deliveries import NewBatch, batch_key, enter_batch, forget_batch
+
+__all__ = [
+    "Batch",
+    "BatchFile",
+    "BatchStatus",
+    "enter",
+    "erase",
+    "read",
+    "rows_of",
+    "status",
+]
+
+# Beyond the life of its last result, so that its end can still be told.
+SPARE_S = 24 * 3600
+
+
+class Entry(BaseModel):
+    """One photo as the ledger keeps it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str | None = None
+    error: TaskError | None = None
+    name: str | None = None
+
+
+ENTRIES = TypeAdapter(tuple[Entry, ...])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as it was entered."""
+
+    id: str
+    entries: tuple[Entry, ...]
+    has_webhook: bool = False
+
+    @property
+    def task_ids(self) -> list[str]:
+        """The jobs of the batch."""
+        return [entry.task_id for entry in self.entries if entry.task_id is not None]
+
+
+class BatchFile(BaseModel):
+    """What became of one photo."""
+
+    index: int
+    name: str | None = None
+    task_id: str | None = None
+    status: TaskStatus
+    verdict: str | None = None
+    error: TaskError | None = None
+
+
+class BatchStatus(BaseModel):
+    """Where a batch stands."""
+
+    batch_id: str
+    total: int
+    done: int
+    failed: int
+    files: list[BatchFile]
+    webhook: WebhookProgress | None = Field(None, description="where one was asked for")
+
+    @computed_field  # type: ignore[prop-decorator] # pydantic's own way
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.done + self.failed == self.total
+
+
+async def enter(
+    gateway: Gateway, uploads: Sequence[Upload], submission: Submission, *, keep_names: bool
+) -> Batch:
+    """Enter a job for each photo; a photo that is refused is an entry with its error and stops no other.
+
+    Raises
+    ------
+    RequestError
+        If the options are refused, or there are no or too many photos.
+    ServiceError
+        If a part of the system is away or full: then nothing of the batch stays.
+    """
+    options = submission.options
+    hold_to_policy(options, gateway.settings)
+    if gateway.settings.zero_retention:
+        message = "this server keeps nothing: send photos one at a time"
+        raise InvalidOptionError(message)
+    if not uploads:
+        message = "a batch needs at least one photo: `files`, or a zip as `archive`"
+        raise EmptyPhotoError(message)
+    key = submission.idempotency_key
+    owner = gateway.ledger.calls.owner or ""
+    batch_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{owner}\n{key}") if key else uuid.uuid4())
+    # The batch is told of as a whole.
+    alone = options.model_copy(update={"webhook": None})
+    wanted = [
+        Submission(
+            JobKind.BLUR,
+            alone,
+            submission.request_id,
+            f"{key}\n{number}"[-MAX_NAME:] if key else "",
+            batch_id if options.webhook else "",
+            submission.mask,
+        )
+        for number in range(len(uploads))
+    ]
+    names = tuple(safe_name(upload.name) if keep_names else None for upload in uploads)
+    entered: list[_Entered] = []
+    try:
+        for upload, photo in zip(uploads, wanted, strict=True):
+            entered.append(await _enter_one(gateway, upload, photo))
+        entries = tuple(
+            item.entry.model_copy(update={"name": name}) for item, name in zip(entered, names, strict=True)
+        )
+        batch = Batch(batch_id, entries, has_webhook=bool(options.webhook))
+        text = ENTRIES.dump_json(entries, exclude_none=True).decode()
+        said = _fingerprint(entered, options)
+        row = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
+        await gateway.ledger.run(enter_batch(row))
+    except BaseException:
+        # What an earlier request under the same key has entered is not this one's to erase.
+        for item in entered:
+            if item.created is not None and item.created.is_new:
+                await forget(gateway, item.created.job_id)
+        raise
+    return batch
+
+
+@dataclass(frozen=True)
+class _Entered:
+    """A photo's entry, and its job where it was not refused."""
+
+    entry: Entry
+    created: Created | None = None
+
+
+def _fingerprint(entered: Sequence[_Entered], options: JobOptions) -> str:
+    """Return what tells two batches under one key apart: their options, their photos in order."""
+    digest = hashlib.sha256(options.model_dump_json(by_alias=True).encode())
+    for item in entered:
+        refused = "" if item.entry.error is None else item.entry.error.code
+        digest.update((item.created.fingerprint if item.created else refused).encode())
+    return digest.hexdigest()
+
+
+async def _enter_one(gateway: Gateway, upload: Upload, wanted: Submission) -> _Entered:
+    try:
+        with await asyncio.to_thread(upload.open) as file:
+            created = await submit(gateway, file, wanted)
+            return _Entered(Entry(task_id=created.job_id), created)
+    except (PhotoError, MaskDoesNotFitError) as error:
+        return _Entered(Entry(error=TaskError(code=error.code, message=error.message)))
+    except ZIP_FAULTS:
+        # Damaged, or closed with a password.
+        text = "the archive does not give it out"
+        return _Entered(Entry(error=TaskError(code=UndecodablePhotoError.code, message=text)))
+
+
+def _ttl(gateway: Gateway) -> int:
+    return gateway.settings.result_ttl_s + SPARE_S
+
+
+async def read(gateway: Gateway, batch_id: str) -> Batch:
+    """Return a batch; raise UnknownBatchError where there is none that the caller may see."""
+    try:
+        pending = cast("Awaitable[dict[str, str]]", gateway.ledger.client.hgetall(batch_key(batch_id)))
+        row = await pending
+    except (RedisError, OSError) as error:
+        message = "the job ledger cannot be reached"
+        raise QueueUnavailableError(message) from error
+    if not row or gateway.ledger.calls.owner not in {None, row["owner"]}:
+        message = "there is no batch of this id"
+        raise UnknownBatchError(message)
+    return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
+
+
+async def rows_of(gateway: Gateway, batch: Batch) -> list[JobRow | None]:
+    """Return the jobs of a batch in its order, None for each that is not there (any more)."""
+    found = iter(await gateway.ledger.read_many(batch.task_ids))
+    return [None if entry.task_id is None else next(found) for entry in batch.entries]
+
+
+async def status(gateway: Gateway, batch: Batch) -> BatchStatus:
+    """Return where a batch stands."""
+    rows = await rows_of(gateway, batch)
+    files = [
+        _file(number, entry, row)
+        for number, (entry, row) in enumerate(zip(batch.entries, rows, strict=True), 1)
+    ]
+    return BatchStatus(
+        batch_id=batch.id,
+        total=len(files),
+        done=sum(file.status is TaskStatus.SUCCESS for file in files),
+        failed=sum(file.status is TaskStatus.FAILURE for file in files),
+        files=files,
+        webhook=await progress_of_webhook(gateway, f"batch:{batch.id}") if batch.has_webhook else None,
+    )
+
+
+def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
+    state, error, verdict = TaskStatus.FAILURE, entry.error, None
+    if row is not None:
+        state = status_of(row)
+        report = report_of(row)
+        verdict = str(report["verdict"]) if report and state is TaskStatus.SUCCESS else None
+        error = error_of(row)
+    elif entry.task_id is not None:
+        error = TaskError(code="erased", message="the result was erased, or its time has run out")
+    return BatchFile(
+        index=number, name=entry.name, task_id=entry.task_id, status=state, verdict=verdict, error=error
+    )
+
+
+async def erase(gateway: Gateway, batch: Batch) -> None:
+    """Forget a batch, its photos and its results."""
+    # First: a batch that is being erased has not finished.
+    await gateway.ledger.run(forget_batch(batch.id, is_quiet=True))
+    for task_id in batch.task_ids:
+        await forget(gateway, task_id)
+    await gateway.ledger.run(forget_batch(batch.id))

@@ -1,0 +1,1 @@
+"""HTTP itself: middleware, access, uploads, problem bodies, rate limits."""

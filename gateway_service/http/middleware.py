@@ -1,0 +1,123 @@
+"""What bodies and foreign pages may do: limits of size and time, and the origins that were let in."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway_service.http.problems import too_large
+from obscura.errors import SlowUploadError
+
+
+def cors_options(origins: frozenset[str]) -> dict[str, Any]:
+    """Return what pages of the ``origins`` that were let in may send and see."""
+    return {
+        "allow_origins": sorted(origins),
+        "allow_methods": ["GET", "POST", "DELETE"],
+        "allow_headers": ["Authorization", "X-API-Key", "Idempotency-Key", "If-None-Match", "Range"],
+        "expose_headers": ["Content-Disposition", "Content-Range", "ETag", "Retry-After", "X-Request-ID"],
+    }
+
+
+PIECE_BYTES = 256 * 1024
+"""What is handed on of a body at a time, if there is so much."""
+
+Refusal = Callable[[], Response]
+"""Makes the answer to a body that is too large."""
+
+
+@dataclass(frozen=True)
+class BodyBounds:
+    """What a body may be at most: bytes, seconds in all, and seconds without a byte."""
+
+    max_bytes: int
+    timeout_s: float
+    idle_s: float
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A dialect's own words for a body that is too large, and its own limits where it has them."""
+
+    refusal: Refusal
+    max_bytes: int | None = None
+    timeout_s: float | None = None
+
+
+class BodyLimit:
+    """ASGI middleware that reads no more of a body, and for no longer, than is allowed.
+
+    A length that is declared too large is answered before anything is read, by the path's own refusal
+    where a dialect has one. A body without a length ends in a 413 at the byte that is too many, a slow one
+    in a 408.
+    """
+
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, dialects: Mapping[str, Dialect]) -> None:
+        self._app = app
+        self._bounds = bounds
+        self._dialects = dialects
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        dialect = self._dialects.get(scope["path"], Dialect(too_large))
+        bounds = replace(
+            self._bounds,
+            max_bytes=dialect.max_bytes or self._bounds.max_bytes,
+            timeout_s=dialect.timeout_s or self._bounds.timeout_s,
+        )
+        if declared.isdecimal() and int(declared) > bounds.max_bytes:
+            await dialect.refusal()(scope, receive, send)
+            return
+        await self._app(scope, _Body(receive, bounds), send)
+
+
+class _Body:
+    """The messages of one request, within bounds.
+
+    What is raised is a framework's exception: it is the only kind that form parsers let pass.
+    """
+
+    def __init__(self, receive: Receive, bounds: BodyBounds) -> None:
+        self._receive = receive
+        self._left = bounds.max_bytes
+        self._idle_s = bounds.idle_s
+        self._deadline = asyncio.get_running_loop().time() + bounds.timeout_s
+        self._is_arriving = True
+
+    async def __call__(self) -> Message:
+        if not self._is_arriving:
+            # Waiting for the caller to hang up takes as long as it takes.
+            return await self._receive()
+        message = await self._piece()
+        pieces = [message.get("body", b"")]
+        length = len(pieces[0])
+        # Each message costs a turn of the form parser, and of a thread once the upload is spooled.
+        while self._is_arriving and length < PIECE_BYTES:
+            message = await self._piece()
+            pieces.append(message.get("body", b""))
+            length += len(pieces[-1])
+        return message if len(pieces) == 1 else {**message, "body": b"".join(pieces)}
+
+    async def _piece(self) -> Message:
+        until = min(asyncio.get_running_loop().time() + self._idle_s, self._deadline)
+        try:
+            async with asyncio.timeout_at(until):
+                message = await self._receive()
+        except TimeoutError as error:
+            slow = SlowUploadError("the body of the request did not arrive in time")
+            slow.__cause__ = error
+            raise HTTPException(408, headers={"connection": "close"}) from slow
+        self._is_arriving = message.get("more_body", False)
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise HTTPException(413)
+        return message

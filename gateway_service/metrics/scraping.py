@@ -1,0 +1,87 @@
+"""Gathering what /metrics shows: from the ledger, where all processes add up, and from the storage."""
+
+import asyncio
+import shutil
+import time
+
+from obscura import __version__
+from obscura.errors import ServiceError
+from obscura.jobs import AsyncLedger
+from obscura.jobs.counters import hand_over_soon
+from obscura.jobs.stats_snapshot import Series, census
+from obscura.observability import Meter, catalogue
+from obscura.settings import Settings, StorageChoice
+from obscura.storage import Storage
+
+__all__ = ["Scraper", "report_for_ever"]
+
+REPORT_S = 1.0
+# A list of a bucket costs money, and several scrapers one list each.
+STORAGE_FRESH_S = 10.0
+
+
+async def report_for_ever(ledger: AsyncLedger, meter: Meter) -> None:
+    """Hand over what this gateway counted, once a second, and the rest when it ends."""
+    try:
+        while True:
+            await asyncio.sleep(REPORT_S)
+            await hand_over_soon(ledger.client, meter)
+    finally:
+        await hand_over_soon(ledger.client, meter)
+
+
+class Scraper:
+    """Gathers; while a part of the system is away, says so and shows what was known of it before."""
+
+    def __init__(self, settings: Settings, ledger: AsyncLedger, storage: Storage, meter: Meter) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._storage = storage
+        self._meter = meter
+        self._turn = asyncio.Lock()
+        self._totals: Series = {}
+        self._stored: Series = {}
+        self._stored_at = -STORAGE_FRESH_S
+
+    async def series(self) -> Series:
+        """Return everything as it is now."""
+        async with self._turn:
+            what_runs = {catalogue.BUILD_INFO.series(__version__, self._settings.pipeline): 1.0}
+            return {**await self._of_ledger(), **await self._of_storage(), **what_runs}
+
+    async def _of_ledger(self) -> Series:
+        await hand_over_soon(self._ledger.client, self._meter)
+        up = catalogue.LEDGER_UP.series()
+        try:
+            known = await census(self._ledger)
+        except ServiceError:
+            # Counters go on from where they were; of the present nothing is known.
+            totals = dict(self._totals)
+            for name, number in self._meter.pending().items():
+                totals[name] = totals.get(name, 0.0) + number
+            return {**totals, up: 0.0}
+        self._totals = {name: number for name, number in known.items() if _is_total(name)}
+        return {**known, up: 1.0}
+
+    async def _of_storage(self) -> Series:
+        if time.monotonic() - self._stored_at >= STORAGE_FRESH_S:
+            self._stored = await asyncio.to_thread(self._look)
+            self._stored_at = time.monotonic()
+        return self._stored
+
+    def _look(self) -> Series:
+        up = catalogue.STORAGE_UP.series()
+        try:
+            self._storage.check()
+            found = {catalogue.ORIGINALS.series(): float(len(self._storage.keys(("photos",)))), up: 1.0}
+            if self._settings.storage is StorageChoice.FOLDER:
+                free = shutil.disk_usage(self._settings.storage_dir).free
+                found[catalogue.STORAGE_FREE.series()] = float(free)
+        except (ServiceError, OSError):
+            return {up: 0.0}
+        return found
+
+
+def _is_total(series: str) -> bool:
+    kind = catalogue.CATALOGUE.get(series.partition(catalogue.SEPARATOR)[0])
+    return kind is not None and kind.kind is not catalogue.Kind.GAUGE

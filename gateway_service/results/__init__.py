@@ -1,0 +1,1 @@
+"""Answers from a job record: JSON, downloads, server-sent events."""

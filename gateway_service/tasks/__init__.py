@@ -1,0 +1,1 @@
+"""Submitting photos and videos: validation, storage, job record and message."""

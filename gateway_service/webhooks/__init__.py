@@ -1,0 +1,1 @@
+"""Webhooks: which addresses may be named, and delivering to them."""

@@ -1,0 +1,176 @@
+"""Telling addresses that callers named how their tasks and batches ended.
+
+At least once: an event is sent until its receiver answers with 2xx, or has said 410, or its time has run out;
+every attempt carries the same ``webhook-id``.
+"""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+import structlog
+
+from gateway_service.batches import batch
+from gateway_service.http.dependencies import Gateway
+from gateway_service.http.egress import NotReachedError, pinned
+from gateway_service.results.serialisers import error_of, report_of
+from gateway_service.webhooks.registration import hosts_of, secrets_of
+from obscura.contract import JobKind
+from obscura.contract.webhooks import (
+    BatchFinished,
+    BatchFinishedEvent,
+    TaskFinished,
+    TaskFinishedEvent,
+    WebhookError,
+    WebhookEvent,
+    signatures,
+)
+from obscura.errors import LookupFailedError
+from obscura.jobs.webhook_deliveries import Delivery, settle, take
+
+__all__ = ["Deliverer", "pause_after"]
+
+log = structlog.get_logger(__name__)
+AT_ONCE = 32
+# Beyond the last attempt, so that its end can still be told.
+SPARE_S = 24 * 3600
+LONGEST_PAUSE_S = 2 * 3600.0
+GROWTH = 4.0
+GONE = 410
+USER_AGENT = "obscura-webhooks/1"
+
+
+def pause_after(attempt: int, first_s: float) -> float:
+    """Return seconds to the next attempt: four times as long each time, half of it by chance, bounded."""
+    whole = min(LONGEST_PAUSE_S, first_s * GROWTH ** min(attempt - 1, 20))
+    return whole * (0.5 + secrets.randbelow(1_000_001) / 2_000_000)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one attempt: an HTTP status, or why there is none."""
+
+    status: int | None = None
+    error: str = ""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the receiver has it."""
+        return self.status is not None and httpx.codes.is_success(self.status)
+
+
+class Deliverer:
+    """Sends what is due."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._settings = gateway.settings
+        self._secrets = secrets_of(gateway.settings)
+        self._hosts = hosts_of(gateway.settings.webhook_hosts)
+        # Made once: reading all certificates takes longer than a request.
+        self._certificates = httpx.create_ssl_context(trust_env=False)
+
+    async def round(self) -> None:
+        """Deliver all events that are due; one that fails holds up no other for longer than the time-out."""
+        settings, ledger = self._settings, self._gateway.ledger
+        lease_s = 2 * settings.webhook_timeout_s
+        while True:
+            taken = await ledger.run(take(AT_ONCE, lease_s, settings.webhook_retry_s + SPARE_S))
+            ends = await asyncio.gather(*map(self._deliver, taken), return_exceptions=True)
+            for fault in filter(None, ends):
+                raise fault
+            if len(taken) < AT_ONCE:
+                return
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            body = delivery.payload or await self._payload(delivery)
+        except LookupFailedError:
+            # A batch whose time has run out: there is nothing left to tell.
+            await self._gateway.ledger.run(settle(delivery, "failed", None, {"error": "expired"}))
+            return
+        answer = await self._post(delivery, body.encode())
+        fields = {"payload": body, "http_status": str(answer.status or ""), "error": answer.error}
+        state, pause_s = "pending", pause_after(delivery.attempt, self._settings.webhook_first_pause_s)
+        if answer.is_taken:
+            state, pause = "delivered", None
+        elif answer.status == GONE or delivery.age_s + pause_s > self._settings.webhook_retry_s:
+            state, pause = "failed", None
+        else:
+            pause = pause_s
+        await self._gateway.ledger.run(settle(delivery, state, pause, fields))
+        said = log.info if answer.is_taken else log.warning
+        said(f"webhook_{state}", attempt=delivery.attempt, status=answer.status, error=answer.error or None)
+
+    async def _post(self, delivery: Delivery, body: bytes) -> Answer:
+        limit_s = self._settings.webhook_timeout_s
+        now = int(time.time())
+        headers = {
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+            "webhook-id": delivery.message,
+            "webhook-timestamp": str(now),
+            "webhook-signature": " ".join(signatures(self._secrets, delivery.message, now, body)),
+        }
+        try:
+            # A client of its own: a connection is never shared by two names that lead to one address.
+            async with (
+                asyncio.timeout(limit_s),
+                httpx.AsyncClient(trust_env=False, timeout=limit_s, verify=self._certificates) as client,
+            ):
+                place = await pinned(httpx.URL(delivery.url), self._hosts)
+                place["headers"] |= headers
+                # What else the receiver has to say is not read.
+                async with client.stream("POST", content=body, **place) as answer:
+                    redirected = "redirected" if answer.is_redirect else ""
+                    return Answer(answer.status_code, redirected)
+        except NotReachedError:
+            return Answer(error="address_not_allowed")
+        except (TimeoutError, httpx.TimeoutException):
+            return Answer(error="timed_out")
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+            return Answer(error="unreachable")
+
+    async def _payload(self, delivery: Delivery) -> str:
+        event = await (self._of_batch(delivery) if delivery.is_batch else self._of_task(delivery))
+        return event.model_dump_json(exclude_none=True)
+
+    async def _of_task(self, delivery: Delivery) -> WebhookEvent:
+        job_id = delivery.subject_id
+        # None where its time has run out before it could be told.
+        [row] = await self._gateway.ledger.read_many([job_id])
+        failed = delivery.status == "failed"
+        said = None if row is None else error_of(row)
+        error = WebhookError(code=delivery.code, message=said.message if said else "")
+        report = None if row is None else report_of(row)
+        links = {"result": f"/task_result/{job_id}"}
+        if row is not None and row.picture is not None:
+            what = "video" if row.kind is JobKind.BLUR_VIDEO else "image"
+            links[what] = f"/task_result/{job_id}/{what}"
+        finished = TaskFinished(
+            task_id=job_id,
+            status="FAILURE" if failed else "SUCCESS",
+            verdict=(report or {}).get("verdict") if not failed else None,
+            error=error if failed else None,
+            links=self._absolute(links),
+        )
+        return TaskFinishedEvent(timestamp=_time_of(delivery), data=finished)
+
+    async def _of_batch(self, delivery: Delivery) -> WebhookEvent:
+        batch_id = delivery.subject_id
+        state = await batch.status(self._gateway, await batch.read(self._gateway, batch_id))
+        links = {"status": f"/batches/{batch_id}", "archive": f"/batches/{batch_id}/archive"}
+        counts = {name: getattr(state, name) for name in ("total", "done", "failed")}
+        finished = BatchFinished(batch_id=batch_id, links=self._absolute(links), **counts)
+        return BatchFinishedEvent(timestamp=_time_of(delivery), data=finished)
+
+    def _absolute(self, links: dict[str, str]) -> dict[str, str]:
+        base = (self._settings.public_url or "").rstrip("/")
+        return {name: base + path for name, path in links.items()}
+
+
+def _time_of(delivery: Delivery) -> datetime:
+    return datetime.fromtimestamp(delivery.created, UTC)

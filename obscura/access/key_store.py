@@ -1,0 +1,125 @@
+"""The keys of an installation, kept on the ledger's server: every gateway sees a change at once."""
+
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, cast
+
+import redis
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from obscura.access.keys import ApiKey, Scope, digest, id_in, new_key
+from obscura.errors import InvalidKeyError, QueueUnavailableError, UnknownKeyError
+from obscura.jobs.commands import PREFIX
+from obscura.jobs.store import Ledger
+from obscura.settings import Settings
+
+__all__ = ["AsyncKeyRing", "KeyRing"]
+
+IDS = PREFIX + "keys"
+# Fine enough for "is it still in use", and no write with every request.
+LAST_USED_STEP_S = 60
+
+
+def _key(key_id: str) -> str:
+    return f"{PREFIX}key:{key_id}"
+
+
+def _script() -> str:
+    return resources.files("obscura.access").joinpath("find.lua").read_text("utf-8")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        message = "the server that keeps the API keys cannot be reached"
+        raise QueueUnavailableError(message) from error
+
+
+class KeyRing:
+    """Makes, lists and revokes keys; every method raises QueueUnavailableError where the server is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._ledger = Ledger(settings)
+        self._client: redis.Redis = self._ledger.client
+
+    def create(self, name: str, scopes: frozenset[Scope], valid_s: float | None = None) -> tuple[ApiKey, str]:
+        """Enter a key that is valid for ``valid_s`` seconds, or for ever; return it with its text.
+
+        The text is kept nowhere and cannot be had again.
+        """
+        made = new_key()
+        with _translated():
+            seconds, microseconds = self._client.time()
+            now = seconds + microseconds / 1e6
+            fields = {
+                "name": name,
+                "scopes": ",".join(sorted(scopes)),
+                "created": repr(now),
+                "digest": digest(made.text),
+                "expires": "" if valid_s is None else repr(now + valid_s),
+            }
+            with self._client.pipeline() as change:
+                change.hset(_key(made.id), mapping=dict[Any, Any](fields))
+                change.sadd(IDS, made.id)
+                change.execute()
+        return ApiKey.from_fields(made.id, fields), made.text
+
+    def all(self) -> tuple[ApiKey, ...]:
+        """Return every key that was not revoked, the oldest first."""
+        with _translated():
+            ids = sorted(cast("set[str]", self._client.smembers(IDS)))
+            rows = [cast("dict[str, str]", self._client.hgetall(_key(key_id))) for key_id in ids]
+        keys = (ApiKey.from_fields(key_id, row) for key_id, row in zip(ids, rows, strict=True) if row)
+        return tuple(sorted(keys, key=lambda key: key.created))
+
+    def revoke(self, key_id: str) -> None:
+        """End a key: the next request with it is refused, on every gateway.
+
+        Raises
+        ------
+        UnknownKeyError
+            If there is no key of this id.
+        """
+        with _translated(), self._client.pipeline() as change:
+            change.delete(_key(key_id))
+            change.srem(IDS, key_id)
+            was_there, _ = change.execute()
+        if not was_there:
+            message = f"there is no key {key_id!r}"
+            raise UnknownKeyError(message)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._ledger.close()
+
+
+class AsyncKeyRing:
+    """Finds keys, for gateways; nothing is remembered, so that a revoked key ends with its next request."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._find = client.register_script(_script())
+
+    async def find(self, text: str) -> ApiKey:
+        """Return the key of this text.
+
+        Raises
+        ------
+        InvalidKeyError
+            If there is none, it was revoked, or its time is over.
+        QueueUnavailableError
+            If the server does not answer.
+        """
+        message = "this API key is not valid: unknown, revoked or expired"
+        key_id = id_in(text)
+        if key_id is None:
+            raise InvalidKeyError(message)
+        with _translated():
+            pending = self._find(keys=[_key(key_id)], args=[digest(text), LAST_USED_STEP_S])
+            reply = await cast("Awaitable[list[str]]", pending)
+        if not reply:
+            raise InvalidKeyError(message)
+        return ApiKey.from_fields(key_id, dict(zip(reply[::2], reply[1::2], strict=True)))

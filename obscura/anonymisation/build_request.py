@@ -1,0 +1,67 @@
+"""From a job's options to what is asked of the redaction."""
+
+from typing import assert_never
+
+from obscura.anonymisation import RedactionRequest
+from obscura.contract import JobOptions, RedactionShape, RedactionStyle
+from obscura.geometry import Box
+from obscura.imaging.configured_limits import gate_limits
+from obscura.redaction.policy import PolicyFloor, RedactionPolicy
+from obscura.redaction.privacy_masks import FixedMask
+from obscura.redaction.regions import GROW
+from obscura.redaction.styles import Blur, Mosaic, PixelNoise, Solid, Style
+from obscura.settings import Settings
+
+__all__ = ["request_of"]
+
+
+def _style(options: JobOptions, max_cells: int) -> Style | None:
+    """Return the style asked for, or None where the policy's own shall do."""
+    cells = options.cells or min(Mosaic().cells, max_cells)
+    match options.style:
+        case None:
+            return None if options.cells is None else Mosaic(cells)
+        case RedactionStyle.MOSAIC:
+            return Mosaic(cells)
+        case RedactionStyle.PIXEL_NOISE:
+            return PixelNoise(cells)
+        case RedactionStyle.SOLID:
+            return Solid()
+        case RedactionStyle.BLUR:
+            return Blur()
+        case _:
+            assert_never(options.style)
+
+
+def request_of(options: JobOptions, settings: Settings, mask: bytes = b"") -> RedactionRequest:
+    """Return how to redact for ``options`` on this installation; ``mask`` is a picture file, empty for none.
+
+    Raises
+    ------
+    WeakerThanPolicyError
+        If the options ask for weaker hiding than the settings allow.
+    PhotoError
+        If the mask cannot be opened.
+    """
+    policy = RedactionPolicy(
+        styles={
+            name: Mosaic(min(style.cells, settings.max_cells)) if isinstance(style, Mosaic) else style
+            for name, style in RedactionPolicy().styles.items()
+        },
+        shape=options.shape or RedactionShape.BOX,
+        grow=options.grow or max(GROW, settings.min_grow),
+        feather=options.feather or 0.0,
+        floor=PolicyFloor(
+            max_cells=settings.max_cells, min_grow=settings.min_grow, max_keep_share=settings.max_keep_share
+        ),
+    )
+    style = _style(options, settings.max_cells)
+    return RedactionRequest(
+        policy=policy if style is None else policy.with_style(style),
+        metadata=options.metadata,
+        output=options.output,
+        limits=gate_limits(settings, options.frames),
+        unspliceable=settings.unspliceable,
+        keep=tuple(Box(*zone.xyxy) for zone in options.keep),
+        mask=FixedMask.read(mask, gate_limits(settings)) if mask else None,
+    )

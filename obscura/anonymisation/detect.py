@@ -1,0 +1,149 @@
+"""The use case of detection: settings and bytes in, a detection part out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import cv2
+
+from obscura.contract import (
+    DetectedObject,
+    DetectionPart,
+    Frames,
+    ImageInfo,
+    JobOptions,
+    ModelInfo,
+    ObjectClass,
+)
+from obscura.detection.detector import Detection, DetectionOptions, Detector, open_detector
+from obscura.detection.engines import EngineOptions
+from obscura.detection.output_cache import NOTHING_SEEN, Memory
+from obscura.detection.weights import card_for_class, default_models_dir, load_manifest, verified_path
+from obscura.geometry import Size
+from obscura.imaging.configured_limits import gate_limits
+from obscura.imaging.metadata import gpano
+from obscura.imaging.open import Photo, decode
+from obscura.observability import Stage, catalogue, count, stage
+from obscura.settings import Settings
+
+__all__ = [
+    "check_weights",
+    "detection_options",
+    "find_at",
+    "find_objects",
+    "load_all",
+    "load_for",
+    "look_at",
+    "open_photo",
+]
+
+
+def load_for(
+    settings: Settings, class_name: ObjectClass, thread_count: int, beside: Iterable[Detector] = ()
+) -> Detector:
+    """Return a warm detector of ``class_name``; raise ModelError where that is impossible.
+
+    Parameters
+    ----------
+    settings
+        Which weights, and how they are run.
+    class_name
+        What it shall find.
+    thread_count
+        Of one inference.
+    beside
+        Detectors that the same thread has loaded with these settings: what can be shared is.
+    """
+    folder = settings.models_dir or default_models_dir()
+    card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
+    engine = EngineOptions(settings.engine, thread_count, settings.device, settings.precision)
+    detector = open_detector(folder, card, engine, beside)
+    # OpenCV's own threads would come on top: one pool per process, each as large as the machine.
+    cv2.setNumThreads(thread_count)
+    detector.warm_up()
+    return detector
+
+
+def load_all(
+    settings: Settings, classes: Sequence[ObjectClass], thread_count: int
+) -> dict[ObjectClass, Detector]:
+    """Return the warm detectors of ``classes`` for one thread; see `load_for`."""
+    detectors: dict[ObjectClass, Detector] = {}
+    for name in classes:
+        detectors[name] = load_for(settings, name, thread_count, detectors.values())
+    return detectors
+
+
+def check_weights(settings: Settings, class_name: ObjectClass) -> None:
+    """Raise ModelError unless the weights of ``class_name`` are there and have their checksum."""
+    folder = settings.models_dir or default_models_dir()
+    card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
+    for weights in card.all_files.values():
+        verified_path(folder, weights)
+
+
+def open_photo(data: bytes, settings: Settings, frames: Frames = Frames.ONE) -> Photo:
+    """Decode a photo under the limits of this installation; raise PhotoError where that fails."""
+    with stage(Stage.DECODE) as told:
+        photo = decode(data, gate_limits(settings, frames))
+        told |= {"format": photo.header.format.value, "width": photo.size.width, "height": photo.size.height}
+    return photo
+
+
+def detection_options(options: JobOptions) -> DetectionOptions:
+    """Return how a detector shall look."""
+    return DetectionOptions(quality=options.quality, min_confidence=options.min_confidence)
+
+
+def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionPart:
+    """Look at ``photo`` and return what was found, boxes clipped to the upright picture."""
+    return find_at(detector, photo, options)[0]
+
+
+def find_at(detector: Detector, photo: Photo, options: DetectionOptions) -> tuple[DetectionPart, Memory]:
+    """Take the first look at ``photo``: the one that counts what is found."""
+    with stage(Stage.DETECT, model=detector.card.name) as told:
+        part, memory = look_at(detector, photo, options)
+        told["found"] = len(part.detections)
+    count(catalogue.DETECTIONS, detector.card.class_name, by=len(part.detections))
+    return part, memory
+
+
+def look_at(
+    detector: Detector, photo: Photo, options: DetectionOptions, known: Memory = NOTHING_SEEN
+) -> tuple[DetectionPart, Memory]:
+    """Return what was found in ``photo``, and the memory of the look; for ``known`` see `Detector.look`."""
+    if options.panorama is None and photo.orientation == 1:
+        # What the file says of itself; where it says nothing, the shape decides.
+        options = replace(options, panorama=gpano.goes_around(photo.panorama))
+    looks = [
+        detector.look(frame.pixels, options, known if photo.strip is None else NOTHING_SEEN)
+        for frame in photo.frames
+    ]
+    card = detector.card
+    part = DetectionPart(
+        image=ImageInfo(**photo.size._asdict(), frames=None if photo.strip is None else photo.count),
+        model=ModelInfo(
+            name=card.name,
+            version=card.version,
+            engine=detector.engine,
+            weights={kind: file.sha256 for kind, file in card.all_files.items()},
+            min_confidence=card.min_confidence,
+        ),
+        detections=tuple(
+            _detected(item, photo.size, None if photo.strip is None else number)
+            for number, look in enumerate(looks)
+            for item in look.found
+        ),
+    )
+    return part, looks[0].memory if photo.strip is None else NOTHING_SEEN
+
+
+def _detected(item: Detection, size: Size, frame: int | None) -> DetectedObject:
+    """Return a find as it is told: clipped to the picture, in hundredths of pixels."""
+    box = item.box.clip(size)
+    return DetectedObject(
+        class_name=ObjectClass(item.class_name),
+        xyxy=(round(box.x1, 2), round(box.y1, 2), round(box.x2, 2), round(box.y2, 2)),
+        confidence=round(item.confidence, 4),
+        frame=frame,
+    )

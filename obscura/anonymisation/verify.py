@@ -1,0 +1,129 @@
+"""The finished file, opened again: what was to be hidden is hidden, and nothing else came along."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import cv2
+import numpy as np
+
+from obscura.anonymisation.outcome import Redaction, Regions
+from obscura.anonymisation.request import RedactionRequest
+from obscura.contract import MetadataPolicy
+from obscura.errors import PhotoError, ProcessingFailedError
+from obscura.imaging.encode import EncodedPhoto, on_white
+from obscura.imaging.metadata import policy
+from obscura.imaging.metadata.embedded import exif_of
+from obscura.imaging.metadata.exif import ORIENTATION
+from obscura.imaging.open import Photo, decode
+from obscura.imaging.pixels import Pixels, Plane
+from obscura.imaging.validation import GateLimits
+from obscura.observability import Stage, stage
+from obscura.redaction.masks import mask, window
+from obscura.redaction.regions import Region
+
+_KEPT_KINDS: Final[Mapping[MetadataPolicy, frozenset[str]]] = {
+    MetadataPolicy.STRIP: frozenset({"icc", "pano"}),
+    MetadataPolicy.KEEP_SAFE: frozenset({"icc", "pano", "exif", "gps", "tiff_text"}),
+    MetadataPolicy.COARSE_GPS: frozenset({"icc", "pano", "exif", "gps", "tiff_text"}),
+}
+_FLAT: Final = 8.0
+"""Standard deviation, in levels, under which a region has nothing in it that could be seen to change."""
+
+_LEAST_CHANGE: Final = 1.0
+"""Mean change of a region, in levels, under which it was not hidden."""
+
+_LEAST_SHARE: Final = 0.4
+"""Share of the painted change that the finished file must show; strong compression takes some of it."""
+
+
+def require_hidden(redaction: Redaction, regions: Regions, request: RedactionRequest) -> tuple[str, ...]:
+    """Check the finished file; return the kinds of metadata in it.
+
+    The seam for a stronger check (a second detection): it belongs here and raises likewise.
+    """
+    encoded = redaction.encoded
+    kept = policy.found(encoded.data, encoded.format)
+    if redaction.spliced is not None and _holds_only_orientation(encoded):
+        kept = tuple(kind for kind in kept if kind != "exif")
+    if not set(kept) <= _KEPT_KINDS[request.metadata]:
+        message = "the redacted photo still carries metadata that was to be removed"
+        raise ProcessingFailedError(message)
+    _require_painted(redaction, regions)
+    return kept
+
+
+def _require_painted(redaction: Redaction, regions: Regions) -> None:
+    """Check that the finished file shows what was painted, and not what was there before."""
+    before, shown = redaction.before, redaction.shown
+    if (shown.size, shown.count) != (before.size, before.count):
+        message = "the redacted photo has another size than the photo, or other frames"
+        raise ProcessingFailedError(message)
+    frames = zip(before.frames, redaction.after.frames, shown.frames, regions, strict=True)
+    if not all(_are_hidden(painted, *views) for *views, painted in frames):
+        message = "an object is still to be seen in the redacted photo"
+        raise ProcessingFailedError(message)
+
+
+def _are_hidden(regions: Sequence[Region], before: Photo, after: Photo, shown: Photo) -> bool:
+    """Return whether a finished picture shows what was painted in all regions."""
+    if not regions:
+        return True
+    # Where the file holds no transparency, all three are compared as seen on white.
+    look = on_white if shown.alpha is None else _stored
+    views = (look(before), look(after), shown.pixels)
+    return all(_is_hidden(region, before, views) for region in regions)
+
+
+def open_again(encoded: EncodedPhoto, limits: GateLimits) -> Photo:
+    """Decode a finished file; raise ProcessingFailedError where that fails."""
+    # What is written may be longer than what may be sent in: no limit on the length of our own file.
+    own_limits = replace(limits, max_bytes=len(encoded.data))
+    try:
+        with stage(Stage.VERIFY):
+            return decode(encoded.data, own_limits)
+    except PhotoError as error:
+        message = "the redacted photo cannot be opened again"
+        raise ProcessingFailedError(message) from error
+
+
+def _holds_only_orientation(encoded: EncodedPhoto) -> bool:
+    """Return whether the only EXIF tag is the orientation, which a spliced picture needs."""
+    block = exif_of(encoded.data, encoded.format)
+    return block is not None and set(block.main) <= {ORIENTATION} and not block.exif and not block.gps
+
+
+def _stored(photo: Photo) -> Pixels:
+    """Return the pixels of a photo, whatever its transparency."""
+    return photo.pixels
+
+
+def _is_hidden(region: Region, photo: Photo, views: tuple[Pixels, Pixels, Pixels]) -> bool:
+    """Return whether a region was changed, and whether the finished file shows the change.
+
+    Parameters
+    ----------
+    region
+        What was painted over.
+    photo
+        The photo as it came.
+    views
+        The photo as it came, as painted, and as the finished file shows it, ``uint8[height, width, 3]`` each.
+    """
+    inside = window(region.box, photo.size)
+    if inside.is_empty:
+        return True
+    covered = mask(region.box, region.shape, inside).astype(np.uint8)
+    came, painted, shown = (view[inside.slices] for view in views)
+    if float(cv2.meanStdDev(came, mask=covered)[1].max()) < _FLAT:
+        return True
+    if float(cv2.meanStdDev(shown, mask=covered)[1].max()) < _FLAT:
+        # One colour, however little of a large area had another one: a dark sky with a thin watermark.
+        return True
+    change = _difference(painted, came, covered)
+    return change >= _LEAST_CHANGE and _difference(shown, came, covered) >= _LEAST_SHARE * change
+
+
+def _difference(one: Pixels, other: Pixels, covered: Plane) -> float:
+    """Return the mean difference of two pictures, in levels, where ``covered`` is not 0."""
+    return float(np.mean(cv2.mean(cv2.absdiff(one, other), covered)[:3]))

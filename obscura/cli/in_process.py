@@ -1,0 +1,238 @@
+"""The work behind the commands: detect and blur in this process."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from obscura.anonymisation import RedactedPhoto, RedactionRequest, Target, redact_photo
+from obscura.anonymisation.build_request import request_of
+from obscura.anonymisation.detect import check_weights, detection_options, load_all, open_photo
+from obscura.anonymisation.pipeline import Looker, Sighting
+from obscura.anonymisation.residual_check import outside
+from obscura.cli.files import FoundPhoto, Targets
+from obscura.cli.options import HideOptions
+from obscura.cli.pool import Progress
+from obscura.contract import (
+    DetectedObject,
+    DetectionPart,
+    Frames,
+    JobOptions,
+    ObjectClass,
+    Quality,
+    reviewed,
+    surest_first,
+)
+from obscura.detection.weights import default_models_dir, installed_weights
+from obscura.errors import BackendUnavailableError, UndecodablePhotoError
+from obscura.geometry import Box
+from obscura.provenance import Work, canonical, manifest_of, signed, signing_key
+from obscura.settings import Settings
+
+TELL_EVERY = 10
+"""Frames between two words about a video."""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What all detectors found in one photo."""
+
+    sighting: Sighting
+
+    @property
+    def parts(self) -> Sequence[DetectionPart]:
+        """What each found."""
+        return tuple(self.sighting.parts.values())
+
+    def as_line(self) -> dict[str, Any]:
+        """Return width, height and detections (the surest first) for a JSON line."""
+        image = self.parts[0].image
+        return {
+            "width": image.width,
+            "height": image.height,
+            "detections": [item.model_dump(mode="json", by_alias=True) for item in surest_first(self.parts)],
+        }
+
+
+class Finder:
+    """Detectors of the chosen classes, loaded once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        classes: Sequence[ObjectClass],
+        quality: Quality,
+        min_confidence: float | None,
+        frames: Frames = Frames.ONE,
+    ) -> None:
+        self.settings = settings
+        self.asked = JobOptions(quality=quality, min_confidence=min_confidence, frames=frames)
+        thread_count = settings.threads or len(os.sched_getaffinity(0))
+        for name in classes:
+            check_weights(settings, name)
+        detectors = load_all(settings, classes, thread_count)
+        self.options = detection_options(self.asked)
+        self.detectors = tuple(detectors.values())
+        self._looker = Looker(detectors, self.options)
+
+    def find(self, data: bytes) -> Findings:
+        """Return what is in a photo; raise PhotoError where it cannot be opened."""
+        return Findings(self._looker.look(open_photo(data, self.settings, self.asked.frames)))
+
+    def find_again(self, findings: Findings, redacted: RedactedPhoto) -> list[DetectedObject]:
+        """Return what is still to be seen in a redacted picture."""
+        hidden = redacted.report.hidden_boxes
+        suspects = self._looker.look_again(findings.sighting, redacted.shown, hidden)
+        return [item for found in suspects.values() for item in found]
+
+
+def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
+    options = JobOptions(
+        style=hide.style,
+        cells=hide.cells,
+        shape=hide.shape,
+        grow=hide.grow,
+        feather=hide.feather,
+        metadata=hide.metadata,
+        output=hide.output,
+        frames=hide.frames,
+        keep=hide.keep,
+    )
+    return request_of(options, settings, hide.mask)
+
+
+def check(settings: Settings, classes: Sequence[ObjectClass], hide: HideOptions) -> None:
+    """Raise what would keep a worker from being built: missing weights, weak options, a key that is none."""
+    for name in classes:
+        check_weights(settings, name)
+    _request(settings, hide)
+    if hide.manifest:
+        signing_key(settings.manifest_key)
+
+
+class Blurrer:
+    """Finds and hides, and writes the picture or video where the folder of results has its place."""
+
+    def __init__(self, finder: Finder, hide: HideOptions, targets: Targets) -> None:
+        self._finder = finder
+        self._targets = targets
+        self._request = _request(finder.settings, hide)
+        self._reviews = finder.settings.review
+        self._manifest = hide.manifest
+        self._audio = hide.audio
+        # Before the first photo: a key that is none must not come out after the work.
+        self._key = signing_key(finder.settings.manifest_key) if hide.manifest else None
+
+    def __call__(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
+        """Write the redacted file and return what was done, for a JSON line."""
+        if photo.is_video:
+            return self._video(photo, progress)
+        return self.blur(photo, read(photo.path))
+
+    def redact(self, data: bytes) -> tuple[RedactedPhoto, dict[str, Any]]:
+        """Return the redacted picture of ``data`` and what was done."""
+        redacted, _, line = self._redact(data)
+        return redacted, line
+
+    def _redact(self, data: bytes) -> tuple[RedactedPhoto, Findings, dict[str, Any]]:
+        findings = self._finder.find(data)
+        found = [item for part in findings.parts for item in part.detections]
+        targets = [Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found]
+        redacted = redact_photo(data, targets, self._request, findings.sighting.photo)
+        seen = self._finder.find_again(findings, redacted) if self._reviews else []
+        suspects = outside(seen, self._request.keep)
+        report = reviewed(redacted.report.as_dict(), suspects)
+        return redacted, findings, {**findings.as_line(), "report": report}
+
+    def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
+        """Write the redacted picture of ``data`` and return what was done, for a JSON line."""
+        redacted, findings, done = self._redact(data)
+        output = self._targets.of(photo, suffix_of(photo.path, redacted.extension))
+        write_whole(output, redacted.data)
+        line = {"output": str(output), **done}
+        if self._manifest:
+            verdict = done["report"]["verdict"] if self._reviews else None
+            work = Work(
+                data,
+                redacted,
+                findings.parts,
+                self._finder.asked,
+                self._request,
+                review_verdict=verdict,
+            )
+            place = output.with_name(output.name + ".manifest.json")
+            write_whole(place, canonical(signed(manifest_of(work), self._key)) + b"\n")
+            line["manifest"] = str(place)
+        return line
+
+    def _video(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:
+        try:
+            from obscura.video.redact import VideoRequest, redact_video
+            from obscura.video.source import VideoLimits, suffix_for
+        except ImportError as error:
+            message = "videos need the extra `video`: pip install 'obscura[video]'"
+            raise BackendUnavailableError(message) from error
+        request = VideoRequest(
+            policy=self._request.policy,
+            detection=self._finder.options,
+            metadata=self._request.metadata,
+            audio=self._audio,
+            limits=VideoLimits(self._request.limits.max_pixels, self._request.limits.max_side),
+            keep=self._request.keep,
+            mask=self._request.mask,
+        )
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if done % TELL_EVERY == 0 or done == total:
+                progress(photo, stage, done, total)
+
+        try:
+            output = self._targets.of(photo, suffix_for(photo.path))
+            output.parent.mkdir(parents=True, exist_ok=True)
+            report = redact_video(photo.path, output, self._finder.detectors, request, tell)
+        except OSError as error:
+            message = f"cannot read or write the video: {error.strerror}"
+            raise UndecodablePhotoError(message) from error
+        return {"output": str(output), "report": report.as_dict()}
+
+
+def read(path: Path) -> bytes:
+    """Return the bytes of a photo; raise PhotoError where they cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot read the file: {error.strerror}"
+        raise UndecodablePhotoError(message) from error
+
+
+def suffix_of(path: Path, extension: str) -> str:
+    """Return the input's own suffix where it names the format written, else the format's."""
+    wanted = "." + extension.lstrip(".")
+    same = {".jpg": {".jpg", ".jpeg", ".jpe"}, ".tiff": {".tif", ".tiff"}}.get(wanted, {wanted})
+    return path.suffix if path.suffix.lower() in same else wanted
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".obscura-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # mkstemp's 0600 would surprise: a result is as readable as any file the person makes.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def describe_models(settings: Settings) -> Iterator[str]:
+    """Yield a line per weights file: model, version, classes, format, file, whether its checksum holds."""
+    for file in installed_weights(settings.models_dir or default_models_dir()):
+        classes = "+".join(file.classes)
+        yield f"{file.model} {file.version} {classes} {file.kind} {file.path} {file.problem or 'ok'}"

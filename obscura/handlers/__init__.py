@@ -1,0 +1,1 @@
+"""What a worker does with one claimed step, by kind of step."""

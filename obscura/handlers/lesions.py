@@ -1,0 +1,45 @@
+"""What this service does: a mammogram to its marks, and to a picture of them where one is asked for."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from obscura.contract import DETECT_LESIONS, Step
+from obscura.imaging.configured_limits import medical_limits
+from obscura.jobs import Claimed
+from obscura.lesions.detector import detect
+from obscura.lesions.picture import draw, encoded, media_format
+from obscura.lesions.reading import open_mammogram
+from obscura.observability import Stage, catalogue, count, stage
+from obscura.settings import Settings
+from obscura.worker.service import Handler, Service, Tools
+
+
+def _detect(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
+    row, options = claimed.row, claimed.row.options.lesions
+    data = tools.read(row.photo)
+    with stage(Stage.DECODE) as told:
+        mammogram = open_mammogram(data, medical_limits(tools.settings), options.pixel_mm)
+        told["format"] = mammogram.format
+    with stage(Stage.DETECT) as told:
+        part = detect(mammogram, options)
+        told["found"] = len(part.marks)
+    count(catalogue.DETECTIONS, "calcification", by=len(part.marks))
+    fields = {"report": part.model_dump_json()}
+    if options.debug:
+        target = media_format(mammogram.format)
+        # The token keeps apart what two tries of one step leave behind.
+        key = f"results/{row.id}.{claimed.token}"
+        tools.store(key, encoded(draw(mammogram, part), target))
+        fields |= {"picture": key, "media_type": target.media_type}
+    return fields
+
+
+def _build(tools: Tools) -> Mapping[Step, Handler]:
+    return {Step.DETECT_LESIONS: partial(_detect, tools)}
+
+
+def _nothing_to_check(_settings: Settings) -> None:
+    """Do nothing: this service has no weights."""
+
+
+SERVICE = Service(DETECT_LESIONS, _build, _nothing_to_check)

@@ -1,0 +1,240 @@
+"""The service of videos: fetches one, has a child process work on it, stores what comes of it.
+
+The worker itself loads no model and opens no video. It passes on how far the child is, and kills it when
+the job was erased, when nothing comes any more, or when its time is up.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
+
+import structlog
+
+import obscura
+from obscura.contract import VIDEO, Step
+from obscura.errors import (
+    BackendUnavailableError,
+    ObscuraError,
+    PhotoError,
+    PhotoTooCostlyError,
+    ProcessingError,
+    ProcessingFailedError,
+    RequestError,
+    ServiceError,
+)
+from obscura.imaging.containers.video import HEAD_BYTES, VideoFormat, format_of
+from obscura.jobs import Claimed, JobRow
+from obscura.observability import Stage, stage
+from obscura.settings import Settings
+from obscura.storage import Storage
+from obscura.worker.scratch import workshop
+from obscura.worker.service import Handler, Service, Tools, threads
+
+__all__ = ["video_service"]
+
+LOOK_S: Final = 0.5
+SECRETS: Final = frozenset(
+    {name for name, item in Settings.model_fields.items() if "SecretStr" in str(item.annotation)}
+    | {"redis_url"}
+)
+"""What a process that opens a stranger's video has no use for."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Upload:
+    """What a caller handed in, as files of this machine."""
+
+    video: Path
+    mask: Path | None = None
+
+
+def _work(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
+    with workshop(tools.settings.video_dir) as folder:
+        upload = _fetched(tools.storage, claimed.row, folder)
+        kind = _format_of(upload.video)
+        target = folder / f"result.{kind}"
+        report = _Child(tools, claimed).run(upload, target)
+        with target.open("rb") as file, stage(Stage.STORE):
+            tools.storage.put_file(claimed.result_key, file)
+            report["bytes"] = target.stat().st_size
+    return {"picture": claimed.result_key, "media_type": kind.media_type, "report": json.dumps(report)}
+
+
+def _fetched(storage: Storage, row: JobRow, folder: Path) -> _Upload:
+    """Return what was handed in for a job: the storage's own file where that is one and the video alone.
+
+    Whoever reads containers reads on behind their end: with a mask there, the video gets a file of its own.
+    """
+    key, length = row.photo, row.options.mask_bytes
+    own = storage.local_path(key)
+    if own is not None and not length:
+        return _Upload(own)
+    end = storage.size(key) - length
+    video = _written(folder / "source", storage.parts(key, 0, end))
+    return _Upload(video, _written(folder / "mask", storage.parts(key, end)) if length else None)
+
+
+def _written(path: Path, parts: Iterable[bytes]) -> Path:
+    with path.open("wb") as file:
+        file.writelines(parts)
+    return path
+
+
+def _format_of(path: Path) -> VideoFormat:
+    with path.open("rb") as file:
+        return format_of(file.read(HEAD_BYTES))
+
+
+class _Child:
+    """The process that works on one video; it ends with this object's call."""
+
+    def __init__(self, tools: Tools, claimed: Claimed) -> None:
+        self._tools = tools
+        self._claimed = claimed
+        self._heard_at = time.monotonic()
+
+    def run(self, upload: _Upload, target: Path) -> dict[str, Any]:
+        """Return the report of the work.
+
+        Raises
+        ------
+        PhotoError, ProcessingError
+            What the child says of the video, or its end says of the child.
+        StepLostError
+            If the step is no longer this worker's.
+        """
+        command = [sys.executable, "-m", "obscura.video.child"]
+        process = subprocess.Popen(  # noqa: S603 - fixed arguments
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
+        )
+        lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        try:
+            # Both are there: they were asked for.
+            reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
+            reader.start()
+            self._order(process.stdin, upload, target)
+            return self._heard(process, lines)
+        finally:
+            process.kill()
+            process.wait()
+            reader.join()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]  # see above
+
+    def _order(self, pipe: IO[bytes] | None, upload: _Upload, target: Path) -> None:
+        settings = self._tools.settings
+        order = {
+            "source": str(upload.video.resolve()),
+            "mask": None if upload.mask is None else str(upload.mask.resolve()),
+            "target": str(target.resolve()),
+            "options": self._claimed.row.options.model_dump(mode="json", by_alias=True),
+            "settings": settings.model_dump(mode="json", exclude=set(SECRETS)),
+            "threads": threads(settings),
+        }
+        with suppress(BrokenPipeError):
+            # A child that is gone already is told by its end.
+            pipe.write(json.dumps(order).encode() + b"\n")  # type: ignore[union-attr]  # it was asked for
+            pipe.flush()  # type: ignore[union-attr]  # the same
+
+    def _heard(
+        self, process: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes | None]"
+    ) -> dict[str, Any]:
+        """Listen to the child until it has said how it ended."""
+        self._heard_at = time.monotonic()
+        last: Mapping[str, str] = {}
+        while True:
+            with suppress(queue.Empty):
+                line = lines.get(timeout=LOOK_S)
+                if line is None:
+                    _ended(process.wait())
+                said = json.loads(line)
+                if "report" in said:
+                    report: dict[str, Any] = said["report"]
+                    return report
+                if "error" in said:
+                    raise _error_of(**said["error"])
+                self._heard_at = time.monotonic()
+                last = {"video": json.dumps(said["progress"])}
+            self._check(last)
+
+    def _check(self, fields: Mapping[str, str]) -> None:
+        """Keep the claim, and see whether the child still gets on."""
+        limit = self._tools.settings.video_stall_s
+        if time.monotonic() - self._heard_at > limit:
+            message = f"no picture of the video was finished in {limit:g} s"
+            raise PhotoTooCostlyError(message)
+        try:
+            self._tools.hold(self._claimed, fields)
+        except ServiceError as error:
+            # The work is worth more than a lease: nobody else can take it while the ledger is away.
+            log.warning("video_not_renewed", code=error.code)
+
+
+def _environment() -> dict[str, str]:
+    """Return a child's environment: all of its settings come with the order."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
+    root = str(Path(obscura.__file__).parent.parent)
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))}
+
+
+def _read(pipe: IO[bytes], lines: "queue.SimpleQueue[bytes | None]") -> None:
+    for line in pipe:
+        lines.put(line)
+    lines.put(None)
+
+
+def _ended(code: int) -> NoReturn:
+    """Raise what the end of a child means that said nothing of it."""
+    if code == -signal.SIGKILL:
+        # Nobody here kills it before it has been heard: that was the kernel, out of memory.
+        message = "the video took more memory than there is"
+        raise PhotoTooCostlyError(message)
+    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    log.error("video_child_died", how=name)
+    message = "the video ended the process that worked on it"
+    raise ProcessingFailedError(message)
+
+
+def _kinds(base: type[ObscuraError]) -> Iterator[type[ObscuraError]]:
+    yield base
+    for kind in base.__subclasses__():
+        yield from _kinds(kind)
+
+
+def _error_of(code: str, message: str) -> ObscuraError:
+    """Return the error that a child spoke of."""
+    known = {kind.code: kind for base in (ProcessingError, RequestError, PhotoError) for kind in _kinds(base)}
+    return known.get(code, ProcessingFailedError)(message)
+
+
+def _build(tools: Tools) -> Mapping[Step, Handler]:
+    return {Step.VIDEO: partial(_work, tools)}
+
+
+def _check(settings: Settings) -> None:
+    if find_spec("av") is None:
+        message = "videos need the extra `video`: pip install 'obscura[video]'"
+        raise BackendUnavailableError(message)
+    with workshop(settings.video_dir):
+        # Sweeps up what a worker left that was killed.
+        pass
+
+
+def video_service() -> Service:
+    """Return the service of videos."""
+    return Service(VIDEO, _build, _check)

@@ -1,0 +1,46 @@
+"""From the settings of an installation to the limits of its gate."""
+
+from typing import Final
+
+from obscura.contract import Frames
+from obscura.imaging.medical_validation import MEDICAL
+from obscura.imaging.resource_limits import Budget
+from obscura.imaging.validation import GateLimits
+from obscura.settings import Settings
+
+__all__ = ["gate_limits", "medical_limits"]
+
+BASE_MEMORY: Final = 256 << 20
+BYTES_PER_PIXEL: Final = 32
+"""The most that any accepted format took was 21 bytes (WebP): decoded, converted, turned."""
+
+
+def gate_limits(settings: Settings, frames: Frames = Frames.ONE) -> GateLimits:
+    """Return what a photo may be at most here, where several frames are asked for or not."""
+    return GateLimits(
+        max_bytes=settings.max_upload_bytes,
+        max_pixels=settings.max_pixels,
+        max_side=settings.max_side,
+        max_scans=settings.max_scans,
+        max_frames=settings.max_frames if frames is Frames.ALL else 1,
+        budget=_budget(settings, settings.max_pixels),
+    )
+
+
+def medical_limits(settings: Settings) -> GateLimits:
+    """Return what a mammogram may be at most here: the medical profile of the gate."""
+    return GateLimits(
+        max_bytes=settings.medical_max_upload_bytes,
+        max_pixels=settings.medical_max_pixels,
+        max_side=settings.max_side,
+        max_scans=settings.max_scans,
+        formats=MEDICAL,
+        budget=_budget(settings, settings.medical_max_pixels),
+    )
+
+
+def _budget(settings: Settings, max_pixels: int) -> Budget:
+    """Return what opening a photo may cost here."""
+    megabytes = settings.decode_memory_mb
+    memory = megabytes << 20 if megabytes else BASE_MEMORY + BYTES_PER_PIXEL * max_pixels
+    return Budget(settings.decode_cpu_s, memory, settings.decode_kill_s)

@@ -1,0 +1,1 @@
+"""File structure of picture and video containers, read without decoding."""

@@ -1,0 +1,1 @@
+"""Embedded metadata: reading it, the policy of what is kept, ICC profiles, 360-degree panoramas."""

@@ -1,0 +1,44 @@
+"""ICC profiles: their colours are kept where they can be read and fit the pixels."""
+
+from io import BytesIO
+from typing import Final, cast
+
+from PIL import Image, ImageCms
+
+from obscura.imaging.metadata import icc_profiles
+
+_SPACES: Final = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK"}
+
+
+def usable(profile: bytes | None, mode: str) -> bytes | None:
+    """Return the colours of ``profile`` where it describes pixels of ``mode`` (``RGB``, ``L``, ``CMYK``).
+
+    They are written anew, without any text of the original. Anything else, such as a text that calls itself a
+    profile, is dropped: None.
+    """
+    # Bytes 16..19 of the header; Pillow's own reading of them fails on what is no ASCII.
+    if profile is None or profile[16:20] != _SPACES.get(mode):
+        return None
+    clean = icc_profiles.neutral(profile)
+    return clean if _parse(clean) is not None else None
+
+
+def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return a CMYK picture in sRGB, by its own profile where that works and by plain arithmetic else."""
+    parsed = _parse(usable(profile, "CMYK"))
+    if parsed is None:
+        return image.convert("RGB")
+    try:
+        turned = ImageCms.profileToProfile(image, parsed, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except ImageCms.PyCMSError:
+        return image.convert("RGB")
+    return cast("Image.Image", turned)
+
+
+def _parse(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
+    if not profile:
+        return None
+    try:
+        return ImageCms.ImageCmsProfile(BytesIO(profile))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None

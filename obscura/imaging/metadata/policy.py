@@ -1,0 +1,138 @@
+"""What of a photo's metadata is kept, and what was found in it. Needs no image library.
+
+``strip`` keeps nothing. ``keep_safe`` keeps time, camera, lens, exposure and GPS position, written anew.
+``coarse_gps`` does as well, with the position rounded to 0.01 degree (1.1 km at most) and no altitude. The
+colours of a profile (see `profiles`) and the numbers of a panorama (see `panorama`) are kept under every
+policy.
+
+Sources: CIPA DC-008 (Exif 2.32), tables 4 to 15 for the tags and their types.
+"""
+
+from collections.abc import Iterator, Mapping
+from struct import pack
+from typing import Final
+
+from obscura.contract import MetadataPolicy
+from obscura.imaging.formats import Buffer, PhotoFormat
+from obscura.imaging.headers import sniff
+from obscura.imaging.metadata import embedded, exif, gpano
+from obscura.imaging.metadata.exif import ASCII, RATIONAL, SHORT, Entry, ExifBlock
+
+_MAIN_TAGS: Final = frozenset({271, 272, 306})
+"""Make, Model, DateTime."""
+
+_EXIF_TAGS: Final = frozenset(
+    {
+        33434,  # ExposureTime
+        33437,  # FNumber
+        34850,  # ExposureProgram
+        34855,  # PhotographicSensitivity
+        36864,  # ExifVersion
+        36867,  # DateTimeOriginal
+        36868,  # DateTimeDigitized
+        36880,  # OffsetTime
+        36881,  # OffsetTimeOriginal
+        36882,  # OffsetTimeDigitized
+        37377,  # ShutterSpeedValue
+        37378,  # ApertureValue
+        37380,  # ExposureBiasValue
+        37383,  # MeteringMode
+        37385,  # Flash
+        37386,  # FocalLength
+        37520,  # SubSecTime
+        37521,  # SubSecTimeOriginal
+        37522,  # SubSecTimeDigitized
+        40961,  # ColorSpace
+        41986,  # ExposureMode
+        41987,  # WhiteBalance
+        41989,  # FocalLengthIn35mmFilm
+        42036,  # LensModel
+    }
+)
+_GPS_TAGS: Final = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 29})
+"""Version, latitude, longitude and altitude with their references, time and date."""
+
+_GPS_VERSION: Final = 0
+_LATITUDE: Final = 2
+_LONGITUDE: Final = 4
+_ANGLE_PARTS: Final = 3
+_STEPS_PER_DEGREE: Final = 100
+_MAX_VALUE: Final = 64
+"""Bytes of the longest value kept: room for a camera's name, none for a picture or a letter."""
+
+
+def kept_exif(block: ExifBlock | None, policy: MetadataPolicy) -> bytes:
+    """Return the fresh EXIF block (with its prefix) that ``policy`` lets into the output; empty for none.
+
+    The orientation in it is 1: it belongs to pixels that are stored upright.
+    """
+    if block is None or policy is MetadataPolicy.STRIP:
+        return b""
+    gps = _kept(block.gps, _GPS_TAGS)
+    if policy is MetadataPolicy.COARSE_GPS:
+        gps = _coarse(gps, block.order)
+    main = _kept(block.main, _MAIN_TAGS)
+    main[exif.ORIENTATION] = Entry(SHORT, 1, pack(block.order + "H", 1))
+    return exif.build(ExifBlock(block.order, main, _kept(block.exif, _EXIF_TAGS), gps))
+
+
+def _kept(entries: Mapping[int, Entry], allowed: frozenset[int]) -> dict[int, Entry]:
+    """Return the allowed entries whose values are short."""
+    return {tag: entry for tag, entry in entries.items() if tag in allowed and len(entry.raw) <= _MAX_VALUE}
+
+
+def _coarse(gps: Mapping[int, Entry], order: str) -> dict[int, Entry]:
+    """Return latitude and longitude in whole steps of 0.01 degree; nothing where either cannot be read."""
+    coarse: dict[int, Entry] = {}
+    for tag in (_LATITUDE, _LONGITUDE):
+        parts = exif.rationals(gps.get(tag), order)
+        reference = gps.get(tag - 1)
+        if len(parts) != _ANGLE_PARTS or reference is None or reference.kind != ASCII:
+            return {}
+        degrees = parts[0] + parts[1] / 60 + parts[2] / 3600
+        whole, rest = divmod(round(degrees * _STEPS_PER_DEGREE), _STEPS_PER_DEGREE)
+        if whole > 360:  # noqa: PLR2004 - no angle at all
+            return {}
+        raw = pack(order + "6I", whole, 1, rest * 60, _STEPS_PER_DEGREE, 0, 1)
+        coarse[tag] = Entry(RATIONAL, _ANGLE_PARTS, raw)
+        coarse[tag - 1] = Entry(ASCII, 2, reference.raw[:1] + b"\x00")
+    if _GPS_VERSION in gps:
+        coarse[_GPS_VERSION] = gps[_GPS_VERSION]
+    return coarse
+
+
+def found(data: Buffer, photo_format: PhotoFormat | None = None) -> tuple[str, ...]:
+    """Return the sorted names of the kinds of metadata in a file.
+
+    Among them: ``exif``, ``exif_thumbnail``, ``gps``, ``maker_note``, ``xmp``, ``iptc``, ``icc``,
+    ``pano`` (XMP of nothing else),
+    ``comment``, ``mpf``, ``jfif_thumbnail``, ``app_data``, ``png_text``, ``time``, ``private_chunk``,
+    ``tiff_text``, ``private_tags``, ``trailer``.
+
+    Raises
+    ------
+    UndecodablePhotoError
+        If the structure of the file contradicts its format.
+    """
+    photo_format = photo_format or sniff(data)
+    if photo_format is None:
+        return ()
+    return tuple(sorted(set(_names(data, photo_format))))
+
+
+def _names(data: Buffer, photo_format: PhotoFormat) -> Iterator[str]:
+    for item in embedded.items(data, photo_format):
+        yield "pano" if item.kind == "xmp" and gpano.is_own(item.body) else item.kind
+        block = exif.parse(item.body) if item.kind == "exif" else None
+        if block is not None:
+            yield from _exif_names(block)
+
+
+def _exif_names(block: ExifBlock) -> Iterator[str]:
+    """Yield what is worth a name of its own in an EXIF block."""
+    if block.has_thumbnail:
+        yield "exif_thumbnail"
+    if block.gps:
+        yield "gps"
+    if exif.MAKER_NOTE in block.exif:
+        yield "maker_note"

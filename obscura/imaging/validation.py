@@ -1,0 +1,137 @@
+"""The gate: everything that can be held against a file before anything of it is decoded.
+
+A small file can cost half a minute or five gigabytes to decode; whoever opens pictures asks here first.
+Standard library only, so that the gateway can ask as well.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+from obscura.errors import (
+    AnimatedPhotoError,
+    EmptyPhotoError,
+    PhotoTooLargeError,
+    TooManyPixelsError,
+    TooManyScansError,
+    TruncatedPhotoError,
+    UnsupportedFormatError,
+)
+from obscura.imaging.formats import Buffer, PhotoFormat, PhotoHeader
+from obscura.imaging.headers import inspect
+from obscura.imaging.resource_limits import Budget
+
+ACCEPTED: Final = frozenset(
+    {
+        PhotoFormat.JPEG,
+        PhotoFormat.PNG,
+        PhotoFormat.WEBP,
+        PhotoFormat.TIFF,
+        PhotoFormat.BMP,
+        PhotoFormat.GIF,
+        PhotoFormat.HEIC,
+        PhotoFormat.AVIF,
+    }
+)
+"""Every format that can be decoded where the decoders are installed: HEIC needs one that is optional."""
+
+
+_MOST_FRAMES: Final = ("only one is accepted unless all frames are asked for", "at most {} are accepted")
+
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """What a photo may be at most.
+
+    Attributes
+    ----------
+    max_bytes
+        Length of the file, in bytes.
+    max_pixels
+        Width times height, in pixels.
+    max_side
+        The longer side, in pixels.
+    max_scans
+        SOS segments of a JPEG; encoders write about ten, a decoding bomb hundreds.
+    max_frames
+        Frames or pages; where there are several, all of them together have at most ``max_pixels``.
+    formats
+        The formats let in.
+    budget
+        What opening the photo may cost; None for no limit. The gate itself opens nothing.
+    """
+
+    max_bytes: int = 25 * 1024 * 1024
+    max_pixels: int = 50_000_000
+    max_side: int = 16_384
+    max_scans: int = 64
+    max_frames: int = 1
+    formats: AbstractSet[PhotoFormat] = ACCEPTED
+    budget: Budget | None = None
+
+
+def check(data: Buffer, limits: GateLimits | None = None) -> PhotoHeader:
+    """Let a file pass, or say what is wrong with it.
+
+    Parameters
+    ----------
+    data
+        All bytes of the file.
+    limits
+        What is allowed; the defaults of `GateLimits` where None.
+
+    Raises
+    ------
+    PhotoError
+        One of its subclasses, the first that applies: `EmptyPhotoError`, `PhotoTooLargeError`,
+        `UnsupportedFormatError`, `UndecodablePhotoError`, `AnimatedPhotoError`, `TooManyPixelsError`,
+        `TooManyScansError`, `TruncatedPhotoError`. Nothing else is ever raised, whatever the bytes.
+    """
+    limits = limits or GateLimits()
+    check_length(len(data), limits)
+    header = inspect(data)
+    if header.format not in limits.formats:
+        message = f"{header.format.name} is not accepted"
+        raise UnsupportedFormatError(message)
+    if header.frames > limits.max_frames:
+        most = _MOST_FRAMES[limits.max_frames > 1].format(limits.max_frames)
+        message = f"the file has {header.frames} frames; {most}"
+        raise AnimatedPhotoError(message)
+    _check_size(header, limits)
+    if not header.complete:
+        message = "the file ends before its picture does"
+        raise TruncatedPhotoError(message)
+    return header
+
+
+def check_length(length: int, limits: GateLimits) -> None:
+    """Check the length of a file alone, for a caller that has not read the file yet.
+
+    Raises
+    ------
+    EmptyPhotoError
+        If it is 0.
+    PhotoTooLargeError
+        If it is above the limit.
+    """
+    if length == 0:
+        message = "the file is empty"
+        raise EmptyPhotoError(message)
+    if length > limits.max_bytes:
+        message = f"the file has {length} bytes; at most {limits.max_bytes} are accepted"
+        raise PhotoTooLargeError(message)
+
+
+def _check_size(header: PhotoHeader, limits: GateLimits) -> None:
+    """Refuse a picture of too many pixels or scans."""
+    size = header.size
+    if size.long_side > limits.max_side or size.pixels * header.frames > limits.max_pixels:
+        frames = f" in each of {header.frames} frames" if header.frames > 1 else ""
+        message = (
+            f"the picture has {size.width} x {size.height} pixels{frames}; at most {limits.max_pixels} "
+            f"pixels and a side of {limits.max_side} are accepted"
+        )
+        raise TooManyPixelsError(message)
+    if header.scans > limits.max_scans:
+        message = f"the JPEG has {header.scans} scans; at most {limits.max_scans} are accepted"
+        raise TooManyScansError(message)

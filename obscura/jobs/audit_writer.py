@@ -1,0 +1,59 @@
+"""From the ledger's own records of what happened to the lines of the audit log."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from obscura.audit import AuditFile, Head, Record
+from obscura.jobs.commands import AUDIT, PREFIX
+from obscura.jobs.store import AsyncLedger
+
+__all__ = ["HEADS", "Auditor"]
+
+HEADS = PREFIX + "audit:heads"
+"""The last record of every chain, by the chain's name: who shortens the file has to change this as well."""
+
+NEWEST = PREFIX + "audit:newest"
+BATCH = 1000
+
+
+class Auditor:
+    """Moves records into the audit log.
+
+    The ledger's scripts leave them in the same step as the change that they speak of, so none is lost. They
+    are taken away when they are on the disk; a crash in between leads to no second line (`AuditFile`).
+    """
+
+    def __init__(self, ledger: AsyncLedger, file: AuditFile) -> None:
+        self._client = ledger.client
+        self._file = file
+
+    async def round(self) -> None:
+        """Move all records that wait."""
+        while entries := await cast("Awaitable[list[Any]]", self._client.xrange(AUDIT, count=BATCH)):
+            follows = cast("str | None", await self._client.get(NEWEST)) or ""
+            head = await asyncio.to_thread(self._file.append, _records(entries), follows)
+            await self._note(head, [name for name, _fields in entries])
+            if len(entries) < BATCH:
+                return
+
+    async def _note(self, head: Head, names: Sequence[str]) -> None:
+        async with self._client.pipeline(transaction=True) as together:
+            together.hset(HEADS, head.chain, str(head))
+            together.set(NEWEST, str(head))
+            together.xdel(AUDIT, *names)
+            await together.execute()
+
+
+def _records(entries: Sequence[tuple[str, dict[str, str]]]) -> list[Record]:
+    """Return records with the ledger's id and time; fields that say nothing are left out."""
+    return [
+        {"id": name, "at": _time_of(name), **{field: value for field, value in fields.items() if value}}
+        for name, fields in entries
+    ]
+
+
+def _time_of(name: str) -> str:
+    milliseconds = int(name.partition("-")[0])
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")

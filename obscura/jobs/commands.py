@@ -1,0 +1,283 @@
+"""What can be done to the ledger, each as one atomic script.
+
+Nothing here talks to a server: a ``Call`` says what to run and how to read the reply, so that the
+blocking ledger of the workers and the asynchronous one of the gateway share every line.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from obscura.contract import STEP_TASKS, JobKind, Letter, Priority, Step
+from obscura.errors import IdempotencyConflictError, QueueFullError
+from obscura.jobs.records import JobRow, NewJob
+from obscura.observability.catalogue import DURATIONS, bound_text
+from obscura.settings import Settings
+
+T = TypeVar("T")
+Fields = Mapping[str, str]
+Reply = Sequence[str]
+NOTHING: Fields = MappingProxyType({})
+
+PREFIX = "obscura:"
+ACTIVE = PREFIX + "active"
+EXPIRY = PREFIX + "expiry"
+ERASE = PREFIX + "erase"
+EVENTS = PREFIX + "events"
+AUDIT = PREFIX + "audit"
+COUNTERS = PREFIX + "counters"
+METRICS = PREFIX + "metrics"
+LOOKED_AT = "looked_at"
+# First part of a stored object's key, and what the audit log calls such an object.
+OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
+# A row outlives its results by far only where no reaper runs at all.
+IDEMPOTENCY_TTL_S = 24 * 3600
+# More than a job waits and works.
+WORK_S = 3600
+
+
+def job_of(key: str) -> str:
+    """Return the id of the job that a stored object belongs to: ``photos/ID`` or ``results/ID.TOKEN``."""
+    return key.rpartition("/")[2].partition(".")[0]
+
+
+def job_key(job_id: str) -> str:
+    """Return the key of a job's row."""
+    return f"{PREFIX}job:{job_id}"
+
+
+def erased_key(job_id: str) -> str:
+    """Return the key that stands for a while where a job's row was erased on purpose."""
+    return f"{PREFIX}erased:{job_id}"
+
+
+def _idempotency(job: NewJob) -> str:
+    """Return the name of an owner's Idempotency-Key: what people write into it is kept nowhere."""
+    text = f"{job.owner}\n{job.idempotency_key}"
+    return f"{PREFIX}idempotency:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _script(name: str) -> str:
+    folder = resources.files("obscura.jobs").joinpath("scripts")
+    parts = (folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("_prelude", name))
+    bounds = ", ".join(f"'{bound_text(bound)}'" for bound in DURATIONS)
+    return f"local BOUNDS = {{{bounds}}}\n" + "".join(parts)
+
+
+SCRIPTS: Mapping[str, str] = {
+    name: _script(name)
+    for name in (
+        *("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due", "census"),
+        *("batch", "unbatch", "take", "settle"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One script, its keys and arguments, and the reading of its reply."""
+
+    script: str
+    keys: Sequence[str]
+    args: Sequence[str | int | float]
+    parse: Callable[[Reply], T]
+
+
+@dataclass(frozen=True)
+class Created:
+    """Outcome of entering a job: ``is_new`` is false where an Idempotency-Key named an earlier one.
+
+    ``fingerprint`` is that of what was asked for, where a key came with it.
+    """
+
+    job_id: str
+    is_new: bool
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to end a step: whoever holds the token of its last claim."""
+
+    job_id: str
+    step: Step
+    token: str
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A step that now belongs to the caller until its lease ends.
+
+    ``released`` and ``began`` are seconds since 1970 by the server's clock: when the step could be begun, and
+    when this try began; 0 where the row does not say.
+    """
+
+    row: JobRow
+    step: Step
+    token: str
+    released: float = 0.0
+    began: float = 0.0
+
+    @property
+    def result_key(self) -> str:
+        """Where the step stores its result; the token keeps apart what two tries leave behind."""
+        return f"results/{self.row.id}.{self.token}"
+
+    @property
+    def lease(self) -> Lease:
+        """The right to end the step."""
+        return Lease(self.row.id, self.step, self.token)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Outcome of ending a step; ``accepted`` is false where the lease was lost to somebody else."""
+
+    accepted: bool
+    finished: bool = False
+    next_steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class LedgerCalls:
+    """All calls, with the times and limits of one installation.
+
+    ``owner`` is the key that jobs are entered for; None where no keys are asked for.
+    """
+
+    settings: Settings
+    owner: str | None = None
+
+    @property
+    def remembered_s(self) -> int:
+        """Seconds for which it can be said of a task that it was lost: after that it would have expired."""
+        return self.settings.result_ttl_s + WORK_S
+
+    def _keys(self, job_id: str) -> tuple[str, ...]:
+        return job_key(job_id), ACTIVE, EXPIRY, ERASE
+
+    def create(self, job: NewJob, letters: Sequence[Letter] = ()) -> Call[Created]:
+        """Enter ``job`` and push the ``letters`` that wake its workers, both or neither.
+
+        Reading the reply raises QueueFullError or IdempotencyConflictError; then nothing was pushed.
+        """
+
+        def parse(reply: Reply) -> Created:
+            match reply[0]:
+                case "created":
+                    return Created(job.id, is_new=True, fingerprint=job.fingerprint)
+                case "same":
+                    return Created(reply[1], is_new=False, fingerprint=job.fingerprint)
+                case "conflict":
+                    message = "this Idempotency-Key was used with another photo or other options"
+                    raise IdempotencyConflictError(message)
+                case _:
+                    message = "too many unfinished jobs; try again later"
+                    raise QueueFullError(message)
+
+        job = replace(job, owner=self.owner or "")
+        pairs = [text for pair in job.fields().items() for text in pair]
+        settings = self.settings
+        if job.kind is JobKind.BLUR_VIDEO:
+            lane = ("video", settings.video_queue_limit)
+        elif job.options.priority is Priority.BULK:
+            lane = ("bulk", settings.bulk_queue_limit)
+        else:
+            lane = ("", settings.queue_limit)
+        key = _idempotency(job) if job.idempotency_key else ""
+        head = (job.id, *lane, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
+        keys = (job_key(job.id), ACTIVE, key, *(letter.lane for letter in letters))
+        texts = [letter.text for letter in letters]
+        return Call("create", keys, (*head, *texts, *pairs), parse)
+
+    def claim(self, job_id: str, step: Step, token: str, *, takeover: bool) -> Call[Claimed | None]:
+        """Claim ``step``; the reply is None where there is nothing (more) to do.
+
+        ``takeover`` disregards a running lease: for messages that came back because their process died.
+        """
+
+        def parse(reply: Reply) -> Claimed | None:
+            if reply[0] != "claimed":
+                return None
+            fields = dict(zip(reply[1::2], reply[2::2], strict=True))
+            times = (float(fields.get(f"{letter}:{step}", 0.0)) for letter in "qb")
+            return Claimed(JobRow.from_fields(job_id, fields), step, token, *times)
+
+        settings = self.settings
+        limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
+        queue = STEP_TASKS[step].queue.value
+        return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits, queue), parse)
+
+    def renew(self, claimed: Claimed, fields: Fields = NOTHING) -> Call[bool]:
+        """Make a claim last for another lease and leave ``fields``; the reply says whether it holds."""
+        pairs = [text for pair in fields.items() for text in pair]
+        head = (claimed.row.id, claimed.step.value, claimed.token)
+        limits = (self.settings.lease_s, EVENTS)
+        keys = self._keys(claimed.row.id)[:2]
+        return Call("renew", keys, (*head, *limits, *pairs), lambda reply: reply[0] == "renewed")
+
+    def complete(self, claimed: Claimed, fields: Fields) -> Call[Completed]:
+        """End a claimed step and leave ``fields`` in the row."""
+
+        def parse(reply: Reply) -> Completed:
+            match reply[0]:
+                case "next":
+                    return Completed(accepted=True, next_steps=tuple(Step(name) for name in reply[1:]))
+                case "stale":
+                    return Completed(accepted=False)
+                case outcome:
+                    return Completed(accepted=True, finished=outcome == "done")
+
+        settings = self.settings
+        pairs = [text for pair in fields.items() for text in pair]
+        head = (claimed.row.id, claimed.step.value, claimed.token)
+        limits = (settings.lease_s, settings.result_ttl_s, EVENTS)
+        return Call("complete", self._keys(claimed.row.id), (*head, *limits, *pairs), parse)
+
+    def fail(self, lease: Lease, code: str, message: str) -> Call[bool]:
+        """End the whole job with an error; the reply says whether the lease still held."""
+        head = (lease.job_id, lease.step.value, lease.token, self.settings.result_ttl_s, EVENTS)
+        keys = self._keys(lease.job_id)
+        return Call("fail", keys, (*head, code, message), lambda reply: reply[0] == "failed")
+
+    def reap(self, job_id: str) -> Call[tuple[Step, ...]]:
+        """Look after a job whose time is up; the reply holds the steps whose message is to be sent again."""
+
+        def parse(reply: Reply) -> tuple[Step, ...]:
+            return tuple(Step(name) for name in reply[1:]) if reply[0] == "resend" else ()
+
+        settings = self.settings
+        limits = (settings.lease_s, settings.max_attempts, settings.result_ttl_s, EVENTS)
+        return Call("reap", self._keys(job_id), (job_id, *limits), parse)
+
+    def erase(self, job_id: str, why: str = "deleted") -> Call[bool]:
+        """Forget a job; the reply says whether it was there. ``why`` goes to the audit log."""
+        keys = (*self._keys(job_id), erased_key(job_id))
+        args = (job_id, EVENTS, why, self.remembered_s)
+        return Call("erase", keys, args, lambda reply: reply[0] == "erased")
+
+    def forget(self, key: str, *, was_there: bool, is_orphan: bool = False) -> Call[None]:
+        """Note that the stored object ``key`` is gone: erased now, or not there any more."""
+        kind = "orphan" if is_orphan else OBJECT_KINDS.get(key.partition("/")[0], "object")
+        job_id = job_of(key)
+        event = f"{kind}_erased" if was_there else ""
+        return Call("forget", self._keys(job_id), (key, event, job_id), lambda _reply: None)
+
+    @staticmethod
+    def census(first: int, last: int) -> Call[Mapping[str, float]]:
+        """Count unfinished jobs ``first`` to ``last``; the names are those of the script, and `looked_at`."""
+
+        def parse(reply: Reply) -> Mapping[str, float]:
+            names, numbers = reply[1::2], reply[2::2]
+            counts = {name: float(number) for name, number in zip(names, numbers, strict=True)}
+            return {LOOKED_AT: float(reply[0]), **counts}
+
+        return Call("census", (ACTIVE,), (job_key(""), first, last, *Step), parse)
+
+    @staticmethod
+    def due(key: str, limit: int = 500) -> Call[tuple[str, ...]]:
+        """Read which members of a sorted set of times are due."""
+        return Call("due", (key,), (limit,), tuple)

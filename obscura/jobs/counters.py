@@ -1,0 +1,41 @@
+"""What all processes counted, added up on the ledger's server: it outlives every one of them."""
+
+from collections.abc import Awaitable, Mapping
+from typing import cast
+
+import redis
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from obscura.jobs.commands import METRICS
+from obscura.observability import Meter
+
+__all__ = ["hand_over", "hand_over_soon"]
+
+
+def hand_over(client: redis.Redis, meter: Meter) -> None:
+    """Add what a worker's process counted; what cannot be added now is kept for the next time."""
+    counts = meter.take()
+    try:
+        if counts:
+            _additions(client.pipeline(), counts).execute()
+    except (RedisError, OSError):
+        meter.give_back(counts)
+
+
+async def hand_over_soon(client: redis.asyncio.Redis, meter: Meter) -> None:
+    """Do the same for a gateway."""
+    counts = meter.take()
+    try:
+        if counts:
+            await cast("Awaitable[object]", _additions(client.pipeline(), counts).execute())
+    except (RedisError, OSError):
+        meter.give_back(counts)
+
+
+def _additions(
+    pipeline: "redis.client.Pipeline | redis.asyncio.client.Pipeline", counts: Mapping[str, int]
+) -> "redis.client.Pipeline | redis.asyncio.client.Pipeline":
+    for series, number in counts.items():
+        pipeline.hincrby(METRICS, series, number)
+    return pipeline

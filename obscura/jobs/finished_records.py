@@ -1,0 +1,44 @@
+"""Rows of ended jobs that a gateway has shown lately, for as long as the ledger does not answer.
+
+A row does not change any more once its job has ended, so that a result can be given while the broker is
+away. It goes when the gateway hears that the job was erased, and when its time is up.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from obscura.jobs.records import JobState
+
+__all__ = ["EndedRows"]
+
+MOST = 500
+Fields = Mapping[str, str]
+
+
+class EndedRows:
+    """The last ``MOST`` of them; each is a few kilobytes."""
+
+    def __init__(self, ttl_s: float) -> None:
+        self._ttl_s = ttl_s
+        self._rows: OrderedDict[str, Fields] = OrderedDict()
+
+    def note(self, job_id: str, fields: Fields) -> None:
+        """Remember what the ledger said of a job, where that is its end, and forget what was known before."""
+        self.forget(job_id)
+        if "finished" in fields and JobState(fields["state"]).is_end:
+            self._rows[job_id] = fields
+            if len(self._rows) > MOST:
+                self._rows.popitem(last=False)
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that was erased."""
+        self._rows.pop(job_id, None)
+
+    def get(self, job_id: str) -> Fields | None:
+        """Return what is known of a job, or None."""
+        fields = self._rows.get(job_id)
+        if fields is None:
+            return None
+        ttl_s = min(self._ttl_s, float(fields.get("ttl", self._ttl_s)))
+        return fields if time.time() < float(fields["finished"]) + ttl_s else None

@@ -1,0 +1,60 @@
+"""The reaper: sends lost steps again and ends hopeless jobs."""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import structlog
+
+from obscura.contract import StepRequest
+from obscura.contract.messages import STEP_TASKS
+from obscura.jobs.commands import ACTIVE, METRICS
+from obscura.jobs.records import wake_up
+from obscura.jobs.store import AsyncLedger
+from obscura.observability import catalogue
+
+__all__ = ["Reaper"]
+
+log = structlog.get_logger(__name__)
+AsyncSender = Callable[[StepRequest], Awaitable[None]]
+
+
+class Reaper:
+    """Looks after jobs whose time is up."""
+
+    def __init__(self, ledger: AsyncLedger, send: AsyncSender) -> None:
+        self._ledger = ledger
+        self._send = send
+
+    async def round(self) -> None:
+        """Look once at every job whose lease has run out."""
+        ledger = self._ledger
+        waiting: dict[str, frozenset[tuple[str, str]]] = {}
+        for job_id in await ledger.run(ledger.calls.due(ACTIVE)):
+            for step in await ledger.run(ledger.calls.reap(job_id)):
+                row = await ledger.read(job_id)
+                lane = STEP_TASKS[step].queue.lane(row.options.priority)
+                if lane not in waiting:
+                    waiting[lane] = await self._waiting_in(lane)
+                # A message that still waits its turn is not lost: another would only lengthen the queue.
+                if (job_id, step.value) not in waiting[lane]:
+                    await self._send(wake_up(row, step))
+                    again = catalogue.REQUEUED.series(step)
+                    await ledger.client.hincrby(METRICS, again, 1)
+                    log.info("step_sent_again", step=step.value, request_id=row.request_id)
+
+    async def _waiting_in(self, lane: str) -> frozenset[tuple[str, str]]:
+        """Return job and step of every message that waits; celery keeps a lane as a list of its name."""
+        texts = await cast("Awaitable[list[str]]", self._ledger.client.lrange(lane, 0, -1))
+        return frozenset(_named_in(text) for text in texts)
+
+
+def _named_in(message: str) -> tuple[str, str]:
+    """Return job and step of a message as celery stores it: JSON around base64 around JSON."""
+    try:
+        payload = json.loads(base64.b64decode(json.loads(message)["body"]))[0][0]
+        return payload["job_id"], payload["step"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        # Not one of ours.
+        return "", ""

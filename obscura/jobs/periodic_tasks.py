@@ -1,0 +1,38 @@
+"""Work that comes round: once every so often, in one gateway at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from redis.exceptions import RedisError
+
+from obscura.errors import ObscuraError
+from obscura.jobs.commands import PREFIX
+from obscura.jobs.store import AsyncLedger
+
+__all__ = ["repeat"]
+
+log = structlog.get_logger(__name__)
+
+
+async def repeat(
+    name: str, interval_s: float, ledger: AsyncLedger, work: Callable[[], Awaitable[None]]
+) -> None:
+    """Do ``work`` every ``interval_s`` seconds until cancelled; a round that fails is logged.
+
+    Of several gateways only one does a round; ``name`` tells the kinds of work apart.
+    """
+    # Shorter than the interval, so that the same gateway may have the next turn too.
+    turn_ms = max(1, int(interval_s * 900))
+    while True:
+        try:
+            if await ledger.client.set(f"{PREFIX}{name}", "1", nx=True, px=turn_ms):
+                await work()
+        except ObscuraError as error:
+            log.warning("chore_failed", chore=name, code=error.code)
+        except (RedisError, OSError) as error:
+            log.warning("chore_failed", chore=name, error=type(error).__name__)
+        except Exception as error:
+            # Jobs would hang, and photos stay, without these: they must outlive their own faults.
+            log.exception("chore_crashed", chore=name, error=type(error).__name__)
+        await asyncio.sleep(interval_s)

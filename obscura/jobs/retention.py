@@ -1,0 +1,62 @@
+"""The eraser: photos and results whose time has come, and whatever nobody owns any more."""
+
+import asyncio
+from collections.abc import Awaitable  # noqa: TC003 - quoted in a cast, needed by its reader
+from typing import cast
+
+import structlog
+
+from obscura.jobs.commands import ERASE, EXPIRY, OBJECT_KINDS, job_key, job_of
+from obscura.jobs.records import JobState
+from obscura.jobs.store import AsyncLedger
+from obscura.storage import Storage
+
+__all__ = ["ORPHAN_AGE_S", "Eraser"]
+
+ORPHAN_AGE_S = 60.0
+"""Younger objects may belong to a job that is just being entered."""
+
+log = structlog.get_logger(__name__)
+
+
+class Eraser:
+    """Erases what the ledger has given up."""
+
+    def __init__(self, ledger: AsyncLedger, storage: Storage) -> None:
+        self._ledger = ledger
+        self._storage = storage
+
+    async def round(self) -> None:
+        """Forget the jobs that have expired, and erase every object that is due."""
+        ledger = self._ledger
+        for job_id in await ledger.run(ledger.calls.due(EXPIRY)):
+            await ledger.run(ledger.calls.erase(job_id, why="expired"))
+        for key in await ledger.run(ledger.calls.due(ERASE)):
+            await self._erase(key, is_orphan=False)
+
+    async def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
+        """Erase objects that no job owns, left by a process that died; return how many there were."""
+        keys = await asyncio.to_thread(self._storage.keys, tuple(OBJECT_KINDS), older_than_s)
+        orphans = [key for key in keys if not await self._is_owned(key)]
+        for key in orphans:
+            await self._erase(key, is_orphan=True)
+        scraps = await asyncio.to_thread(self._storage.sweep, older_than_s)
+        if orphans or scraps:
+            log.warning("orphans_erased", objects=len(orphans), unfinished=scraps)
+        return len(orphans) + scraps
+
+    async def _erase(self, key: str, *, is_orphan: bool) -> None:
+        was_there = await asyncio.to_thread(self._storage.delete, key)
+        await self._ledger.run(self._ledger.calls.forget(key, was_there=was_there, is_orphan=is_orphan))
+
+    async def _is_owned(self, key: str) -> bool:
+        client = self._ledger.client
+        fields = client.hmget(job_key(job_of(key)), ["state", "picture"])
+        state, picture = await cast("Awaitable[list[str | None]]", fields)
+        if state is None:
+            return False
+        # What a job in work has stored may become its result; afterwards only what it names, or what is
+        # kept for a while, has an owner.
+        if not JobState(state).is_end or key == picture:
+            return True
+        return await client.zscore(ERASE, key) is not None

@@ -1,0 +1,120 @@
+"""The state of the whole system as series of /metrics: any gateway sees all of it, from the ledger."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, cast
+
+from redis.exceptions import RedisError
+
+from obscura.contract import STEP_TASKS, JobKind, Priority, Queue, Step, queues_of
+from obscura.errors import QueueUnavailableError
+from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXPIRY, LOOKED_AT, METRICS
+from obscura.jobs.store import AsyncLedger
+from obscura.jobs.worker_registry import present
+from obscura.observability import catalogue as c
+from obscura.observability.catalogue import SEPARATOR
+
+__all__ = ["PURGES", "Series", "census"]
+
+Series = Mapping[str, float]
+PURGES: Final = ("original_erased", "result_erased", "orphan_erased", "expired", "deleted", "withdrawn")
+"""Events of the audit log after which something is gone."""
+
+# A blocking script: a thousand jobs take about four milliseconds.
+JOBS_AT_ONCE: Final = 1000
+STATES: Final = ("queued", "running")
+OVERDUE_S: Final = 60.0
+
+
+async def census(ledger: AsyncLedger) -> Series:
+    """Count everything.
+
+    Raises
+    ------
+    QueueUnavailableError
+        If the server does not answer.
+    """
+    try:
+        totals, gauges, now = await _facts(ledger)
+        return {
+            **_zeros(ledger),
+            **totals,
+            **gauges,
+            **await present(ledger.client, now),
+            **await _jobs(ledger),
+        }
+    except (RedisError, OSError) as error:
+        message = "the job ledger cannot be reached"
+        raise QueueUnavailableError(message) from error
+
+
+def _zeros(ledger: AsyncLedger) -> Series:
+    """Return what is to be seen as 0 before anything has happened: a rate needs a beginning."""
+    series = [c.TASKS.series(kind, state) for kind in JobKind for state in ("accepted", "done", "failed")]
+    series += [c.PURGED.series(what) for what in PURGES]
+    for queue in queues_of(ledger.calls.settings.pipeline):
+        series.append(c.WORKERS.series(queue))
+        series += [c.QUEUE_DEPTH.series(queue, lane, state) for lane in Priority for state in STATES]
+    return dict.fromkeys(series, 0.0)
+
+
+async def _facts(ledger: AsyncLedger) -> tuple[Series, Series, float]:
+    """Return totals, gauges, and the server's time."""
+    settings = ledger.calls.settings
+    lanes = [(queue, priority) for queue in Queue for priority in Priority]
+    seconds, microseconds = await ledger.client.time()
+    now = seconds + microseconds / 1e6
+    async with ledger.client.pipeline(transaction=False) as together:
+        together.hgetall(METRICS)
+        together.hgetall(COUNTERS)
+        together.info("memory")
+        together.zcard(EXPIRY)
+        together.zcount(ERASE, "-inf", now - OVERDUE_S)
+        together.xlen(AUDIT)
+        for queue, priority in lanes:
+            together.llen(queue.lane(priority))
+        answers = await cast("Awaitable[list[Any]]", together.execute())
+    metrics, events, memory, kept, overdue, waiting, *lengths = answers
+    totals = {series: float(number) for series, number in metrics.items()}
+    totals |= {c.PURGED.series(event): float(events[event]) for event in PURGES if event in events}
+    gauges = {
+        c.KEPT.series(): float(kept),
+        c.OVERDUE.series(): float(overdue),
+        c.AUDIT_WAITING.series(): float(waiting),
+        c.LEDGER_MEMORY.series(): float(memory["used_memory"]),
+        c.LEDGER_MEMORY_LIMIT.series(): float(memory["maxmemory"]),
+        c.QUEUE_LIMIT.series(Priority.INTERACTIVE): float(settings.queue_limit),
+        c.QUEUE_LIMIT.series(Priority.BULK): float(settings.bulk_queue_limit),
+    }
+    for (queue, priority), length in zip(lanes, lengths, strict=True):
+        gauges[c.QUEUE_MESSAGES.series(queue, priority)] = float(length)
+    return totals, gauges, now
+
+
+async def _jobs(ledger: AsyncLedger) -> Series:
+    """Return series of all unfinished jobs."""
+    found: dict[str, float] = defaultdict(float)
+    first, looked_at = 0, float(JOBS_AT_ONCE)
+    while looked_at == JOBS_AT_ONCE:
+        part = await ledger.run(ledger.calls.census(first, first + JOBS_AT_ONCE - 1))
+        looked_at = part[LOOKED_AT]
+        first += JOBS_AT_ONCE
+        for name, number in part.items():
+            if name == LOOKED_AT:
+                continue
+            series = _series(name)
+            found[series] = max(found[series], number) if name.startswith("age") else found[series] + number
+    return found
+
+
+def _series(name: str) -> str:
+    """Return the series that a name of the script stands for."""
+    match name.split(SEPARATOR):
+        case "step", step, lane, state:
+            return c.QUEUE_DEPTH.series(STEP_TASKS[Step(step)].queue, lane, state)
+        case "job", kind, state:
+            return c.UNFINISHED.series(kind, state)
+        case _, kind, state:
+            return c.OLDEST.series(kind, state)
+        case _:
+            raise ValueError(name)

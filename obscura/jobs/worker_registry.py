@@ -1,0 +1,70 @@
+"""Who works now, for /metrics: a list of processes by queue, of loaded models, of the last looks for work."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+import redis.asyncio
+
+from obscura.contract import Queue
+from obscura.jobs.commands import PREFIX
+from obscura.jobs.heartbeat import FRESH_S
+from obscura.observability import catalogue
+from obscura.observability.catalogue import SEPARATOR
+
+__all__ = ["Presence", "note_consuming", "note_presence", "present"]
+
+WORKERS = PREFIX + "workers"
+MODELS = PREFIX + "models"
+CONSUMED = PREFIX + "consumed"
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A process that is ready: its token, its queues, and its models as series of ``model_info``."""
+
+    token: str
+    queues: Sequence[Queue]
+    models: Sequence[str]
+
+
+def _now(client: redis.Redis) -> float:
+    # The server's own clock: those of the workers need not agree.
+    seconds, microseconds = client.time()
+    return seconds + microseconds / 1e6
+
+
+def note_presence(client: redis.Redis, presence: Presence) -> None:
+    """Say that a process is there; it is counted for `FRESH_S` seconds."""
+    now = _now(client)
+    entries = {f"{queue}{SEPARATOR}{presence.token}": now for queue in presence.queues}
+    with client.pipeline() as together:
+        together.zadd(WORKERS, dict[Any, Any](entries))
+        together.zremrangebyscore(WORKERS, "-inf", now - FRESH_S)
+        if presence.models:
+            together.zadd(MODELS, dict[Any, Any].fromkeys(presence.models, now))
+        together.zremrangebyscore(MODELS, "-inf", now - FRESH_S)
+        together.execute()
+
+
+def note_consuming(client: redis.Redis, queues: Sequence[Queue]) -> None:
+    """Say that messages of ``queues`` were being fetched just now."""
+    now = _now(client)
+    client.hset(CONSUMED, mapping=dict[Any, Any].fromkeys(queues, repr(now)))
+
+
+async def present(client: redis.asyncio.Redis, now: float) -> Mapping[str, float]:
+    """Return series of who is there, ``now`` by the server's clock."""
+    async with client.pipeline(transaction=False) as together:
+        together.zrangebyscore(WORKERS, now - FRESH_S, "+inf")
+        together.zrangebyscore(MODELS, now - FRESH_S, "+inf")
+        together.hgetall(CONSUMED)
+        workers, models, consumed = await cast("Awaitable[list[Any]]", together.execute())
+    series = dict.fromkeys(models, 1.0)
+    for entry in workers:
+        name = catalogue.WORKERS.series(entry.partition(SEPARATOR)[0])
+        series[name] = series.get(name, 0.0) + 1.0
+    for queue, moment in consumed.items():
+        series[catalogue.LAST_CONSUME.series(queue)] = float(moment)
+    return series

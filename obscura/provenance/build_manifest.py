@@ -1,0 +1,91 @@
+"""From a finished redaction to what its manifest says."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from obscura import __version__
+from obscura.geometry import Box
+from obscura.provenance.manifest import FORMAT, FORMAT_VERSION
+from obscura.redaction.styles import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from obscura.anonymisation import RedactedPhoto, RedactionRequest
+    from obscura.contract import DetectionPart, JobOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a manifest is made of.
+
+    Attributes
+    ----------
+    photo, redacted
+        The photo as it came, and the outcome.
+    parts
+        What the detectors found; none where a person chose the boxes, which are then in ``options``.
+    options, request
+        What was asked for, and how it was hidden.
+    review_verdict
+        What the second look said, where it came before the manifest.
+    """
+
+    photo: bytes
+    redacted: "RedactedPhoto"
+    parts: "Sequence[DetectionPart]"
+    options: "JobOptions"
+    request: "RedactionRequest"
+    review_verdict: str | None = None
+
+
+def manifest_of(work: Work) -> dict[str, Any]:
+    """Return the manifest of a finished redaction as JSON types, not signed yet."""
+    report, policy = work.redacted.report, work.request.policy
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "obscura_version": __version__,
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "input": _file(work.photo),
+        "output": _file(work.redacted.data),
+        "detection": {
+            "quality": work.options.quality.value,
+            "min_confidence": work.options.min_confidence,
+            "models": [part.model.model_dump(mode="json") for part in work.parts],
+        },
+        "objects": _objects(work),
+        "redaction": {
+            "styles": {name: describe(policy.style_of(name)) for name in sorted(report.hidden)},
+            "shape": policy.shape.value,
+            "grow": policy.grow,
+            "feather": policy.feather,
+            "regions": [list(region) for region in report.regions],
+            **({} if report.frames is None else {"frames": list(report.frames.regions)}),
+        },
+        "metadata": {
+            "policy": work.request.metadata.value,
+            "removed": list(report.metadata_removed),
+            "kept": list(report.metadata_kept),
+        },
+        "redaction_verdict": report.verdict.value,
+        "review_verdict": work.review_verdict,
+        "signature": None,
+    }
+
+
+def _objects(work: Work) -> list[dict[str, Any]]:
+    found = [
+        item.model_dump(mode="json", by_alias=True)
+        for part in work.parts
+        for item in part.detections
+        if not Box(*item.xyxy).lies_in_one_of(work.request.keep)
+    ]
+    drawn = () if work.parts else work.options.boxes
+    return [*found, *({**item.model_dump(mode="json", by_alias=True), "confidence": None} for item in drawn)]
+
+
+def _file(data: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

@@ -1,0 +1,198 @@
+"""Keys and signatures of manifests.
+
+HMAC-SHA256 needs nothing but the standard library; Ed25519 needs the package ``cryptography``.
+"""
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from typing import Any, Final, Protocol, TypeAlias, assert_never
+
+from pydantic import SecretStr
+
+from obscura.errors import InvalidOptionError
+
+LEAST_HMAC_BYTES: Final = 16
+ED25519_BYTES: Final = 32
+
+
+class Signature(StrEnum):
+    """What the check of a signature found."""
+
+    GOOD = "good"
+    BAD = "bad"
+    MISSING = "missing"
+    """There is a key, and nothing that it could have signed."""
+    UNCHECKED = "unchecked"
+    """There is a signature, and no key."""
+    UNSIGNED = "unsigned"
+    """There is neither."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a person who has the key must not believe the manifest."""
+        return self in {Signature.BAD, Signature.MISSING}
+
+
+class _Public(Protocol):
+    def verify(self, signature: bytes, data: bytes) -> None: ...
+
+
+class _Private(Protocol):
+    def sign(self, data: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HmacKey:
+    """A secret that signs and checks."""
+
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Key:
+    """A key pair; ``private`` is None where only the public half is known: it checks and does not sign."""
+
+    public: _Public = field(repr=False)
+    private: _Private | None = field(default=None, repr=False)
+
+
+Key: TypeAlias = HmacKey | Ed25519Key
+
+
+def read_key(text: SecretStr | None) -> Key | None:
+    """Return the key that a setting holds; None where it is unset or blank.
+
+    Raises
+    ------
+    InvalidOptionError
+        If it is no key, or needs a package that is not installed. Nothing of the key is in the message.
+    """
+    words = "" if text is None else text.get_secret_value().strip()
+    if not words:
+        return None
+    kind, _, digits = words.partition(":")
+    # `from None`: what a parser says of a key may quote it.
+    try:
+        material = bytes.fromhex(digits)
+    except ValueError:
+        message = "the manifest key is not written in hexadecimal digits after its kind"
+        raise InvalidOptionError(message) from None
+    match kind:
+        case "hmac" if len(material) >= LEAST_HMAC_BYTES:
+            return HmacKey(material)
+        case "ed25519" | "ed25519-public" if len(material) == ED25519_BYTES:
+            return _ed25519(material, is_public=kind == "ed25519-public")
+        case _:
+            message = (
+                f"a manifest key is hmac:<at least {2 * LEAST_HMAC_BYTES} hex digits>, "
+                f"ed25519:<{2 * ED25519_BYTES}> or, to verify, ed25519-public:<{2 * ED25519_BYTES}>"
+            )
+            raise InvalidOptionError(message)
+
+
+def _ed25519(material: bytes, *, is_public: bool) -> Ed25519Key:
+    try:
+        # Optional: an installation that signs with HMAC, or not at all, has no need of it.
+        ed25519 = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
+    except ImportError as error:
+        message = "an ed25519 key needs the package cryptography: pip install 'obscura[signing]'"
+        raise InvalidOptionError(message) from error
+    if is_public:
+        return Ed25519Key(ed25519.Ed25519PublicKey.from_public_bytes(material))
+    private = ed25519.Ed25519PrivateKey.from_private_bytes(material)
+    return Ed25519Key(private.public_key(), private)
+
+
+def canonical(value: object) -> bytes:
+    """Return the one spelling of a JSON value: sorted keys, no spaces, UTF-8, ``1`` for ``1.0``."""
+    return json.dumps(
+        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def _plain(value: object) -> object:
+    """Return a JSON value with every whole number an int: JavaScript knows no other."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value
+
+
+def _message(manifest: Mapping[str, Any]) -> bytes:
+    """Return the bytes that a signature covers."""
+    return canonical({name: value for name, value in manifest.items() if name != "signature"})
+
+
+def signing_key(text: SecretStr | None) -> Key | None:
+    """Return the key that a setting holds, like `read_key`; refuse one that can only verify."""
+    key = read_key(text)
+    if isinstance(key, Ed25519Key) and key.private is None:
+        message = "OBSCURA_MANIFEST_KEY must be able to sign: a public key cannot"
+        raise InvalidOptionError(message)
+    return key
+
+
+def signed(manifest: Mapping[str, Any], key: Key | None) -> dict[str, Any]:
+    """Return a manifest with its signature, which is null where there is no key.
+
+    Raises
+    ------
+    InvalidOptionError
+        If the key is a public one.
+    """
+    match key:
+        case None:
+            signature = None
+        case HmacKey(secret):
+            value = hmac.digest(secret, _message(manifest), "sha256")
+            signature = {"algorithm": "hmac-sha256", "value": value.hex()}
+        case Ed25519Key(private=private):
+            if private is None:
+                message = "a public key cannot sign manifests"
+                raise InvalidOptionError(message)
+            signature = {"algorithm": "ed25519", "value": private.sign(_message(manifest)).hex()}
+        case _:
+            assert_never(key)
+    return {**manifest, "signature": signature}
+
+
+def check(manifest: Mapping[str, Any], key: Key | None) -> Signature:
+    """Return what the signature of a manifest (as `obscura.provenance.read` returns it) is worth.
+
+    The algorithm is the key's, never the one that the manifest names: a forger must not choose it.
+    """
+    signature = manifest["signature"]
+    match signature, key:
+        case None, None:
+            return Signature.UNSIGNED
+        case None, _:
+            return Signature.MISSING
+        case _, None:
+            return Signature.UNCHECKED
+        case {"algorithm": "hmac-sha256", "value": value}, HmacKey(secret):
+            expected = hmac.digest(secret, _message(manifest), "sha256")
+            is_good = hmac.compare_digest(expected, bytes.fromhex(value))
+        case {"algorithm": "ed25519", "value": value}, Ed25519Key(public=public):
+            is_good = _is_signed_by(public, bytes.fromhex(value), _message(manifest))
+        case _:
+            is_good = False
+    return Signature.GOOD if is_good else Signature.BAD
+
+
+def _is_signed_by(public: _Public, signature: bytes, message: bytes) -> bool:
+    # There is no such key without the package.
+    invalid: type[Exception] = import_module("cryptography.exceptions").InvalidSignature
+    try:
+        public.verify(signature, message)
+    except invalid:
+        return False
+    return True

@@ -1,0 +1,157 @@
+"""A Celery worker around services: their tasks, its processes, its lanes, its end.
+
+``python -m obscura.worker.process --healthcheck QUEUE`` exits with 0 while a worker serves that queue.
+"""
+
+import argparse
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from celery import Celery, Task
+from celery.exceptions import SecurityWarning
+from celery.signals import worker_process_init, worker_process_shutdown
+from redis.exceptions import RedisError
+
+from obscura.contract import Priority, Queue, StepRequest, TaskSpec
+from obscura.errors import ObscuraError, ServiceError
+from obscura.jobs import Heartbeats, Ledger
+from obscura.jobs.celery_app import TRACEPARENT, make_celery
+from obscura.observability import configure_logging, forbid_core_dumps, trace_ids
+from obscura.settings import Settings
+from obscura.worker.failures import LITTLE_PATIENCE_S, bound_shutdown, request_class
+from obscura.worker.heartbeat import beat_ready, consumer_beat, keep_claims
+from obscura.worker.malloc_tuning import keep_memory
+from obscura.worker.runtime import Runtime
+from obscura.worker.service import Service, concurrency
+from obscura.worker.telemetry import keep_logging
+
+__all__ = ["lanes", "make_worker_app", "serve"]
+
+log = structlog.get_logger(__name__)
+
+
+def _register(app: Celery, service: Service, settings: Settings, runtime: Callable[[], Runtime]) -> None:
+    def run(task: Task, payload: dict[str, Any]) -> None:
+        request = StepRequest.model_validate(payload)
+        headers = task.request.headers or {}
+        redelivered = bool((task.request.delivery_info or {}).get("redelivered"))
+        ids = {"request_id": request.request_id, **trace_ids(headers.get(TRACEPARENT, ""))}
+        with structlog.contextvars.bound_contextvars(**ids, step=request.step.value):
+            try:
+                runtime().run(request, takeover=redelivered and not service.spec.is_long)
+            except ServiceError as error:
+                # The stack says nothing that the code does not.
+                log.error("step_given_up", code=error.code)  # noqa: TRY400 - see above
+
+    soft_s, hard_s = _limits(service.spec, settings)
+    app.task(
+        run,
+        name=service.spec.name,
+        bind=True,
+        shared=False,
+        soft_time_limit=soft_s,
+        time_limit=hard_s,
+        Request=request_class(settings),
+    )
+
+
+def _limits(spec: TaskSpec, settings: Settings) -> tuple[int, int]:
+    """Return after how many seconds a task is told to stop, and after how many it is killed."""
+    if spec.is_long:
+        return settings.video_limit_s, settings.video_limit_s + settings.soft_limit_s
+    return settings.soft_limit_s * spec.length, settings.hard_limit_s * spec.length
+
+
+def lanes(services: Sequence[Service]) -> list[str]:
+    """Return the lanes that a worker of ``services`` fetches from, the most pressing first.
+
+    All interactive lanes come before all bulk ones, so that a photo somebody waits for waits behind the
+    bulk steps in work and no others; within a priority later kinds of work come first, so that what is
+    begun is ended before more is begun.
+    """
+    queues = [service.spec.queue for service in reversed(services)]
+    return [queue.lane(priority) for priority in Priority for queue in queues]
+
+
+def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
+    """Return a Celery application that serves ``services``; models are loaded in its processes."""
+    app = make_celery(settings)
+    queues = [service.spec.queue for service in services]
+    runtimes: list[Runtime] = []
+    for service in services:
+        _register(app, service, settings, lambda: runtimes[0])
+    app.steps["consumer"].add(consumer_beat(settings, queues))
+
+    def load(**_signal: object) -> None:
+        keep_memory()
+        try:
+            runtimes[:] = [Runtime(settings, services, app)]
+        except ObscuraError as error:
+            log.critical("process_cannot_start", code=error.code, error=error.message)
+            raise
+        runtime = runtimes[0]
+        keep = partial(keep_claims, settings, lambda: runtimes[0].claimed)
+        for work in (partial(beat_ready, settings, runtime.presence), keep, runtime.observer.report_for_ever):
+            threading.Thread(target=work, daemon=True).start()
+
+    def unload(**_signal: object) -> None:
+        for runtime in runtimes:
+            runtime.observer.close()
+
+    worker_process_init.connect(load, weak=False)
+    worker_process_shutdown.connect(unload, weak=False)
+    return app
+
+
+def serve(settings: Settings, services: Sequence[Service]) -> int:
+    """Serve ``services`` in this process and its children until a signal ends it; return the exit code."""
+    configure_logging(settings.log_level, settings.log_format)
+    keep_logging()
+    forbid_core_dumps()
+    # Celery warns of root because of pickle; only JSON is accepted here.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    try:
+        for service in services:
+            service.check(settings)
+    except ObscuraError as error:
+        log.critical("worker_cannot_start", code=error.code, error=error.message)
+        return 1
+    app = make_worker_app(settings, services)
+    if all(service.spec.is_long for service in services):
+        bound_shutdown(LITTLE_PATIENCE_S)
+    else:
+        bound_shutdown()
+    worker = app.Worker(
+        queues=lanes(services),
+        concurrency=concurrency(settings),
+        pool="prefork",
+        loglevel=settings.log_level.upper(),
+        without_gossip=True,
+        without_mingle=True,
+        # It would go on asking a broker that is gone, and hold up the end of the worker.
+        without_heartbeat=True,
+        optimization="fair",
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer a container's health check."""
+    parser = argparse.ArgumentParser(prog="python -m obscura.worker.process", description=main.__doc__)
+    parser.add_argument("--healthcheck", metavar="QUEUE", type=Queue, required=True)
+    queue = parser.parse_args(arguments).healthcheck
+    try:
+        return 0 if Heartbeats.is_served(Ledger(Settings()).client, queue) else 1
+    except RedisError:
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

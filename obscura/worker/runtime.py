@@ -1,0 +1,151 @@
+"""What one worker process holds, and how it does a step: claim it, run its handler, leave the outcome."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+from celery import Celery
+
+from obscura.contract import Step, StepRequest
+from obscura.errors import ObscuraError, ServiceError
+from obscura.jobs import Claimed, Ledger, wake_up
+from obscura.jobs.celery_app import send
+from obscura.jobs.commands import NOTHING
+from obscura.jobs.worker_registry import Presence
+from obscura.observability import catalogue
+from obscura.settings import Settings
+from obscura.storage import Storage
+from obscura.worker.failures import answer_to, token_of
+from obscura.worker.malloc_tuning import Keeper
+from obscura.worker.service import Handler, Service, StepLostError, Tools
+from obscura.worker.telemetry import Observer, Seen
+
+if TYPE_CHECKING:
+    from obscura.detection.detector import Detector
+
+__all__ = ["Runtime"]
+
+T = TypeVar("T")
+PATIENCE_S = 30.0
+AGAIN_S = 0.5
+# A step younger than this is not worth asking after.
+HOLD_S = 1.0
+log = structlog.get_logger(__name__)
+
+
+def patiently(work: Callable[[], T]) -> T:
+    """Return the outcome of ``work``, tried again while a service is away, for ``PATIENCE_S`` at most.
+
+    Nothing is lost by waiting here: with the broker away there is nothing else to do, and a message given
+    back to a broker that does not answer would hold its place in the consumer for ever.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return work()
+        except ServiceError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("service_away", code=error.code)
+        time.sleep(AGAIN_S)
+
+
+class Runtime:
+    """What one worker process holds: ledger, storage, and a handler per service."""
+
+    def __init__(self, settings: Settings, services: Sequence[Service], app: Celery) -> None:
+        self._app = app
+        self._ledger = Ledger(settings)
+        self._storage = Storage.open(settings)
+        self.observer = Observer(settings, self._ledger.client)
+        tools = Tools(settings, self._storage, self._hold)
+        self._held_at = 0.0
+        self._keeper = Keeper()
+        self.claimed: Claimed | None = None
+        self._handlers: dict[Step, Handler] = {}
+        for service in services:
+            self._handlers.update(service.build(tools))
+        queues = [service.spec.queue for service in services]
+        models = [_model_series(detector) for detector in tools.detectors.values()]
+        self.presence = Presence(token_of(os.getpid()), queues, models)
+
+    def run(self, request: StepRequest, *, takeover: bool) -> None:
+        """Do the step that ``request`` names, unless there is nothing (more) to do.
+
+        Raises
+        ------
+        ServiceError
+            If ledger or queue stay away for longer than a step may wait: the reaper finds the step again.
+        """
+        calls = self._ledger.calls
+        claim = calls.claim(request.job_id, request.step, token_of(os.getpid()), takeover=takeover)
+        claimed = patiently(lambda: self._ledger.run(claim))
+        if claimed is None:
+            log.info("step_not_claimed")
+            return
+        self._held_at = time.monotonic()
+        self.claimed = claimed
+        try:
+            with self.observer.step(claimed) as seen:
+                self._work(claimed, seen)
+        finally:
+            self.claimed = None
+            self._keeper.give_back()
+
+    def _work(self, claimed: Claimed, seen: Seen) -> None:
+        try:
+            fields = patiently(lambda: self._handlers[claimed.step](claimed))
+        except StepLostError:
+            seen.code = "step_lost"
+            log.warning("step_lost")
+        except Exception as error:  # noqa: BLE001 - whatever a photo does to a decoder, its owner gets an answer
+            answer = answer_to(error)
+            seen.code = answer.code
+            self._end_with_error(claimed, answer)
+        else:
+            self._end(claimed, fields)
+
+    def _hold(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None:
+        if time.monotonic() - self._held_at < HOLD_S:
+            return
+        if not patiently(lambda: self._ledger.run(self._ledger.calls.renew(claimed, fields))):
+            raise StepLostError
+        self._held_at = time.monotonic()
+
+    def _end(self, claimed: Claimed, fields: Mapping[str, str]) -> None:
+        outcome = patiently(lambda: self._ledger.run(self._ledger.calls.complete(claimed, fields)))
+        if not outcome.accepted:
+            log.warning("step_outcome_refused")
+            # Erased or taken over meanwhile: what this step stored belongs to nobody.
+            if "picture" in fields:
+                self._storage.delete(fields["picture"])
+            return
+        row = claimed.row
+        for step in outcome.next_steps:
+            self._send(wake_up(row, step))
+        if outcome.finished and row.options.retain == 0:
+            self._erase_photo(row.photo)
+
+    def _send(self, request: StepRequest) -> None:
+        patiently(lambda: send(self._app, request))
+
+    def _end_with_error(self, claimed: Claimed, error: ObscuraError) -> None:
+        log.warning("step_failed", code=error.code)
+        fail = self._ledger.calls.fail(claimed.lease, error.code, error.message)
+        if patiently(lambda: self._ledger.run(fail)):
+            self._erase_photo(claimed.row.photo)
+
+    def _erase_photo(self, key: str) -> None:
+        # The ledger has noted the key: should this fail, the reaper erases it.
+        was_there = self._storage.delete(key)
+        self._ledger.run(self._ledger.calls.forget(key, was_there=was_there))
+
+
+def _model_series(detector: "Detector") -> str:
+    card = detector.card
+    weights = card.files.get("pt" if detector.engine.startswith("ultralytics") else "onnx")
+    sha256 = "" if weights is None else weights.sha256
+    labels = (card.class_name, card.name, card.version, detector.engine, detector.device, sha256)
+    return catalogue.MODEL_INFO.series(*labels)

@@ -1,0 +1,72 @@
+"""A whole photo in one process."""
+
+from functools import partial
+
+import pytest
+
+from obscura.anonymisation import Target, redact_photo
+from obscura.anonymisation.detect import load_all, open_photo
+from obscura.anonymisation.pipeline import Looker
+from obscura.anonymisation.residual_check import look_again
+from obscura.contract import ObjectClass
+from obscura.detection.detector import DetectionOptions, Detector
+from obscura.geometry import Box
+from obscura.settings import Precision, Settings
+from tests import photos
+
+EXACT = Settings(precision=Precision.F32)
+
+
+@pytest.fixture(scope="module")
+def detectors() -> dict[ObjectClass, Detector]:
+    """Load both detectors."""
+    return load_all(EXACT, tuple(ObjectClass), 1)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "nothing"])
+def test_the_second_look_sees_what_a_stranger_to_the_photo_sees(
+    detectors: dict[ObjectClass, Detector], form: str
+) -> None:
+    """With what the first look remembers, the second one finds the same as one that begins anew."""
+    group = photos.group(6, 4)
+    data = photos.encoded(group, "PNG") if form == "png" else photos.encoded(group, quality=90)
+    photo = open_photo(data, EXACT)
+    looker = Looker(detectors, DetectionOptions())
+    first = looker.look(photo)
+    found = first.parts[ObjectClass.FACE].detections
+    # Left as they are: there has to be something to see.
+    chosen = [] if form == "nothing" else found[: len(found) // 2]
+    assert len(found) > 10
+    targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in chosen]
+    redacted = redact_photo(data, targets, before=photo)
+    hidden = [Box(*region) for region in redacted.report.regions]
+    remembered = looker.look_again(first, redacted.shown, hidden)
+    opened = open_photo(redacted.data, EXACT)
+    fresh = partial(look_again, picture=opened, hidden=hidden, options=DetectionOptions())
+    assert remembered == {name: fresh(detector) for name, detector in detectors.items()}
+    assert len(remembered[ObjectClass.FACE]) >= len(found) - len(chosen)
+
+
+def test_a_photo_that_is_handed_on_gives_the_same_file_as_its_bytes() -> None:
+    """Decoding once is a saving, nothing else: report and picture are those of bytes alone."""
+    data = photos.encoded(photos.group(), quality=90)
+    target = Target("plate", Box(20, 20, 220, 120))
+    alone = redact_photo(data, [target])
+    shared = redact_photo(data, [target], before=open_photo(data, EXACT))
+    # Plates become one colour: no noise tells the two apart.
+    assert shared.data == alone.data
+    assert shared.report == alone.report
+
+
+def test_what_is_raised_between_two_parts_ends_the_work(detectors: dict[ObjectClass, Detector]) -> None:
+    """A step that was taken away stops before its next detector."""
+    turns: list[int] = []
+
+    def give_up() -> None:
+        turns.append(1)
+        if len(turns) == 2:
+            raise InterruptedError
+
+    looker = Looker(detectors, DetectionOptions(), give_up)
+    with pytest.raises(InterruptedError):
+        looker.look(open_photo(photos.PORTRAIT.read_bytes(), EXACT))

@@ -1,0 +1,141 @@
+"""The scout: a smaller network that goes over a photo first, once for all classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from obscura.detection.detector import DetectionOptions, Detector, open_detector
+from obscura.detection.engines import EngineChoice, EngineOptions
+from obscura.detection.inputs import Inputs
+from obscura.detection.output_cache import Changes
+from obscura.detection.tiling import Quality
+from obscura.detection.weights import ScoutCard, card_for_class, default_models_dir, load_manifest
+from obscura.errors import ModelError
+from obscura.geometry import Box
+from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from obscura.detection.arrays import Floats, Pixels
+
+RAPID = DetectionOptions(Quality.RAPID)
+
+
+class WhiteOrNothing(WhiteSquares):
+    """A network for two classes that sees white areas and takes them for the second class."""
+
+    def run(self, batch: Sequence[Pixels]) -> Floats:
+        """Return ``[b, 6, n]``."""
+        seen = super().run(batch)
+        return np.concatenate([seen[:, :4], np.zeros_like(seen[:, 4:]), seen[:, 4:]], axis=1)
+
+
+class Doubtful(WhiteSquares):
+    """A network that is only so sure of white areas, as a share of its usual score."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self._share = share
+
+    def run(self, batch: Sequence[Pixels]) -> Floats:
+        """Return ``[b, 5, n]``."""
+        output = super().run(batch)
+        output[:, 4] *= self._share
+        return output
+
+
+def detector_with(scout: WhiteSquares, row: int, network: WhiteSquares | None = None) -> Detector:
+    """Return a detector of what the scout has in ``row``."""
+    return Detector(
+        replace(CARD, scout=ScoutCard("scout-test", "1", row, {})), network or WhiteSquares(), scout
+    )
+
+
+def test_only_a_rapid_look_is_the_scouts() -> None:
+    """It makes the pass, the detector's own network the closer look; in `fast` the scout is not asked."""
+    photo = photo_with((1600, 1200), (700, 500, 780, 600))
+    scout, network = WhiteSquares(), WhiteSquares()
+    detector = detector_with(scout, 0, network)
+    (found,) = detector.detect(photo, RAPID)
+    assert found.box.iou(Box(700, 500, 780, 600)) > 0.9
+    assert [shape[1:3] for shape in scout.shapes] == [(480, 640)]
+    assert network.shapes == []  # it was sure: no closer look
+    detector.detect(photo, DetectionOptions(Quality.FAST))
+    assert len(scout.shapes) == 1
+    assert [shape[1:3] for shape in network.shapes] == [(480, 640)]
+
+
+def test_doubts_of_the_scout_are_for_the_grown_network() -> None:
+    """What the scout half sees is decided by the other one's closer look."""
+    photo = photo_with((1600, 1200), (700, 500, 780, 600))
+    network = WhiteSquares()
+    (found,) = detector_with(Doubtful(0.1), 0, network).detect(photo, RAPID)
+    assert [shape[1:3] for shape in network.shapes] == [(128, 128)]
+    assert found.confidence > 0.25
+
+
+def test_each_class_has_its_row() -> None:
+    """A detector reads the scores of its own class only."""
+    photo = photo_with((640, 480), (100, 100, 200, 200))
+    assert detector_with(WhiteOrNothing(), 0).detect(photo, RAPID) == ()
+    assert len(detector_with(WhiteOrNothing(), 1).detect(photo, RAPID)) == 1
+
+
+def test_a_row_that_is_not_there_is_an_error() -> None:
+    """A manifest that promises a class the scout does not have is told so, with the scout's name."""
+    with pytest.raises(ModelError, match="scout-test has 1 classes: its manifest names row 1"):
+        detector_with(WhiteSquares(), 1).detect(photo_with((640, 480)), RAPID)
+
+
+def test_detectors_that_share_a_scout_ask_it_once() -> None:
+    """One pass over a photo serves all classes; another photo is another question."""
+    photo, other = photo_with((640, 480), (100, 100, 200, 200)), photo_with((640, 480))
+    scout = WhiteOrNothing()
+    detectors = [detector_with(scout, row) for row in (0, 1)]
+    together = replace(RAPID, inputs=Inputs(photo))
+    assert [len(detector.detect(photo, together)) for detector in detectors] == [0, 1]
+    assert len(scout.shapes) == 1
+    assert detectors[1].detect(other, together) == ()
+    assert len(scout.shapes) == 2
+
+
+def test_without_a_scout_a_rapid_look_is_the_networks() -> None:
+    """Weights of one's own need no scout."""
+    network = WhiteSquares()
+    assert len(Detector(CARD, network).detect(photo_with((640, 480), (100, 100, 200, 200)), RAPID)) == 1
+    assert network.shapes
+
+
+def test_memory_tells_the_scouts_pass_from_a_window_of_the_same_place() -> None:
+    """A photo as small as a window: what either network said stays what that one said."""
+    photo = photo_with((64, 64), (20, 20, 40, 40))
+    scout, network = Doubtful(0.5), WhiteSquares()
+    detector = detector_with(scout, 0, network)
+    first = detector.look(photo, RAPID)
+    known = Changes.between(photo, photo).outside(first.memory)
+    runs = len(scout.shapes), len(network.shapes)
+    assert runs == (1, 1)
+    assert detector.look(photo, RAPID, known).found == first.found
+    assert (len(scout.shapes), len(network.shapes)) == runs
+
+
+@pytest.mark.parametrize("choice", [EngineChoice.ONNX, EngineChoice.OPENVINO])
+def test_the_shipped_classes_share_their_scout(choice: EngineChoice, portrait: Pixels) -> None:
+    """One scout is loaded for both, and it finds the astronaut's face and no plate."""
+    folder = default_models_dir()
+    manifest = load_manifest(folder / "manifest.toml")
+    options = EngineOptions(choice, threads=2, device="cpu")
+    face = open_detector(folder, card_for_class(manifest, "face"), options)
+    plate = open_detector(folder, card_for_class(manifest, "plate"), options, [face])
+    assert face.scout is not None
+    assert plate.scout is face.scout
+    together = replace(RAPID, inputs=Inputs(portrait))
+    (found,) = face.detect(portrait, together)
+    (grown,) = face.detect(portrait)
+    assert found.box.iou(grown.box) > 0.75
+    assert plate.detect(portrait, together) == ()

@@ -1,0 +1,191 @@
+"""The closer look: windows around what the passes reported, and what both say together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from obscura.contract import Quality
+from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.merging import Candidates
+from obscura.detection.rescoring import CLOSER, Closer, Glance, Window, judged, plan_windows
+from obscura.detection.tiling import Sight, plan_passes
+from obscura.detection.weights import ModelCard, default_models_dir, load_manifest
+from obscura.geometry import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from obscura.detection.arrays import Floats, Pixels
+
+CARD = ModelCard("test", "white", "1", "none", 640, 0.25, 0.5, {})
+LARGE = 30
+"""Input pixels from which the network below tells apart what it sees."""
+
+
+class ShortSighted:
+    """A network that is sure of large red areas, and sees something in small areas whatever their colour."""
+
+    name = "short-sighted"
+    device = "cpu"
+    batch_size = 4
+
+    def __init__(self, doubt: float) -> None:
+        self._doubt = doubt
+
+    def run(self, batch: Sequence[Pixels]) -> Floats:
+        """Return ``[b, 5, n]`` for the coloured areas of each picture."""
+        output = np.zeros((len(batch), 5, 50), np.float32)
+        for row, picture in zip(output, batch, strict=True):
+            red = picture[..., 0] > 127
+            seen = (red | (picture[..., 1] > 127)).astype(np.uint8)
+            areas = cv2.connectedComponentsWithStats(seen)[2][1:]
+            for column, (left, top, width, height, _) in enumerate(areas.tolist()):
+                is_red = bool(red[top + height // 2, left + width // 2])
+                score = self._doubt if max(width, height) < LARGE else 0.9 * is_red
+                row[:, column] = [left + width / 2, top + height / 2, width, height, score]
+        return output
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def photo(*boxes: tuple[int, int, int, int], channel: int) -> Pixels:
+    """Return a black photo with boxes of one colour."""
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    for x1, y1, x2, y2 in boxes:
+        pixels[y1:y2, x1:x2, channel] = 255
+    return pixels
+
+
+def found(*boxes: tuple[float, ...], score: float = 0.1, scale: float = 1.0) -> Candidates:
+    """Return boxes as one pass reports them."""
+    count = len(boxes)
+    return Candidates(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.full(count, score, np.float32),
+        np.zeros(count, np.bool_),
+        np.zeros(count, np.intp),
+        np.full(count, scale, np.float32),
+    )
+
+
+@pytest.mark.parametrize("quality", list(Quality))
+@pytest.mark.parametrize("box", [(300, 200, 312, 216), (0, 0, 11, 11), (628, 470, 640, 480)])
+def test_what_a_pass_doubted_is_found_when_it_is_seen_large(
+    quality: Quality, box: tuple[int, int, int, int]
+) -> None:
+    """A far object below the threshold of every pass is reported, where it is, also at the photo's edge."""
+    detector = Detector(CARD, ShortSighted(0.12))
+    (item,) = detector.detect(photo(box, channel=0), DetectionOptions(quality))
+    assert item.confidence > 0.5
+    assert np.abs(np.array(item.box) - np.array(box)).max() < 1.0
+
+
+@pytest.mark.parametrize("quality", list(Quality))
+def test_what_a_pass_took_for_an_object_is_dropped_when_it_is_seen_to_be_none(quality: Quality) -> None:
+    """What looks like an object from afar only is not reported, although the passes were sure enough."""
+    detector = Detector(CARD, ShortSighted(0.6))
+    assert detector.detect(photo((300, 200, 312, 216), channel=1), DetectionOptions(quality)) == ()
+
+
+def test_what_no_pass_reported_gets_no_window() -> None:
+    """The closer look answers what the passes ask; nothing else is run."""
+    detector = Detector(CARD, ShortSighted(CLOSER[Quality.FAST].doubt / 2))
+    look = detector.look(photo((300, 200, 312, 216), channel=0), DetectionOptions(Quality.FAST))
+    assert look.found == ()
+    assert len(look.memory) == 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-20, 2000), st.floats(-20, 1500), st.floats(1, 900), st.floats(1, 900)),
+        min_size=1,
+        max_size=40,
+    ),
+    st.sampled_from([Size(640, 480), Size(2000, 1500), Size(100, 1200), Size(7, 5)]),
+    st.sampled_from(list(Quality)),
+)
+def test_windows_lie_in_the_photo_and_no_box_is_asked_about_twice(
+    boxes: list[tuple[float, ...]], size: Size, quality: Quality
+) -> None:
+    """In each glance a box has at most one window, which lies in the photo and is as small as promised."""
+    rows = [
+        (
+            min(x, size.width - 1),
+            min(y, size.height - 1),
+            min(x, size.width - 1) + w,
+            min(y, size.height - 1) + h,
+        )
+        for x, y, w, h in boxes
+    ]
+    closer, passes = CLOSER[quality], plan_passes(size, quality, Sight())
+    windows = plan_windows(found(*rows), size, closer, passes)
+    for window in windows:
+        left, top, right, bottom = window.item.region
+        assert 0 <= left < right <= size.width
+        assert 0 <= top < bottom <= size.height
+        assert window.item.scaled.long_side <= max(glance.window for glance in closer.glances)
+    for mirrored in (False, True):
+        asked = np.concatenate(
+            [window.members for window in windows if window.item.mirrored is mirrored] or [np.zeros(0, int)]
+        )
+        sides = sum(glance.mirrored is mirrored for glance in closer.glances)
+        assert np.bincount(asked, minlength=1).max(initial=0) <= sides
+
+
+def test_boxes_of_like_size_close_together_share_a_window() -> None:
+    """A row of faces of one size takes one window; a large one beside them takes its own."""
+    row = [(100.0 + 17 * place, 100.0, 116.0 + 17 * place, 116.0) for place in range(2)]
+    closer = Closer(0.02, 1.0, (Glance(48, 192, mirrored=False),))
+    size = Size(640, 480)
+    passes = plan_passes(size, Quality.FAST, Sight())
+    windows = plan_windows(found(*row, (80.0, 60.0, 180.0, 160.0)), size, closer, passes)
+    assert [window.members.tolist() for window in windows] == [[0, 1], [2]]
+
+
+def test_a_crowd_cannot_take_more_windows_than_passes_are_worth() -> None:
+    """The windows of a photo full of doubt are bounded; those whose turn comes first are asked about."""
+    many = [(x, y, x + 8.0, y + 8.0) for y in np.arange(0, 470, 9.0) for x in np.arange(0, 630, 9.0)]
+    size = Size(640, 480)
+    passes = plan_passes(size, Quality.FAST, Sight())
+    windows = plan_windows(found(*many), size, Closer(0.02, 1.0, (Glance(190, 192, mirrored=False),)), passes)
+    assert sum(window.item.scaled.pixels for window in windows) <= 8 * size.pixels + 192**2
+    assert windows[0].members[0] == 0
+
+
+def test_the_larger_a_look_saw_an_object_the_more_its_box_counts() -> None:
+    """A window at three times a pass's scale moves the box three quarters of the way."""
+    seen, shown = found((100, 100, 140, 140), score=0.5), found((104, 100, 144, 140), score=0.5, scale=3.0)
+    (window,) = plan_windows(
+        seen,
+        Size(640, 480),
+        Closer(0.02, 1.0, (Glance(48, 192, mirrored=False),)),
+        plan_passes(Size(640, 480), Quality.FAST, Sight()),
+    )
+    both = judged(seen, [(window, shown)])
+    assert both.boxes[0] == pytest.approx([103, 100, 143, 140])
+    assert both.scores[0] == pytest.approx(0.5)
+
+
+def test_what_is_sure_enough_for_a_fast_look_takes_no_window() -> None:
+    """The fast look does not spend time on what no window could take back."""
+    seen = found((100, 100, 140, 140), score=CLOSER[Quality.FAST].sure)
+    passes = plan_passes(Size(640, 480), Quality.FAST, Sight())
+    assert plan_windows(seen, Size(640, 480), CLOSER[Quality.FAST], passes) == ()
+    cards = load_manifest(default_models_dir() / "manifest.toml")
+    (window,) = plan_windows(seen, Size(640, 480), CLOSER[Quality.BALANCED], passes)[:1]
+    assert judged(seen, [(window, found())]).scores[0] > max(card.min_confidence for card in cards.values())
+
+
+def test_a_box_without_a_window_stays_as_it_is() -> None:
+    """What was not asked about keeps its score and its place."""
+    seen = found((100, 100, 140, 140), (300, 300, 320, 320), score=0.4)
+    both = judged(seen, list[tuple[Window, Candidates]]())
+    assert (both.boxes == seen.boxes).all()
+    assert both.scores == pytest.approx(seen.scores)
