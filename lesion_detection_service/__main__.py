@@ -2,7 +2,7 @@
 
 import sys
 
-from obscura.handlers.lesions import SERVICE
+from lesion_detection_service.handler import SERVICE
 from obscura.settings import Settings
 from obscura.worker.process import serve
 

@@ -99,7 +99,7 @@ def _run_valkey(chosen: Namespace) -> int:
 def services() -> "tuple[Service, ...]":
     """Return everything that the one worker does, in the order in which a job needs it."""
     from face_detection_service.handler import SERVICE as FACES
-    from obscura.handlers.lesions import SERVICE as LESIONS
+    from lesion_detection_service.handler import SERVICE as LESIONS
     from photo_service.handler import SERVICE as PHOTOS
     from photo_verification_service.handler import SERVICE as VERIFICATION
     from plate_detection_service.handler import SERVICE as PLATES

@@ -19,8 +19,9 @@ from types import FrameType
 from typing import IO, Self
 
 from obscura.access import asks_for_keys, is_reachable
+from obscura.contract import Pipeline
 from obscura.errors import EmbeddedServerError
-from obscura.settings import LEDGER_URL_FILE, Pipeline, Settings
+from obscura.settings import LEDGER_URL_FILE, Settings
 
 READY_S = 180.0
 POLL_S = 0.1

@@ -1,6 +1,6 @@
 """Sheets of windows: photos made of what the closer look sees, so that it is trained for as well.
 
-``obscura.detection.rescoring`` brings what a pass reported to some fifty pixels in the middle of a small window.
+``obscura.detection.rescoring`` brings what a pass reported to about 50 px in the middle of a small window.
 No pass over a whole photo looks like that: small objects are large and soft there, and most windows hold a
 near miss. ``python -m training.windows --class face`` takes up to `PER_PHOTO` windows of every training
 photo, around its labels and around the boxes that the present weights report where no label is, and lays nine

@@ -1,4 +1,4 @@
-"""What this server sends to others, for the description of the API: see ``gateway_service.webhooks.deliverer``."""
+"""Webhooks as OpenAPI describes them; ``gateway_service.webhooks.deliverer`` sends them."""
 
 from typing import Annotated
 

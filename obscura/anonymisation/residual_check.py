@@ -46,7 +46,7 @@ def look_again(
     options
         How to look; its threshold is not used.
     known
-        What of the first look holds for the redacted picture too (see `obscura.detection.output_cache.Changes`).
+        What of the first look holds for the redacted picture too: `obscura.detection.output_cache.Changes`.
     """
     threshold = detector.card.min_confidence * REVIEW_SHARE
     again = replace(options, min_confidence=threshold)

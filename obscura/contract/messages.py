@@ -8,8 +8,6 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from obscura.settings import Pipeline
-
 
 class Priority(StrEnum):
     """Whether somebody waits for the answer, or a pile of photos is to be done some time."""
@@ -32,6 +30,17 @@ class Queue(StrEnum):
     def lane(self, priority: Priority) -> str:
         """Return the name on the broker of this queue's lane for ``priority``."""
         return self.value if priority is Priority.INTERACTIVE else f"{self.value}.{priority.value}"
+
+
+class Pipeline(StrEnum):
+    """How a photo goes through the workers.
+
+    ``split``: a queue per kind of step, so that each kind can have machines of its own, detectors their GPUs.
+    ``fused``: one worker does all steps of a photo at once, and opens it once: the cheapest on CPUs.
+    """
+
+    SPLIT = "split"
+    FUSED = "fused"
 
 
 class Step(StrEnum):

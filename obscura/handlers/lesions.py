@@ -1,4 +1,4 @@
-"""What this service does: a mammogram to its marks, and to a picture of them where one is asked for."""
+"""Handle lesion detection: from a mammogram to its marks and, where asked for, a picture of them."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -42,4 +42,6 @@ def _nothing_to_check(_settings: Settings) -> None:
     """Do nothing: this service has no weights."""
 
 
-SERVICE = Service(DETECT_LESIONS, _build, _nothing_to_check)
+def lesion_service() -> Service:
+    """Return the service that detects calcifications in mammograms."""
+    return Service(DETECT_LESIONS, _build, _nothing_to_check)

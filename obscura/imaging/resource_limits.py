@@ -134,7 +134,7 @@ def _limited_time() -> float:
 def _memory(limit: int) -> Iterator[None]:
     # RLIMIT_DATA, not RLIMIT_AS: what a thread's heap reserves and never touches does not count.
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    # What is kept of earlier photos (`obscura.worker.malloc_tuning`) comes on top: to count it takes longer than all of this.
+    # What `obscura.worker.malloc_tuning` keeps of earlier photos comes on top: counting it takes too long.
     wanted = _data_bytes() + limit
     if wanted == limit or (hard != resource.RLIM_INFINITY and wanted > hard):
         yield

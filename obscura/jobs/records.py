@@ -11,6 +11,7 @@ from obscura.contract import (
     DetectionPart,
     JobKind,
     JobOptions,
+    Pipeline,
     Stages,
     Step,
     StepRequest,
@@ -18,7 +19,6 @@ from obscura.contract import (
     stages_in,
 )
 from obscura.errors import JobLostError
-from obscura.settings import Pipeline
 
 ZERO_RETENTION_TTL_S = 30
 """Seconds that a result which must not be kept outlives the gateway that was to give it."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from obscura.contract.messages import Pipeline
 from obscura.settings.secret_files import FileSource
 
 # In the folder of a running system: where its Valkey listens.
@@ -70,17 +71,6 @@ class StorageChoice(StrEnum):
 
     FOLDER = "folder"
     S3 = "s3"
-
-
-class Pipeline(StrEnum):
-    """How a photo goes through the workers.
-
-    ``split``: a queue per kind of step, so that each kind can have machines of its own, detectors their GPUs.
-    ``fused``: one worker does all steps of a photo at once, and opens it once: the cheapest on CPUs.
-    """
-
-    SPLIT = "split"
-    FUSED = "fused"
 
 
 class Unspliceable(StrEnum):

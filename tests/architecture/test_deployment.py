@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from obscura.contract import Queue, queues_of
-from obscura.settings import Pipeline
+from obscura.contract import Pipeline, Queue, queues_of
 
 ROOT = Path(__file__).parents[2]
 GATEWAY = "gateway_service"

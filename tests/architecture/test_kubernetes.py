@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 import obscura
-from obscura.contract import STEP_TASKS, queues_of
+from obscura.contract import STEP_TASKS, Pipeline, queues_of
 from obscura.observability.catalogue import CATALOGUE
-from obscura.settings import Pipeline, Settings
+from obscura.settings import Settings
 from tests.kustomize import Resource, rendered
 
 ROOT = Path(__file__).parents[2]

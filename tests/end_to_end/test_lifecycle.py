@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from obscura import errors
-from obscura.settings import Pipeline
+from obscura.contract import Pipeline
 from tests.end_to_end.test_faceblur import finished
 from tests.system import ROOT, STOP_S, RunningSystem, free_port
 

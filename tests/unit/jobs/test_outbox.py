@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from obscura.contract import JobKind, JobOptions, Letter, ObjectClass, Priority, Step, StepRequest
+from obscura.contract import JobKind, JobOptions, Letter, ObjectClass, Pipeline, Priority, Step, StepRequest
 from obscura.errors import IdempotencyConflictError, QueueFullError
 from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
 from obscura.jobs.celery_app import Letters, make_celery, send
 from obscura.jobs.lease_reaper import Reaper
-from obscura.settings import Pipeline, Settings
+from obscura.settings import Settings
 from tests.job_stores import with_ledger
 
 # A message has these of its own.

@@ -16,6 +16,7 @@ from obscura.contract import (
     JobOptions,
     ModelInfo,
     ObjectClass,
+    Pipeline,
     Queue,
     Step,
     queues_of,
@@ -23,7 +24,7 @@ from obscura.contract import (
 from obscura.errors import IdempotencyConflictError, QueueFullError, QueueUnavailableError, UnknownTaskError
 from obscura.jobs import Claimed, JobState, Ledger, NewJob
 from obscura.jobs.commands import ACTIVE, ERASE, EXPIRY, Completed
-from obscura.settings import Pipeline, Settings
+from obscura.settings import Settings
 
 PART = DetectionPart(
     image=ImageInfo(width=640, height=480),

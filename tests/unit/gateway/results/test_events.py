@@ -7,11 +7,11 @@ from contextlib import suppress
 import pytest
 
 from gateway_service.results.events import JobEvents
-from obscura.contract import JobKind, JobOptions, ObjectClass
+from obscura.contract import JobKind, JobOptions, ObjectClass, Pipeline
 from obscura.errors import UnknownTaskError
 from obscura.jobs import AsyncLedger, JobState, NewJob
 from obscura.jobs.commands import EVENTS, job_key
-from obscura.settings import Pipeline, Settings
+from obscura.settings import Settings
 from tests.job_stores import with_ledger
 
 PATIENCE_S = 60.0

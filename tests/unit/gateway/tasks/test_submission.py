@@ -9,10 +9,10 @@ import pytest
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.tasks.submission import Submission, submit
-from obscura.contract import JobKind, JobOptions, Letter, ObjectClass, Queue
+from obscura.contract import JobKind, JobOptions, Letter, ObjectClass, Pipeline, Queue
 from obscura.errors import IdempotencyConflictError, ObscuraError, QueueFullError, UnsupportedFormatError
 from obscura.jobs.commands import ACTIVE
-from obscura.settings import Pipeline, Settings
+from obscura.settings import Settings
 from tests.gateways import in_gateway
 
 WANTED = Submission(JobKind.BLUR, JobOptions(classes=(ObjectClass.FACE,)), "request")
