@@ -176,24 +176,26 @@ release: $(VENV)/.test ## wheel, source, bills of materials, images where docker
 
 COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
-RUN_EXTRAS := --extra gateway --extra worker --extra verification --extra openvino --extra embedded --extra heic \
-	--extra lesions --extra cad-sr --extra signing --extra tagging --extra video --extra tracing
+EXTRAS := --extra all
 # What every worker image has; each kind of worker adds to it (Dockerfile).
-IMAGING_EXTRAS := --extra imaging --extra heic --extra signing
+WORKER := --extra jobs --extra heic --extra signing
 
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
-	$(COMPILE) pyproject.toml requirements/bootstrap.in $(RUN_EXTRAS) --extra test --extra dev \
+	$(COMPILE) pyproject.toml requirements/bootstrap.in $(EXTRAS) --extra test --extra dev \
 		-o requirements/test.lock
 	$(COMPILE) -c requirements/test.lock requirements/bootstrap.in -o requirements/bootstrap.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml $(RUN_EXTRAS) -o requirements/run.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml --extra gateway -o requirements/gateway.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml --extra tracing -o requirements/tracing.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) -o requirements/redaction.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra openvino \
-		-o requirements/detection.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra lesions -o requirements/lesion.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml --extra imaging --extra signing --extra openvino --extra video \
-		-o requirements/video.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml $(IMAGING_EXTRAS) --extra worker --extra verification --extra tagging \
-		-o requirements/verification.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(EXTRAS) -o requirements/run.lock
+	@# The gateway opens no picture and most workers run no network: they do without these of the plain install.
+	$(COMPILE) -c requirements/test.lock --override requirements/without-pictures.txt pyproject.toml --extra gateway \
+		-o requirements/gateway.lock
+	$(COMPILE) -c requirements/test.lock --override requirements/without-pictures.txt pyproject.toml --extra jobs --extra tracing \
+		-o requirements/tracing.lock
+	$(COMPILE) -c requirements/test.lock --override requirements/without-networks.txt pyproject.toml $(WORKER) \
+		-o requirements/redaction.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(WORKER) --extra openvino -o requirements/detection.lock
+	$(COMPILE) -c requirements/test.lock --override requirements/without-networks.txt pyproject.toml $(WORKER) --extra dicom \
+		-o requirements/lesion.lock
+	$(COMPILE) -c requirements/test.lock --override requirements/without-networks.txt pyproject.toml --extra jobs --extra signing \
+		--extra openvino --extra video -o requirements/video.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(WORKER) --extra verification -o requirements/verification.lock

@@ -172,7 +172,7 @@ class Blurrer:
             from obscura.video.redact import VideoRequest, redact_video
             from obscura.video.source import VideoLimits, suffix_for
         except ImportError as error:
-            message = "videos need the extra `video`: pip install 'obscura[video]'"
+            message = "videos need the extra `video`: pip install 'obscura-photo[video]'"
             raise BackendUnavailableError(message) from error
         request = VideoRequest(
             policy=self._request.policy,

@@ -14,6 +14,7 @@ from obscura.cli.challenges import app as challenges
 from obscura.cli.detect import detect
 from obscura.cli.doctor import doctor
 from obscura.cli.evaluate import evaluate
+from obscura.cli.extras import hint, require_server
 from obscura.cli.keys import app as keys
 from obscura.cli.lesions import lesions
 from obscura.cli.progress import notes
@@ -51,6 +52,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the whole system in the foreground: embedded Valkey, workers, gateway."""
+    require_server()
     place = ["--host", host, "--port", str(port)]
     folder = [] if data_dir is None else ["--data-dir", str(data_dir)]
     # The library knows no service: the system takes this process over, and gets its signals.
@@ -78,4 +80,10 @@ def main() -> None:
         app()
     except ObscuraError as error:
         notes.print(f"obscura: {error.message}", style="bold red", markup=False, highlight=False)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        line = hint(error)
+        if line is None:
+            raise
+        notes.print(f"obscura: {line}", style="bold red", markup=False, highlight=False)
         sys.exit(2)

@@ -71,12 +71,14 @@ def _ultralytics(path: Path, options: EngineOptions, _often: Often) -> Session:
 
 _ENGINES: Mapping[EngineChoice, _Engine] = MappingProxyType(
     {
-        EngineChoice.ONNX: _Engine(("onnxruntime",), "onnx", "pip install 'obscura[worker]'", _onnx),
-        EngineChoice.OPENVINO: _Engine(("openvino",), "onnx", "pip install 'obscura[openvino]'", _openvino),
+        EngineChoice.ONNX: _Engine(("onnxruntime",), "onnx", "pip install 'obscura-photo'", _onnx),
+        EngineChoice.OPENVINO: _Engine(
+            ("openvino",), "onnx", "pip install 'obscura-photo[openvino]'", _openvino
+        ),
         EngineChoice.ULTRALYTICS: _Engine(
             ("torch", "ultralytics"),
             "pt",
-            "install torch, then pip install 'obscura[ultralytics]'",
+            "install torch, then pip install 'obscura-photo[gpu]'",
             _ultralytics,
         ),
     }

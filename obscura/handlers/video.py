@@ -228,7 +228,7 @@ def _build(tools: Tools) -> Mapping[Step, Handler]:
 
 def _check(settings: Settings) -> None:
     if find_spec("av") is None:
-        message = "videos need the extra `video`: pip install 'obscura[video]'"
+        message = "videos need the extra `video`: pip install 'obscura-photo[video]'"
         raise BackendUnavailableError(message)
     with workshop(settings.video_dir):
         # Sweeps up what a worker left that was killed.

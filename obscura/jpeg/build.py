@@ -5,6 +5,7 @@ portable coder then does the same work, more slowly. All that is needed is a C c
 """
 
 import hashlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ _SECONDS: Final = 120
 
 def library_path() -> Path:
     """Return where the compiled coder of exactly these sources lies, or would lie: in this environment."""
-    digest = hashlib.sha256(sysconfig.get_platform().encode())
+    digest = hashlib.sha256(f"{sys.platform}-{platform.machine()}".encode())
     for name in (*_HEADERS, *_UNITS):
         digest.update((_SOURCES / name).read_bytes())
     return Path(sysconfig.get_path("platlib"), "obscura_native", f"jpeg-{digest.hexdigest()[:16]}.so")

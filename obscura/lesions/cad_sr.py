@@ -68,7 +68,7 @@ def _highdicom() -> Any:  # noqa: ANN401 - an optional package without types her
         importlib.import_module("highdicom.sr")
         return importlib.import_module("highdicom")
     except ImportError as error:
-        message = "CAD reports need the package highdicom: install the extra 'cad-sr'"
+        message = "CAD reports need the package highdicom: pip install 'obscura-photo[dicom]'"
         raise BackendUnavailableError(message) from error
 
 

@@ -116,7 +116,9 @@ def open_tracer(settings: Settings, service: str) -> Tracer | None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - the same
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415 - the same
     except ImportError as error:
-        message = "traces are asked for, but OpenTelemetry is not installed: pip install 'obscura[tracing]'"
+        message = (
+            "traces are asked for, but OpenTelemetry is not installed: pip install 'obscura-photo[tracing]'"
+        )
         raise TracingUnavailableError(message) from error
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(settings.trace_share)),

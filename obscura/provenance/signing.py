@@ -99,7 +99,7 @@ def _ed25519(material: bytes, *, is_public: bool) -> Ed25519Key:
         # Optional: an installation that signs with HMAC, or not at all, has no need of it.
         ed25519 = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
     except ImportError as error:
-        message = "an ed25519 key needs the package cryptography: pip install 'obscura[signing]'"
+        message = "an ed25519 key needs the package cryptography: pip install 'obscura-photo[signing]'"
         raise InvalidOptionError(message) from error
     if is_public:
         return Ed25519Key(ed25519.Ed25519PublicKey.from_public_bytes(material))

@@ -37,7 +37,7 @@ class ClarifaiTagger:
             import grpc  # noqa: PLC0415 - optional, and loaded after the fork
             from clarifai_grpc.grpc.api import service_pb2_grpc  # noqa: PLC0415 - the same
         except ImportError as error:
-            message = "the tagger clarifai is not installed: pip install 'obscura[tagging]'"
+            message = "the tagger clarifai is not installed: pip install 'obscura-photo[verification]'"
             raise TaggerMissingError(message) from error
         self._grpc = grpc
         self._settings = settings
