@@ -12,7 +12,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CompiledCoderHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Add ``obscura_native/jpeg-<digest>.so`` to the wheel; without a compiler it stays pure Python.
+    """Add ``obscura_native/jpeg-<digest>.so`` to the wheel; without a compiler, nothing.
 
     The coder is loaded by ctypes and knows no Python: one wheel serves every version (``py3-none-<platform>``).
     """
