@@ -12,9 +12,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CompiledCoderHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Add ``obscura_native/jpeg-<digest>.so`` to the wheel; without a compiler, nothing.
+    """Add ``obscura_native/jpeg-<digest>.so`` to a wheel; without a compiler, nothing.
 
-    The coder is loaded by ctypes and knows no Python: one wheel serves every version (``py3-none-<platform>``).
+    ctypes loads the coder, which uses no Python API: one wheel, ``py3-none-<platform>``, serves all versions.
     """
 
     PLUGIN_NAME = "custom"

@@ -3,8 +3,8 @@
 import sys
 
 from face_detection_service.handler import SERVICE
-from obscura.settings import Settings
+from obscura.settings.loading import settings_or_exit
 from obscura.worker.process import serve
 
 if __name__ == "__main__":
-    sys.exit(serve(Settings(), (SERVICE,)))
+    sys.exit(serve(settings_or_exit(), (SERVICE,)))

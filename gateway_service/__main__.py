@@ -13,7 +13,7 @@ from gateway_service.app import create_app, create_bocashi_app
 from gateway_service.http.protocol import BoundedHttp
 from obscura.access import asks_for_keys, is_reachable
 from obscura.observability import configure_logging, forbid_core_dumps
-from obscura.settings import Settings
+from obscura.settings.loading import settings_or_exit
 
 KEEP_ALIVE_S = 30
 GRACE_S = 20
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--bocashi-only", action="store_true", help="serve the bocashi dialect alone")
     chosen = parser.parse_args(arguments)
-    settings = Settings()
+    settings = settings_or_exit()
     configure_logging(settings.log_level, settings.log_format)
     forbid_core_dumps()
     if settings.upload_dir is not None:

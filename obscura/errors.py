@@ -353,6 +353,12 @@ class BackendUnavailableError(ModelError):
     code = "backend_unavailable"
 
 
+class SettingsInvalidError(ObscuraError):
+    """The environment holds an unknown variable or a value that is not allowed; a line for each."""
+
+    code = "settings_invalid"
+
+
 class ServiceError(ObscuraError):
     """A part of the system is down or full; trying again later may help."""
 

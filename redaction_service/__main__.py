@@ -2,9 +2,9 @@
 
 import sys
 
-from obscura.settings import Settings
+from obscura.settings.loading import settings_or_exit
 from obscura.worker.process import serve
 from redaction_service.handler import SERVICE
 
 if __name__ == "__main__":
-    sys.exit(serve(Settings(), (SERVICE,)))
+    sys.exit(serve(settings_or_exit(), (SERVICE,)))

@@ -22,6 +22,7 @@ from obscura.access import asks_for_keys, is_reachable
 from obscura.contract import Pipeline
 from obscura.errors import EmbeddedServerError
 from obscura.settings import LEDGER_URL_FILE, Settings
+from obscura.settings.loading import settings_or_exit
 
 READY_S = 180.0
 POLL_S = 0.1
@@ -270,6 +271,7 @@ def run(place: Place, greeting: str, *, bocashi_only: bool = False) -> int:
 
     ``greeting`` is printed once the system is ready, with ``{address}`` filled in.
     """
+    settings_or_exit()
     try:
         check_port(place.host, place.port)
         with _sole_use(place.data_dir):

@@ -18,9 +18,11 @@ from obscura.cli.extras import hint, require_server
 from obscura.cli.keys import app as keys
 from obscura.cli.lesions import lesions
 from obscura.cli.progress import notes
+from obscura.cli.settings import settings
 from obscura.cli.verify import verify
 from obscura.errors import ObscuraError
 from obscura.settings import Settings
+from obscura.settings.loading import load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +30,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find faces and plates; hide them.",
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer hands the option's value over
+    if wanted:
+        sys.stdout.write(__version__ + "\n")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    _version: Annotated[  # noqa: FBT002 - typer reads options from defaults
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Check the settings before any command but ``version`` runs."""
+    if context.invoked_subcommand != "version":
+        load_settings()
+
+
 app.command()(detect)
 app.command()(blur)
 
@@ -70,6 +92,7 @@ app.add_typer(challenges, name="challenges")
 app.command()(doctor)
 app.command()(evaluate)
 app.command()(lesions)
+app.command()(settings)
 app.command()(verify)
 app.add_typer(audit.app, name="audit")
 
