@@ -59,6 +59,15 @@ def status_of(error: errors.ObscuraError) -> HTTPStatus:
     return next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
 
 
+def status_of_code(code: str) -> HTTPStatus:
+    """Return the HTTP status of a failed task's error ``code``; 500 for a code that no error has."""
+    kinds = (kind for kind in vars(errors).values() if isinstance(kind, type))
+    found = next(
+        (k for k in kinds if issubclass(k, errors.ObscuraError) and k.code == code), errors.ObscuraError
+    )
+    return next(STATUS_CODES[kind] for kind in found.__mro__ if kind in STATUS_CODES)
+
+
 def problem(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the one shape that every error answer has."""
     count(catalogue.REFUSALS, code)

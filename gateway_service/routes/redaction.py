@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Response
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.threads import fetch
-from gateway_service.routes.tasks import MULTIPART, PROBLEMS
+from gateway_service.routes.tasks import MULTIPART, PICTURE, PROBLEMS
 from gateway_service.schemas import Problem, RedactForm, TaskAnswer, boxes_of, options_of
 from gateway_service.tasks.callers import CurrentCaller
 from obscura.contract import JobKind
@@ -29,16 +29,16 @@ async def _original(gateway: Gateway, task_id: str) -> bytes:
     raise OriginalErasedError(message)
 
 
-@router.post("/redact", response_model_exclude_none=True)
+@router.post("/redact", response_model=TaskAnswer, response_model_exclude_none=True, responses={**PICTURE})
 async def redact(
     caller: CurrentCaller, form: Annotated[RedactForm, Form(media_type=MULTIPART)]
-) -> TaskAnswer:
+) -> TaskAnswer | Response:
     """Hide exactly the given boxes, in a photo or in the retained photo of a detection."""
     options = options_of(form).model_copy(update={"boxes": boxes_of(form.boxes)})
     if (form.file is None) == (form.task_id is None):
         message = "send either file or task_id"
         raise InvalidOptionError(message)
     if form.file is not None:
-        return await caller.submit(JobKind.REDACT, form.file, options, form.mask)
+        return await caller.submit_for_picture(JobKind.REDACT, form.file, options, form.mask)
     data = await _original(caller.gateway, form.task_id or "")
     return await caller.resubmit(JobKind.REDACT, data, options, form.mask)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Response
 
 from gateway_service.schemas import (
     BlurClassesForm,
@@ -19,6 +19,13 @@ from obscura.contract import JobKind, ObjectClass
 
 PROBLEMS: Mapping[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (400, 409, 413, 415, 422, 503)
+}
+PICTURE: Mapping[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the task; or the picture itself, where the header Accept asks for an image type",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    202: {"description": "the picture was asked for and is not ready in time; Location is its address"},
 }
 MULTIPART = "multipart/form-data"
 router = APIRouter(tags=["photos"], responses={**PROBLEMS})
@@ -47,19 +54,27 @@ async def detect(caller: CurrentCaller, form: DetectClasses) -> TaskAnswer:
     return await caller.submit(JobKind.DETECT, form.file, options_of(form))
 
 
-@router.post("/blur_faces", response_model_exclude_none=True)
-async def blur_faces(caller: CurrentCaller, form: Blur) -> TaskAnswer:
+@router.post(
+    "/blur_faces", response_model=TaskAnswer, response_model_exclude_none=True, responses={**PICTURE}
+)
+async def blur_faces(caller: CurrentCaller, form: Blur) -> TaskAnswer | Response:
     """Find faces and hide them."""
-    return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.FACE), form.mask)
+    return await caller.submit_for_picture(
+        JobKind.BLUR, form.file, options_of(form, ObjectClass.FACE), form.mask
+    )
 
 
-@router.post("/blur_plates", response_model_exclude_none=True)
-async def blur_plates(caller: CurrentCaller, form: Blur) -> TaskAnswer:
+@router.post(
+    "/blur_plates", response_model=TaskAnswer, response_model_exclude_none=True, responses={**PICTURE}
+)
+async def blur_plates(caller: CurrentCaller, form: Blur) -> TaskAnswer | Response:
     """Find number plates and hide them."""
-    return await caller.submit(JobKind.BLUR, form.file, options_of(form, ObjectClass.PLATE), form.mask)
+    return await caller.submit_for_picture(
+        JobKind.BLUR, form.file, options_of(form, ObjectClass.PLATE), form.mask
+    )
 
 
-@router.post("/blur", response_model_exclude_none=True)
-async def blur(caller: CurrentCaller, form: BlurClasses) -> TaskAnswer:
+@router.post("/blur", response_model=TaskAnswer, response_model_exclude_none=True, responses={**PICTURE})
+async def blur(caller: CurrentCaller, form: BlurClasses) -> TaskAnswer | Response:
     """Find objects of several classes and hide them."""
-    return await caller.submit(JobKind.BLUR, form.file, options_of(form), form.mask)
+    return await caller.submit_for_picture(JobKind.BLUR, form.file, options_of(form), form.mask)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, BinaryIO
 
-from fastapi import Depends, Header, UploadFile
+from fastapi import Depends, Header, Response, UploadFile
 
 from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.http.threads import is_quick
 from gateway_service.schemas import TaskAnswer, TaskCreated
+from gateway_service.tasks.direct import picture_answer, picture_wish
 from gateway_service.tasks.submission import (
     MAX_IDEMPOTENCY_KEY,
     Submission,
@@ -43,6 +44,7 @@ class Caller:
     gateway: Gateway
     request_id: str
     idempotency_key: str
+    accept: str = ""
 
     def _wanted(self, kind: JobKind, options: JobOptions, mask: UploadFile | None) -> tuple[Submission, bool]:
         """Return what to enter, and whether it is answered at once."""
@@ -75,6 +77,16 @@ class Caller:
         created = await submit(self.gateway, upload.file, wanted, _length_of(upload, mask))
         return await self._answer(created, is_immediate=is_immediate)
 
+    async def submit_for_picture(
+        self, kind: JobKind, upload: UploadFile, options: JobOptions, mask: UploadFile | None = None
+    ) -> TaskAnswer | Response:
+        """As ``submit``; the answer is the picture itself if the Accept header asks for an image."""
+        wish = picture_wish(self.accept)
+        if wish is None:
+            return await self.submit(kind, upload, options, mask)
+        entered = await self.submit(kind, upload, wish.applied_to(options), mask)
+        return await picture_answer(self.gateway, entered)
+
     async def resubmit(
         self, kind: JobKind, data: bytes, options: JobOptions, mask: UploadFile | None = None
     ) -> TaskAnswer:
@@ -95,8 +107,10 @@ async def _caller(
     gateway: CurrentGateway,
     request_id: RequestId,
     idempotency_key: Annotated[str, Header(max_length=MAX_IDEMPOTENCY_KEY, description=KEY_TEXT)] = "",
+    # OpenAPI leaves Accept to the content types of the answers.
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Caller:
-    return Caller(gateway, request_id, idempotency_key)
+    return Caller(gateway, request_id, idempotency_key, accept)
 
 
 CurrentCaller = Annotated[Caller, Depends(_caller)]

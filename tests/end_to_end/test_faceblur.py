@@ -370,3 +370,29 @@ def test_a_face_that_the_first_look_missed_is_reported(client: httpx.Client) -> 
     careful = work(client, "/blur_faces", photos.encoded(picture, quality=92))
     assert careful["report"]["hidden"] == {"face": 1}
     assert all(iou(tuple(suspect["xyxy"]), face) < 0.1 for suspect in careful["report"].get("suspects", []))
+
+
+def test_one_call_gives_the_picture(client: httpx.Client, portrait: Path) -> None:
+    """With an image type in Accept the answer is the picture; a failure is a problem with its own status."""
+    accept = {"Accept": "image/jpeg"}
+    answer = client.post("/blur", files={"file": portrait.read_bytes()}, headers=accept)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["obscura-verdict"] in {"clean", "needs_review"}
+    task_id = answer.headers["obscura-task"]
+    assert f"</task_result/{task_id}>" in answer.headers["link"]
+    assert client.get(f"/task_result/{task_id}/image").content == answer.content
+    png = client.post("/blur_faces", files={"file": portrait.read_bytes()}, headers={"Accept": "image/png"})
+    assert Image.open(io.BytesIO(png.content)).format == "PNG"
+    at_once = client.post(
+        "/blur_faces",
+        files={"file": portrait.read_bytes()},
+        data={"zero_retention": "true"},
+        headers={"Accept": "image/*"},
+    )
+    assert (at_once.status_code, at_once.headers["content-type"]) == (200, "image/jpeg")
+    assert Image.open(io.BytesIO(at_once.content)).size == (512, 512)
+    broken = portrait.read_bytes()[:2000] + bytes(20_000) + b"\xff\xd9"
+    refused = client.post("/blur", files={"file": broken}, headers=accept)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["code"]
