@@ -190,7 +190,7 @@ class Access:
             message = f"this API key was not made for this: it needs the scope {wanted}"
             raise MissingScopeError(message)
         state: dict[str, object] = scope["state"]
-        state["owner"] = key.id
+        state.update(owner=key.id, may_read=key.allows(KeyScope.READ))
 
     @staticmethod
     async def _key(gateway: Gateway, headers: Headers) -> ApiKey:

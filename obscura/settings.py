@@ -326,6 +326,12 @@ class Settings(BaseSettings):
         description="photo verification: hosts (`host` or `host:port`, commas between) whose pictures may be "
         "named as `url`, and private networks (`10.0.0.0/8`) that those hosts may lie in",
     )
+    verification_owner: str = Field(
+        "",
+        pattern="^[A-Za-z0-9]*$",
+        description="photo verification: id of the API key that photos without an owner belong to: those sent "
+        "while no keys were asked for, and rows that other programs write; unset: none",
+    )
     verification_replay: bool = Field(
         False,
         description="photo verification: refuse a photo that was sent before, or is the standard itself",
