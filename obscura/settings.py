@@ -290,6 +290,9 @@ class Settings(BaseSettings):
         pattern=RATE,
         description="requests of one address; unset: 6000/minute where keys are asked for, else no limit",
     )
+    max_streams: int = Field(
+        100, ge=0, description="most event streams that one API key may have open at a gateway; 0: no limit"
+    )
     trusted_proxies: str = Field(
         "", description="addresses of proxies whose X-Forwarded-For is believed, comma-separated; unset: none"
     )
@@ -329,8 +332,8 @@ class Settings(BaseSettings):
     verification_owner: str = Field(
         "",
         pattern="^[A-Za-z0-9]*$",
-        description="photo verification: id of the API key that photos without an owner belong to: those sent "
-        "while no keys were asked for, and rows that other programs write; unset: none",
+        description="photo verification: id of the API key that photos without an owner belong to: those "
+        "sent while no keys were asked for, and rows that other programs write; unset: none",
     )
     verification_replay: bool = Field(
         False,

@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import partial
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, cast
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,14 +12,15 @@ from starlette.datastructures import UploadFile
 
 from gateway_service import batches
 from gateway_service.archives import archive
-from gateway_service.batches import BatchStatus
+from gateway_service.batches import Batch, BatchStatus
 from gateway_service.callers import CurrentCaller
 from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.routes.results import MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, options_of
+from gateway_service.shared_watch import Subject
 from gateway_service.spooling import spooled
-from gateway_service.streams import event_stream
+from gateway_service.streams import EventStream
 from gateway_service.submission import Submission
 from gateway_service.uploads import Upload, files_in_zip
 from obscura.contract import JobKind, Priority
@@ -27,7 +28,6 @@ from obscura.errors import InvalidOptionError, MissingFieldError, TooManyFilesEr
 
 BatchId = Annotated[str, Path(max_length=64, description="the id that a POST returned")]
 PATH = "/batches"
-LOOK_S = 1.0
 router = APIRouter(
     prefix=PATH,
     tags=["batches"],
@@ -133,22 +133,32 @@ async def batch_status(
 ) -> BatchStatus:
     """Say what became of each photo so far."""
     batch = await batches.read(gateway, batch_id)
+    if wait == 0:
+        return await batches.status(gateway, batch)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
-    while True:
-        state = await batches.status(gateway, batch)
-        left = deadline - loop.time()
-        if state.finished or left <= 0:
-            return state
-        # A batch changes often: looking at all of its rows once a second is enough.
-        await asyncio.sleep(min(LOOK_S, left))
+    with gateway.watches.follow(gateway.events, _subject(gateway, batch)) as watch:
+        state = cast("BatchStatus", await watch.first())
+        while not state.finished and loop.time() < deadline:
+            await watch.after(watch.version, deadline - loop.time())
+            state = cast("BatchStatus", await watch.first())
+        return state
 
 
 @router.get("/{batch_id}/events", response_class=StreamingResponse)
 async def batch_events(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
     """Send the state of a batch whenever it changes, as server-sent events; the last is ``end``."""
     batch = await batches.read(gateway, batch_id)
-    return await event_stream(gateway.events, batch.task_ids, lambda: batches.status(gateway, batch))
+    return EventStream(gateway, _subject(gateway, batch))
+
+
+def _subject(gateway: Gateway, batch: Batch) -> Subject:
+    """Return a batch as it is followed: until it has ended, or is erased."""
+
+    async def look() -> BatchStatus:
+        return await batches.status(gateway, await batches.read(gateway, batch.id))
+
+    return Subject(f"{gateway.ledger.calls.owner} batch {batch.id}", batch.task_ids, look)
 
 
 @router.get(

@@ -161,6 +161,6 @@ async def remove_participation(
 
 @router.post("/owners")
 async def assign_owner(gateway: CurrentGateway, request_id: RequestId, change: OwnerChange) -> OwnerChanged:
-    """Give all verification photos of one API key to another; 409 where both use one participation or name."""
+    """Give all verification photos of one key to another; 409 where both use one participation or name."""
     ask = AssignOwner(old_owner=change.old_owner, new_owner=change.new_owner)
     return OwnerChanged(photos=(await _ask(gateway, ask, request_id)).moved)

@@ -62,6 +62,11 @@ class Administration:
     async def do(self, ask: AdminAsk) -> VerificationAnswer:
         """Do what is asked in one transaction."""
         async with self._database.transaction() as session:
+            if isinstance(ask, AssignOwner):
+                return await assign_owner(session, ask)
+            return await self._do(session, ask)
+
+    async def _do(self, session: AsyncSession, ask: AdminAsk) -> VerificationAnswer:
             match ask:
                 case AddChallenge():
                     return await self._add_challenge(session, ask)
@@ -75,8 +80,6 @@ class Administration:
                     return await self._list_participations(session, ask)
                 case RemoveParticipation():
                     return await self._remove_participation(session, ask.participation_id)
-                case AssignOwner():
-                    return await assign_owner(session, ask)
 
     async def _add_challenge(self, session: AsyncSession, ask: AddChallenge) -> VerificationAnswer:
         row = Challenge(

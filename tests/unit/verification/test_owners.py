@@ -46,11 +46,9 @@ def kit(tmp_path: Path) -> Kit:
     return kit
 
 
-def done(
-    kit: Kit, owner: str, ask: Ask, photo: bytes = b"", *, debug: bool = False, may_read: bool = True
-) -> VerificationAnswer:
+def done(kit: Kit, owner: str, ask: Ask, photo: bytes = b"", **flags: bool) -> VerificationAnswer:
     """Return the answer to a request of ``owner``."""
-    request = VerificationRequest(ask=ask, deadline=time.time() + 60, debug=debug, may_read=may_read)
+    request = VerificationRequest(ask=ask, deadline=time.time() + 60, **flags)
     return answer(kit, Case(request, photo, b"", f"{next(NUMBERS):08x}", NOON, owner)).answer
 
 
@@ -149,10 +147,11 @@ def test_photos_are_given_to_another_key(kit: Kit) -> None:
 def test_rows_that_are_older_than_owners_belong_to_no_key(database_url: str) -> None:
     """The migration keeps them, for requests without keys; two keys may then use the same id and name."""
     settings = Settings(database_url=SecretStr(database_url))
+    facts = "participation_id, size, fingerprint"
     old = (
         "INSERT INTO auth_standard_img (participation_id, standard_img) VALUES (7, 'seven')",
         "INSERT INTO named_standard_img (name, standard_img) VALUES ('hong', 'named')",
-        "INSERT INTO photo_facts (url, participation_id, size, fingerprint) VALUES ('seven', 7, 1, '00')",
+        f"INSERT INTO photo_facts (url, {facts}) VALUES ('seven', 7, 1, '00')",
     )
 
     def to_first(connection: Connection) -> None:
@@ -177,8 +176,7 @@ def test_rows_that_are_older_than_owners_belong_to_no_key(database_url: str) -> 
             for row in (
                 "INSERT INTO auth_standard_img (participation_id, standard_img) VALUES (7, 'other')",
                 "INSERT INTO named_standard_img (owner, name, standard_img) VALUES ('a', 'hong', 'theirs')",
-                "INSERT INTO photo_facts (url, owner, participation_id, size, fingerprint) "
-                "VALUES ('other', 'a', 7, 1, '00')",
+                f"INSERT INTO photo_facts (url, owner, {facts}) VALUES ('other', 'a', 7, 1, '00')",
             ):
                 await session.execute(text(row))
         assert (await records.standard_of(7), await records.standard_of(7, "a")) == ("seven", "other")
@@ -188,3 +186,25 @@ def test_rows_that_are_older_than_owners_belong_to_no_key(database_url: str) -> 
         )
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("rule", ["UNIQUE (participation_id)", "CONSTRAINT mine UNIQUE (participation_id)"])
+def test_an_apps_own_table_may_hold_two_owners_photos(database_url: str, rule: str) -> None:
+    """Where the app allows one standard photo for each participation, the second key's would be refused."""
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True)
+    database = Database(Settings(database_url=SecretStr(database_url)))
+    table = (
+        "CREATE TABLE auth_standard_img (auth_standard_img_id INTEGER PRIMARY KEY, participation_id BIGINT "
+        f"NOT NULL, standard_img TEXT NOT NULL, {rule})"
+    )
+
+    async def story() -> tuple[int, ...]:
+        async with database._engine.begin() as connection:
+            await connection.execute(text(table))
+            await connection.execute(text("INSERT INTO auth_standard_img VALUES (1, 7, 'theirs')"))
+        async with database.transaction() as session:
+            await session.execute(text("INSERT INTO auth_standard_img VALUES (2, 7, 'other')"))
+            return tuple(await session.scalars(text("SELECT count(*) FROM auth_standard_img")))
+
+    assert asyncio.run(story()) == (2,)

@@ -23,7 +23,9 @@ def _let_participations_share_an_id() -> None:
     """Drop whatever keeps two owners from having a standard photo of the same participation."""
     inspector = sa.inspect(op.get_bind())
     mine = ["participation_id"]
-    constraints = [item for item in inspector.get_unique_constraints(STANDARDS) if item["column_names"] == mine]
+    constraints = [
+        item for item in inspector.get_unique_constraints(STANDARDS) if item["column_names"] == mine
+    ]
     indexes = [
         item
         for item in inspector.get_indexes(STANDARDS)
