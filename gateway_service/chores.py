@@ -9,6 +9,7 @@ from obscura.audit import AuditFile
 from obscura.jobs.auditing import Auditor
 from obscura.jobs.chores import repeat
 from obscura.jobs.eraser import Eraser
+from obscura.jobs.log_rewriting import rewrite_log
 from obscura.jobs.reaper import Reaper
 
 __all__ = ["chores", "end"]
@@ -29,7 +30,14 @@ def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
     async def sweep() -> None:
         await eraser.sweep()
 
+    async def rewrite() -> None:
+        await rewrite_log(ledger)
+
+    rewriting = (
+        (repeat("rewriter", settings.log_rewrite_s, ledger, rewrite),) if settings.log_rewrite_s else ()
+    )
     return (
+        *rewriting,
         repeat("reaper", settings.reaper_interval_s, ledger, Reaper(ledger, gateway.send).round),
         repeat("eraser", ERASE_INTERVAL_S, ledger, eraser.round),
         repeat("sweeper", settings.sweep_interval_s, ledger, sweep),

@@ -250,6 +250,12 @@ class Settings(BaseSettings):
     sweep_interval_s: float = Field(
         60.0, gt=0, description="seconds between two searches for orphans in the storage"
     )
+    log_rewrite_s: float = Field(
+        300.0,
+        ge=0,
+        description="seconds between two rewrites of Valkey's append-only file, which until then holds what "
+        "was erased; 0: never",
+    )
     audit_file: Path | None = Field(
         None, description="the audit log; unset: `audit.jsonl` beside the folder of photos"
     )

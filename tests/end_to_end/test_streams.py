@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -74,7 +75,7 @@ class Others:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._ask)
 
-    def __enter__(self) -> "Others":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -200,7 +201,7 @@ def keyed(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_key_has_so_many_streams_and_no_more(keyed: Keyed) -> None:
-    """One more is refused with a code of its own; another key has its own; one that was closed is free again."""
+    """One more is refused with a code; another key has its own; one that was closed is free again."""
     _, mine = keyed.key()
     _, other = keyed.key()
     batch, _ = entered(keyed.url, 1, mine)

@@ -147,11 +147,10 @@ def test_photos_are_given_to_another_key(kit: Kit) -> None:
 def test_rows_that_are_older_than_owners_belong_to_no_key(database_url: str) -> None:
     """The migration keeps them, for requests without keys; two keys may then use the same id and name."""
     settings = Settings(database_url=SecretStr(database_url))
-    facts = "participation_id, size, fingerprint"
     old = (
         "INSERT INTO auth_standard_img (participation_id, standard_img) VALUES (7, 'seven')",
         "INSERT INTO named_standard_img (name, standard_img) VALUES ('hong', 'named')",
-        f"INSERT INTO photo_facts (url, {facts}) VALUES ('seven', 7, 1, '00')",
+        "INSERT INTO photo_facts (url, participation_id, size, fingerprint) VALUES ('seven', 7, 1, '00')",
     )
 
     def to_first(connection: Connection) -> None:
@@ -176,7 +175,10 @@ def test_rows_that_are_older_than_owners_belong_to_no_key(database_url: str) -> 
             for row in (
                 "INSERT INTO auth_standard_img (participation_id, standard_img) VALUES (7, 'other')",
                 "INSERT INTO named_standard_img (owner, name, standard_img) VALUES ('a', 'hong', 'theirs')",
-                f"INSERT INTO photo_facts (url, owner, {facts}) VALUES ('other', 'a', 7, 1, '00')",
+                (
+                    "INSERT INTO photo_facts (url, owner, participation_id, size, fingerprint) "
+                    "VALUES ('other', 'a', 7, 1, '00')"
+                ),
             ):
                 await session.execute(text(row))
         assert (await records.standard_of(7), await records.standard_of(7, "a")) == ("seven", "other")
