@@ -59,7 +59,7 @@ class SharedWatch:
 
     def __init__(self, events: JobEvents, subject: Subject) -> None:
         self._events = events
-        self._subject = subject
+        self.subject = subject
         self._news = asyncio.Event()
         self.followers = 0
         self.version = 0
@@ -90,7 +90,7 @@ class SharedWatch:
     async def run(self) -> None:
         """Look until there is nothing more to come."""
         loop = asyncio.get_running_loop()
-        with self._events.watched(self._subject.job_ids) as changed:
+        with self._events.watched(self.subject.job_ids) as changed:
             while True:
                 changed.clear()
                 began = loop.time()
@@ -104,7 +104,7 @@ class SharedWatch:
 
     async def _look(self) -> None:
         try:
-            state = await self._subject.look()
+            state = await self.subject.look()
         except ObscuraError as error:
             self.error = error
         except Exception:
@@ -127,6 +127,10 @@ class Watches:
         self._watches: dict[str, tuple[SharedWatch, asyncio.Task[None]]] = {}
         self._streams: Counter[str] = Counter()
         self._valid: dict[str, tuple[float, bool]] = {}
+
+    def followed(self, name: str) -> Subject | None:
+        """Return the subject of this name that somebody follows now."""
+        return self._watches[name][0].subject if name in self._watches else None
 
     @contextmanager
     def follow(self, events: JobEvents, subject: Subject) -> Iterator[SharedWatch]:

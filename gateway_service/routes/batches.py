@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 
 from gateway_service import batches
 from gateway_service.archives import archive
-from gateway_service.batches import Batch, BatchStatus
+from gateway_service.batches import BatchStatus
 from gateway_service.callers import CurrentCaller
 from gateway_service.dependencies import CurrentGateway, Gateway
 from gateway_service.routes.results import MAX_WAIT_S
@@ -132,12 +132,11 @@ async def batch_status(
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for its end")] = 0.0,
 ) -> BatchStatus:
     """Say what became of each photo so far."""
-    batch = await batches.read(gateway, batch_id)
     if wait == 0:
-        return await batches.status(gateway, batch)
+        return await batches.status(gateway, await batches.read(gateway, batch_id))
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
-    with gateway.watches.follow(gateway.events, _subject(gateway, batch)) as watch:
+    with gateway.watches.follow(gateway.events, await _subject(gateway, batch_id)) as watch:
         state = cast("BatchStatus", await watch.first())
         while not state.finished and loop.time() < deadline:
             await watch.after(watch.version, deadline - loop.time())
@@ -148,17 +147,21 @@ async def batch_status(
 @router.get("/{batch_id}/events", response_class=StreamingResponse)
 async def batch_events(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
     """Send the state of a batch whenever it changes, as server-sent events; the last is ``end``."""
-    batch = await batches.read(gateway, batch_id)
-    return EventStream(gateway, _subject(gateway, batch))
+    return EventStream(gateway, await _subject(gateway, batch_id))
 
 
-def _subject(gateway: Gateway, batch: Batch) -> Subject:
-    """Return a batch as it is followed: until it has ended, or is erased."""
+async def _subject(gateway: Gateway, batch_id: str) -> Subject:
+    """Return a batch as it is followed: until it has ended, or is erased; raise UnknownBatchError."""
+    name = f"{gateway.ledger.calls.owner} batch {batch_id}"
 
     async def look() -> BatchStatus:
-        return await batches.status(gateway, await batches.read(gateway, batch.id))
+        return await batches.status(gateway, await batches.read(gateway, batch_id))
 
-    return Subject(f"{gateway.ledger.calls.owner} batch {batch.id}", batch.task_ids, look)
+    followed = gateway.watches.followed(name)
+    if followed is not None:
+        await batches.must_be_there(gateway, batch_id)
+        return followed
+    return Subject(name, (await batches.read(gateway, batch_id)).task_ids, look)
 
 
 @router.get(
