@@ -4,7 +4,7 @@ import logging
 import re
 import resource
 import sys
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -77,12 +77,12 @@ def _renderers(form: LogFormat) -> list[structlog.typing.Processor]:
             assert_never(form)
 
 
-def _hosts_only(_logger: object, _name: str, line: str) -> str:
+def _hosts_only(_logger: object, _name: str, line: Any) -> str:  # noqa: ANN401 - what a renderer returns
     """Cut every http URL in a finished line down to scheme and host.
 
     Callers name addresses to be told of their tasks; who they are is in paths, queries and user parts.
     """
-    return _URL.sub(r"\1\2", line)
+    return _URL.sub(r"\1\2", str(line))
 
 
 def forbid_core_dumps() -> None:

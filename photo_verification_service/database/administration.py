@@ -62,24 +62,26 @@ class Administration:
     async def do(self, ask: AdminAsk) -> VerificationAnswer:
         """Do what is asked in one transaction."""
         async with self._database.transaction() as session:
-            if isinstance(ask, AssignOwner):
-                return await assign_owner(session, ask)
             return await self._do(session, ask)
 
     async def _do(self, session: AsyncSession, ask: AdminAsk) -> VerificationAnswer:
+        answer: VerificationAnswer
         match ask:
             case AddChallenge():
-                return await self._add_challenge(session, ask)
+                answer = await self._add_challenge(session, ask)
             case ListChallenges():
-                return await self._list_challenges(session, ask)
+                answer = await self._list_challenges(session, ask)
             case RemoveChallenge():
-                return await self._remove_challenge(session, ask)
+                answer = await self._remove_challenge(session, ask)
             case AddParticipation():
-                return await self._add_participation(session, ask)
+                answer = await self._add_participation(session, ask)
             case ListParticipations():
-                return await self._list_participations(session, ask)
+                answer = await self._list_participations(session, ask)
             case RemoveParticipation():
-                return await self._remove_participation(session, ask.participation_id)
+                answer = await self._remove_participation(session, ask.participation_id)
+            case AssignOwner():
+                answer = await assign_owner(session, ask)
+        return answer
 
     async def _add_challenge(self, session: AsyncSession, ask: AddChallenge) -> VerificationAnswer:
         row = Challenge(

@@ -61,7 +61,7 @@ async def doom(session: AsyncSession, key: str) -> None:
     await session.merge(PendingObject(key=key, expires=0.0, doomed=True))
 
 
-def standards_of(owner: str, participation_id: int) -> Select[tuple[AuthStandardImg]]:
+def standards_of(owner: str, participation_id: int) -> Select[AuthStandardImg]:
     """Return the query for the rows of an owner's standard photo of a participation."""
     whose = func.coalesce(PhotoFacts.owner, "")
     return (

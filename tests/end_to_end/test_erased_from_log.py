@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -34,7 +35,7 @@ def held(folder: Path, texts: list[str]) -> list[str]:
     return [text for text in texts if text.encode() in data]
 
 
-def values(client: "redis.Redis[str]") -> str:
+def values(client: redis.Redis) -> str:
     """Return all that the server holds now."""
     kinds = {"hash": "hgetall", "string": "get", "set": "smembers"}
     found = []
@@ -50,7 +51,7 @@ def test_names_and_ids_of_an_erased_batch_leave_the_log(
 ) -> None:
     """They are there while the batch is; after DELETE and a rewrite neither file nor memory has them."""
     valkey, folder = server
-    options = {"pipeline": "fused", "log_rewrite_s": 1}
+    options: dict[str, Any] = {"pipeline": "fused", "log_rewrite_s": 1}
     with RunningGateway(valkey.connection_url, tmp_path, **options) as gateway:
         photo = photos.encoded(photos.portrait().resize((64, 64)))
         files = [("files", (f"{NAME}-{number}.jpg", photo)) for number in range(2)]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -26,6 +26,7 @@ from obscura.access import Scope
 from obscura.access.ring import KeyRing
 from obscura.contract import Step
 from obscura.jobs import Ledger
+from obscura.jobs.calls import job_key
 from obscura.settings import Settings
 from tests import photos
 from tests.gateways import RunningGateway
@@ -108,10 +109,7 @@ def end_all(settings: Settings, tasks: list[str]) -> None:
     """End the photos one after the other, as workers do."""
     ledger = Ledger(settings)
     for task in tasks:
-        row = ledger.read(task)
-        steps = [name for name in ledger.client.hgetall(f"obscura:job:{task}") if name.startswith("s:")]
-        assert len(steps) == 1, row
-        step = Step(steps[0].removeprefix("s:"))
+        (step,) = (name for name in Step if ledger.field(job_key(task), f"s:{name}"))
         claimed = ledger.run(ledger.calls.claim(task, step, "t", takeover=False))
         assert claimed is not None
         time.sleep(STEP_S / 2)
@@ -141,7 +139,12 @@ class Measured:
 def measure(redis_url: str, folder: Path, streams: int, count: int) -> Measured:
     """Follow one batch of ``count`` photos with ``streams`` streams while somebody else uses the gateway."""
     settings = Settings(redis_url=redis_url)
-    options = {"pipeline": "fused", "max_streams": 0, "queue_limit": 100_000, "bulk_queue_limit": 100_000}
+    options: dict[str, Any] = {
+        "pipeline": "fused",
+        "max_streams": 0,
+        "queue_limit": 100_000,
+        "bulk_queue_limit": 100_000,
+    }
     with RunningGateway(redis_url, folder, **options) as gateway:
         batch, tasks = entered(gateway.url, count)
         with Others(gateway.url) as alone:
@@ -192,7 +195,7 @@ class Keyed:
 @pytest.fixture(scope="module")
 def keyed(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     """Start such a gateway."""
-    options = {"pipeline": "fused", "api_keys": "on", "max_streams": 3}
+    options: dict[str, Any] = {"pipeline": "fused", "api_keys": "on", "max_streams": 3}
     settings = Settings(redis_url=valkey_url)
     ring = KeyRing(settings)
     with RunningGateway(valkey_url, tmp_path_factory.mktemp("keyed"), **options) as gateway:

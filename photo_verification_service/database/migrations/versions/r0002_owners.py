@@ -24,19 +24,21 @@ def _let_participations_share_an_id() -> None:
     inspector = sa.inspect(op.get_bind())
     mine = ["participation_id"]
     constraints = [
-        item for item in inspector.get_unique_constraints(STANDARDS) if item["column_names"] == mine
+        item["name"] or UNIQUE
+        for item in inspector.get_unique_constraints(STANDARDS)
+        if item["column_names"] == mine
     ]
     indexes = [
-        item
+        str(item["name"])
         for item in inspector.get_indexes(STANDARDS)
         if item["unique"] and item["column_names"] == mine and "duplicates_constraint" not in item
     ]
-    for item in indexes:
-        op.drop_index(item["name"], STANDARDS)
+    for name in indexes:
+        op.drop_index(name, STANDARDS)
     if constraints:
         with op.batch_alter_table(STANDARDS, naming_convention=NAMES) as table:
-            for item in constraints:
-                table.drop_constraint(item["name"] or UNIQUE, type_="unique")
+            for name in constraints:
+                table.drop_constraint(name, type_="unique")
     op.create_index("ix_auth_standard_img_participation_id", STANDARDS, mine, if_not_exists=True)
 
 
