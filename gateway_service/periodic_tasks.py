@@ -8,6 +8,7 @@ from gateway_service.webhooks.deliverer import Deliverer
 from obscura.audit import AuditFile
 from obscura.jobs.audit_writer import Auditor
 from obscura.jobs.lease_reaper import Reaper
+from obscura.jobs.log_rewriting import rewrite_log
 from obscura.jobs.periodic_tasks import repeat
 from obscura.jobs.retention import Eraser
 
@@ -29,7 +30,14 @@ def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
     async def sweep() -> None:
         await eraser.sweep()
 
+    async def rewrite() -> None:
+        await rewrite_log(ledger)
+
+    rewriting = (
+        (repeat("rewriter", settings.log_rewrite_s, ledger, rewrite),) if settings.log_rewrite_s else ()
+    )
     return (
+        *rewriting,
         repeat("reaper", settings.reaper_interval_s, ledger, Reaper(ledger, gateway.send).round),
         repeat("eraser", ERASE_INTERVAL_S, ledger, eraser.round),
         repeat("sweeper", settings.sweep_interval_s, ledger, sweep),

@@ -36,6 +36,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── ForeignOriginError          foreign_origin
     │   ├── UnknownHostError            unknown_host
     │   └── RateLimitedError            rate_limited
+    │       └── TooManyStreamsError         too_many_streams
     ├── LookupFailedError       a thing that is not there (any more)
     │   ├── UnknownTaskError            unknown_task
     │   ├── UnknownBatchError           unknown_batch
@@ -279,6 +280,12 @@ class RateLimitedError(AccessError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyStreamsError(RateLimitedError):
+    """More event streams are open at once than one key may have."""
+
+    code = "too_many_streams"
 
 
 class ConflictError(RequestError):

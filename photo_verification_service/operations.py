@@ -66,7 +66,7 @@ class _Keep:
 
 
 async def _keep(kit: Kit, case: Case, photo: Photo, wanted: _Keep) -> str:
-    """Store a photo with its row; return its URL."""
+    """Store a photo with its row; return its URL as answers show it."""
     data = as_jpeg(photo)
     key = case.key(wanted.kind, wanted.whose)
     kept = Kept(
@@ -75,10 +75,11 @@ async def _keep(kit: Kit, case: Case, photo: Photo, wanted: _Keep) -> str:
         size=len(data),
         fingerprint=fingerprint(photo.pixels),
         features=None if wanted.found is None else wanted.found.to_bytes(),
+        owner=case.owner,
     )
     case.must_be_in_time()
     await kit.album.keep(kept, data, wanted.entry)
-    return kept.url
+    return kit.storage.shown_url(key)
 
 
 def _detailed(photo: Photo) -> Features:
@@ -119,15 +120,32 @@ def _shown(case: Case, comparison: Comparison, *, replay: bool) -> MatchDetails 
     return MatchDetails(inliers=comparison.inliers, method=comparison.method.value, replay=replay, quad=quad)
 
 
+async def _own_key(kit: Kit, case: Case, url: str) -> str | None:
+    """Return the key of a standard photo of ours, None for a URL of somewhere else.
+
+    Raises
+    ------
+    RefusedError
+        If the caller may not see the photo, as if it were not there.
+    """
+    key = standard_key(kit.storage, url)
+    is_foreign = key is not None and await kit.records.owner_of(kit.storage.url(key)) != case.owner
+    if is_foreign or not case.may_see:
+        raise RefusedError(Outcome.UNREADABLE_STANDARD)
+    return key
+
+
 async def compare_with(kit: Kit, case: Case, ask: CompareWith) -> Done:
     """Compare the photo with a named standard, one of our URLs, or one that was fetched."""
     url = ask.url
     if ask.name is not None:
-        url = await kit.records.named_standard(ask.name)
+        url = await kit.records.named_standard(ask.name, case.owner) if case.may_see else None
     if url is None:
         raise RefusedError(Outcome.NO_STANDARD)
     photo = case.opened(kit.settings)
-    key = standard_key(kit.storage, url)
+    key = await _own_key(kit, case, url)
+    if key is not None:
+        url = kit.storage.url(key)
     try:
         standard = (
             features(kit.standards.opened(case.standard).pixels)
@@ -157,7 +175,7 @@ async def post_feature(kit: Kit, case: Case, ask: PostFeature) -> Done:
     """Enter a photo in the feed that shows the same as the participation's standard photo."""
     number = ask.participation_id
     photo = case.opened(kit.settings)
-    url = await kit.records.standard_of(number)
+    url = await kit.records.standard_of(number, case.owner) if case.may_see else None
     key = None if url is None else standard_key(kit.storage, url)
     if url is None or key is None:
         raise RefusedError(Outcome.NO_STANDARD)
@@ -167,7 +185,7 @@ async def post_feature(kit: Kit, case: Case, ask: PostFeature) -> Done:
     except StandardUnreadableError as error:
         raise RefusedError(Outcome.UNREADABLE_STANDARD) from error
     comparison = _compared(kit, case, standard, photo.pixels)
-    replay = await _was_sent_before(kit, number, photo)
+    replay = await _was_sent_before(kit, case, number, photo)
     picture = None
     if case.request.debug:
         picture = jpeg_of_pixels(draw(kit.standards.photo(key).pixels, photo.pixels, comparison))
@@ -178,11 +196,11 @@ async def post_feature(kit: Kit, case: Case, ask: PostFeature) -> Done:
     return Done(VerificationAnswer(outcome=Outcome.DONE, url=kept, match=match), picture)
 
 
-async def _was_sent_before(kit: Kit, participation_id: int, photo: Photo) -> bool:
+async def _was_sent_before(kit: Kit, case: Case, participation_id: int, photo: Photo) -> bool:
     if not kit.settings.verification_replay:
         return False
     new = fingerprint(photo.pixels)
-    return any(is_replay(old, new) for old in await kit.records.fingerprints(participation_id))
+    return any(is_replay(old, new) for old in await kit.records.fingerprints(participation_id, case.owner))
 
 
 def _feed(case: Case, participation_id: int, content: str) -> FeedEntry:

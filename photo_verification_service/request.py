@@ -52,9 +52,11 @@ class Case:
     Attributes
     ----------
     token
-        Eight hexadecimal digits, the same for every try of the same request.
+        Hexadecimal digits, the same for every try of the same request.
     moment
         When it came in, in the challenges' zone: a photo that waited in the queue is not late.
+    owner
+        Id of the API key that asked, whose photos are the only ones there are; empty where there are no keys.
     """
 
     request: VerificationRequest
@@ -62,6 +64,12 @@ class Case:
     standard: bytes
     token: str
     moment: datetime
+    owner: str = ""
+
+    @property
+    def may_see(self) -> bool:
+        """Whether the caller may have an answer to this request that shows stored photos."""
+        return self.request.may_read or not self.request.debug
 
     def opened(self, settings: Settings) -> Photo:
         """Return the photo; raise RefusedError where it is none."""

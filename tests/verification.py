@@ -33,10 +33,11 @@ class Verification:
         (folder / "valkey").mkdir(parents=True)
         self._valkey = ValkeyServer(data_dir=folder / "valkey")
         self._valkey.start()
+        self.redis_url = self._valkey.connection_url
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")
         } | {
-            "OBSCURA_REDIS_URL": self._valkey.connection_url,
+            "OBSCURA_REDIS_URL": self.redis_url,
             "OBSCURA_STORAGE_DIR": str(self.photos),
             "OBSCURA_DATABASE_URL": f"sqlite:///{folder}/rows.db",
             "OBSCURA_CONCURRENCY": "1",

@@ -9,7 +9,7 @@ import hashlib
 import uuid
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
 from redis.exceptions import RedisError
@@ -40,11 +40,13 @@ __all__ = [
     "BatchStatus",
     "enter",
     "erase",
+    "must_be_there",
     "read",
     "rows_of",
     "status",
 ]
 
+T = TypeVar("T")
 # Beyond the life of its last result, so that its end can still be told.
 SPARE_S = 24 * 3600
 
@@ -196,17 +198,31 @@ def _ttl(gateway: Gateway) -> int:
     return gateway.settings.result_ttl_s + SPARE_S
 
 
-async def read(gateway: Gateway, batch_id: str) -> Batch:
-    """Return a batch; raise UnknownBatchError where there is none that the caller may see."""
+async def _fetched(reading: Awaitable[T]) -> T:
     try:
-        pending = cast("Awaitable[dict[str, str]]", gateway.ledger.client.hgetall(batch_key(batch_id)))
-        row = await pending
+        return await reading
     except (RedisError, OSError) as error:
         message = "the job ledger cannot be reached"
         raise QueueUnavailableError(message) from error
-    if not row or gateway.ledger.calls.owner not in {None, row["owner"]}:
+
+
+def _must_be_seen(gateway: Gateway, owner: str | None) -> None:
+    if owner is None or gateway.ledger.calls.owner not in {None, owner}:
         message = "there is no batch of this id"
         raise UnknownBatchError(message)
+
+
+async def must_be_there(gateway: Gateway, batch_id: str) -> None:
+    """Raise as `read` does, without reading what the batch holds."""
+    pending = cast("Awaitable[str | None]", gateway.ledger.client.hget(batch_key(batch_id), "owner"))
+    _must_be_seen(gateway, await _fetched(pending))
+
+
+async def read(gateway: Gateway, batch_id: str) -> Batch:
+    """Return a batch; raise UnknownBatchError where there is none that the caller may see."""
+    pending = cast("Awaitable[dict[str, str]]", gateway.ledger.client.hgetall(batch_key(batch_id)))
+    row = await _fetched(pending)
+    _must_be_seen(gateway, row.get("owner"))
     return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
 
 

@@ -19,6 +19,7 @@ from gateway_service.http.dependencies import Gateway
 from gateway_service.http.problems import METHODS, answer_to
 from obscura.access import ApiKey, asks_for_keys
 from obscura.access import Scope as KeyScope
+from obscura.access.addresses import reached
 from obscura.errors import (
     ForeignOriginError,
     InvalidKeyError,
@@ -127,11 +128,11 @@ def caller_address(client: Sequence[object] | None) -> str:
     """Return what stands for a caller's address in rate limits."""
     text = str(client[0]) if client else ""
     try:
-        address = ipaddress.ip_address(text)
+        address = reached(ipaddress.ip_address(text))
     except ValueError:
         return text or "unknown"
-    if address.version == 4:  # noqa: PLR2004 - the number of the protocol
-        return text
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
     return str(ipaddress.ip_network((address, IPV6_BLOCK), strict=False))
 
 
@@ -143,14 +144,17 @@ def key_text(headers: Headers) -> str | None:
     InvalidKeyError
         If it carries two: whose request it is would depend on who reads it.
     """
-    kind, _, credentials = headers.get("authorization", "").partition(" ")
-    bearer = credentials.strip() if kind.lower() == "bearer" else None
-    given = headers.get("x-api-key")
-    given = None if given is None else given.strip()
-    if given is not None and bearer is not None and given != bearer:
+    texts = [text.strip() for text in headers.getlist("x-api-key")]
+    for text in headers.getlist("authorization"):
+        kind, _, credentials = text.partition(" ")
+        if kind.lower() == "bearer":
+            texts.append(credentials.strip())
+    # A header without a key, as proxies and clients leave it, is no second key.
+    keys = set(filter(None, texts))
+    if len(keys) > 1:
         message = "the request carries two different keys"
         raise InvalidKeyError(message)
-    return bearer if given is None else given
+    return next(iter(keys), "" if texts else None)
 
 
 class Access:
@@ -190,7 +194,7 @@ class Access:
             message = f"this API key was not made for this: it needs the scope {wanted}"
             raise MissingScopeError(message)
         state: dict[str, object] = scope["state"]
-        state["owner"] = key.id
+        state.update(owner=key.id, may_read=key.allows(KeyScope.READ))
 
     @staticmethod
     async def _key(gateway: Gateway, headers: Headers) -> ApiKey:

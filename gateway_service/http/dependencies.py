@@ -1,7 +1,7 @@
 """What routes work with."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, cast
 
 from celery import Celery
@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from gateway_service.http.rate_limits import RateLimits
 from gateway_service.metrics.scraping import Scraper
 from gateway_service.results.events import JobEvents
+from gateway_service.shared_watch import Watches
 from obscura.access.key_store import AsyncKeyRing
 from obscura.contract import StepRequest
 from obscura.jobs import AsyncLedger
@@ -35,6 +36,7 @@ class Gateway:
     rates: RateLimits
     intake: asyncio.Semaphore
     scraper: Scraper
+    watches: Watches = field(default_factory=Watches)
 
     def seen_by(self, owner: str | None) -> "Gateway":
         """Return the system as the holder of a key sees it: jobs of others are not there."""

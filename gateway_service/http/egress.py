@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 import httpx
 
+from obscura.access.addresses import Address, is_public, reached
 from obscura.errors import InvalidOptionError, ServiceError
 
 __all__ = ["Hosts", "NotReachedError", "pinned"]
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 
@@ -70,11 +70,15 @@ class Hosts:
             raise NotReachedError(message)
 
     def allows(self, address: Address, host: str) -> bool:
-        """Whether a listed host may be connected to at ``address``."""
-        if any(address in network for network in self.networks):
+        """Whether a listed host may be connected to at ``address``.
+
+        An IPv6 address that stands for an IPv4 address (NAT64, 6to4 and the like) is judged as that one.
+        """
+        place = reached(address)
+        if any(place in network for network in self.networks):
             return True
         # An operator who writes the address itself down means it.
-        return str(address) == host or (address.is_global and not address.is_multicast)
+        return str(address) == host or is_public(address)
 
 
 def _origins(entry: str, schemes: Sequence[str]) -> list[str]:

@@ -12,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 __all__ = ["BoundedHttp"]
 
 MAX_HEAD_BYTES = 32 * 1024
+HEAD_PIECE_BYTES = 1024
+HEADER_MARKS = len(b":\r\n")
 HEAD_S = 15.0
 # After an early refusal the rest of the body is read and dropped, so that a client that sends first and reads
 # then gets to see its answer instead of a broken connection.
@@ -58,8 +60,8 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header."""
-        self._count(len(name) + len(value))
+        """Count a header, with its colon and the end of its line."""
+        self._count(len(name) + len(value) + HEADER_MARKS)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -69,13 +71,22 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and end a connection whose head does not end."""
-        was_in_head = self._in_head
-        super().data_received(data)
-        if was_in_head and self._in_head:
-            self._raw_bytes += len(data)
-            if self._is_too_long() and not self.transport.is_closing():
-                self.send_400_response("")
+        """Parse, and end a connection whose head does not end.
+
+        A head is parsed in small pieces, so that no more of it is taken than is allowed, spaces that belong
+        to no header included.
+        """
+        start = 0
+        while self._in_head and start < len(data) and not self.transport.is_closing():
+            piece = data[start : start + HEAD_PIECE_BYTES]
+            start += len(piece)
+            super().data_received(piece)
+            if self._in_head:
+                self._raw_bytes += len(piece)
+                if self._is_too_long() and not self.transport.is_closing():
+                    self.send_400_response("")
+        if start < len(data) and not self.transport.is_closing():
+            super().data_received(data[start:])
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a head that cannot be parsed, or is too long."""
@@ -95,6 +106,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End the time of a body; where it was dropped, the next request has to begin soon."""
+        self._in_head, self._raw_bytes = True, 0
         is_answered = self.cycle.response_complete
         self._close_after(HEAD_S if is_answered else None)
         super().on_message_complete()

@@ -123,7 +123,7 @@ class Edge:
             return
         request_id = _request_id(scope)
         # Nobody owns a job where no keys are asked for.
-        scope.setdefault("state", {}).update(request_id=request_id, owner=None)
+        scope.setdefault("state", {}).update(request_id=request_id, owner=None, may_read=True)
         exchange = _Exchange(scope, receive, send)
         exchange.answer_with(self._headers, request_id)
         span = self._telemetry.begin(scope)

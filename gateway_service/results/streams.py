@@ -4,72 +4,80 @@ The format is that of the HTML standard, section 9.2 (text/event-stream).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Protocol
 
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
+from gateway_service.http.dependencies import Gateway
 from gateway_service.http.problems import answer_to
-from gateway_service.results.events import LOOK_AGAIN_S, JobEvents
-from obscura.errors import ObscuraError
+from gateway_service.results.events import LOOK_AGAIN_S
+from gateway_service.shared_watch import SharedWatch, Subject
+from obscura.errors import InvalidKeyError, ObscuraError
 
-__all__ = ["event_stream"]
+__all__ = ["EventStream"]
 
 # Proxies end a connection on which nothing comes for a minute or so.
 KEEP_ALIVE_S = 15.0
 # A stream is no place to live: the browser's EventSource comes back by itself.
 LONGEST_S = 900.0
+# Beyond that, for what a reader that does not read holds up.
+SPARE_S = 60.0
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
-class Watched(Protocol):
-    """Anything with an end."""
+class EventStream(StreamingResponse):
+    """Sends where ``subject`` stands, now and whenever that has changed.
 
-    @property
-    def finished(self) -> bool:
-        """Whether it will not change any more."""
-
-
-async def event_stream(
-    events: JobEvents, job_ids: Sequence[str], look: Callable[[], Awaitable[BaseModel]]
-) -> StreamingResponse:
-    """Return a response that sends what ``look`` gives, now and whenever it has changed; errors end it.
-
-    The first look is had before anything is sent: what is not there is a plain error answer.
+    An error ends it, and so does the end of the key that it was opened with. The first look is had before
+    anything is sent: what is not there, or one stream too many, is a plain error answer.
     """
-    first = await look()
 
-    async def stream() -> AsyncIterator[str]:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + LONGEST_S
-        said, said_at = first, loop.time()
-        yield _event(first)
-        with events.watched(job_ids) as changed:
-            while not _is_end(said) and loop.time() < deadline:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), LOOK_AGAIN_S)
-                changed.clear()
-                try:
-                    now = await look()
-                except ObscuraError as error:
-                    yield f"event: error\ndata: {bytes(answer_to(error).body).decode()}\n\n"
+    def __init__(self, gateway: Gateway, subject: Subject) -> None:
+        self._gateway = gateway
+        self._subject = subject
+        super().__init__(self._frames(), media_type="text/event-stream", headers=HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        gateway = self._gateway
+        limit = gateway.settings.max_streams
+        with (
+            gateway.watches.stream_of(gateway.ledger.calls.owner, limit),
+            gateway.watches.follow(gateway.events, self._subject) as watch,
+        ):
+            await watch.first()
+            self._watch: SharedWatch = watch
+            # Whoever does not read what is sent is cut off.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_S + SPARE_S):
+                    await super().__call__(scope, receive, send)
+
+    async def _frames(self) -> AsyncIterator[bytes]:
+        gateway, watch, loop = self._gateway, self._watch, asyncio.get_running_loop()
+        deadline, said, said_at = loop.time() + LONGEST_S, 0, loop.time()
+        while loop.time() < deadline:
+            if watch.error is not None:
+                yield _error(watch.error)
+                return
+            if watch.version > said:
+                said, said_at = watch.version, loop.time()
+                yield _frame("end" if watch.is_over else "progress", watch.text)
+                if watch.is_over:
                     return
-                if now != said:
-                    said, said_at = now, loop.time()
-                    yield _event(now)
-                elif loop.time() - said_at > KEEP_ALIVE_S:
-                    said_at = loop.time()
-                    yield ": nothing new\n\n"
-
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+            elif loop.time() - said_at > KEEP_ALIVE_S:
+                said_at = loop.time()
+                yield b": nothing new\n\n"
+            await watch.after(said, LOOK_AGAIN_S)
+            if not await gateway.watches.is_valid(gateway.keys, gateway.ledger.calls.owner):
+                yield _error(InvalidKeyError("this API key is not valid any more"))
+                return
 
 
-def _is_end(state: BaseModel) -> bool:
-    return bool(getattr(state, "finished", False))
+def _frame(name: str, data: bytes) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
 
 
-def _event(state: BaseModel) -> str:
-    name = "end" if _is_end(state) else "progress"
-    return f"event: {name}\ndata: {state.model_dump_json(exclude_none=True)}\n\n"
+def _error(error: ObscuraError) -> bytes:
+    return _frame("error", bytes(answer_to(error).body))

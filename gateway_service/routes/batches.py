@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import partial
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, cast
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,10 +16,11 @@ from gateway_service.batches.batch import BatchStatus
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.spooling import spooled
 from gateway_service.http.uploads import Upload, files_in_zip
-from gateway_service.results.streams import event_stream
+from gateway_service.results.streams import EventStream
 from gateway_service.routes.results import MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, options_of
+from gateway_service.shared_watch import Subject
 from gateway_service.tasks.callers import CurrentCaller
 from gateway_service.tasks.submission import Submission
 from obscura.contract import JobKind, Priority
@@ -27,7 +28,6 @@ from obscura.errors import InvalidOptionError, MissingFieldError, TooManyFilesEr
 
 BatchId = Annotated[str, Path(max_length=64, description="the id that a POST returned")]
 PATH = "/batches"
-LOOK_S = 1.0
 router = APIRouter(
     prefix=PATH,
     tags=["batches"],
@@ -132,23 +132,36 @@ async def batch_status(
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for its end")] = 0.0,
 ) -> BatchStatus:
     """Say what became of each photo so far."""
-    batch = await batches.read(gateway, batch_id)
+    if wait == 0:
+        return await batches.status(gateway, await batches.read(gateway, batch_id))
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
-    while True:
-        state = await batches.status(gateway, batch)
-        left = deadline - loop.time()
-        if state.finished or left <= 0:
-            return state
-        # A batch changes often: looking at all of its rows once a second is enough.
-        await asyncio.sleep(min(LOOK_S, left))
+    with gateway.watches.follow(gateway.events, await _subject(gateway, batch_id)) as watch:
+        state = cast("BatchStatus", await watch.first())
+        while not state.finished and loop.time() < deadline:
+            await watch.after(watch.version, deadline - loop.time())
+            state = cast("BatchStatus", await watch.first())
+        return state
 
 
 @router.get("/{batch_id}/events", response_class=StreamingResponse)
 async def batch_events(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
     """Send the state of a batch whenever it changes, as server-sent events; the last is ``end``."""
-    batch = await batches.read(gateway, batch_id)
-    return await event_stream(gateway.events, batch.task_ids, lambda: batches.status(gateway, batch))
+    return EventStream(gateway, await _subject(gateway, batch_id))
+
+
+async def _subject(gateway: Gateway, batch_id: str) -> Subject:
+    """Return a batch as it is followed: until it has ended, or is erased; raise UnknownBatchError."""
+    name = f"{gateway.ledger.calls.owner} batch {batch_id}"
+
+    async def look() -> BatchStatus:
+        return await batches.status(gateway, await batches.read(gateway, batch_id))
+
+    followed = gateway.watches.followed(name)
+    if followed is not None:
+        await batches.must_be_there(gateway, batch_id)
+        return followed
+    return Subject(name, (await batches.read(gateway, batch_id)).task_ids, look)
 
 
 @router.get(

@@ -15,11 +15,13 @@ from obscura.contract.verification import (
     AddChallenge,
     AddParticipation,
     AdminAsk,
+    AssignOwner,
     ChallengeRecord,
     ListChallenges,
     ListParticipations,
     NewChallenge,
     Outcome,
+    Owner,
     ParticipationRecord,
     RemoveChallenge,
     RemoveParticipation,
@@ -59,6 +61,21 @@ class NewParticipation(BaseModel):
     )
 
 
+class OwnerChange(BaseModel):
+    """Whose photos become whose: ids of API keys, empty for what was sent without one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    old_owner: Owner = Field(description="id of the key whose photos they are; empty: of no key")
+    new_owner: Owner = Field(description="id of the key that gets them")
+
+
+class OwnerChanged(BaseModel):
+    """Photos have another owner."""
+
+    photos: int = Field(description="how many")
+
+
 async def _ask(gateway: Gateway, ask: AdminAsk, request_id: str) -> VerificationAnswer:
     answer = (await ask_workers(gateway, Question(ask), request_id)).answer
     match answer.outcome:
@@ -68,7 +85,7 @@ async def _ask(gateway: Gateway, ask: AdminAsk, request_id: str) -> Verification
             message = "there is no such challenge or participation"
             raise UnknownRowError(message)
         case Outcome.CONFLICT:
-            message = "the id is taken, or somebody takes part in the challenge"
+            message = "the id or a name is taken, or somebody takes part in the challenge"
             raise ConflictError(message)
         case Outcome.NOT_STORED:
             message = "the database is unavailable"
@@ -140,3 +157,10 @@ async def remove_participation(
 ) -> None:
     """Erase a participation with its standard photo, its feed and all pictures of both."""
     await _ask(gateway, RemoveParticipation(participation_id=participation_id), request_id)
+
+
+@router.post("/owners")
+async def assign_owner(gateway: CurrentGateway, request_id: RequestId, change: OwnerChange) -> OwnerChanged:
+    """Give all verification photos of one key to another; 409 where both use one participation or name."""
+    ask = AssignOwner(old_owner=change.old_owner, new_owner=change.new_owner)
+    return OwnerChanged(photos=(await _ask(gateway, ask, request_id)).moved)

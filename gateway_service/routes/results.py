@@ -11,8 +11,9 @@ from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.ranges import ranged
 from gateway_service.results.downloads import StoredResult, file_response
 from gateway_service.results.serialisers import answer, picture_of, progress_of
-from gateway_service.results.streams import event_stream
+from gateway_service.results.streams import EventStream
 from gateway_service.schemas import Problem, TaskProgress, TaskResult
+from gateway_service.shared_watch import Subject
 from obscura.contract import JobKind
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRow, JobState
@@ -46,7 +47,9 @@ async def task_events(gateway: CurrentGateway, task_id: TaskId) -> StreamingResp
     async def look() -> TaskProgress:
         return progress_of(await gateway.ledger.read(task_id))
 
-    return await event_stream(gateway.events, [task_id], look)
+    # What is not the caller's is not followed: whoever follows it shares what is seen.
+    await gateway.ledger.read(task_id)
+    return EventStream(gateway, Subject(f"{gateway.ledger.calls.owner} task {task_id}", [task_id], look))
 
 
 @router.get("/{task_id}/image", response_class=Response, responses=PICTURES)

@@ -101,6 +101,7 @@ class AsyncKeyRing:
     """Finds keys, for gateways; nothing is remembered, so that a revoked key ends with its next request."""
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._client = client
         self._find = client.register_script(_script())
 
     async def find(self, text: str) -> ApiKey:
@@ -123,3 +124,20 @@ class AsyncKeyRing:
         if not reply:
             raise InvalidKeyError(message)
         return ApiKey.from_fields(key_id, dict(zip(reply[::2], reply[1::2], strict=True)))
+
+    async def is_valid(self, key_id: str) -> bool:
+        """Whether a key was not revoked and its time is not over; its last use is not noted.
+
+        Raises
+        ------
+        QueueUnavailableError
+            If the server does not answer.
+        """
+        with _translated():
+            pending = cast("Awaitable[str | None]", self._client.hget(_key(key_id), "expires"))
+            expires = await pending
+            if not expires:
+                # Empty: for ever; None: there is no such key.
+                return expires is not None
+            seconds, _ = await self._client.time()
+        return float(expires) > seconds

@@ -115,3 +115,14 @@ def show(participation_id: Participation, url: Url = HERE, key: Key = "") -> Non
 def leave(participation_id: Participation, url: Url = HERE, key: Key = "") -> None:
     """Erase a participation with its standard photo, its feed and all pictures of both."""
     _call("DELETE", f"/participations/{participation_id}", (url, key))
+
+
+@app.command()
+def assign(
+    old_owner: Annotated[str, typer.Argument(help='id of an API key; "" for what was sent without one')],
+    new_owner: Annotated[str, typer.Argument(help="id of the API key that gets its photos")],
+    url: Url = HERE,
+    key: Key = "",
+) -> None:
+    """Give all verification photos of one API key to another, as when a key is replaced."""
+    _call("POST", "/owners", (url, key), {"old_owner": old_owner, "new_owner": new_owner})

@@ -2,8 +2,8 @@
 
 __all__ = ["plain_cell"]
 
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that a spreadsheet calculates (OWASP, CSV injection)."""
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a cell begins with that a spreadsheet calculates, also in full width (OWASP, CSV injection)."""
 
 
 def plain_cell(text: str) -> str:

@@ -32,6 +32,7 @@ WallTime: TypeAlias = Annotated[
 ]
 Text: TypeAlias = Annotated[str, Field(max_length=20_000)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+Owner: TypeAlias = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9]*$")]
 _HEAD_BYTES = 4
 
 
@@ -171,6 +172,14 @@ class RemoveParticipation(_Ask):
     participation_id: RowId
 
 
+class AssignOwner(_Ask):
+    """Give all photos of one owner to another; an owner is the id of an API key, empty for none."""
+
+    ask: Literal["assign_owner"] = "assign_owner"
+    old_owner: Owner
+    new_owner: Owner
+
+
 AdminAsk: TypeAlias = (
     AddChallenge
     | ListChallenges
@@ -178,6 +187,7 @@ AdminAsk: TypeAlias = (
     | AddParticipation
     | ListParticipations
     | RemoveParticipation
+    | AssignOwner
 )
 PhotoAsk: TypeAlias = (
     CheckStandard | CompareWith | MatchTag | RegisterStandard | PostFeature | PostClassification
@@ -189,6 +199,7 @@ class VerificationRequest(BaseModel):
     """The head of an envelope.
 
     After ``deadline`` (seconds since 1970) nobody waits for the answer any more, so nothing is written.
+    Without ``may_read`` a request with ``debug`` finds no standard photo, because its answer would show one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -198,6 +209,7 @@ class VerificationRequest(BaseModel):
     deadline: float
     debug: bool = False
     strict: bool = False
+    may_read: bool = True
 
 
 class ChallengeRecord(BaseModel):
@@ -238,6 +250,7 @@ class VerificationAnswer(BaseModel):
     url: str | None = None
     keypoints: int | None = None
     match: MatchDetails | None = None
+    moved: int = 0
     challenges: tuple[ChallengeRecord, ...] = ()
     participations: tuple[ParticipationRecord, ...] = ()
 

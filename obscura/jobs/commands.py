@@ -50,8 +50,8 @@ def job_key(job_id: str) -> str:
 
 
 def erased_key(job_id: str) -> str:
-    """Return the key that stands for a while where a job's row was erased on purpose."""
-    return f"{PREFIX}erased:{job_id}"
+    """Return the key, without the id in it, that stands for a while where a row was erased on purpose."""
+    return f"{PREFIX}erased:{hashlib.sha256(job_id.encode()).hexdigest()[:32]}"
 
 
 def _idempotency(job: NewJob) -> str:
@@ -188,6 +188,9 @@ class LedgerCalls:
         else:
             lane = ("", settings.queue_limit)
         key = _idempotency(job) if job.idempotency_key else ""
+        if key:
+            # It names the job, and goes with it.
+            pairs += ["idempotency", key]
         head = (job.id, *lane, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
         keys = (job_key(job.id), ACTIVE, key, *(letter.lane for letter in letters))
         texts = [letter.text for letter in letters]

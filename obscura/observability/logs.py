@@ -1,9 +1,10 @@
 """Logs: a line on standard error for each event, with the request id of the job that it speaks of."""
 
 import logging
+import re
 import resource
 import sys
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -14,7 +15,15 @@ __all__ = ["configure_logging", "forbid_core_dumps"]
 
 
 # They announce and report every message with ids of their own and without ours; the worker says it itself.
-CHATTY = ("celery.worker.strategy", "celery.app.trace", "multiprocessing", "uvicorn.access")
+_URL = re.compile(r"(https?://)(?:[^\s\"'<>\\/?#]*@)?([^\s\"'<>\\/?#@]*)[^\s\"'<>\\]*", re.IGNORECASE)
+CHATTY = (
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "multiprocessing",
+    "uvicorn.access",
+    "httpx",
+    "httpcore",
+)
 
 
 def configure_logging(level: str, form: LogFormat = LogFormat.JSON) -> None:
@@ -37,6 +46,7 @@ def configure_logging(level: str, form: LogFormat = LogFormat.JSON) -> None:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *_renderers(form),
+            _hosts_only,
         ],
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -65,6 +75,14 @@ def _renderers(form: LogFormat) -> list[structlog.typing.Processor]:
             return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
         case _:
             assert_never(form)
+
+
+def _hosts_only(_logger: object, _name: str, line: Any) -> str:  # noqa: ANN401 - what a renderer returns
+    """Cut every http URL in a finished line down to scheme and host.
+
+    Callers name addresses to be told of their tasks; who they are is in paths, queries and user parts.
+    """
+    return _URL.sub(r"\1\2", str(line))
 
 
 def forbid_core_dumps() -> None:

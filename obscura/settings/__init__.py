@@ -240,6 +240,12 @@ class Settings(BaseSettings):
     sweep_interval_s: float = Field(
         60.0, gt=0, description="seconds between two searches for orphans in the storage"
     )
+    log_rewrite_s: float = Field(
+        300.0,
+        ge=0,
+        description="seconds between two rewrites of Valkey's append-only file, which until then holds what "
+        "was erased; 0: never",
+    )
     audit_file: Path | None = Field(
         None, description="the audit log; unset: `audit.jsonl` beside the folder of photos"
     )
@@ -280,6 +286,9 @@ class Settings(BaseSettings):
         pattern=RATE,
         description="requests of one address; unset: 6000/minute where keys are asked for, else no limit",
     )
+    max_streams: int = Field(
+        100, ge=0, description="most event streams that one API key may have open at a gateway; 0: no limit"
+    )
     trusted_proxies: str = Field(
         "", description="addresses of proxies whose X-Forwarded-For is believed, comma-separated; unset: none"
     )
@@ -315,6 +324,12 @@ class Settings(BaseSettings):
         "",
         description="photo verification: hosts (`host` or `host:port`, commas between) whose pictures may be "
         "named as `url`, and private networks (`10.0.0.0/8`) that those hosts may lie in",
+    )
+    verification_owner: str = Field(
+        "",
+        pattern="^[A-Za-z0-9]*$",
+        description="photo verification: id of the API key that photos without an owner belong to: those "
+        "sent while no keys were asked for, and rows that other programs write; unset: none",
     )
     verification_replay: bool = Field(
         False,

@@ -181,8 +181,12 @@ class Storage:
         """
         return self._place.url(key)
 
+    def shown_url(self, key: str) -> str:
+        """Return the URL of ``key`` for answers: as `url`, but never with a path of this machine."""
+        return self._place.shown_url(key)
+
     def key_of(self, url: str) -> str | None:
-        """Return the key whose `url` this is, None for any other URL."""
+        """Return the key whose `url` or `shown_url` this is, None for any other URL."""
         return self._place.key_of(url)
 
     def link(self, key: str) -> str:

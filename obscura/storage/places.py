@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _AGAIN = 2
 _FIRST_PAUSE = timedelta(milliseconds=100)
+# Stands for a folder in answers, which name no path of the server.
+_OWN_SCHEME = "obscura://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,17 @@ class Place:
         """Return the URL of an object; it stays the same for as long as the settings do."""
         return f"{self.base_url}/{quote(key)}"
 
+    def shown_url(self, key: str) -> str:
+        """Return the URL of an object as answers show it: `url`, or ``obscura:///KEY`` for a folder."""
+        return self.url(key) if self.base_url.startswith("http") else f"{_OWN_SCHEME}/{quote(key)}"
+
     def key_of(self, url: str) -> str | None:
-        """Return the key of an object by its URL, None where the URL is not exactly one of this place."""
-        key = unquote(url.removeprefix(f"{self.base_url}/"))
+        """Return the key of an object by its `url` or `shown_url`, None for any other URL."""
+        base = _OWN_SCHEME if url.startswith(_OWN_SCHEME) else self.base_url
+        key = unquote(url.removeprefix(f"{base}/"))
         steps = key.split("/")
         is_clean = "" not in steps and "." not in steps and ".." not in steps
-        return key if is_clean and self.url(key) == url else None
+        return key if is_clean and url in {self.url(key), self.shown_url(key)} else None
 
 
 def folder_place(folder: Path, public_url: str | None = None) -> Place:

@@ -1,6 +1,5 @@
 """Challenges and participations: making, listing, removing."""
 
-from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,7 @@ from obscura.contract.verification import (
     AddChallenge,
     AddParticipation,
     AdminAsk,
+    AssignOwner,
     ChallengeRecord,
     ListChallenges,
     ListParticipations,
@@ -22,6 +22,7 @@ from obscura.contract.verification import (
     RemoveParticipation,
     VerificationAnswer,
 )
+from obscura.storage import Storage
 from photo_verification_service.database.engine import Database
 from photo_verification_service.database.entries import doom
 from photo_verification_service.database.models import (
@@ -31,6 +32,7 @@ from photo_verification_service.database.models import (
     Participation,
     PhotoFacts,
 )
+from photo_verification_service.database.owners import assign_owner
 from photo_verification_service.window import Window
 
 __all__ = ["Administration"]
@@ -52,27 +54,34 @@ def _challenge_record(row: Challenge) -> ChallengeRecord:
 class Administration:
     """What an administrator may do; raises DatabaseUnavailableError where the database is away."""
 
-    def __init__(self, database: Database, zone: ZoneInfo, key_of: Callable[[str], str | None]) -> None:
+    def __init__(self, database: Database, zone: ZoneInfo, storage: Storage) -> None:
         self._database = database
         self._zone = zone
-        self._key_of = key_of
+        self._storage = storage
 
     async def do(self, ask: AdminAsk) -> VerificationAnswer:
         """Do what is asked in one transaction."""
         async with self._database.transaction() as session:
-            match ask:
-                case AddChallenge():
-                    return await self._add_challenge(session, ask)
-                case ListChallenges():
-                    return await self._list_challenges(session, ask)
-                case RemoveChallenge():
-                    return await self._remove_challenge(session, ask)
-                case AddParticipation():
-                    return await self._add_participation(session, ask)
-                case ListParticipations():
-                    return await self._list_participations(session, ask)
-                case RemoveParticipation():
-                    return await self._remove_participation(session, ask.participation_id)
+            return await self._do(session, ask)
+
+    async def _do(self, session: AsyncSession, ask: AdminAsk) -> VerificationAnswer:
+        answer: VerificationAnswer
+        match ask:
+            case AddChallenge():
+                answer = await self._add_challenge(session, ask)
+            case ListChallenges():
+                answer = await self._list_challenges(session, ask)
+            case RemoveChallenge():
+                answer = await self._remove_challenge(session, ask)
+            case AddParticipation():
+                answer = await self._add_participation(session, ask)
+            case ListParticipations():
+                answer = await self._list_participations(session, ask)
+            case RemoveParticipation():
+                answer = await self._remove_participation(session, ask.participation_id)
+            case AssignOwner():
+                answer = await assign_owner(session, ask)
+        return answer
 
     async def _add_challenge(self, session: AsyncSession, ask: AddChallenge) -> VerificationAnswer:
         row = Challenge(
@@ -144,15 +153,28 @@ class Administration:
         number = row.participation_id
         challenge = await session.get_one(Challenge, row.challenge_id)
         window = Window(challenge.start_date, challenge.end_date, challenge.start_time, challenge.end_time)
-        standard = select(AuthStandardImg.standard_img).where(AuthStandardImg.participation_id == number)
+        # Of several owners' standard photos the oldest.
+        standard = (
+            select(AuthStandardImg.standard_img)
+            .where(AuthStandardImg.participation_id == number)
+            .order_by(AuthStandardImg.auth_standard_img_id)
+        )
+        url = (await session.scalars(standard)).first()
         feeds = select(func.count()).where(Feed.participation_id == number)
         return ParticipationRecord(
             participation_id=number,
             challenge_id=row.challenge_id,
-            standard_img=(await session.scalars(standard)).first(),
+            standard_img=None if url is None else self._shown(url),
             feeds=await session.scalar(feeds) or 0,
             open_now=window.is_open(datetime.now(self._zone)),
         )
+
+    def _shown(self, url: str) -> str | None:
+        """Return the URL of a photo as answers show it; None for a file that is not ours."""
+        key = self._storage.key_of(url)
+        if key is not None:
+            return self._storage.shown_url(key)
+        return None if url.startswith("file:") else url
 
     async def _remove_participation(self, session: AsyncSession, number: int) -> VerificationAnswer:
         standards = AuthStandardImg.participation_id == number
@@ -165,7 +187,7 @@ class Administration:
         if row is None and not urls:
             return _UNKNOWN
         for url in urls:
-            key = self._key_of(url)
+            key = self._storage.key_of(url)
             if key is not None:
                 await doom(session, key)
         await session.execute(delete(PhotoFacts).where(PhotoFacts.participation_id == number))

@@ -2,6 +2,9 @@
 
 Four of them are the contract with other programs that read this database: ``challenge``, ``participation``,
 ``auth_standard_img`` and ``feed`` hold what seed 003 says and nothing else. The others are our own.
+
+Every photo belongs to the API key that sent it: ``photo_facts.owner`` holds the key's id, empty where no keys
+were asked for. A photo without a row there was entered by another program and belongs to the empty owner.
 """
 
 from datetime import date, datetime, time
@@ -12,6 +15,7 @@ from sqlalchemy.types import DateTime
 
 # SQLite numbers rows by itself only where the key is its own INTEGER.
 ROW_ID = BigInteger().with_variant(Integer(), "sqlite")
+OWNER_LENGTH = 64
 
 
 class Base(DeclarativeBase):
@@ -49,7 +53,7 @@ class Participation(Base):
 
 
 class AuthStandardImg(Base):
-    """The current standard photo of a participation: one row each.
+    """The current standard photo of a participation: one row for each owner (see `PhotoFacts`).
 
     No foreign key: an app may register the photo before it enters the participation.
     """
@@ -57,7 +61,7 @@ class AuthStandardImg(Base):
     __tablename__ = "auth_standard_img"
 
     auth_standard_img_id: Mapped[int] = mapped_column(ROW_ID, primary_key=True)
-    participation_id: Mapped[int] = mapped_column(BigInteger, unique=True)
+    participation_id: Mapped[int] = mapped_column(BigInteger, index=True)
     standard_img: Mapped[str] = mapped_column(Text)
 
 
@@ -75,10 +79,11 @@ class Feed(Base):
 
 
 class NamedStandardImg(Base):
-    """The current standard photo of a name (dialect 1)."""
+    """The current standard photo of an owner's name (dialect 1)."""
 
     __tablename__ = "named_standard_img"
 
+    owner: Mapped[str] = mapped_column(String(OWNER_LENGTH), primary_key=True, server_default="")
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     standard_img: Mapped[str] = mapped_column(Text)
 
@@ -89,6 +94,7 @@ class PhotoFacts(Base):
     __tablename__ = "photo_facts"
 
     url: Mapped[str] = mapped_column(Text, primary_key=True)
+    owner: Mapped[str] = mapped_column(String(OWNER_LENGTH), index=True, server_default="")
     participation_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     size: Mapped[int]
     fingerprint: Mapped[str] = mapped_column(String(64))

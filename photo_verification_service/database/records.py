@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from obscura.errors import ServiceError
 from photo_verification_service.database.engine import ClashError, Database
-from photo_verification_service.database.entries import Entry, Kept, doom, write
+from photo_verification_service.database.entries import Entry, Kept, doom, standards_of, write
 from photo_verification_service.database.models import (
-    AuthStandardImg,
     Challenge,
     NamedStandardImg,
     Participation,
@@ -51,17 +50,23 @@ class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def standard_of(self, participation_id: int) -> str | None:
-        """Return the URL of a participation's standard photo."""
-        mine = AuthStandardImg.participation_id == participation_id
+    async def standard_of(self, participation_id: int, owner: str = "") -> str | None:
+        """Return the URL of an owner's standard photo of a participation."""
         async with self._database.transaction() as session:
-            return (await session.scalars(select(AuthStandardImg.standard_img).where(mine))).first()
+            row = (await session.scalars(standards_of(owner, participation_id))).first()
+            return None if row is None else row.standard_img
 
-    async def named_standard(self, name: str) -> str | None:
-        """Return the URL of the standard photo that was stored under ``name``."""
-        mine = NamedStandardImg.name == name
+    async def named_standard(self, name: str, owner: str = "") -> str | None:
+        """Return the URL of the standard photo that an owner stored under ``name``."""
+        mine = NamedStandardImg.name == name, NamedStandardImg.owner == owner
         async with self._database.transaction() as session:
-            return (await session.scalars(select(NamedStandardImg.standard_img).where(mine))).first()
+            return (await session.scalars(select(NamedStandardImg.standard_img).where(*mine))).first()
+
+    async def owner_of(self, url: str) -> str:
+        """Return who a photo belongs to; empty where no row says so."""
+        wanted = select(PhotoFacts.owner).where(PhotoFacts.url == url)
+        async with self._database.transaction() as session:
+            return (await session.scalars(wanted)).first() or ""
 
     async def window_of(self, participation_id: int) -> Window | None:
         """Return when photos of a participation count; None where there is no such participation."""
@@ -88,11 +93,11 @@ class Records:
         async with self._database.transaction() as session:
             await session.execute(change)
 
-    async def fingerprints(self, participation_id: int) -> tuple[str, ...]:
-        """Return the fingerprints of all photos of a participation."""
-        mine = PhotoFacts.participation_id == participation_id
+    async def fingerprints(self, participation_id: int, owner: str = "") -> tuple[str, ...]:
+        """Return the fingerprints of all photos of an owner's participation."""
+        mine = PhotoFacts.participation_id == participation_id, PhotoFacts.owner == owner
         async with self._database.transaction() as session:
-            return tuple(await session.scalars(select(PhotoFacts.fingerprint).where(mine)))
+            return tuple(await session.scalars(select(PhotoFacts.fingerprint).where(*mine)))
 
     async def announce(self, key: str, url: str, expires: float) -> bool:
         """Note that ``key`` is about to be stored; return False where it has its row already.

@@ -161,6 +161,32 @@ def test_a_long_head_in_one_piece_is_refused(connection: socket.socket) -> None:
     assert answer(connection)[0] == 431
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [["a:b"] * 8000, ["x:" + " " * 40_000 + "y"], ["x-a: " + "y" * 33_000]],
+    ids=["many", "spaces", "long"],
+)
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_the_length_of_a_head_is_that_of_its_bytes(
+    connection: socket.socket, lines: list[str], earlier: int
+) -> None:
+    """Colons, spaces and line ends count, in the first request of a connection and in every later one."""
+    for _ in range(earlier):
+        connection.sendall(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert answer(connection)[0] == 200
+    connection.sendall(head(*lines, path="/livez").replace(b"POST", b"GET"))
+    assert answer(connection)[0] == 431
+
+
+def test_a_head_just_within_its_length_is_taken(connection: socket.socket) -> None:
+    """Also beside a body that comes in the same piece."""
+    lines = ["x-a: " + "y" * 31_000, "content-length: 100000"]
+    connection.sendall(head(*lines, path="/livez") + b"z" * 100_000)
+    assert answer(connection)[0] == 405
+    connection.sendall(head(*lines[:1], path="/livez").replace(b"POST", b"GET"))
+    assert answer(connection)[0] == 200
+
+
 @pytest.mark.parametrize(("files", "fields"), [(4, 0), (1, 21)])
 def test_forms_have_few_files_and_fields(gateway: RunningGateway, files: int, fields: int) -> None:
     """More than is allowed is a 400 with a code, whatever they hold."""

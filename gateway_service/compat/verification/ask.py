@@ -28,6 +28,8 @@ class Question:
     standard: bytes = b""
     debug: bool = False
     strict: bool = False
+    may_read: bool = True
+    """Whether the caller may be shown stored photos."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,11 @@ class Answered:
 
 def _envelope(question: Question, deadline: float) -> bytes:
     request = VerificationRequest(
-        ask=question.ask, deadline=deadline, debug=question.debug, strict=question.strict
+        ask=question.ask,
+        deadline=deadline,
+        debug=question.debug,
+        strict=question.strict,
+        may_read=question.may_read,
     )
     return Envelope(request, question.photo, question.standard).pack()
 

@@ -15,7 +15,7 @@ from gateway_service.compat.verification.bodies import NOT_UNDERSTOOD, Understoo
 from gateway_service.compat.verification.fetch import FetchFailedError, fetch, sources_of
 from gateway_service.compat.verification.openapi import ANSWERS, BODY
 from gateway_service.compat.verification.texts import Extras, answer_in_one, answer_in_two
-from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
+from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.spooling import spooled
 from obscura.contract.verification import Outcome, VerificationAnswer
 from obscura.errors import ObscuraError, StorageUnavailableError
@@ -83,15 +83,19 @@ async def _standard(gateway: Gateway, understood: Understood) -> bytes:
         return b""
 
 
-async def _asked(gateway: Gateway, understood: Understood, request_id: str) -> Answered:
+async def _asked(gateway: Gateway, understood: Understood, request: Request) -> Answered:
     """Return the workers' answer, or the one that is left when they cannot be asked."""
     if understood.ask is None:
         return Answered(VerificationAnswer(outcome=understood.refusal))
     question = Question(
-        understood.ask, understood.photo, await _standard(gateway, understood), **understood.flags
+        understood.ask,
+        understood.photo,
+        await _standard(gateway, understood),
+        **understood.flags,
+        may_read=request.state.may_read,
     )
     try:
-        return await ask_workers(gateway, question, request_id)
+        return await ask_workers(gateway, question, request.state.request_id)
     except StorageUnavailableError as error:
         count(catalogue.REFUSALS, error.code)
         log.warning("verification_not_stored", code=error.code)
@@ -103,11 +107,11 @@ async def _asked(gateway: Gateway, understood: Understood, request_id: str) -> A
     return Answered(VerificationAnswer(outcome=outcome))
 
 
-async def _verify(request: Request, gateway: Gateway, request_id: str) -> Response:
+async def _verify(request: Request, gateway: Gateway) -> Response:
     understood = NOT_UNDERSTOOD
     try:
         understood = await _understood(request, gateway)
-        answered = await _asked(gateway, understood, request_id)
+        answered = await _asked(gateway, understood, request)
     except HTTPException:
         return not_understood()
     except ClientDisconnect:
@@ -127,30 +131,30 @@ async def _verify(request: Request, gateway: Gateway, request_id: str) -> Respon
 
 
 @router.post("/stdimg", response_class=Response, openapi_extra=BODY)
-async def standard(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+async def standard(request: Request, gateway: CurrentGateway) -> Response:
     """Check a standard photo and register it: for a participation, under a name, or not at all."""
-    return await _verify(request, gateway, request_id)
+    return await _verify(request, gateway)
 
 
 @router.post("/test", response_class=Response, openapi_extra=BODY)
-async def test(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+async def test(request: Request, gateway: CurrentGateway) -> Response:
     """Check a standard photo (``data`` alone) or compare with one (``data`` with ``name`` or ``url``)."""
-    return await _verify(request, gateway, request_id)
+    return await _verify(request, gateway)
 
 
 @router.post("/feature", response_class=Response, openapi_extra=BODY)
-async def feature(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+async def feature(request: Request, gateway: CurrentGateway) -> Response:
     """Compare a photo with its standard photo; of a participation: enter it in the feed."""
-    return await _verify(request, gateway, request_id)
+    return await _verify(request, gateway)
 
 
 @router.post("/tag", response_class=Response, openapi_extra=BODY)
-async def tag(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+async def tag(request: Request, gateway: CurrentGateway) -> Response:
     """Say whether a photo shows what a tag says."""
-    return await _verify(request, gateway, request_id)
+    return await _verify(request, gateway)
 
 
 @router.post("/classification", response_class=Response, openapi_extra=BODY)
-async def classification(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+async def classification(request: Request, gateway: CurrentGateway) -> Response:
     """Enter a photo in the feed that shows what a keyword says."""
-    return await _verify(request, gateway, request_id)
+    return await _verify(request, gateway)

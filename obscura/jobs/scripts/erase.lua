@@ -15,6 +15,8 @@ end
 -- What has expired may still be on its way to be told; what was deleted is nobody's business any more.
 if ARGV[3] ~= 'expired' then unannounce('task:' .. id) end
 leave_batch(redis.call('HGET', job, 'batch'), id, now)
+local known_by = redis.call('HGET', job, 'idempotency')
+if known_by then redis.call('DEL', known_by) end
 redis.call('DEL', job)
 note(ARGV[3], id)
 publish(ARGV[2], id, 'erased')

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from obscura.contract.verification import ID_LIMIT, AddChallenge, AddParticipation
 from obscura.errors import DatabaseUnavailableError, InvalidOptionError
 from obscura.settings import Settings
+from obscura.storage import Storage
 from photo_verification_service.database import (
     Database,
     FeedEntry,
@@ -220,7 +221,7 @@ def test_importing_the_service_connects_nothing() -> None:
 
 def test_the_next_free_number_is_there_after_the_highest(database: Database) -> None:
     """Without a number of its own, it gets the next one; after the highest of all, the first gap."""
-    administration = Administration(database, ZoneInfo("Asia/Seoul"), lambda url: url)
+    administration = Administration(database, ZoneInfo("Asia/Seoul"), Storage.in_memory())
 
     async def story() -> list[int]:
         day = date(2026, 1, 1)
