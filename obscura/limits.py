@@ -1,18 +1,12 @@
 """From the settings of an installation to the limits of its gate."""
 
-from typing import Final
-
 from obscura.contract import Frames
-from obscura.imaging.budget import Budget
+from obscura.imaging.budget import BASE_MEMORY, BYTES_PER_PIXEL, Budget
 from obscura.imaging.gate import GateLimits
 from obscura.imaging.medical import MEDICAL
 from obscura.settings import Settings
 
 __all__ = ["gate_limits", "medical_limits"]
-
-BASE_MEMORY: Final = 256 << 20
-BYTES_PER_PIXEL: Final = 32
-"""The most that any accepted format took was 21 bytes (WebP): decoded, converted, turned."""
 
 
 def gate_limits(settings: Settings, frames: Frames = Frames.ONE) -> GateLimits:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obscura.errors import UndecodablePhotoError
-from obscura.imaging.budget import within
+from obscura.imaging.budget import for_picture, within
 from obscura.imaging.formats import PhotoHeader
 from obscura.imaging.gate import GateLimits, check
 from obscura.imaging.photo import open_stored
@@ -49,8 +49,9 @@ def decode_grey(data: bytes, limits: GateLimits) -> GreyPicture:
     PhotoError
         As ``photo.decode`` does.
     """
-    header = check(data, limits)
-    with within(limits.budget):
+    with within(for_picture(limits.budget, 0, len(data))):
+        header = check(data, limits)
+    with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
         image, turn = open_stored(data, header)
         warnings: tuple[str, ...] = ()
         if image.mode in _DEEP:

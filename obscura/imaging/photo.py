@@ -21,7 +21,7 @@ from obscura.errors import (
 )
 from obscura.geometry import Size
 from obscura.imaging import decoders, deep, embedded, exif, fast_jpeg, gate, icc, strip
-from obscura.imaging.budget import within
+from obscura.imaging.budget import for_picture, within
 from obscura.imaging.coding import JpegCoding, is_lossless, jpeg_coding
 from obscura.imaging.deep import Deep
 from obscura.imaging.exif import ExifBlock
@@ -167,8 +167,9 @@ def decode(data: bytes, limits: gate.GateLimits | None = None) -> Photo:
         more than the budget of ``limits``.
     """
     limits = limits or gate.GateLimits()
-    header = gate.check(data, limits)
-    with within(limits.budget):
+    with within(for_picture(limits.budget, 0, len(data))):
+        header = gate.check(data, limits)
+    with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
         return _decode(data, header, limits.max_frames)
 
 
