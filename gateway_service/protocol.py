@@ -13,6 +13,9 @@ __all__ = ["BoundedHttp"]
 
 MAX_HEAD_BYTES = 32 * 1024
 HEAD_S = 15.0
+REQUEST_LINE_BYTES = len("GET  HTTP/1.1\r\n")
+SIGNS_BYTES = len(": \r\n")
+HEAD_END = b"\r\n\r\n"
 # After an early refusal the rest of the body is read and dropped, so that a client that sends first and reads
 # then gets to see its answer instead of a broken connection.
 LINGER_S = 30.0
@@ -21,6 +24,12 @@ MAX_LINGER_BYTES = 64 * 1024 * 1024
 
 class _TooLongError(Exception):
     """A request's head is longer than allowed."""
+
+
+def _head_length(data: bytes) -> int:
+    """Return how many bytes of a piece belong to the head that it begins or goes on with."""
+    end = data.find(HEAD_END)
+    return len(data) if end < 0 else end + len(HEAD_END)
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -54,12 +63,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Count the address."""
-        self._count(len(url))
+        self._count(len(url) + REQUEST_LINE_BYTES)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count a header."""
-        self._count(len(name) + len(value))
+        self._count(len(name) + len(value) + SIGNS_BYTES)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -71,6 +80,11 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and end a connection whose head does not end."""
         was_in_head = self._in_head
+        if was_in_head and self._raw_bytes + _head_length(data) > MAX_HEAD_BYTES:
+            # Before it is parsed: spaces around values are in no header that is told.
+            self._raw_bytes += len(data)
+            self.send_400_response("")
+            return
         super().data_received(data)
         if was_in_head and self._in_head:
             self._raw_bytes += len(data)

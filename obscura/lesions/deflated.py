@@ -1,8 +1,8 @@
 """Deflated DICOM files, inflated under a bound before anything parses them. Standard library only.
 
-pydicom inflates the whole data set of such a file in one call, whatever comes out: 1 MB of zeros becomes 1 GB.
+pydicom inflates the whole data set of such a file in one call, whatever comes out: 1 MB becomes 1 GB.
 
-Sources: DICOM PS3.10 section 7.1 (file meta information), PS3.5 sections 7.1.2 (explicit VR) and A.5 (deflated).
+Sources: DICOM PS3.10 section 7.1 (file meta information), PS3.5 sections 7.1.2 (explicit VR) and A.5.
 """
 
 import struct
@@ -60,7 +60,7 @@ def inflated(data: bytes, max_bytes: int) -> bytes:
 
 
 def _syntax(data: bytes) -> tuple[int, int, int] | None:
-    """Return start and length of the transfer syntax, and where the file meta information ends; None for none."""
+    """Return where the transfer syntax begins, its length, and where the file meta information ends."""
     if data[_MAGIC_AT:_META_AT] != b"DICM":
         return None
     position, found = _META_AT, None

