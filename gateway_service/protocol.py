@@ -26,10 +26,10 @@ class _TooLongError(Exception):
     """A request's head is longer than allowed."""
 
 
-def _head_length(data: bytes) -> int:
-    """Return how many bytes of a piece belong to the head that it begins or goes on with."""
-    end = data.find(HEAD_END)
-    return len(data) if end < 0 else end + len(HEAD_END)
+def _head_length(before: bytes, data: bytes) -> int:
+    """Return how many bytes of a piece belong to the head of which ``before`` came last."""
+    end = (before + data).find(HEAD_END)
+    return len(data) if end < 0 else end + len(HEAD_END) - len(before)
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -43,6 +43,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._raw_bytes = 0
         self._head_bytes = 0
         self._dropped_bytes = 0
+        self._head_tail = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Wait for a request, not for ever."""
@@ -58,6 +59,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Give the head its time."""
         super().on_message_begin()
         self._in_head = True
+        self._head_tail = b""
         self._raw_bytes = self._head_bytes = self._dropped_bytes = 0
         self._close_after(HEAD_S)
 
@@ -80,7 +82,7 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and end a connection whose head does not end."""
         was_in_head = self._in_head
-        if was_in_head and self._raw_bytes + _head_length(data) > MAX_HEAD_BYTES:
+        if was_in_head and self._raw_bytes + _head_length(self._head_tail, data) > MAX_HEAD_BYTES:
             # Before it is parsed: spaces around values are in no header that is told.
             self._raw_bytes += len(data)
             self.send_400_response("")
@@ -88,6 +90,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
         if was_in_head and self._in_head:
             self._raw_bytes += len(data)
+            self._head_tail = (self._head_tail + data)[1 - len(HEAD_END) :]
             if self._is_too_long() and not self.transport.is_closing():
                 self.send_400_response("")
 
