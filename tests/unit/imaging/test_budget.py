@@ -9,16 +9,21 @@ import threading
 import time
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from obscura.errors import PhotoTooCostlyError
-from obscura.imaging.budget import Budget, within
+from obscura.imaging import decoders
+from obscura.imaging.budget import Budget, for_picture, within
+from obscura.imaging.deep import Deep
+from obscura.imaging.deep import png as deep_png
+from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.gate import GateLimits
 from obscura.imaging.photo import decode
-from tests import photos
+from tests import mammograms, photos, videos
 
 MIB = 1 << 20
 WIDE = GateLimits(max_pixels=10**9, max_side=40_000, max_scans=10_000)
@@ -142,3 +147,86 @@ def test_it_costs_nothing() -> None:
         with within(budget):
             pass
     assert (time.process_time() - began) / rounds < 1e-4
+
+
+@pytest.mark.parametrize("has_alpha", [False, True])
+def test_16_bits_fit_their_budget_every_time(tmp_path: Path, *, has_alpha: bool) -> None:
+    """A PNG of 16 bits needs less than 30 bytes a pixel, whatever the process has kept of earlier photos.
+
+    It took 36, and the budget gives 32: what was left of other photos in memory decided.
+    """
+    side = 2500
+    ramp = np.arange(side * side, dtype=np.uint32).reshape(side, side).astype(np.uint16)
+    samples = np.dstack([ramp, ramp[::-1], ramp.T])
+    path = tmp_path / "deep.png"
+    path.write_bytes(deep_png(Deep(samples, ramp | 1 if has_alpha else None), None, b""))
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom tests.unit.imaging.test_budget import *\n"
+        f"limits = GateLimits(budget=Budget(60, 30 * {side * side}))\n"
+        f"print(decode(Path(sys.argv[1]).read_bytes(), limits).deep is not None)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=photos.ROOT)
+    assert done.stdout == "True\n"
+
+
+def test_every_parser_runs_within_the_budget(tmp_path: Path) -> None:
+    """HEIC, AVIF, TIFF, GIF, WebP, DICOM, deflated DICOM and FFmpeg: each gives up by itself.
+
+    A budget of 1 MiB stands for a file that takes more than it may.
+    """
+    decoders.require(PhotoFormat.HEIC)
+    picture = Image.effect_noise((1600, 1200), 20).convert("RGB")
+    for kind in ("HEIF", "AVIF", "TIFF", "WEBP", "GIF"):
+        (tmp_path / f"{kind}.photo").write_bytes(photos.encoded(picture, kind))
+    made = mammograms.dicom(np.zeros((2000, 1500), np.uint16), 12)
+    (tmp_path / "a.dicom").write_bytes(made)
+    deflated = mammograms.deflated_bomb(8)
+    (tmp_path / "b.dicom").write_bytes(deflated)
+    videos.make(tmp_path / "a.mp4", frames=3, sound=False)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom tests.unit.imaging.test_budget import *\n"
+        "from obscura.lesions.dicom import read_dicom\n"
+        "from obscura.video.source import VideoLimits, check_source\n"
+        "decoders.require(PhotoFormat.HEIC)\n"
+        "budget = Budget(20, MIB)\nlimits = GateLimits(budget=budget)\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    try:\n"
+        "        if path.suffix == '.photo': decode(path.read_bytes(), limits)\n"
+        "        elif path.suffix == '.dicom': read_dicom(path.read_bytes(), limits)\n"
+        "        else: check_source(path, VideoLimits(), budget)\n"
+        "        print(path.name, 'was opened')\n"
+        "    except PhotoTooCostlyError: pass\n"
+        "    except Exception as error: print(path.name, repr(error))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=photos.ROOT)
+    assert done.stdout == ""
+
+
+def test_a_small_picture_has_a_small_budget() -> None:
+    """What may be taken follows the picture's own pixels and bytes, up to the installation's bound."""
+    most = Budget(5, 2000 * MIB, 30)
+    small = for_picture(most, 1000 * 1000, MIB)
+    assert small == Budget(5, 256 * MIB + 32_000_000 + 4 * MIB, 30)
+    assert for_picture(most, 10**9, MIB) == most
+    assert for_picture(None, 1, 1) is None
+
+
+def test_an_error_that_a_parser_swallows_is_raised_again() -> None:
+    """Parsers in Python catch whatever is raised in them, and go on: they are told once more."""
+    swallowed: list[str] = []
+
+    def parse() -> None:
+        while True:
+            try:
+                while True:
+                    sum(range(1000))
+            except PhotoTooCostlyError as error:
+                if swallowed:
+                    raise
+                swallowed.append(error.code)
+
+    with pytest.raises(PhotoTooCostlyError), within(Budget(0.1, 1000 * MIB)):
+        parse()
+    assert swallowed == ["photo_too_costly"]
