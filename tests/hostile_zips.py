@@ -110,7 +110,5 @@ def overlapping(count: int = 400, size: int = 18 << 20) -> bytes:
     first = Member("0.jpg", bytes(size), DEFLATED)
     stored = packed(first.data, DEFLATED)
     crc = zlib.crc32(first.data)
-    others = [
-        Member(f"{number}.jpg", b"", DEFLATED, stored, size, crc=crc, shares=0) for number in range(1, count)
-    ]
+    others = [Member(first.name, b"", DEFLATED, stored, size, crc=crc, shares=0) for _ in range(1, count)]
     return archive([first, *others])
