@@ -159,7 +159,7 @@ def _end_record(tail: bytes) -> int:
     It is the last one whose comment ends with the file; where there is none, the last one there is: some
     programs append a line.
     """
-    places = []
+    places: list[int] = []
     place = tail.rfind(_END_SIGN)
     while place >= 0 and len(places) < _MOST_ENDS:
         if place + _END.size <= len(tail):
