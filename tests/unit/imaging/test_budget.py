@@ -160,7 +160,9 @@ def test_16_bits_fit_their_budget_every_time(tmp_path: Path, *, has_alpha: bool)
     ramp = np.arange(side * side, dtype=np.uint32).reshape(side, side).astype(np.uint16)
     samples = np.dstack([ramp, ramp[::-1], ramp.T])
     path = tmp_path / "deep.png"
-    path.write_bytes(deep_png(Deep(samples, ramp | 1 if has_alpha else None), None, b""))
+    path.write_bytes(
+        deep_png(Deep(samples, np.maximum(ramp, np.uint16(1)) if has_alpha else None), None, b"")
+    )
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.unit.imaging.test_budget import *\n"
         f"limits = GateLimits(budget=Budget(60, 30 * {side * side}))\n"
