@@ -13,6 +13,9 @@ __all__ = ["BoundedHttp"]
 
 MAX_HEAD_BYTES = 32 * 1024
 HEAD_S = 15.0
+REQUEST_LINE_BYTES = len("GET  HTTP/1.1\r\n")
+SIGNS_BYTES = len(": \r\n")
+HEAD_END = b"\r\n\r\n"
 # After an early refusal the rest of the body is read and dropped, so that a client that sends first and reads
 # then gets to see its answer instead of a broken connection.
 LINGER_S = 30.0
@@ -21,6 +24,12 @@ MAX_LINGER_BYTES = 64 * 1024 * 1024
 
 class _TooLongError(Exception):
     """A request's head is longer than allowed."""
+
+
+def _head_length(before: bytes, data: bytes) -> int:
+    """Return how many bytes of a piece belong to the head of which ``before`` came last."""
+    end = (before + data).find(HEAD_END)
+    return len(data) if end < 0 else end + len(HEAD_END) - len(before)
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -34,6 +43,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._raw_bytes = 0
         self._head_bytes = 0
         self._dropped_bytes = 0
+        self._head_tail = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Wait for a request, not for ever."""
@@ -49,17 +59,18 @@ class BoundedHttp(HttpToolsProtocol):
         """Give the head its time."""
         super().on_message_begin()
         self._in_head = True
+        self._head_tail = b""
         self._raw_bytes = self._head_bytes = self._dropped_bytes = 0
         self._close_after(HEAD_S)
 
     def on_url(self, url: bytes) -> None:
         """Count the address."""
-        self._count(len(url))
+        self._count(len(url) + REQUEST_LINE_BYTES)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count a header."""
-        self._count(len(name) + len(value))
+        self._count(len(name) + len(value) + SIGNS_BYTES)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -71,9 +82,15 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and end a connection whose head does not end."""
         was_in_head = self._in_head
+        if was_in_head and self._raw_bytes + _head_length(self._head_tail, data) > MAX_HEAD_BYTES:
+            # Before it is parsed: spaces around values are in no header that is told.
+            self._raw_bytes += len(data)
+            self.send_400_response("")
+            return
         super().data_received(data)
         if was_in_head and self._in_head:
             self._raw_bytes += len(data)
+            self._head_tail = (self._head_tail + data)[1 - len(HEAD_END) :]
             if self._is_too_long() and not self.transport.is_closing():
                 self.send_400_response("")
 

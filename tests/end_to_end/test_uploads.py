@@ -154,11 +154,30 @@ def test_a_head_without_end_is_refused(connection: socket.socket) -> None:
     assert answer(connection)[0] == 431
 
 
-def test_a_long_head_in_one_piece_is_refused(connection: socket.socket) -> None:
-    """Also where it arrives at once, and as many small headers."""
-    lines = [f"x-{number}: {'y' * 100}" for number in range(400)]
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"x-{number}: {'y' * 100}" for number in range(400)],
+        ["a:b"] * 7000,
+        [f"x:{' ' * 33_000}y"],
+    ],
+    ids=["many headers", "headers of nothing but signs", "a value behind spaces"],
+)
+def test_a_long_head_in_one_piece_is_refused(connection: socket.socket, lines: list[str]) -> None:
+    """Also where it arrives at once, whatever it is made of."""
     connection.sendall(head(*lines))
     assert answer(connection)[0] == 431
+
+
+def test_a_head_of_the_length_allowed_is_taken(connection: socket.socket) -> None:
+    """To the byte, its end in a piece of its own, with a body behind it that does not count."""
+    empty = head("content-length: 3", "x: ", path="/livez")
+    whole = head("content-length: 3", "x: " + "y" * (32 * 1024 - len(empty)), path="/livez")
+    assert len(whole) == 32 * 1024
+    connection.sendall(whole[:-1])
+    time.sleep(0.05)
+    connection.sendall(whole[-1:] + b"abc")
+    assert answer(connection)[0] == 405
 
 
 @pytest.mark.parametrize(("files", "fields"), [(4, 0), (1, 21)])
