@@ -25,6 +25,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── WeakerThanPolicyError       weaker_than_policy
     │   ├── IdempotencyConflictError    idempotency_conflict
     │   ├── TooManyFilesError           too_many_files
+    │   ├── ArchiveTooLargeError        archive_too_large
     │   ├── BatchNotFinishedError       batch_not_finished
     │   ├── WebhookNotAllowedError      webhook_not_allowed
     │   └── ConflictError               conflict
@@ -210,6 +211,12 @@ class TooManyFilesError(RequestError):
     """A batch has more files than this server takes at once."""
 
     code = "too_many_files"
+
+
+class ArchiveTooLargeError(RequestError):
+    """A zip unpacks to more than this server takes, or to more than its own size explains."""
+
+    code = "archive_too_large"
 
 
 class BatchNotFinishedError(RequestError):

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 MG_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 
@@ -210,3 +211,20 @@ def written(made: FileDataset) -> bytes:
 def dicom(pixels: NDArray[Any], bits: int, **attributes: object) -> bytes:
     """Return a DICOM file of these stored values."""
     return written(dataset(pixels, bits, **attributes))
+
+
+def deflated_bomb(megabytes: int) -> bytes:
+    """Return a deflated DICOM file whose pixel data are so many MiB of zeros: 1 kB for each."""
+    small = dataset(np.zeros((8, 8), np.uint16), 12)
+    small.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data = written(small)
+    # The first element of the file meta information says how long the rest of it is.
+    start = 144 + int.from_bytes(data[140:144], "little")
+    body = zlib.decompress(data[start:], -zlib.MAX_WBITS)
+    pixels = body.rindex(b"\xe0\x7f\x10\x00OW")
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    head = body[: pixels + 8] + (megabytes << 20).to_bytes(4, "little")
+    packed = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
+    # Behind a full flush nothing refers to what came before: one piece can be repeated.
+    piece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return data[:start] + packed + piece * megabytes + packer.flush()

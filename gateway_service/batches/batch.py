@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
 from redis.exceptions import RedisError
 
 from gateway_service.http.dependencies import Gateway
-from gateway_service.http.uploads import MAX_NAME, ZIP_FAULTS, Upload, safe_name
+from gateway_service.http.uploads import MAX_NAME, Upload, safe_name
 from gateway_service.results.serialisers import error_of, report_of, status_of
 from gateway_service.routes.results import forget
 from gateway_service.schemas import TaskError, TaskStatus, WebhookProgress
@@ -28,7 +28,6 @@ from obscura.errors import (
     MaskDoesNotFitError,
     PhotoError,
     QueueUnavailableError,
-    UndecodablePhotoError,
     UnknownBatchError,
 )
 from obscura.jobs import Created, JobRow
@@ -188,10 +187,6 @@ async def _enter_one(gateway: Gateway, upload: Upload, wanted: Submission) -> _E
             return _Entered(Entry(task_id=created.job_id), created)
     except (PhotoError, MaskDoesNotFitError) as error:
         return _Entered(Entry(error=TaskError(code=error.code, message=error.message)))
-    except ZIP_FAULTS:
-        # Damaged, or closed with a password.
-        text = "the archive does not give it out"
-        return _Entered(Entry(error=TaskError(code=UndecodablePhotoError.code, message=text)))
 
 
 def _ttl(gateway: Gateway) -> int:

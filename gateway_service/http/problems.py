@@ -33,6 +33,7 @@ STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
     errors.AccessError: HTTPStatus.FORBIDDEN,
     errors.IdempotencyConflictError: HTTPStatus.CONFLICT,
     errors.TooManyFilesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.ArchiveTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.BatchNotFinishedError: HTTPStatus.CONFLICT,
     errors.ConflictError: HTTPStatus.CONFLICT,
     errors.InvalidRequestError: HTTPStatus.BAD_REQUEST,

@@ -1,31 +1,19 @@
 """The photos of a batch as they were handed in: files of a form, or the files of a zip."""
 
-import lzma
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from obscura.errors import InvalidRequestError, TooManyFilesError
+from gateway_service.zip_members import open_member
+from gateway_service.zip_reader import ArchiveLimits, read_directory
 
-__all__ = ["FALLBACK_NAME", "MAX_NAME", "ZIP_FAULTS", "Upload", "files_in_zip", "safe_name"]
+__all__ = ["FALLBACK_NAME", "MAX_NAME", "Upload", "files_in_zip", "safe_name"]
 
 MAX_NAME = 200
 FALLBACK_NAME = "photo"
 FORBIDDEN = frozenset('/\\:*?"<>|')
-# What reading a zip raises, by the ways in which it can be damaged, packed or closed with a password.
-ZIP_FAULTS = (
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    zlib.error,
-    lzma.LZMAError,
-)
 
 
 @dataclass(frozen=True)
@@ -43,27 +31,15 @@ def safe_name(name: str) -> str:
     return kept.strip(" .")[:MAX_NAME] or FALLBACK_NAME
 
 
-def files_in_zip(file: BinaryIO, max_files: int) -> list[Upload]:
+def files_in_zip(file: BinaryIO, limits: ArchiveLimits) -> list[Upload]:
     """Return the photos of a zip; each is unpacked when it is its turn, no farther than a photo may be long.
+
+    What is wrong with one of them is raised as PhotoError when that one is read: see `open_member`.
 
     Raises
     ------
-    InvalidRequestError
-        If it is no zip.
-    TooManyFilesError
-        If it has too many files.
+    InvalidRequestError, TooManyFilesError, ArchiveTooLargeError
+        As `read_directory` does.
     """
-    try:
-        bundle = zipfile.ZipFile(file)
-        members = [item for item in bundle.infolist() if not item.is_dir()]
-    except ZIP_FAULTS as error:
-        message = "the archive is no zip that can be read"
-        raise InvalidRequestError(message) from error
-    if len(members) > max_files:
-        message = f"the archive has {len(members)} files, at most {max_files} are taken"
-        raise TooManyFilesError(message)
-    return [Upload(item.filename, partial(_member, bundle, item)) for item in members]
-
-
-def _member(bundle: zipfile.ZipFile, item: zipfile.ZipInfo) -> BinaryIO:
-    return cast("BinaryIO", bundle.open(item))
+    entries = read_directory(file, limits)
+    return [Upload(item.name, partial(open_member, file, item, limits.max_file_bytes)) for item in entries]

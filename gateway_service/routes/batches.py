@@ -23,6 +23,7 @@ from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, options_of
 from gateway_service.shared_watch import Subject
 from gateway_service.tasks.callers import CurrentCaller
 from gateway_service.tasks.submission import Submission
+from gateway_service.zip_reader import ArchiveLimits
 from obscura.contract import JobKind, Priority
 from obscura.errors import InvalidOptionError, MissingFieldError, TooManyFilesError
 
@@ -87,7 +88,10 @@ async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[U
         if files:
             message = "send either files or an archive"
             raise InvalidOptionError(message)
-        files = await asyncio.to_thread(files_in_zip, bundle.file, settings.max_batch_files)
+        limits = ArchiveLimits(
+            settings.max_batch_files, settings.max_upload_bytes, settings.max_archive_mb * 1024 * 1024
+        )
+        files = await asyncio.to_thread(files_in_zip, bundle.file, limits)
     if len(files) > settings.max_batch_files:
         message = f"a batch has at most {settings.max_batch_files} photos"
         raise TooManyFilesError(message)

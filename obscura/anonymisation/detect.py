@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import cv2
+import numpy as np
 
 from obscura.contract import (
     DetectedObject,
@@ -14,11 +15,13 @@ from obscura.contract import (
     ModelInfo,
     ObjectClass,
 )
-from obscura.detection.detector import Detection, DetectionOptions, Detector, open_detector
+from obscura.detection.detector import Detection, DetectionOptions, Detector, Look, open_detector
 from obscura.detection.engines import EngineOptions
-from obscura.detection.output_cache import NOTHING_SEEN, Memory
+from obscura.detection.nms import overlaps, suppress
+from obscura.detection.output_cache import NOTHING_SEEN, Changes, Memory
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest, verified_path
-from obscura.geometry import Size
+from obscura.geometry import Box, Size
+from obscura.imaging.composites import composites
 from obscura.imaging.configured_limits import gate_limits
 from obscura.imaging.metadata import gpano
 from obscura.imaging.open import Photo, decode
@@ -111,12 +114,15 @@ def find_at(detector: Detector, photo: Photo, options: DetectionOptions) -> tupl
 def look_at(
     detector: Detector, photo: Photo, options: DetectionOptions, known: Memory = NOTHING_SEEN
 ) -> tuple[DetectionPart, Memory]:
-    """Return what was found in ``photo``, and the memory of the look; for ``known`` see `Detector.look`."""
+    """Return what was found in ``photo``, and the memory of the look; for ``known`` see `Detector.look`.
+
+    Where there is transparency, what was found over black and over white is told as well: see `composites`.
+    """
     if options.panorama is None and photo.orientation == 1:
         # What the file says of itself; where it says nothing, the shape decides.
         options = replace(options, panorama=gpano.goes_around(photo.panorama))
     looks = [
-        detector.look(frame.pixels, options, known if photo.strip is None else NOTHING_SEEN)
+        _look(detector, frame, options, known if photo.strip is None else NOTHING_SEEN)
         for frame in photo.frames
     ]
     card = detector.card
@@ -136,6 +142,34 @@ def look_at(
         ),
     )
     return part, looks[0].memory if photo.strip is None else NOTHING_SEEN
+
+
+def _look(detector: Detector, frame: Photo, options: DetectionOptions, known: Memory) -> Look:
+    """Look at the colours of one frame, and at all that viewers may show of them where there is alpha."""
+    look = detector.look(frame.pixels, options, known)
+    found = [look.found]
+    for view in composites(frame.pixels, frame.alpha):
+        # Where a view shows the colours as they are, the network has said what it says.
+        same = Changes.between(frame.pixels, view).outside(look.memory)
+        found.append(detector.look(view, options, same).found)
+    return look if len(found) == 1 else replace(look, found=_merged(found, detector.card.max_overlap))
+
+
+def _merged(views: Sequence[Sequence[Detection]], max_overlap: float) -> tuple[Detection, ...]:
+    """Return what was found in several views of one picture, surest first, each object once.
+
+    Its box is the hull of those of all views: what is hidden has to be hidden in each of them.
+    """
+    every = [item for view in views for item in view]
+    if not every:
+        return ()
+    boxes = np.array([item.box for item in every], np.float32)
+    kept = suppress(boxes, np.array([item.confidence for item in every], np.float32), max_overlap)
+    same = overlaps(boxes[kept], boxes) > max_overlap
+    hulls = [(*boxes[row, :2].min(axis=0), *boxes[row, 2:].max(axis=0)) for row in same]
+    return tuple(
+        replace(every[number], box=Box(*map(float, hull))) for number, hull in zip(kept, hulls, strict=True)
+    )
 
 
 def _detected(item: Detection, size: Size, frame: int | None) -> DetectedObject:

@@ -11,6 +11,7 @@ from obscura.anonymisation.verify import open_again, require_hidden
 from obscura.contract import OutputFormat
 from obscura.errors import NotSpliceableError
 from obscura.geometry import Size
+from obscura.imaging.composites import without_unseen_colours
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode, shown_by
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.high_bit_depth import Deep
@@ -147,12 +148,14 @@ def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Reda
 
 
 def _painted(before: Photo, regions: Sequence[Region]) -> Photo:
-    """Paint over regions, in 16 bits where there are so many."""
+    """Paint over regions, in 16 bits where there are so many; of colours that nobody sees none stays."""
     if before.deep is None:
         alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
-        return replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
+        painted = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
+        return without_unseen_colours(painted)
     opacity = before.deep.alpha
     full = Deep(
         paint(before.deep.samples, regions), None if opacity is None else paint_alpha(opacity, regions)
     )
-    return replace(before, deep=full, pixels=full.rgb(), alpha=full.opacity())
+    painted = replace(before, deep=full, pixels=full.rgb(), alpha=full.opacity())
+    return without_unseen_colours(painted)

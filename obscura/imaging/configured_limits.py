@@ -1,18 +1,12 @@
 """From the settings of an installation to the limits of its gate."""
 
-from typing import Final
-
 from obscura.contract import Frames
 from obscura.imaging.medical_validation import MEDICAL
-from obscura.imaging.resource_limits import Budget
+from obscura.imaging.resource_limits import BASE_MEMORY, BYTES_PER_PIXEL, Budget
 from obscura.imaging.validation import GateLimits
 from obscura.settings import Settings
 
-__all__ = ["gate_limits", "medical_limits"]
-
-BASE_MEMORY: Final = 256 << 20
-BYTES_PER_PIXEL: Final = 32
-"""The most that any accepted format took was 21 bytes (WebP): decoded, converted, turned."""
+__all__ = ["gate_limits", "medical_limits", "probe_budget"]
 
 
 def gate_limits(settings: Settings, frames: Frames = Frames.ONE) -> GateLimits:
@@ -37,6 +31,15 @@ def medical_limits(settings: Settings) -> GateLimits:
         formats=MEDICAL,
         budget=_budget(settings, settings.medical_max_pixels),
     )
+
+
+def probe_budget(settings: Settings) -> Budget:
+    """Return what opening a video may cost here, before any of it is worked on.
+
+    FFmpeg decodes its first frames to know what they are: as much as a few of the largest take.
+    """
+    memory = BASE_MEMORY + BYTES_PER_PIXEL * settings.video_max_pixels
+    return Budget(settings.decode_cpu_s, min(memory, settings.video_memory_mb << 20))
 
 
 def _budget(settings: Settings, max_pixels: int) -> Budget:

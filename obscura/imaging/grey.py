@@ -10,7 +10,7 @@ from obscura.errors import UndecodablePhotoError
 from obscura.imaging.formats import PhotoHeader
 from obscura.imaging.open import open_stored
 from obscura.imaging.pixels import upright
-from obscura.imaging.resource_limits import within
+from obscura.imaging.resource_limits import for_picture, within
 from obscura.imaging.validation import GateLimits, check
 
 Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
@@ -49,8 +49,9 @@ def decode_grey(data: bytes, limits: GateLimits) -> GreyPicture:
     PhotoError
         As ``photo.decode`` does.
     """
-    header = check(data, limits)
-    with within(limits.budget):
+    with within(for_picture(limits.budget, 0, len(data))):
+        header = check(data, limits)
+    with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
         image, turn = open_stored(data, header)
         warnings: tuple[str, ...] = ()
         if image.mode in _DEEP:

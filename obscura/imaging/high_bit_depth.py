@@ -33,6 +33,7 @@ _PNG_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}
 """Colour type by number of channels."""
 _PNG_SUB: Final = 1
 _STRIP_ROWS: Final = 64
+_BAND_ROWS: Final = 256
 _UNDEFINED: Final = 7
 _DEFLATE: Final = 8
 _DIFFERENCES: Final = 2
@@ -121,13 +122,20 @@ def _split(samples: Samples, *, has_alpha: bool, is_grey: bool) -> Deep | None:
 
 def _shows(deep: Deep, pixels: Pixels, alpha: Plane | None) -> bool:
     """Return whether all samples are, to a step of 8 bits, those of the picture in 8 bits."""
-    pairs = [(deep.rgb(), pixels), (deep.opacity(), alpha)]
-    return all(
-        one is None
-        or other is None
-        or (one.shape == other.shape and int(np.abs(one.astype(np.int16) - other).max(initial=0)) <= 1)
-        for one, other in pairs
-    )
+    planes = [(deep.samples, pixels), (deep.alpha, alpha)]
+    return all(full is None or seen is None or _agree(full, seen) for full, seen in planes)
+
+
+def _agree(full: NDArray[np.uint16], seen: NDArray[np.uint8]) -> bool:
+    """Compare band by band: as a whole the picture would be in memory several times more."""
+    if full.shape[:2] != seen.shape[:2]:
+        return False
+    for top in range(0, len(full), _BAND_ROWS):
+        rows = slice(top, top + _BAND_ROWS)
+        # One plane of greys stands for all three of what is seen.
+        if np.abs(to_bytes(full[rows]).astype(np.int16) - seen[rows]).max(initial=0) > 1:
+            return False
+    return True
 
 
 def png(deep: Deep, icc: bytes | None, block: bytes) -> bytes:

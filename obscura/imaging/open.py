@@ -30,7 +30,7 @@ from obscura.imaging.high_bit_depth import Deep
 from obscura.imaging.metadata import embedded, exif, icc
 from obscura.imaging.metadata.exif import ExifBlock
 from obscura.imaging.pixels import Colours, Pixels, Plane, to_rgb
-from obscura.imaging.resource_limits import within
+from obscura.imaging.resource_limits import for_picture, within
 
 _Result = TypeVar("_Result")
 
@@ -170,8 +170,9 @@ def decode(data: bytes, limits: validation.GateLimits | None = None) -> Photo:
         more than the budget of ``limits``.
     """
     limits = limits or validation.GateLimits()
-    header = validation.check(data, limits)
-    with within(limits.budget):
+    with within(for_picture(limits.budget, 0, len(data))):
+        header = validation.check(data, limits)
+    with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
         return _decode(data, header, limits.max_frames)
 
 

@@ -1,6 +1,6 @@
 """From every Pillow mode to 8-bit RGB with an optional alpha channel, and turning pixels upright."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeVar
@@ -23,6 +23,8 @@ _GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B",
 _DEEP_MODES: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 _BYTE: Final = 255
 _WORD: Final = 65_535
+_ROWS: Final = 256
+"""Rows that are converted at once."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -75,16 +77,35 @@ def to_bytes(values: NDArray[Any]) -> Plane:
     largest value; what is not a number becomes 0.
     """
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # noqa: PLR2004 - 16 bits
-        return ((values.astype(np.uint32) * _BYTE + _WORD // 2) // _WORD).astype(np.uint8)
-    finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
+        return _by_rows(values, lambda rows: (rows.astype(np.uint32) * _BYTE + _WORD // 2) // _WORD)
+    # What is not a number is left out here, and becomes 0 below.
+    spans = [(part.min(initial=0.0), part.max(initial=0.0)) for part in map(_finite, _rows_of(values))]
+    low, high = (float(limit) for limit in (min(span[0] for span in spans), max(span[1] for span in spans)))
     if low >= 0.0 and 1.0 < high <= _BYTE:
-        scaled = finite
+        offset, factor = 0.0, 1.0
     elif low >= 0.0 and _BYTE < high <= _WORD:
-        scaled = finite * (_BYTE / _WORD)
+        offset, factor = 0.0, _BYTE / _WORD
     else:
-        scaled = (finite - low) / ((high - low) or 1.0) * _BYTE
-    return np.clip(np.rint(scaled), 0, _BYTE).astype(np.uint8)
+        offset, factor = low, _BYTE / ((high - low) or 1.0)
+    return _by_rows(values, lambda rows: np.clip(np.rint((_finite(rows) - offset) * factor), 0, _BYTE))
+
+
+def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _rows_of(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield an array in bands of rows, at least one."""
+    for top in range(0, max(1, len(values)), _ROWS):
+        yield values[top : top + _ROWS]
+
+
+def _by_rows(values: NDArray[Any], work: Callable[[NDArray[Any]], NDArray[Any]]) -> Plane:
+    """Return bytes made by ``work``, band by band: it needs several times the memory of what it works on."""
+    made = np.empty(values.shape, np.uint8)
+    for number, rows in enumerate(_rows_of(values)):
+        made[number * _ROWS : (number + 1) * _ROWS] = work(rows)
+    return made
 
 
 _TURNS: Final[Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]]] = MappingProxyType(

@@ -1,8 +1,9 @@
-"""What opening a photo may cost, held against the process that opens it.
+"""What parsing a file may cost, held against the process that parses it.
 
 The gate refuses what can be seen in a file's structure. What passes it and still costs minutes or gigabytes
-meets these limits: they are the kernel's own, armed for as long as a decoder runs and taken away after it, so
-pixels need not be copied through another process.
+meets these limits: they are the kernel's own, armed for as long as a parser runs and taken away after it, so
+pixels need not be copied through another process. Every parser of what somebody sent runs `within` a budget
+from its first byte: picture decoders, colour profiles, pydicom, FFmpeg's probing.
 """
 
 import math
@@ -12,14 +13,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
 from obscura.errors import PhotoTooCostlyError
 
-__all__ = ["Budget", "within"]
+__all__ = ["BASE_MEMORY", "BYTES_PER_PIXEL", "Budget", "for_picture", "within"]
+
+BASE_MEMORY: Final = 256 << 20
+BYTES_PER_PIXEL: Final = 32
+"""The most that any accepted format took was 26 bytes (PNG with 16 bits and alpha): decoded, converted,
+compared, turned."""
+COPIES: Final = 4
+"""How often the bytes of a file may be in memory while it is parsed: its foreign parts, its bare picture."""
+AGAIN_S: Final = 1.0
+"""Seconds of processor time after which a parser that has swallowed the first error is told again."""
 
 GRACE_S: Final = 5.0
 """Seconds of processor time that native code has to come back, so that the photo can be given up."""
@@ -53,6 +63,17 @@ class Budget:
     kill_after_s: float = 0.0
 
 
+def for_picture(budget: Budget | None, pixels: int, file_bytes: int) -> Budget | None:
+    """Return what a picture of ``pixels`` in a file of ``file_bytes`` may cost: never more than ``budget``.
+
+    A small picture that takes as much memory as the largest one allowed is no picture.
+    """
+    if budget is None:
+        return None
+    needed = BASE_MEMORY + BYTES_PER_PIXEL * pixels + COPIES * file_bytes
+    return replace(budget, memory_bytes=min(budget.memory_bytes, needed))
+
+
 @contextmanager
 def within(budget: Budget | None) -> Iterator[None]:
     """Run a block under ``budget``; without one, or outside the main thread, run it as it is.
@@ -84,7 +105,8 @@ def _processor_time(seconds: float) -> Iterator[None]:
 
     before = signal.signal(signal.SIGPROF, give_up)
     try:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+        # More than once: parsers in Python catch what is raised in them, and go on.
+        signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN_S)
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)

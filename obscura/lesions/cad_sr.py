@@ -14,6 +14,7 @@ from obscura import __version__
 from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, LesionPart
 from obscura.errors import BackendUnavailableError, UnsupportedFormatError
 from obscura.imaging.medical_validation import is_dicom
+from obscura.imaging.validation import GateLimits
 from obscura.lesions.dicom import dataset_of, quietly
 
 __all__ = ["cad_report", "require"]
@@ -25,6 +26,8 @@ _PATIENT: Final = (
     "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
 """What a report takes over from its picture."""
+_READ_ALREADY: Final = GateLimits(max_pixels=2**28)
+"""The limits of a mammogram that has been read under those of its installation before."""
 _IDENTIFYING: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
@@ -56,7 +59,7 @@ def cad_report(data: bytes, part: LesionPart, *, deidentify: bool = False) -> by
     if not is_dicom(data):
         message = "a CAD report needs a DICOM mammogram"
         raise UnsupportedFormatError(message)
-    picture = quietly(lambda: dataset_of(data))
+    picture = dataset_of(data, _READ_ALREADY)
     if not all(name in picture for name in ("SOPClassUID", *_IDENTIFYING)):
         message = "a CAD report needs a DICOM mammogram with study, series and instance ids"
         raise UnsupportedFormatError(message)

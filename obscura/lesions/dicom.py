@@ -27,8 +27,9 @@ from obscura.errors import (
     UnsupportedFormatError,
 )
 from obscura.imaging.grey import Grey
-from obscura.imaging.resource_limits import within
+from obscura.imaging.resource_limits import for_picture, within
 from obscura.imaging.validation import GateLimits
+from obscura.lesions.deflated import inflated
 from obscura.lesions.mammogram import LEAST_PIXEL_MM, MOST_PIXEL_MM
 
 __all__ = ["DicomPicture", "dataset_of", "quietly", "read_dicom"]
@@ -40,6 +41,9 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 _SPACING_TAGS: Final[tuple[PixelSource, ...]] = ("ImagerPixelSpacing", "PixelSpacing")
 _NOT_SQUARE: Final = 0.01
+_BYTES_PER_SAMPLE: Final = 4
+_HEADER_BYTES: Final = 16 << 20
+"""Bytes of a data set beside its pixels that nothing is held against."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,15 +67,20 @@ class DicomPicture:
     warnings: tuple[str, ...]
 
 
-def dataset_of(data: bytes) -> Any:  # noqa: ANN401 - the data set's class is pydicom's business
-    """Return the parsed data set of a DICOM file.
+def dataset_of(data: bytes, limits: GateLimits) -> Any:  # noqa: ANN401 - the class is pydicom's business
+    """Return the parsed data set of a DICOM file; its pixels are not decoded.
 
     Raises
     ------
-    UndecodablePhotoError
-        If it cannot be parsed.
+    PhotoError
+        `UndecodablePhotoError` or `TruncatedPhotoError` if it cannot be parsed, `PhotoTooCostlyError` if that
+        takes more than the budget of ``limits``.
     """
-    return quietly(lambda: pydicom.dcmread(io.BytesIO(data), force=True))
+    most = _BYTES_PER_SAMPLE * limits.max_pixels + _HEADER_BYTES
+    with within(limits.budget):
+        plain = inflated(data, most)
+    with within(for_picture(limits.budget, 0, len(plain))):
+        return quietly(lambda: pydicom.dcmread(io.BytesIO(plain), force=True))
 
 
 def read_dicom(data: bytes, limits: GateLimits) -> DicomPicture:
@@ -89,15 +98,21 @@ def read_dicom(data: bytes, limits: GateLimits) -> DicomPicture:
     PhotoError
         `AnimatedPhotoError` for several frames, `TooManyPixelsError`, `UnsupportedFormatError` for what holds
         no greyscale picture and for transfer syntaxes whose decoder is not installed, `TruncatedPhotoError`,
-        `UndecodablePhotoError` for anything else that is wrong.
+        `PhotoTooCostlyError` for what takes more than the budget of ``limits``, `UndecodablePhotoError` for
+        anything else that is wrong.
     """
-    dataset = dataset_of(data)
-    quietly(lambda: _check(dataset, limits))
-    with within(limits.budget):
-        stored = quietly(lambda: pixel_array(dataset))
-        grey = quietly(lambda: _grey(dataset, stored))
-    pixel_mm, source, is_square = quietly(lambda: _spacing(dataset))
-    notes = quietly(lambda: _warnings(dataset))
+    dataset = dataset_of(data, limits)
+    with within(for_picture(limits.budget, 0, len(data))):
+        pixels = quietly(lambda: _check(dataset, limits))
+    with within(for_picture(limits.budget, pixels, len(data))):
+        return quietly(lambda: _picture(dataset))
+
+
+def _picture(dataset: Any) -> DicomPicture:  # noqa: ANN401 - see dataset_of
+    """Decode the picture of a data set that was checked."""
+    grey = _grey(dataset, pixel_array(dataset))
+    pixel_mm, source, is_square = _spacing(dataset)
+    notes = _warnings(dataset)
     if not is_square:
         notes = (*notes, "the pixels are not square; their mean side was used")
     return DicomPicture(grey, pixel_mm, source, notes)
@@ -121,7 +136,8 @@ def quietly(work: Callable[[], T]) -> T:
         raise (kind or UndecodablePhotoError)(message) from None
 
 
-def _check(dataset: Any, limits: GateLimits) -> None:  # noqa: ANN401 - see dataset_of
+def _check(dataset: Any, limits: GateLimits) -> int:  # noqa: ANN401 - see dataset_of
+    """Refuse what is not one grey picture within the limits; return the number of its pixels."""
     if "PixelData" not in dataset:
         message = "the DICOM file holds no picture"
         raise UnsupportedFormatError(message)
@@ -143,6 +159,7 @@ def _check(dataset: Any, limits: GateLimits) -> None:  # noqa: ANN401 - see data
         message = "the DICOM picture is not greyscale (MONOCHROME1 or MONOCHROME2)"
         raise UnsupportedFormatError(message)
     _check_syntax(dataset)
+    return rows * columns
 
 
 _MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")

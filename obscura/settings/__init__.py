@@ -302,6 +302,9 @@ class Settings(BaseSettings):
     upload_timeout_s: float = Field(120.0, gt=0, description="seconds in which a body must have arrived")
     upload_idle_s: float = Field(15.0, gt=0, description="seconds without a byte that end an upload")
     max_batch_mb: int = Field(512, ge=1, le=65_536, description="largest body of a POST to /batches, MiB")
+    max_archive_mb: int = Field(
+        2048, ge=1, le=1_048_576, description="largest content of a zip sent to /batches, unpacked, MiB"
+    )
     max_batch_files: int = Field(500, ge=1, le=10_000, description="most photos of one batch")
     max_form_files: int = Field(16, ge=1, description="most files of one form")
     max_form_fields: int = Field(64, ge=1, description="most other fields of one form")

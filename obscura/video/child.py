@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from obscura.contract import JobOptions, VideoProgress
 from obscura.errors import ObscuraError, PhotoTooCostlyError, ProcessingFailedError
+from obscura.imaging.configured_limits import probe_budget
 from obscura.observability import configure_logging, forbid_core_dumps
 from obscura.settings import Settings
 from obscura.video.source import VideoLimits, check_source
@@ -81,7 +82,7 @@ def _done(order: Order, settings: Settings, answers: IO[str]) -> dict[str, Any]:
         max_seconds=settings.video_max_s,
     )
     # What cannot be used is told before engines and models are loaded for it.
-    check_source(order.source, limits)
+    check_source(order.source, limits, probe_budget(settings))
     from obscura.anonymisation.build_request import request_of  # noqa: PLC0415 - the same
     from obscura.anonymisation.detect import detection_options, load_all  # noqa: PLC0415 - see above
     from obscura.video.redact import VideoRequest, redact_video  # noqa: PLC0415 - the same

@@ -24,6 +24,7 @@ from obscura.errors import (
 )
 from obscura.geometry import Size
 from obscura.imaging.containers.video import HEAD_BYTES, VideoFormat, format_of
+from obscura.imaging.resource_limits import Budget, within
 
 __all__ = ["VIDEO_SUFFIXES", "Kind", "VideoInfo", "VideoLimits", "info_of", "kind_of", "opened"]
 
@@ -166,6 +167,8 @@ def opened(path: Path, kind: Kind) -> Iterator[InputContainer]:
     try:
         container = av.open(str(path), format=kind.reader, options={"protocol_whitelist": "file"})
     except (FFmpegError, ValueError) as error:
+        if isinstance(error, MemoryError):
+            raise
         message = "the video cannot be opened"
         raise UndecodablePhotoError(message) from error
     with container:
@@ -213,9 +216,13 @@ def info_of(container: InputContainer, limits: VideoLimits) -> VideoInfo:
     return VideoInfo(size, frames, rate, stream.codec_context.name, bool(container.streams.audio))
 
 
-def check_source(path: Path, limits: VideoLimits) -> VideoInfo:
-    """Return what a video says of itself; raise as `kind_of`, `opened` and `info_of` do."""
-    with opened(path, kind_of(path)) as container:
+def check_source(path: Path, limits: VideoLimits, budget: Budget | None = None) -> VideoInfo:
+    """Return what a video says of itself; raise as `kind_of`, `opened` and `info_of` do.
+
+    Opening it, for which FFmpeg reads headers and decodes first frames, runs within ``budget`` and raises
+    PhotoTooCostlyError where that is not enough.
+    """
+    with within(budget), opened(path, kind_of(path)) as container:
         return info_of(container, limits)
 
 

@@ -1,8 +1,9 @@
 """Writing a video anew: painted pictures, sound as it was, tags by the policy, nothing else."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
 from av import VideoFrame
@@ -13,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from obscura.contract import Audio, MetadataPolicy
+from obscura.imaging.camera_names import is_camera_name
 from obscura.video.patterns import paintable, planes
 from obscura.video.source import pictures
 
@@ -22,8 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Manner", "Scribe", "decoded"]
 
-KEPT_TAGS: Final = frozenset({"creation_time", "make", "model", "com.apple.quicktime.creationdate"})
-PLACE_TAGS: Final = frozenset({"location", "location-eng", "com.apple.quicktime.location.iso6709"})
+_is_time: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)?").fullmatch
+_is_place: Final = re.compile(r"([+-]\d{1,3}(\.\d{1,6})?){2,3}(CRS[A-Z0-9_]{1,8})?/?").fullmatch
+TagCheck: TypeAlias = Callable[[str], object]
+KEPT_TAGS: Final[Mapping[str, TagCheck]] = {
+    "creation_time": _is_time,
+    "com.apple.quicktime.creationdate": _is_time,
+    "make": is_camera_name,
+    "model": is_camera_name,
+}
+PLACE_TAGS: Final[Mapping[str, TagCheck]] = dict.fromkeys(
+    ("location", "location-eng", "com.apple.quicktime.location.iso6709"), _is_place
+)
+"""The tags that may be kept, each with what tells a value of its kind: cameras, ISO 8601, ISO 6709."""
 STREAM_TAGS: Final = frozenset({"language"})
 VP9: Final = "libvpx-vp9"
 LAST_RESORT: Final = "yuv420p"
@@ -91,10 +104,10 @@ class Scribe:
         kept_kinds = {"video"} | ({"audio"} if audio is Audio.KEEP else set())
         dropped = [f"{item.type} stream" for item in self._source.streams if item.type not in kept_kinds]
         dropped += ["cover or second picture stream"] * (len(self._source.streams.video) - 1)
-        kept = KEPT_TAGS if policy is not MetadataPolicy.STRIP else frozenset()
-        kept |= PLACE_TAGS if policy is MetadataPolicy.KEEP_SAFE else frozenset()
+        kept = dict(KEPT_TAGS) if policy is not MetadataPolicy.STRIP else {}
+        kept |= PLACE_TAGS if policy is MetadataPolicy.KEEP_SAFE else {}
         for name, value in self._source.metadata.items():
-            if name.lower() in kept:
+            if name.lower() in kept and kept[name.lower()](value):
                 self._output.metadata[name] = value
             else:
                 dropped.append(f"tag {name}")

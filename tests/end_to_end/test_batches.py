@@ -13,8 +13,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests import photos
+from tests import hostile_zips, photos
 from tests.end_to_end.test_faceblur import is_hidden
+from tests.hostile_zips import Member
 
 pytestmark = pytest.mark.end_to_end
 MAX_S = 180
@@ -82,6 +83,25 @@ def test_a_zip_is_a_batch(client: httpx.Client) -> None:
     assert [file["error"]["code"] for file in state["files"][1:]] == ["unsupported_format", "photo_too_large"]
     assert all("name" not in file for file in state["files"])
     assert "street" not in client.get(f"/batches/{created.json()['batch_id']}").text
+
+
+def test_hostile_zips_are_refused_or_reported(client: httpx.Client) -> None:
+    """A bomb is a 413 and enters no job; a damaged member is that file's error, and the others are hidden."""
+    bomb = client.post("/batches", files={"archive": ("a.zip", hostile_zips.overlapping(400))})
+    assert (bomb.status_code, bomb.json()["error"]["code"]) == (413, "archive_too_large")
+    good = portraits(1)[0]
+    members = [
+        Member("good.jpg", good),
+        Member("method 12 over stored data", good, hostile_zips.BZIP2, good),
+        Member("LZMA", good, hostile_zips.LZMA, b"\x09\x04\x05\x00\x5d" + bytes(40)),
+        Member("offset of 2^63", good, offset=2**63),
+        Member("behind it all", good, offset=2**64 - 1),
+    ]
+    created = client.post("/batches", files={"archive": ("a.zip", hostile_zips.archive(members))})
+    assert created.status_code == 200, created.text
+    state = finished(client, created.json()["batch_id"])
+    assert [file["status"] for file in state["files"]] == ["SUCCESS"] + ["FAILURE"] * 4
+    assert {file["error"]["code"] for file in state["files"][1:]} == {"undecodable_photo"}
 
 
 def test_wrong_batches_are_refused_whole(client: httpx.Client) -> None:

@@ -154,9 +154,17 @@ def test_a_head_without_end_is_refused(connection: socket.socket) -> None:
     assert answer(connection)[0] == 431
 
 
-def test_a_long_head_in_one_piece_is_refused(connection: socket.socket) -> None:
-    """Also where it arrives at once, and as many small headers."""
-    lines = [f"x-{number}: {'y' * 100}" for number in range(400)]
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"x-{number}: {'y' * 100}" for number in range(400)],
+        ["a:b"] * 7000,
+        [f"x:{' ' * 33_000}y"],
+    ],
+    ids=["many headers", "headers of nothing but signs", "a value behind spaces"],
+)
+def test_a_long_head_in_one_piece_is_refused(connection: socket.socket, lines: list[str]) -> None:
+    """Also where it arrives at once, whatever it is made of."""
     connection.sendall(head(*lines))
     assert answer(connection)[0] == 431
 

@@ -1,11 +1,12 @@
 """What of a photo's metadata is kept, and what was found in it. Needs no image library.
 
-``strip`` keeps nothing. ``keep_safe`` keeps time, camera, lens, exposure and GPS position, written anew.
+``strip`` keeps nothing. ``keep_safe`` keeps time, camera, lens, exposure and GPS position, each of them only
+where it has the form that it must have (see `exif_values`), written anew.
 ``coarse_gps`` does as well, with the position rounded to 0.01 degree (1.1 km at most) and no altitude. The
 colours of a profile (see `profiles`) and the numbers of a panorama (see `panorama`) are kept under every
 policy.
 
-Sources: CIPA DC-008 (Exif 2.32), tables 4 to 15 for the tags and their types.
+Source: CIPA DC-008 (Exif 2.32).
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,52 +14,17 @@ from struct import pack
 from typing import Final
 
 from obscura.contract import MetadataPolicy
+from obscura.imaging.exif_values import EXIF_RULES, GPS_RULES, MAIN_RULES, allowed
 from obscura.imaging.formats import Buffer, PhotoFormat
 from obscura.imaging.headers import sniff
 from obscura.imaging.metadata import embedded, exif, gpano
 from obscura.imaging.metadata.exif import ASCII, RATIONAL, SHORT, Entry, ExifBlock
-
-_MAIN_TAGS: Final = frozenset({271, 272, 306})
-"""Make, Model, DateTime."""
-
-_EXIF_TAGS: Final = frozenset(
-    {
-        33434,  # ExposureTime
-        33437,  # FNumber
-        34850,  # ExposureProgram
-        34855,  # PhotographicSensitivity
-        36864,  # ExifVersion
-        36867,  # DateTimeOriginal
-        36868,  # DateTimeDigitized
-        36880,  # OffsetTime
-        36881,  # OffsetTimeOriginal
-        36882,  # OffsetTimeDigitized
-        37377,  # ShutterSpeedValue
-        37378,  # ApertureValue
-        37380,  # ExposureBiasValue
-        37383,  # MeteringMode
-        37385,  # Flash
-        37386,  # FocalLength
-        37520,  # SubSecTime
-        37521,  # SubSecTimeOriginal
-        37522,  # SubSecTimeDigitized
-        40961,  # ColorSpace
-        41986,  # ExposureMode
-        41987,  # WhiteBalance
-        41989,  # FocalLengthIn35mmFilm
-        42036,  # LensModel
-    }
-)
-_GPS_TAGS: Final = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 29})
-"""Version, latitude, longitude and altitude with their references, time and date."""
 
 _GPS_VERSION: Final = 0
 _LATITUDE: Final = 2
 _LONGITUDE: Final = 4
 _ANGLE_PARTS: Final = 3
 _STEPS_PER_DEGREE: Final = 100
-_MAX_VALUE: Final = 64
-"""Bytes of the longest value kept: room for a camera's name, none for a picture or a letter."""
 
 
 def kept_exif(block: ExifBlock | None, policy: MetadataPolicy) -> bytes:
@@ -68,17 +34,12 @@ def kept_exif(block: ExifBlock | None, policy: MetadataPolicy) -> bytes:
     """
     if block is None or policy is MetadataPolicy.STRIP:
         return b""
-    gps = _kept(block.gps, _GPS_TAGS)
+    gps = allowed(block.gps, GPS_RULES)
     if policy is MetadataPolicy.COARSE_GPS:
         gps = _coarse(gps, block.order)
-    main = _kept(block.main, _MAIN_TAGS)
+    main = allowed(block.main, MAIN_RULES)
     main[exif.ORIENTATION] = Entry(SHORT, 1, pack(block.order + "H", 1))
-    return exif.build(ExifBlock(block.order, main, _kept(block.exif, _EXIF_TAGS), gps))
-
-
-def _kept(entries: Mapping[int, Entry], allowed: frozenset[int]) -> dict[int, Entry]:
-    """Return the allowed entries whose values are short."""
-    return {tag: entry for tag, entry in entries.items() if tag in allowed and len(entry.raw) <= _MAX_VALUE}
+    return exif.build(ExifBlock(block.order, main, allowed(block.exif, EXIF_RULES), gps))
 
 
 def _coarse(gps: Mapping[int, Entry], order: str) -> dict[int, Entry]:

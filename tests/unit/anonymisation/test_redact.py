@@ -101,8 +101,8 @@ def test_kept_metadata_can_be_written_in_every_format(name: str) -> None:
     result = redact_photo(source, [], RedactionRequest(metadata=MetadataPolicy.KEEP_SAFE))
     with Image.open(BytesIO(result.data)) as image:
         exif = image.getexif()
-    assert (exif[272], exif.get(274, 1)) == ("Camera model", 3 if name == "JPEG" else 1)
-    assert exif.get_ifd(34665)[42036] == "Lens"
+    assert (exif[272], exif.get(274, 1)) == ("Canon EOS 5D Mark IV", 3 if name == "JPEG" else 1)
+    assert exif.get_ifd(34665)[42036] == "EF24-105mm f/4L IS USM"
     assert exif.get_ifd(34853)[3] == "E"
     assert MARKER not in result.data
 

@@ -44,12 +44,12 @@ def exif_block(orientation: int = 1, thumbnail: bytes = b"") -> bytes:
     exif = Image.Exif()
     exif[274] = orientation
     exif[270] = MARKER.decode()
-    exif[271] = "Camera maker"
-    exif[272] = "Camera model"
+    exif[271] = "Canon"
+    exif[272] = "Canon EOS 5D Mark IV"
     exif[306] = "2024:05:06 07:08:09"
     exif[315] = MARKER.decode()
     exif.get_ifd(34665).update(
-        {37500: MARKER, 37510: b"ASCII\0\0\0" + MARKER, 33434: (1, 250), 42036: "Lens"}
+        {37500: MARKER, 37510: b"ASCII\0\0\0" + MARKER, 33434: (1, 250), 42036: "EF24-105mm f/4L IS USM"}
     )
     exif.get_ifd(34853).update(
         {

@@ -9,16 +9,22 @@ import threading
 import time
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from obscura.errors import PhotoTooCostlyError
+from obscura.imaging import decoders
+from obscura.imaging.formats import PhotoFormat
+from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.high_bit_depth import png as deep_png
 from obscura.imaging.open import decode
-from obscura.imaging.resource_limits import Budget, within
+from obscura.imaging.resource_limits import Budget, for_picture, within
 from obscura.imaging.validation import GateLimits
-from tests import photos
+from tests import mammograms, photos
 
 MIB = 1 << 20
 WIDE = GateLimits(max_pixels=10**9, max_side=40_000, max_scans=10_000)
@@ -144,3 +150,84 @@ def test_it_costs_nothing() -> None:
         with within(budget):
             pass
     assert (time.process_time() - began) / rounds < 1e-4
+
+
+@pytest.mark.parametrize("has_alpha", [False, True])
+def test_16_bits_fit_their_budget_every_time(tmp_path: Path, *, has_alpha: bool) -> None:
+    """A PNG of 16 bits needs less than 30 bytes a pixel, whatever the process has kept of earlier photos.
+
+    It took 36, and the budget gives 32: what was left of other photos in memory decided.
+    """
+    side = 2500
+    ramp = np.arange(side * side, dtype=np.uint32).reshape(side, side).astype(np.uint16)
+    samples = np.dstack([ramp, ramp[::-1], ramp.T])
+    path = tmp_path / "deep.png"
+    path.write_bytes(
+        deep_png(Deep(samples, np.maximum(ramp, np.uint16(1)) if has_alpha else None), None, b"")
+    )
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom tests.unit.imaging.test_resource_limits import *\n"
+        f"limits = GateLimits(budget=Budget(60, 30 * {side * side}))\n"
+        f"print(decode(Path(sys.argv[1]).read_bytes(), limits).deep is not None)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=photos.ROOT)
+    assert done.stdout == "True\n"
+
+
+def test_every_parser_runs_within_the_budget(tmp_path: Path) -> None:
+    """HEIC, AVIF, TIFF, GIF, WebP, DICOM and deflated DICOM: each gives up by itself, with a code.
+
+    A budget of 1 MiB stands for a file that takes more than it may; with enough each is opened.
+    """
+    decoders.require(PhotoFormat.HEIC)
+    picture = Image.linear_gradient("L").resize((800, 600)).convert("RGB")
+    for kind in ("HEIF", "AVIF", "TIFF", "WEBP", "GIF"):
+        (tmp_path / kind).write_bytes(photos.encoded(picture, kind))
+    made = mammograms.dataset(np.zeros((2000, 1500), np.uint16), 12)
+    (tmp_path / "DICOM").write_bytes(mammograms.written(made))
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    (tmp_path / "deflated DICOM").write_bytes(mammograms.written(made))
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom tests.unit.imaging.test_resource_limits import *\n"
+        "from obscura.errors import PhotoError\nfrom obscura.lesions.dicom import read_dicom\n"
+        "decoders.require(PhotoFormat.HEIC)\n"
+        "for size in (MIB, 500 * MIB):\n"
+        "    limits = GateLimits(budget=Budget(20, size))\n"
+        "    for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "        work = read_dicom if 'DICOM' in path.name else decode\n"
+        "        try: work(path.read_bytes(), limits)\n"
+        "        except PhotoError: print('refused')\n"
+        "        else: print('opened')\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=photos.ROOT)
+    assert done.stdout.split() == ["refused"] * 7 + ["opened"] * 7
+
+
+def test_a_small_picture_has_a_small_budget() -> None:
+    """What may be taken follows the picture's own pixels and bytes, up to the installation's bound."""
+    most = Budget(5, 2000 * MIB, 30)
+    small = for_picture(most, 1000 * 1000, MIB)
+    assert small == Budget(5, 256 * MIB + 32_000_000 + 4 * MIB, 30)
+    assert for_picture(most, 10**9, MIB) == most
+    assert for_picture(None, 1, 1) is None
+
+
+def test_an_error_that_a_parser_swallows_is_raised_again() -> None:
+    """Parsers in Python catch whatever is raised in them, and go on: they are told once more."""
+    swallowed: list[str] = []
+
+    def parse() -> None:
+        while True:
+            try:
+                while True:
+                    sum(range(1000))
+            except PhotoTooCostlyError as error:
+                if swallowed:
+                    raise
+                swallowed.append(error.code)
+
+    with pytest.raises(PhotoTooCostlyError), within(Budget(0.1, 1000 * MIB)):
+        parse()
+    assert swallowed == ["photo_too_costly"]

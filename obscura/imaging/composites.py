@@ -1,0 +1,69 @@
+"""Pictures with transparency as viewers show them: over black, over white, or their colours alone.
+
+What alpha hides in one viewer another one shows; what nobody can show is taken out of the file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.open import Photo
+from obscura.imaging.pixels import Pixels, Plane
+
+__all__ = ["composites", "without_unseen_colours"]
+
+OPAQUE: Final = 255
+_ROWS: Final = 256
+"""Rows that are put together at once: the intermediate values need four bytes a sample."""
+
+
+def composites(pixels: Pixels, alpha: Plane | None) -> Iterator[Pixels]:
+    """Yield what a viewer may show of a picture besides its colours alone, which are ``pixels``.
+
+    Parameters
+    ----------
+    pixels
+        ``uint8[height, width, 3]``: the colours as stored.
+    alpha
+        ``uint8[height, width]``, or None.
+
+    Yields
+    ------
+    ndarray
+        ``uint8[height, width, 3]``: the picture over black, and over white. Nothing for a picture without
+        transparency, and none of one colour, in which there is nothing to be found.
+    """
+    if alpha is None or int(alpha.min(initial=OPAQUE)) == OPAQUE:
+        return
+    for background in (0, OPAQUE):
+        view = _over(pixels, alpha, background)
+        if view.min(initial=OPAQUE) != view.max(initial=0):
+            yield view
+
+
+def _over(pixels: Pixels, alpha: Plane, background: int) -> Pixels:
+    """Return a picture over a grey of one level."""
+    view = np.empty_like(pixels)
+    for top in range(0, len(pixels), _ROWS):
+        rows = slice(top, top + _ROWS)
+        share = alpha[rows, :, None].astype(np.uint32)
+        view[rows] = (pixels[rows] * share + background * (OPAQUE - share) + OPAQUE // 2) // OPAQUE
+    return view
+
+
+def without_unseen_colours(photo: Photo) -> Photo:
+    """Return a photo of one frame whose wholly transparent pixels are black: no viewer shows their colours.
+
+    A photo without such pixels is returned as it is.
+    """
+    full = photo.deep
+    if full is not None and full.alpha is not None and not full.alpha.all():
+        samples = np.where(full.alpha[..., None] > 0, full.samples, np.uint16(0))
+        full = Deep(samples, full.alpha)
+        return replace(photo, deep=full, pixels=full.rgb())
+    if full is not None or photo.alpha is None or photo.alpha.all():
+        return photo
+    return replace(photo, pixels=np.where(photo.alpha[..., None] > 0, photo.pixels, np.uint8(0)))
