@@ -11,7 +11,7 @@ from gateway_service.events import JobEvents
 from gateway_service.rates import RateLimits
 from gateway_service.scraping import Scraper
 from obscura.access.ring import AsyncKeyRing
-from obscura.broker import Letters, send
+from obscura.broker import Letters
 from obscura.contract import StepRequest
 from obscura.jobs import AsyncLedger
 from obscura.settings import Settings
@@ -42,8 +42,9 @@ class Gateway:
         return replace(self, ledger=ledger, events=self.events.seen_by(ledger))
 
     async def send(self, request: StepRequest) -> None:
-        """Send a step to its queue; raise QueueUnavailableError where the broker is away."""
-        await asyncio.to_thread(send, self.celery, request)
+        """Have a step wait for its turn; raise QueueUnavailableError where the broker is away."""
+        letter = self.letters.write(request)
+        await self.ledger.run(self.ledger.calls.enqueue(request.job_id, [letter]))
 
 
 # Coroutines, both: a plain function would be given a thread's turn by the framework for every request.

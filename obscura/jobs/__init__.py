@@ -1,6 +1,7 @@
 """The job ledger: the truth about every job. A Celery message is only a wake-up."""
 
-from obscura.jobs.calls import Claimed, Created, Lease, LedgerCalls
+from obscura.jobs.calls import LedgerCalls
+from obscura.jobs.claims import Claimed, Created, Lease
 from obscura.jobs.ids import new_id
 from obscura.jobs.ledger import AsyncLedger, Ledger
 from obscura.jobs.rows import JobRow, JobState, NewJob, wake_up

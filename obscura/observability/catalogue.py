@@ -109,6 +109,12 @@ INFERENCE = _seconds("inference_duration_seconds", "One run of a network", "mode
 DETECTIONS = _counter("detections_total", "Objects found", "class")
 SUSPECTS = _counter("review_suspects_total", "Objects the second look still saw", "class")
 REQUEUED = _counter("reaper_requeued_total", "Steps whose worker was lost and that were sent again", "step")
+UNREADABLE = _counter(
+    "records_unreadable_total", "Damaged records of jobs and webhooks that were ended or dropped"
+)
+RECEIVERS_OFF = _counter(
+    "webhook_receivers_switched_off_total", "Receivers of webhooks switched off after days of failure"
+)
 PURGED = _counter("purged_total", "Originals, results, orphans and rows erased", "what")
 
 QUEUE_DEPTH = _gauge("queue_depth", "Steps that wait (queued) or are worked on", "queue", "priority", "state")
