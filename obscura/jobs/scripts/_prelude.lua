@@ -126,9 +126,11 @@ local function measure(job)
 end
 
 -- Steps wait in a list for each lane and owner, and owners take turns: the message of the next step is laid on
--- the broker's list of the lane when that holds fewer than AHEAD. ``turns`` holds for every owner the work that
--- was handed out for them, in the unit of a job's cost; the least is next (start-time fair queueing). An owner
--- without a waiting step stays there until it would be their turn, so that nobody gains by coming and going.
+-- the broker's list of the lane when that holds fewer than AHEAD. ``turns`` holds for every owner where their next
+-- step begins on a scale of work handed out, in the unit of a job's cost; the least is next, and NOW notes where
+-- the last one began (start-time fair queueing). An owner without a waiting step stays there until it would be
+-- their turn, so that nobody gains by coming and going.
+local NOW = 'obscura:turns'
 local AHEAD = 1
 local function turns_of(lane) return 'obscura:turns:' .. lane end
 local function waiting_of(lane, owner) return 'obscura:waiting:' .. lane .. ':' .. owner end
@@ -154,15 +156,16 @@ local function hand_out(lane)
     local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
     if #first == 0 then return end
     local cost = hand_out_one(lane, first[1])
+    redis.call('HSET', NOW, lane, first[2])
     if cost then redis.call('ZADD', turns, tonumber(first[2]) + cost, first[1])
     else redis.call('ZREM', turns, first[1]) end
   end
 end
 
--- Give an owner a turn in a lane: a newcomer comes just before everybody else.
+-- Give an owner turns in a lane, from now on.
 local function take_turns(lane, owner)
-  local first = redis.call('ZRANGE', turns_of(lane), 0, 0, 'WITHSCORES')
-  redis.call('ZADD', turns_of(lane), 'NX', (tonumber(first[2] or 0)) - 0.001, owner)
+  local begin = redis.call('HGET', NOW, lane) or redis.call('ZRANGE', turns_of(lane), 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', turns_of(lane), 'NX', begin or 0, owner)
 end
 
 -- Put a step with its message among the waiting ones of its owner; one that waits already keeps its place.
