@@ -210,7 +210,7 @@ def test_a_damaged_batch_can_be_erased(settings: Settings) -> None:
 
 
 def test_an_update_is_validated_as_a_new_object_is() -> None:
-    """pydantic's own copy takes any value; this one refuses what a record could not be read with."""
+    """Pydantic's own copy takes any value; this one refuses what a record could not be read with."""
     options = JobOptions()
     box = UserBox.model_validate({"xyxy": (1, 2, 3, 4)})
     assert len(options.model_copy(update={"boxes": (box,) * 2000}).boxes) == 2000

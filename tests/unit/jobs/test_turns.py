@@ -26,7 +26,9 @@ class Queued:
         self.ledger = ledger
         self._letters = Letters(make_celery(settings))
 
-    async def enter(self, owner: str, name: str, cost: float = 1.0, lane: Priority = Priority.INTERACTIVE) -> None:
+    async def enter(
+        self, owner: str, name: str, cost: float = 1.0, lane: Priority = Priority.INTERACTIVE
+    ) -> None:
         """Enter a job of one step."""
         options = JobOptions(classes=(ObjectClass.FACE,), priority=lane)
         job = NewJob(name, JobKind.DETECT, options, f"photos/{name}", cost=cost)
@@ -206,7 +208,10 @@ def test_a_job_costs_what_its_photo_is() -> None:
 def test_a_workers_steps_take_turns_as_well(settings: Settings) -> None:
     """Steps that are released later wait behind nobody else's pile either."""
     ledger, letters = Ledger(settings), Letters(make_celery(settings))
-    jobs = [NewJob(f"j{n}", JobKind.BLUR, JobOptions(classes=(ObjectClass.FACE,)), f"photos/j{n}") for n in range(3)]
+    jobs = [
+        NewJob(f"j{n}", JobKind.BLUR, JobOptions(classes=(ObjectClass.FACE,)), f"photos/j{n}")
+        for n in range(3)
+    ]
     for job in jobs:
         ledger.run(ledger.calls.create(job))
         claimed = ledger.run(ledger.calls.claim(job.id, STEP, "t", takeover=False))
