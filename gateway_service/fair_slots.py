@@ -27,7 +27,8 @@ class FairSlots:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(owner, deque()).append(place)
         try:
-            await asyncio.wait_for(asyncio.shield(place), patience_s)
+            async with asyncio.timeout(patience_s):
+                await place
         except TimeoutError:
             return self._is_given(owner, place)
         except asyncio.CancelledError:
@@ -45,7 +46,7 @@ class FairSlots:
 
     def _is_given(self, owner: str, place: "asyncio.Future[None]") -> bool:
         """Whether a waiter that gives up has been given its place after all; it waits no more."""
-        if place.done():
+        if place.done() and not place.cancelled():
             return True
         self._waiting[owner].remove(place)
         if not self._waiting[owner]:

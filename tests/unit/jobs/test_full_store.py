@@ -1,4 +1,4 @@
-"""A store whose memory is used up, or that is away: nothing new, but all that was taken in ends and is given."""
+"""A store that is full or away: nothing new is taken in, all that was ends and is given."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_chores_go_on_in_a_full_store(settings: Settings, server: redis.Redis) -
 def test_finished_results_are_read_from_a_full_store(
     settings: Settings, server: redis.Redis, keys: ApiKeys
 ) -> None:
-    """GET and DELETE answer as ever, with every request counted until then; POST says 503 and when to return."""
+    """GET answers as ever, though requests cannot be counted; POST says 503 and when to return."""
     settings = settings.model_copy(update={"api_keys": keys, "address_rate_limit": "1000/minute"})
     ring, headers, owner = KeyRing(settings), {}, None
     if keys is ApiKeys.ON:
@@ -149,7 +149,7 @@ def test_counting_fails_open_for_reading_only(settings: Settings) -> None:
 
 
 def test_a_key_reads_while_the_server_is_away(tmp_path: Path) -> None:
-    """One that the server knew a moment ago may read, and do nothing else; unknown and revoked ones may not."""
+    """One that the server knew a moment ago may read and nothing else; unknown and revoked ones may not."""
     server = ValkeyServer(data_dir=tmp_path, config={"save": ""})
     server.start()
     settings = Settings(redis_url=server.connection_url)
