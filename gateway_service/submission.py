@@ -54,8 +54,8 @@ class Submission:
 class Taken:
     """What lies in the storage under the key of a new job: what is asked for with it, and its fingerprint.
 
-    The fingerprint tells a request from others; it is empty where no Idempotency-Key came with it. ``cost`` is
-    that of `NewJob`.
+    The fingerprint tells a request from others; it is empty where no Idempotency-Key came with it. ``cost``
+    is that of `NewJob`.
     """
 
     submission: Submission

@@ -221,8 +221,8 @@ class Settings(BaseSettings):
         0.5,
         gt=0,
         le=1,
-        description="share of the places of a queue, of bocashi slots and of the store's memory that one API key "
-        "may take of what other keys leave",
+        description="share of the places of a queue, of bocashi slots and of the store's memory that one API "
+        "key may take of what other keys leave",
     )
     key_store_mb: int = Field(
         0,
@@ -368,8 +368,8 @@ class Settings(BaseSettings):
     webhook_off_after_s: int = Field(
         259_200,
         ge=1,
-        description="seconds of nothing but failures after which a receiver is switched off: it then gets one "
-        "webhook a day until it takes one",
+        description="seconds of nothing but failures after which a receiver is switched off: it then gets "
+        "one webhook a day until it takes one",
     )
     public_url: str | None = Field(
         None, description="address under which callers reach the gateway; unset: links in webhooks are paths"

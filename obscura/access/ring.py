@@ -106,8 +106,8 @@ class KeyRing:
 class AsyncKeyRing:
     """Finds keys, for gateways.
 
-    A revoked key ends with its next request: the server is asked each time. Only while it does not answer, keys
-    that it knew a short while ago are good for reading; nobody can revoke one there meanwhile either.
+    A revoked key ends with its next request: the server is asked each time. Only while it does not answer,
+    keys that it knew a short while ago are good for reading; nobody can revoke one there meanwhile either.
     """
 
     def __init__(self, client: redis.asyncio.Redis) -> None:

@@ -40,8 +40,8 @@ class Auditor:
                 return
 
     async def _note(self, head: Head, names: Sequence[str]) -> None:
-        # One by one, since a full server takes these small writes alone: records would pile up. In this order:
-        # records that are on the disk and still here are not written twice (`AuditFile`).
+        # One by one, since a full server takes these small writes alone: records would pile up. In this
+        # order: records that are on the disk and still here are not written twice (`AuditFile`).
         write = self._ledger.calls.write
         await self._ledger.run(write(HEADS, "HSET", head.chain, str(head)))
         await self._ledger.run(write(NEWEST, "SET", str(head)))

@@ -191,7 +191,7 @@ class LedgerCalls:
         return Call("bury", self._keys(job_id), args, lambda reply: reply[0] == "buried")
 
     @staticmethod
-    def write(key: str, command: str, *args: str | int | float) -> Call[str]:
+    def write(key: str, command: str, *args: str | float) -> Call[str]:
         """Run one small write that is needed where the server's memory is used up as well."""
         return Call("write", (key,), (command, *args), lambda reply: reply[0])
 

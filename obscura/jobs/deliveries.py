@@ -35,8 +35,8 @@ class Delivery:
     """One attempt to deliver one event.
 
     ``subject`` is ``task:ID`` or ``batch:ID``; ``message`` is the same in every attempt; ``attempt`` counts
-    from 1; ``age_s`` is how long ago the event happened by the ledger's own clock. Where ``is_off`` the receiver
-    was switched off: nothing is to be sent.
+    from 1; ``age_s`` is how long ago the event happened by the ledger's own clock. Where ``is_off`` the
+    receiver was switched off: nothing is to be sent.
     """
 
     subject: str
@@ -153,8 +153,8 @@ def _delivery(row: Mapping[str, str]) -> Delivery:
 class Outcome:
     """How an attempt ended.
 
-    ``state`` is that of the event, ``pause_s`` the time to its next attempt or None; ``receiver`` is ``taken``
-    or ``failed``, or empty where the attempt says nothing of its receiver.
+    ``state`` is that of the event, ``pause_s`` the time to its next attempt or None; ``receiver`` is
+    ``taken`` or ``failed``, or empty where the attempt says nothing of its receiver.
     """
 
     state: str
@@ -162,9 +162,7 @@ class Outcome:
     receiver: str = ""
 
 
-def settle(
-    delivery: Delivery, outcome: Outcome, off_after_s: float, fields: Mapping[str, str]
-) -> Call[bool]:
+def settle(delivery: Delivery, outcome: Outcome, off_after_s: float, fields: Mapping[str, str]) -> Call[bool]:
     """Note how an attempt ended; the reply says whether its receiver was switched off by it."""
     pairs = [text for pair in fields.items() for text in pair]
     pause = "" if outcome.pause_s is None else outcome.pause_s

@@ -166,9 +166,7 @@ class JobRow:
             finished=None if finished is None else float(finished),
             # In the order of the steps, whichever of them ended first.
             parts={
-                step: read_field(name, fields[name])
-                for step, name in PART_FIELDS.items()
-                if name in fields
+                step: read_field(name, fields[name]) for step, name in PART_FIELDS.items() if name in fields
             },
             suspects=tuple(
                 item for name in SUSPECT_FIELDS if name in fields for item in read_field(name, fields[name])

@@ -57,7 +57,7 @@ def times(system: RunningSystem, task: str) -> tuple[float, float]:
 
 
 def behind(system: RunningSystem, keys: Keys, photo: bytes, number: int) -> tuple[float, int]:
-    """Return how long one photo takes behind ``number`` of another key, and how many of those end meanwhile."""
+    """Return one photo's seconds behind ``number`` of another key, and how many of those end meanwhile."""
     flood, single = keys
     pile = [submit(flood, photo) for _ in range(number)]
     one = submit(single, photo)
@@ -88,7 +88,7 @@ def test_one_photo_behind_eighty_takes_at_most_five_times_its_time(
         alone.append(ended - entered)
         crowded.append(behind(system, keys, photo, 80)[0])
     with capsys.disabled():
-        print(f"alone {sorted(alone)} s, behind 80 {sorted(crowded)} s")  # noqa: T201 - the figure
+        print(f"alone {sorted(alone)} s, behind 80 {sorted(crowded)} s")
     assert sorted(crowded)[1] <= 5 * sorted(alone)[1]
 
 

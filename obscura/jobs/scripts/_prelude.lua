@@ -120,7 +120,7 @@ end
 -- Note how many bytes a job's record takes now.
 local function measure(job)
   local owner, before = fields(job, 'owner', 'held')
-  local now = redis.call('MEMORY', 'USAGE', job) or 0
+  local now = redis.call('MEMORY', 'USAGE', job, 'SAMPLES', 0) or 0
   hold(owner, now - (number(before) or 0))
   redis.call('HSET', job, 'held', string.format('%d', now))
 end

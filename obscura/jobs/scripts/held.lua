@@ -5,7 +5,7 @@ local held = {}
 for _, key in ipairs(page[2]) do
   if kind_of(key) == 'hash' then
     local owner = redis.call('HGET', key, 'owner')
-    if owner and owner ~= '' then held[owner] = (held[owner] or 0) + (redis.call('MEMORY', 'USAGE', key) or 0) end
+    if owner and owner ~= '' then held[owner] = (held[owner] or 0) + (redis.call('MEMORY', 'USAGE', key, 'SAMPLES', 0) or 0) end
   end
 end
 local answer = {page[1]}

@@ -128,12 +128,13 @@ def test_the_whole_idempotency_key_counts(settings: Settings, portrait: Path) ->
 
 def test_a_job_is_entered_with_its_cost(settings: Settings, portrait: Path) -> None:
     """The megapixels of the photo, weighed by how hard the detectors look."""
+    data = portrait.read_bytes()
 
     async def work(gateway: Gateway) -> None:
         costs = {}
         for quality in (Quality.RAPID, Quality.BALANCED, Quality.THOROUGH):
             wanted = Submission(JobKind.BLUR, JobOptions(quality=quality), "request")
-            created = await submit(gateway, io.BytesIO(portrait.read_bytes()), wanted)
+            created = await submit(gateway, io.BytesIO(data), wanted)
             costs[quality] = float(await gateway.ledger.client.hget(job_key(created.job_id), "cost") or 0)
         assert costs[Quality.BALANCED] == pytest.approx(512 * 512 / 1e6, abs=0.001)
         assert costs[Quality.RAPID] < costs[Quality.BALANCED] < costs[Quality.THOROUGH]
