@@ -40,7 +40,7 @@ class Queued:
     async def take(self, lane: str = LANE) -> str:
         """Take the message on the broker's list and claim its step; return the job, empty if none."""
         text = await self.ledger.client.rpop(lane)
-        if text is None:
+        if not isinstance(text, str):
             return ""
         name = str(json.loads(base64.b64decode(json.loads(text)["body"]))[0][0]["job_id"])
         await self.ledger.run(self.ledger.calls.claim(name, STEP, "t", takeover=False))
