@@ -181,7 +181,7 @@ class Access:
             return
         gateway = cast("Gateway", scope["app"].state.gateway)
         wanted = wanted_scope(method, path)
-        reads = wanted is KeyScope.READ
+        reads = wanted in {KeyScope.READ, KeyScope.METRICS}
         is_counted = await gateway.rates.hit_address(caller_address(scope.get("client")), reads=reads)
         if not self._rules.keys:
             return

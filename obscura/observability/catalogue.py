@@ -118,7 +118,12 @@ RECEIVERS_OFF = _counter(
 PURGED = _counter("purged_total", "Originals, results, orphans and rows erased", "what")
 
 QUEUE_DEPTH = _gauge("queue_depth", "Steps that wait (queued) or are worked on", "queue", "priority", "state")
-QUEUE_MESSAGES = _gauge("queue_messages", "Messages handed out to a lane of the broker: one at most while steps wait their turn", "queue", "priority")
+QUEUE_MESSAGES = _gauge(
+    "queue_messages",
+    "Messages handed out to a lane of the broker: one at most while steps wait their turn",
+    "queue",
+    "priority",
+)
 QUEUE_LIMIT = _gauge("queue_limit", "Unfinished jobs at which new ones are refused", "priority")
 UNFINISHED = _gauge("jobs_unfinished", "Jobs that are not at their end", "kind", "state")
 OLDEST = _gauge("oldest_job_age_seconds", "Age of the oldest unfinished job", "kind", "state")

@@ -40,6 +40,8 @@ local function take(subject, owner, times)
   table.insert(taken, cjson.encode(row))
 end
 
+-- Events of an earlier release have no owner.
+if redis.call('EXISTS', WEBHOOKS) == 1 then redis.call('SADD', WEBHOOKS .. '.owners', '') end
 local owners = redis.call('SMEMBERS', WEBHOOKS .. '.owners')
 for _, owner in ipairs(owners) do
   local times = times_of(owner)
