@@ -141,7 +141,11 @@ class AsyncKeyRing:
         self._known.pop(hashed, None)
         if not reply:
             raise InvalidKeyError(message)
-        key = ApiKey.from_fields(key_id, dict(zip(reply[::2], reply[1::2], strict=True)))
+        try:
+            key = ApiKey.from_fields(key_id, dict(zip(reply[::2], reply[1::2], strict=True)))
+        except (KeyError, ValueError) as error:
+            # A damaged row: nobody can say what the key may do.
+            raise InvalidKeyError(message) from error
         self._known[hashed] = time.time(), key
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)

@@ -9,7 +9,6 @@ local step_state, token, state, began, stages = fields(job,
   's:' .. step, 't:' .. step, 'state', 'b:' .. step, 'stages')
 if step_state ~= 'running' or token ~= ARGV[3] or ended(state) then return {'stale'} end
 redis.call('HSET', job, 's:' .. step, 'done', unpack(ARGV, 8))
-measure(job)
 observe('step_duration_seconds|' .. step .. '|done', now - tonumber(began or now))
 for stage in string.gmatch(stages, '[^;]+') do
   local is_done = true
@@ -25,8 +24,10 @@ for stage in string.gmatch(stages, '[^;]+') do
       table.insert(answer, other)
     end
   end
-  if #answer > 1 then return answer end
-  if not is_done then return {'waiting'} end
+  if #answer > 1 or not is_done then
+    measure(job)
+    return #answer > 1 and answer or {'waiting'}
+  end
 end
 finish(KEYS, ARGV[6], ARGV[1], 'done', now, tonumber(ARGV[5]))
 return {'done'}

@@ -1,13 +1,16 @@
 """Records damaged by hand in the store: each ends as a failure that can be erased, and stops nothing."""
 
+import asyncio
 import json
 from collections.abc import Callable
 
+import httpx
 import pytest
 import redis
 
 from gateway_service import batches
 from gateway_service.answers import answer
+from gateway_service.app import create_app
 from gateway_service.dependencies import Gateway
 from gateway_service.routes.results import erase
 from gateway_service.schemas import TaskStatus
@@ -161,6 +164,34 @@ def test_a_worker_that_gets_it_goes_on(settings: Settings) -> None:
             ledger.run(ledger.calls.bury(job_id))
         assert ledger.read(job_id).error_code == CODE
     ledger.close()
+
+
+def test_every_address_of_a_damaged_task_answers(settings: Settings) -> None:
+    """GET says FAILURE, its events end, it has no picture, and DELETE erases it: never a 500."""
+
+    async def ask(client: httpx.AsyncClient, task: str) -> None:
+        url = f"/task_result/{task}"
+        events = await client.get(f"{url}/events")
+        assert (events.status_code, events.text.count("event: end"), CODE in events.text) == (200, 1, True)
+        said = await client.get(url)
+        assert (said.status_code, said.json()["status"]) == (200, "FAILURE")
+        assert said.json()["error"]["code"] == CODE
+        assert (await client.get(f"{url}/image")).status_code == 404
+        assert (await client.get("/metrics")).status_code == 200
+        assert (await client.delete(url)).status_code == 204
+        assert (await client.get(url)).status_code == 404
+
+    async def story() -> None:
+        app = create_app(settings)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
+        ):
+            for name in ("2001 boxes", "no state", "a string"):
+                await ask(client, await asyncio.to_thread(entered, settings, DAMAGES[name]))
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("name", ["no state", "a string"])
