@@ -10,6 +10,7 @@ from obscura.jobs.audit_writer import Auditor
 from obscura.jobs.lease_reaper import Reaper
 from obscura.jobs.periodic_tasks import repeat
 from obscura.jobs.retention import Eraser
+from obscura.jobs.usage import StoreUsage
 
 __all__ = ["chores", "end"]
 
@@ -26,14 +27,24 @@ def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
     eraser = Eraser(ledger, gateway.storage)
     auditor = Auditor(ledger, AuditFile(settings.audit_path, settings.audit_secret))
 
+    deliverer = Deliverer(gateway)
+    usage = StoreUsage(ledger)
+
     async def sweep() -> None:
         await eraser.sweep()
+
+    async def deliver() -> None:
+        try:
+            await repeat("deliverer", WEBHOOK_INTERVAL_S, ledger, deliverer.round)
+        finally:
+            await deliverer.close()
 
     return (
         repeat("reaper", settings.reaper_interval_s, ledger, Reaper(ledger, gateway.send).round),
         repeat("eraser", ERASE_INTERVAL_S, ledger, eraser.round),
         repeat("sweeper", settings.sweep_interval_s, ledger, sweep),
-        repeat("deliverer", WEBHOOK_INTERVAL_S, ledger, Deliverer(gateway).round),
+        repeat("usage", settings.sweep_interval_s, ledger, usage.round),
+        deliver(),
         repeat("auditor", AUDIT_INTERVAL_S, ledger, auditor.round),
     )
 

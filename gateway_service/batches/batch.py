@@ -7,15 +7,13 @@ for that; each photo is a job like any other.
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
-from redis.exceptions import RedisError
 
 from gateway_service.http.dependencies import Gateway
-from gateway_service.http.uploads import MAX_NAME, ZIP_FAULTS, Upload, safe_name
+from gateway_service.http.uploads import ZIP_FAULTS, Upload, safe_name
 from gateway_service.results.serialisers import error_of, report_of, status_of
 from gateway_service.routes.results import forget
 from gateway_service.schemas import TaskError, TaskStatus, WebhookProgress
@@ -23,11 +21,11 @@ from gateway_service.tasks.submission import Submission, hold_to_policy, submit
 from gateway_service.webhooks.registration import progress_of_webhook
 from obscura.contract import JobKind, JobOptions
 from obscura.errors import (
+    BatchUnreadableError,
     EmptyPhotoError,
     InvalidOptionError,
     MaskDoesNotFitError,
     PhotoError,
-    QueueUnavailableError,
     UndecodablePhotoError,
     UnknownBatchError,
 )
@@ -134,7 +132,7 @@ async def enter(
             JobKind.BLUR,
             alone,
             submission.request_id,
-            f"{key}\n{number}"[-MAX_NAME:] if key else "",
+            f"{key}\n{number}" if key else "",
             batch_id if options.webhook else "",
             submission.mask,
         )
@@ -152,7 +150,7 @@ async def enter(
         text = ENTRIES.dump_json(entries, exclude_none=True).decode()
         said = _fingerprint(entered, options)
         row = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
-        await gateway.ledger.run(enter_batch(row))
+        await gateway.ledger.run(enter_batch(row, gateway.settings))
     except BaseException:
         # What an earlier request under the same key has entered is not this one's to erase.
         for item in entered:
@@ -197,17 +195,24 @@ def _ttl(gateway: Gateway) -> int:
 
 
 async def read(gateway: Gateway, batch_id: str) -> Batch:
-    """Return a batch; raise UnknownBatchError where there is none that the caller may see."""
-    try:
-        pending = cast("Awaitable[dict[str, str]]", gateway.ledger.client.hgetall(batch_key(batch_id)))
-        row = await pending
-    except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
-        raise QueueUnavailableError(message) from error
-    if not row or gateway.ledger.calls.owner not in {None, row["owner"]}:
+    """Return a batch.
+
+    Raises
+    ------
+    UnknownBatchError
+        If there is none that the caller may see.
+    BatchUnreadableError
+        If its record is damaged.
+    """
+    row = await gateway.ledger.hash(batch_key(batch_id))
+    if not row or gateway.ledger.calls.owner not in {None, row.get("owner")}:
         message = "there is no batch of this id"
         raise UnknownBatchError(message)
-    return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
+    try:
+        return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
+    except (KeyError, ValueError) as error:
+        message = "what the server holds of this batch is damaged; it can only be erased"
+        raise BatchUnreadableError(message) from error
 
 
 async def rows_of(gateway: Gateway, batch: Batch) -> list[JobRow | None]:
@@ -238,7 +243,7 @@ def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
     if row is not None:
         state = status_of(row)
         report = report_of(row)
-        verdict = str(report["verdict"]) if report and state is TaskStatus.SUCCESS else None
+        verdict = str(report.get("verdict", "")) if report and state is TaskStatus.SUCCESS else None
         error = error_of(row)
     elif entry.task_id is not None:
         error = TaskError(code="erased", message="the result was erased, or its time has run out")
@@ -247,8 +252,15 @@ def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
     )
 
 
-async def erase(gateway: Gateway, batch: Batch) -> None:
-    """Forget a batch, its photos and its results."""
+async def erase(gateway: Gateway, batch_id: str) -> None:
+    """Forget a batch, its photos and its results; of a damaged one they go at their own time.
+
+    Raises UnknownBatchError where there is none that the caller may see.
+    """
+    try:
+        batch = await read(gateway, batch_id)
+    except BatchUnreadableError:
+        batch = Batch(batch_id, ())
     # First: a batch that is being erased has not finished.
     await gateway.ledger.run(forget_batch(batch.id, is_quiet=True))
     for task_id in batch.task_ids:
