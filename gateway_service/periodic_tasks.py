@@ -11,6 +11,7 @@ from obscura.jobs.lease_reaper import Reaper
 from obscura.jobs.log_rewriting import rewrite_log
 from obscura.jobs.periodic_tasks import repeat
 from obscura.jobs.retention import Eraser
+from obscura.jobs.usage import StoreUsage
 
 __all__ = ["chores", "end"]
 
@@ -27,6 +28,9 @@ def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
     eraser = Eraser(ledger, gateway.storage)
     auditor = Auditor(ledger, AuditFile(settings.audit_path, settings.audit_secret))
 
+    deliverer = Deliverer(gateway)
+    usage = StoreUsage(ledger)
+
     async def sweep() -> None:
         await eraser.sweep()
 
@@ -36,12 +40,20 @@ def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
     rewriting = (
         (repeat("rewriter", settings.log_rewrite_s, ledger, rewrite),) if settings.log_rewrite_s else ()
     )
+
+    async def deliver() -> None:
+        try:
+            await repeat("deliverer", WEBHOOK_INTERVAL_S, ledger, deliverer.round)
+        finally:
+            await deliverer.close()
+
     return (
         *rewriting,
         repeat("reaper", settings.reaper_interval_s, ledger, Reaper(ledger, gateway.send).round),
         repeat("eraser", ERASE_INTERVAL_S, ledger, eraser.round),
         repeat("sweeper", settings.sweep_interval_s, ledger, sweep),
-        repeat("deliverer", WEBHOOK_INTERVAL_S, ledger, Deliverer(gateway).round),
+        repeat("usage", settings.sweep_interval_s, ledger, usage.round),
+        deliver(),
         repeat("auditor", AUDIT_INTERVAL_S, ledger, auditor.round),
     )
 

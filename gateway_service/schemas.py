@@ -2,7 +2,7 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import UploadFile
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -27,11 +27,11 @@ from obscura.contract import (
     UserBox,
     VideoProgress,
 )
+from obscura.contract.options import MAX_BOXES, MAX_ZONES
 from obscura.errors import InvalidOptionError
 
 MAX_BOXES_TEXT = 256 * 1024
 BOXES_FORMAT = "obscura-boxes"
-MAX_ZONES: Final = 200
 Item = TypeVar("Item", UserBox, KeepZone)
 
 
@@ -250,9 +250,13 @@ def boxes_of(text: str) -> tuple[UserBox, ...]:
     Raises
     ------
     InvalidOptionError
-        If the text is not JSON or not a list of boxes.
+        If the text is not JSON, not a list of boxes, or a list of more than `MAX_BOXES`.
     """
-    return _items(UserBox, "boxes", text)
+    boxes = _items(UserBox, "boxes", text)
+    if len(boxes) > MAX_BOXES:
+        message = f"boxes: at most {MAX_BOXES} boxes"
+        raise InvalidOptionError(message)
+    return boxes
 
 
 def keep_of(text: str) -> tuple[KeepZone, ...]:

@@ -37,10 +37,12 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── ForeignOriginError          foreign_origin
     │   ├── UnknownHostError            unknown_host
     │   └── RateLimitedError            rate_limited
-    │       └── TooManyStreamsError         too_many_streams
+    │       ├── TooManyStreamsError         too_many_streams
+    │       └── ShareExceededError          share_exceeded
     ├── LookupFailedError       a thing that is not there (any more)
     │   ├── UnknownTaskError            unknown_task
     │   ├── UnknownBatchError           unknown_batch
+    │   │   └── BatchUnreadableError        batch_unreadable
     │   ├── UnknownKeyError             unknown_key
     │   ├── UnknownRowError             unknown_row
     │   ├── NoPictureError              no_picture
@@ -66,7 +68,8 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── ProcessingFailedError       processing_failed
     │   ├── ProcessingTimedOutError     processing_timed_out
     │   ├── WorkerLostError             worker_lost (written by the job ledger)
-    │   └── JobLostError                job_lost (the job ledger was emptied)
+    │   ├── JobLostError                job_lost (the job ledger was emptied)
+    │   └── RecordUnreadableError       record_unreadable (what the ledger holds of the job is damaged)
     └── RemoteError             a server that the client talks to said no, or nothing
         ├── RemoteRefusalError          remote_refusal
         ├── RemoteTaskFailedError       remote_task_failed
@@ -295,6 +298,12 @@ class TooManyStreamsError(RateLimitedError):
     code = "too_many_streams"
 
 
+class ShareExceededError(RateLimitedError):
+    """The key holds its share of the queue or of the store; others still have room."""
+
+    code = "share_exceeded"
+
+
 class ConflictError(RequestError):
     """An id is taken, or a thing is still in use."""
 
@@ -317,6 +326,12 @@ class UnknownBatchError(LookupFailedError):
     """There is no batch of this id (any more)."""
 
     code = "unknown_batch"
+
+
+class BatchUnreadableError(UnknownBatchError):
+    """The record of the batch is damaged; it can still be erased."""
+
+    code = "batch_unreadable"
 
 
 class UnknownKeyError(LookupFailedError):
@@ -479,6 +494,12 @@ class JobLostError(ProcessingError):
     """The job ledger lost its rows, and with them what it knew of this job."""
 
     code = "job_lost"
+
+
+class RecordUnreadableError(ProcessingError):
+    """What the job ledger holds of this job, or is asked to hold, is damaged or too large."""
+
+    code = "record_unreadable"
 
 
 class RemoteError(ObscuraError):

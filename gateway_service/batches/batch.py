@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
 from redis.exceptions import RedisError
 
 from gateway_service.http.dependencies import Gateway
-from gateway_service.http.uploads import MAX_NAME, Upload, safe_name
+from gateway_service.http.uploads import Upload, safe_name
 from gateway_service.results.serialisers import error_of, report_of, status_of
 from gateway_service.routes.results import forget
 from gateway_service.schemas import TaskError, TaskStatus, WebhookProgress
@@ -23,6 +23,7 @@ from gateway_service.tasks.submission import Submission, hold_to_policy, submit
 from gateway_service.webhooks.registration import progress_of_webhook
 from obscura.contract import JobKind, JobOptions
 from obscura.errors import (
+    BatchUnreadableError,
     EmptyPhotoError,
     InvalidOptionError,
     MaskDoesNotFitError,
@@ -135,7 +136,7 @@ async def enter(
             JobKind.BLUR,
             alone,
             submission.request_id,
-            f"{key}\n{number}"[-MAX_NAME:] if key else "",
+            f"{key}\n{number}" if key else "",
             batch_id if options.webhook else "",
             submission.mask,
         )
@@ -153,7 +154,7 @@ async def enter(
         text = ENTRIES.dump_json(entries, exclude_none=True).decode()
         said = _fingerprint(entered, options)
         row = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
-        await gateway.ledger.run(enter_batch(row))
+        await gateway.ledger.run(enter_batch(row, gateway.settings))
     except BaseException:
         # What an earlier request under the same key has entered is not this one's to erase.
         for item in entered:
@@ -214,11 +215,22 @@ async def must_be_there(gateway: Gateway, batch_id: str) -> None:
 
 
 async def read(gateway: Gateway, batch_id: str) -> Batch:
-    """Return a batch; raise UnknownBatchError where there is none that the caller may see."""
-    pending = cast("Awaitable[dict[str, str]]", gateway.ledger.client.hgetall(batch_key(batch_id)))
-    row = await _fetched(pending)
-    _must_be_seen(gateway, row.get("owner"))
-    return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
+    """Return a batch.
+
+    Raises
+    ------
+    UnknownBatchError
+        If there is none that the caller may see.
+    BatchUnreadableError
+        If its record is damaged.
+    """
+    row = await gateway.ledger.hash(batch_key(batch_id))
+    _must_be_seen(gateway, row.get("owner", "") if row else None)
+    try:
+        return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
+    except (KeyError, ValueError) as error:
+        message = "what the server holds of this batch is damaged; it can only be erased"
+        raise BatchUnreadableError(message) from error
 
 
 async def rows_of(gateway: Gateway, batch: Batch) -> list[JobRow | None]:
@@ -249,7 +261,7 @@ def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
     if row is not None:
         state = status_of(row)
         report = report_of(row)
-        verdict = str(report["verdict"]) if report and state is TaskStatus.SUCCESS else None
+        verdict = str(report.get("verdict", "")) if report and state is TaskStatus.SUCCESS else None
         error = error_of(row)
     elif entry.task_id is not None:
         error = TaskError(code="erased", message="the result was erased, or its time has run out")
@@ -258,8 +270,15 @@ def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
     )
 
 
-async def erase(gateway: Gateway, batch: Batch) -> None:
-    """Forget a batch, its photos and its results."""
+async def erase(gateway: Gateway, batch_id: str) -> None:
+    """Forget a batch, its photos and its results; of a damaged one they go at their own time.
+
+    Raises UnknownBatchError where there is none that the caller may see.
+    """
+    try:
+        batch = await read(gateway, batch_id)
+    except BatchUnreadableError:
+        batch = Batch(batch_id, ())
     # First: a batch that is being erased has not finished.
     await gateway.ledger.run(forget_batch(batch.id, is_quiet=True))
     for task_id in batch.task_ids:

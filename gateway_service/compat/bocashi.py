@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from gateway_service.fair_slots import FairSlots
 from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.routes.results import erase, forget, picture_response
 from gateway_service.schemas import Problem
@@ -85,25 +86,11 @@ def _switch(form: FormData, name: str) -> bool:
     return value == "1"
 
 
-async def _slot(request: Request, gateway: Gateway) -> bool:
-    """Wait for the right to work, ``-r`` times ``-w`` seconds long; return whether it was had."""
-    slots: asyncio.Semaphore = _slots(request, gateway)
-    if not slots.locked():
-        await slots.acquire()
-        return True
-    settings = gateway.settings
-    try:
-        await asyncio.wait_for(slots.acquire(), settings.bocashi_wait_s * settings.bocashi_retries)
-    except TimeoutError:
-        return False
-    return True
-
-
-def _slots(request: Request, gateway: Gateway) -> asyncio.Semaphore:
-    state = request.app.state
+def _slots(request: Request, gateway: Gateway) -> FairSlots:
+    state, settings = request.app.state, gateway.settings
     if not hasattr(state, "bocashi_slots"):
-        state.bocashi_slots = asyncio.Semaphore(gateway.settings.bocashi_slots)
-    slots: asyncio.Semaphore = state.bocashi_slots
+        state.bocashi_slots = FairSlots(settings.bocashi_slots, settings.key_share)
+    slots: FairSlots = state.bocashi_slots
     return slots
 
 
@@ -157,14 +144,15 @@ async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId)
     except OSError as error:
         log.warning("bocashi_failed", error=type(error).__name__)
         return _standard(Status.FAILED)
-    if not await _slot(request, gateway):
+    slots, owner, settings = _slots(request, gateway), gateway.ledger.calls.owner or "", gateway.settings
+    if not await slots.acquire(owner, settings.bocashi_wait_s * settings.bocashi_retries):
         return _standard(Status.BUSY)
     try:
         job_id = await _blur(gateway, form, request_id)
     except ObscuraError as error:
         return _refusal(error)
     finally:
-        _slots(request, gateway).release()
+        slots.release(owner)
         await form.close()
     return _standard(Status.OK, job_id + SUFFIX)
 

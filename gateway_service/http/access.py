@@ -184,12 +184,14 @@ class Access:
             # With a method that it does not take it is refused as that, to everybody alike.
             return
         gateway = cast("Gateway", scope["app"].state.gateway)
-        await gateway.rates.hit_address(caller_address(scope.get("client")))
+        wanted = wanted_scope(method, path)
+        reads = wanted in {KeyScope.READ, KeyScope.METRICS}
+        is_counted = await gateway.rates.hit_address(caller_address(scope.get("client")), reads=reads)
         if not self._rules.keys:
             return
-        key = await self._key(gateway, headers)
-        await gateway.rates.hit_key(key.id)
-        wanted = wanted_scope(method, path)
+        key = await self._key(gateway, headers, reads=reads)
+        if is_counted or not reads:
+            await gateway.rates.hit_key(key.id, reads=reads)
         if not key.allows(wanted):
             message = f"this API key was not made for this: it needs the scope {wanted}"
             raise MissingScopeError(message)
@@ -197,12 +199,12 @@ class Access:
         state.update(owner=key.id, may_read=key.allows(KeyScope.READ))
 
     @staticmethod
-    async def _key(gateway: Gateway, headers: Headers) -> ApiKey:
+    async def _key(gateway: Gateway, headers: Headers, *, reads: bool) -> ApiKey:
         text = key_text(headers)
         if text is None:
             message = "this server asks for an API key: Authorization: Bearer KEY, or X-API-Key: KEY"
             raise KeyRequiredError(message)
-        return await gateway.keys.find(text)
+        return await gateway.keys.find(text, reads=reads)
 
 
 SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {

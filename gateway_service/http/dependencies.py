@@ -14,7 +14,7 @@ from gateway_service.shared_watch import Watches
 from obscura.access.key_store import AsyncKeyRing
 from obscura.contract import StepRequest
 from obscura.jobs import AsyncLedger
-from obscura.jobs.celery_app import Letters, send
+from obscura.jobs.celery_app import Letters
 from obscura.settings import Settings
 from obscura.storage import Storage
 
@@ -44,8 +44,9 @@ class Gateway:
         return replace(self, ledger=ledger, events=self.events.seen_by(ledger))
 
     async def send(self, request: StepRequest) -> None:
-        """Send a step to its queue; raise QueueUnavailableError where the broker is away."""
-        await asyncio.to_thread(send, self.celery, request)
+        """Have a step wait for its turn; raise QueueUnavailableError where the broker is away."""
+        letter = self.letters.write(request)
+        await self.ledger.run(self.ledger.calls.enqueue(request.job_id, [letter]))
 
 
 # Coroutines, both: a plain function would be given a thread's turn by the framework for every request.

@@ -39,6 +39,7 @@ STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
     errors.InvalidRequestError: HTTPStatus.BAD_REQUEST,
     errors.RequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoPictureError: HTTPStatus.NOT_FOUND,
+    errors.BatchUnreadableError: HTTPStatus.GONE,
     errors.OriginalErasedError: HTTPStatus.GONE,
     errors.LookupFailedError: HTTPStatus.NOT_FOUND,
     MissingObjectError: HTTPStatus.NOT_FOUND,

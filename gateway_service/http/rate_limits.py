@@ -40,22 +40,34 @@ class RateLimits:
         self._of_address = _limit(by_address)
         self._of_key = _limit(settings.rate_limit)
 
-    async def hit_address(self, address: str) -> None:
-        """Count a request of an address; raise RateLimitedError where it is one too many."""
-        await self._hit(self._of_address, "address", address)
+    async def hit_address(self, address: str, *, reads: bool = False) -> bool:
+        """Count a request of an address and return whether it could be counted; see ``hit_key``."""
+        return await self._hit(self._of_address, ("address", address), reads=reads)
 
-    async def hit_key(self, key_id: str) -> None:
-        """Count a request with a key; raise RateLimitedError where it is one too many."""
-        await self._hit(self._of_key, "key", key_id)
+    async def hit_key(self, key_id: str, *, reads: bool = False) -> bool:
+        """Count a request with a key and return whether it could be counted.
 
-    async def _hit(self, limit: RateLimitItem | None, kind: str, who: str) -> None:
+        Raises
+        ------
+        RateLimitedError
+            If it is one too many.
+        QueueUnavailableError
+            If it cannot be counted, since the server is away or full, and it does not only read.
+        """
+        return await self._hit(self._of_key, ("key", key_id), reads=reads)
+
+    async def _hit(self, limit: RateLimitItem | None, who: tuple[str, str], *, reads: bool) -> bool:
         if limit is None:
-            return
+            return True
+        kind = who[0]
         try:
-            if await self._limiter.hit(limit, kind, who):
-                return
-            opens, _ = await self._limiter.get_window_stats(limit, kind, who)
+            if await self._limiter.hit(limit, *who):
+                return True
+            opens, _ = await self._limiter.get_window_stats(limit, *who)
         except (RedisError, OSError) as error:
+            if reads:
+                # Who only reads fills nothing: a finished result is given all the same.
+                return False
             message = "requests cannot be counted: the server of the job ledger is away"
             raise QueueUnavailableError(message) from error
         message = f"more than {limit.amount} requests of one {kind} in {limit.get_expiry()} s"

@@ -8,6 +8,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import structlog
+
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.threads import AT_ONCE_BYTES, fetch, turn
 from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
@@ -23,7 +25,9 @@ from obscura.contract import (
 )
 from obscura.errors import NoPictureError
 from obscura.jobs import JobRow, JobState
+from obscura.jobs.record_fields import FAULTS
 
+log = structlog.get_logger(__name__)
 # The seed's own word for a face's box, and its twin.
 AREA_NAMES = {ObjectClass.FACE: "facial_area", ObjectClass.PLATE: "plate_area"}
 
@@ -111,8 +115,13 @@ def _of_video(row: JobRow) -> TaskResult:
 
 
 async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
-    """Return what a client sees of ``row``."""
-    said = await _answer(gateway, row)
+    """Return what a client sees of ``row``; one that makes no sense ends as a failure."""
+    try:
+        said = await _answer(gateway, row)
+    except FAULTS:
+        log.warning("record_unreadable", request_id=row.request_id)
+        row = await gateway.ledger.give_up(row.id)
+        said = await _answer(gateway, row)
     if row.has_webhook:
         said.webhook = await progress_of_webhook(gateway, f"task:{row.id}")
     return said

@@ -184,4 +184,4 @@ async def batch_archive(gateway: CurrentGateway, batch_id: BatchId) -> Streaming
 @router.delete("/{batch_id}", status_code=204)
 async def erase_batch(gateway: CurrentGateway, batch_id: BatchId) -> None:
     """Cancel what waits or runs, and erase all photos and results."""
-    await batches.erase(gateway, await batches.read(gateway, batch_id))
+    await batches.erase(gateway, batch_id)

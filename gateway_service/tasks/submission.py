@@ -25,6 +25,7 @@ from obscura.imaging.headers import inspect
 from obscura.imaging.medical_validation import check_medical
 from obscura.imaging.validation import check
 from obscura.jobs import Created, NewJob, new_id, wake_up
+from obscura.jobs.cost import cost_of, megapixels_of
 from obscura.observability import Stage, catalogue, count, stage, trace_context
 from obscura.redaction.policy import require_fit
 from obscura.settings import Settings
@@ -53,11 +54,13 @@ class Submission:
 class Taken:
     """What lies in the storage under the key of a new job: what is asked for with it, and its fingerprint.
 
-    The fingerprint tells a request from others; it is empty where no Idempotency-Key came with it.
+    The fingerprint tells a request from others; it is empty where no Idempotency-Key came with it. ``cost``
+    is that of `NewJob`.
     """
 
     submission: Submission
     fingerprint: str = ""
+    cost: float = 1.0
 
 
 Take = Callable[[str], Taken]
@@ -91,16 +94,16 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
         raise InvalidOptionError(message)
 
 
-def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> bytes:
-    """Return the bytes of an upload that the gate of its profile lets in."""
+def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> tuple[bytes, float]:
+    """Return the bytes of an upload that the gate of its profile lets in, and its megapixels."""
     is_medical = submission.kind is JobKind.LESIONS
     limits = medical_limits(settings) if is_medical else gate_limits(settings, submission.options.frames)
     data = _read(upload, limits.max_bytes)
     if is_medical:
         check_medical(data, limits)
-    else:
-        check(data, limits)
-    return data
+        return data, megapixels_of(len(data))
+    header = check(data, limits)
+    return data, header.size.width * header.size.height * header.frames / 1e6
 
 
 def with_mask(data: bytes, submission: Submission, settings: Settings) -> tuple[bytes, Submission]:
@@ -183,17 +186,25 @@ def _take(gateway: Gateway, upload: BinaryIO, submission: Submission, key: str) 
     settings = gateway.settings
     try:
         with stage(Stage.GATE):
-            data = _admitted(upload, submission, settings)
+            data, megapixels = _admitted(upload, submission, settings)
         data, submission = with_mask(data, submission, settings)
     except PhotoError as error:
         count(catalogue.UPLOADS_REJECTED, error.code)
         raise
-    return keep(gateway.storage, data, submission, key)
+    return keep(gateway.storage, data, submission, key, megapixels)
 
 
-def keep(storage: Storage, data: bytes, submission: Submission, key: str) -> Taken:
-    """Put a photo that has passed the gate under ``key``; raise StorageUnavailableError where that fails."""
-    taken = Taken(submission, _fingerprint(data, submission) if submission.idempotency_key else "")
+def keep(
+    storage: Storage, data: bytes, submission: Submission, key: str, megapixels: float | None = None
+) -> Taken:
+    """Put a photo that has passed the gate under ``key``; raise StorageUnavailableError where that fails.
+
+    ``megapixels`` are guessed from its length where they are not known.
+    """
+    if megapixels is None:
+        megapixels = megapixels_of(len(data))
+    cost = cost_of(submission.kind, submission.options, megapixels)
+    taken = Taken(submission, _fingerprint(data, submission) if submission.idempotency_key else "", cost)
     with storing(storage, key):
         storage.put(key, data)
     return taken
@@ -260,4 +271,5 @@ def _job(gateway: Gateway, job_id: str, taken: Taken) -> NewJob:
         pipeline=settings.pipeline,
         trace=trace_context(),
         batch=submission.batch,
+        cost=taken.cost,
     )

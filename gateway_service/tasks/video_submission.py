@@ -20,6 +20,7 @@ from gateway_service.tasks.submission import (
 from obscura.errors import InvalidOptionError, PhotoError
 from obscura.imaging.containers.video import HEAD_BYTES, check_video
 from obscura.jobs import Created
+from obscura.jobs.cost import cost_of, megapixels_of
 from obscura.observability import Stage, catalogue, count, stage
 from obscura.settings import Settings
 
@@ -82,10 +83,11 @@ async def submit_video(gateway: Gateway, upload: BinaryIO, submission: Submissio
 
 def _take(gateway: Gateway, upload: BinaryIO, submission: Submission, key: str) -> Taken:
     fingerprint = ""
+    cost = cost_of(submission.kind, submission.options, megapixels_of(upload.seek(0, os.SEEK_END)))
     if submission.idempotency_key:
         upload.seek(0)
         fingerprint = fingerprint_of(hashlib.file_digest(upload, "sha256"), submission)  # type: ignore[arg-type]
     upload.seek(0)
     with storing(gateway.storage, key):
         gateway.storage.put_file(key, upload)
-    return Taken(submission, fingerprint)
+    return Taken(submission, fingerprint, cost)

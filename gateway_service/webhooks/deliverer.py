@@ -7,6 +7,7 @@ every attempt carries the same ``webhook-id``.
 import asyncio
 import secrets
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,13 +29,13 @@ from obscura.contract.webhooks import (
     WebhookEvent,
     signatures,
 )
-from obscura.errors import LookupFailedError
-from obscura.jobs.webhook_deliveries import Delivery, settle, take
+from obscura.errors import LookupFailedError, ObscuraError
+from obscura.jobs.webhook_deliveries import Delivery, Outcome, TakeLimits, settle, take
 
 __all__ = ["Deliverer", "pause_after"]
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 32
+AT_ONCE = 256
 # Beyond the last attempt, so that its end can still be told.
 SPARE_S = 24 * 3600
 LONGEST_PAUSE_S = 2 * 3600.0
@@ -72,38 +73,74 @@ class Deliverer:
         self._hosts = hosts_of(gateway.settings.webhook_hosts)
         # Made once: reading all certificates takes longer than a request.
         self._certificates = httpx.create_ssl_context(trust_env=False)
+        self._under_way: dict[asyncio.Task[None], str] = {}
 
     async def round(self) -> None:
-        """Deliver all events that are due; one that fails holds up no other for longer than the time-out."""
+        """Begin to deliver the events that are due, of each owner only so many at once.
+
+        They go on after this returns: a receiver that hangs holds up nobody else's events.
+        """
         settings, ledger = self._settings, self._gateway.ledger
-        lease_s = 2 * settings.webhook_timeout_s
-        while True:
-            taken = await ledger.run(take(AT_ONCE, lease_s, settings.webhook_retry_s + SPARE_S))
-            ends = await asyncio.gather(*map(self._deliver, taken), return_exceptions=True)
-            for fault in filter(None, ends):
-                raise fault
-            if len(taken) < AT_ONCE:
-                return
+        lease_s, kept_s = 2 * settings.webhook_timeout_s, settings.webhook_retry_s + SPARE_S
+        limits = TakeLimits(AT_ONCE, settings.webhook_key_slots, lease_s, kept_s)
+        for delivery in await ledger.run(take(limits, Counter(self._under_way.values()))):
+            task = asyncio.create_task(self._deliver_safely(delivery))
+            self._under_way[task] = delivery.owner
+            task.add_done_callback(self._under_way.pop)
+
+    async def close(self) -> None:
+        """Drop what is under way: another gateway takes it when its lease has run out."""
+        for task in tuple(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _deliver_safely(self, delivery: Delivery) -> None:
+        """Deliver an event; one that cannot even be tried comes again after its lease."""
+        try:
+            await self._deliver(delivery)
+        except ObscuraError as error:
+            log.warning("webhook_not_settled", code=error.code)
+        except Exception as error:
+            log.exception("webhook_crashed", error=type(error).__name__)
 
     async def _deliver(self, delivery: Delivery) -> None:
+        if delivery.is_off:
+            await self._settle(delivery, Outcome("failed"), {"error": "receiver_switched_off"})
+            return
         try:
             body = delivery.payload or await self._payload(delivery)
         except LookupFailedError:
             # A batch whose time has run out: there is nothing left to tell.
-            await self._gateway.ledger.run(settle(delivery, "failed", None, {"error": "expired"}))
+            await self._settle(delivery, Outcome("failed"), {"error": "expired"})
             return
         answer = await self._post(delivery, body.encode())
+        outcome = self._outcome(delivery, answer)
         fields = {"payload": body, "http_status": str(answer.status or ""), "error": answer.error}
-        state, pause_s = "pending", pause_after(delivery.attempt, self._settings.webhook_first_pause_s)
-        if answer.is_taken:
-            state, pause = "delivered", None
-        elif answer.status == GONE or delivery.age_s + pause_s > self._settings.webhook_retry_s:
-            state, pause = "failed", None
-        else:
-            pause = pause_s
-        await self._gateway.ledger.run(settle(delivery, state, pause, fields))
+        await self._settle(delivery, outcome, fields)
         said = log.info if answer.is_taken else log.warning
-        said(f"webhook_{state}", attempt=delivery.attempt, status=answer.status, error=answer.error or None)
+        said(
+            f"webhook_{outcome.state}",
+            attempt=delivery.attempt,
+            status=answer.status,
+            error=answer.error or None,
+        )
+
+    def _outcome(self, delivery: Delivery, answer: Answer) -> Outcome:
+        """Return what an answer means for its event and for its receiver."""
+        if answer.is_taken:
+            return Outcome("delivered", None, "taken")
+        if answer.status == GONE:
+            return Outcome("failed")
+        pause_s = pause_after(delivery.attempt, self._settings.webhook_first_pause_s)
+        if delivery.age_s + pause_s > self._settings.webhook_retry_s:
+            return Outcome("failed", None, "failed")
+        return Outcome("pending", pause_s, "failed")
+
+    async def _settle(self, delivery: Delivery, outcome: Outcome, fields: dict[str, str]) -> None:
+        call = settle(delivery, outcome, self._settings.webhook_off_after_s, fields)
+        if await self._gateway.ledger.run(call):
+            host = httpx.URL(delivery.url).host
+            log.error("webhook_receiver_switched_off", host=host, key=delivery.owner or None)
 
     async def _post(self, delivery: Delivery, body: bytes) -> Answer:
         limit_s = self._settings.webhook_timeout_s

@@ -1,17 +1,14 @@
 """Which addresses callers may have told of the end of their tasks, and how far the telling is."""
 
-from collections.abc import Awaitable  # noqa: TC003 - quoted in a cast, needed by its reader
 from functools import lru_cache
-from typing import cast
 
 import httpx
-from redis.exceptions import RedisError
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.egress import Hosts, NotReachedError
 from gateway_service.schemas import WebhookProgress, WebhookState
 from obscura.contract.webhooks import read_secrets
-from obscura.errors import InvalidOptionError, WebhookNotAllowedError
+from obscura.errors import InvalidOptionError, ServiceError, WebhookNotAllowedError
 from obscura.jobs.webhook_deliveries import subject_key
 from obscura.settings import Settings
 
@@ -71,17 +68,16 @@ def check_webhook(url: str | None, settings: Settings) -> None:
 async def progress_of_webhook(gateway: Gateway, subject: str) -> WebhookProgress | None:
     """Return how far the telling of ``subject`` (``task:ID`` or ``batch:ID``) is; None where nobody knows."""
     try:
-        reading = gateway.ledger.client.hgetall(subject_key(subject))
-        row = await cast("Awaitable[dict[str, str]]", reading)
-    except (RedisError, OSError):
-        # The result itself may still be at hand: it is not held back for this.
+        row = await gateway.ledger.hash(subject_key(subject))
+        if not row:
+            return WebhookProgress(state=WebhookState.WAITING)
+        return WebhookProgress(
+            state=WebhookState(row["state"]),
+            attempts=int(row["attempts"]),
+            http_status=int(row["http_status"]) if row.get("http_status") else None,
+            error=row.get("error") or None,
+            next_attempt=float(row["next"]) if "next" in row else None,
+        )
+    except (ServiceError, KeyError, ValueError):
+        # Away or damaged. The result itself may still be at hand: it is not held back for this.
         return None
-    if not row:
-        return WebhookProgress(state=WebhookState.WAITING)
-    return WebhookProgress(
-        state=WebhookState(row["state"]),
-        attempts=int(row["attempts"]),
-        http_status=int(row["http_status"]) if row.get("http_status") else None,
-        error=row.get("error") or None,
-        next_attempt=float(row["next"]) if "next" in row else None,
-    )

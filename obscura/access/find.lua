@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Return a key's row where the digest is its own and its time is not over; note that it was used.
 -- In one script, so that a key revoked meanwhile is not written back.
 -- KEYS key. ARGV digest, step of the last use in seconds

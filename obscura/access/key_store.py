@@ -1,5 +1,7 @@
 """The keys of an installation, kept on the ledger's server: every gateway sees a change at once."""
 
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -20,6 +22,10 @@ __all__ = ["AsyncKeyRing", "KeyRing"]
 IDS = PREFIX + "keys"
 # Fine enough for "is it still in use", and no write with every request.
 LAST_USED_STEP_S = 60
+KNOWN_S = 300.0
+"""Seconds for which a key that the server knew may read while the server does not answer."""
+
+MOST_KNOWN = 1000
 
 
 def _key(key_id: str) -> str:
@@ -98,14 +104,19 @@ class KeyRing:
 
 
 class AsyncKeyRing:
-    """Finds keys, for gateways; nothing is remembered, so that a revoked key ends with its next request."""
+    """Finds keys, for gateways.
+
+    A revoked key ends with its next request: the server is asked each time. Only while it does not answer,
+    keys that it knew a short while ago are good for reading; nobody can revoke one there meanwhile either.
+    """
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
         self._find = client.register_script(_script())
+        self._known: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
 
-    async def find(self, text: str) -> ApiKey:
-        """Return the key of this text.
+    async def find(self, text: str, *, reads: bool = False) -> ApiKey:
+        """Return the key of this text; ``reads`` says that nothing but reading is wanted.
 
         Raises
         ------
@@ -118,12 +129,35 @@ class AsyncKeyRing:
         key_id = id_in(text)
         if key_id is None:
             raise InvalidKeyError(message)
-        with _translated():
-            pending = self._find(keys=[_key(key_id)], args=[digest(text), LAST_USED_STEP_S])
-            reply = await cast("Awaitable[list[str]]", pending)
+        hashed = digest(text)
+        try:
+            with _translated():
+                pending = self._find(keys=[_key(key_id)], args=[hashed, LAST_USED_STEP_S])
+                reply = await cast("Awaitable[list[str]]", pending)
+        except QueueUnavailableError:
+            known = self._remembered(hashed) if reads else None
+            if known is None:
+                raise
+            return known
+        self._known.pop(hashed, None)
         if not reply:
             raise InvalidKeyError(message)
-        return ApiKey.from_fields(key_id, dict(zip(reply[::2], reply[1::2], strict=True)))
+        try:
+            key = ApiKey.from_fields(key_id, dict(zip(reply[::2], reply[1::2], strict=True)))
+        except (KeyError, ValueError) as error:
+            # A damaged row: nobody can say what the key may do.
+            raise InvalidKeyError(message) from error
+        self._known[hashed] = time.time(), key
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        return key
+
+    def _remembered(self, hashed: str) -> ApiKey | None:
+        known_at, key = self._known.get(hashed, (0.0, None))
+        now = time.time()
+        if key is None or now - known_at > KNOWN_S or (key.expires is not None and key.expires <= now):
+            return None
+        return key
 
     async def is_valid(self, key_id: str) -> bool:
         """Whether a key was not revoked and its time is not over; its last use is not noted.

@@ -79,10 +79,11 @@ class StepRequest(BaseModel):
 
 
 class Letter(NamedTuple):
-    """A message as it lies on the broker: the list that it is pushed on, and its text."""
+    """A message as it lies on the broker: the list that it is pushed on, its text, the step it wakes."""
 
     lane: str
     text: str
+    step: str = ""
 
 
 @dataclass(frozen=True)

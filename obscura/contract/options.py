@@ -1,11 +1,16 @@
 """What a request may ask for. Ranges here are the technical ones; policy floors stand in the settings."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Self, assert_never
+from typing import Annotated, Any, Final, Self, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from obscura.contract.messages import DETECT_FACES, DETECT_PLATES, Priority, Stages, Step, TaskSpec
+from obscura.errors import InvalidOptionError
+
+MAX_BOXES: Final = 2000
+MAX_ZONES: Final = 200
 
 
 class ObjectClass(StrEnum):
@@ -97,7 +102,12 @@ class Quality(StrEnum):
     THOROUGH = "thorough"
 
 
-Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+def _to_a_hundredth(pixels: float) -> float:
+    return round(pixels, 2)
+
+
+# No box needs more digits, and a record's length is bounded by them.
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False), AfterValidator(_to_a_hundredth)]
 
 
 def _require_area(xyxy: tuple[float, float, float, float]) -> None:
@@ -170,10 +180,10 @@ class JobOptions(BaseModel):
     retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
     zero_retention: bool = Field(False, description="erase photo and result as soon as the answer is given")
     review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
-    boxes: tuple[UserBox, ...] = Field((), max_length=2000)
+    boxes: tuple[UserBox, ...] = Field((), max_length=MAX_BOXES)
     keep: tuple[KeepZone, ...] = Field(
         (),
-        max_length=200,
+        max_length=MAX_ZONES,
         exclude_if=lambda zones: not zones,
         description="finds that lie wholly inside one of these are not hidden",
     )
@@ -187,6 +197,22 @@ class JobOptions(BaseModel):
     webhook: str | None = Field(None, description="address that is told when the job has ended")
     audio: Audio = Field(Audio.KEEP, description="of a video: keep its sound as it is, or drop it")
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with other values, which are validated as those of a new object are.
+
+        Raises
+        ------
+        InvalidOptionError
+            If one of them is out of its range; pydantic's own method would take it.
+        """
+        copied = super().model_copy(deep=deep)
+        try:
+            return self.model_validate({**dict(copied), **(update or {})})
+        except ValidationError as error:
+            first = error.errors()[0]
+            message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+            raise InvalidOptionError(message) from error
 
     def parted(self, stored: bytes) -> tuple[bytes, bytes]:
         """Return the photo and the mask of what is stored for a job; no bytes where there is no mask."""

@@ -1,6 +1,7 @@
 """The job ledger: the truth about every job. A Celery message is only a wake-up."""
 
-from obscura.jobs.commands import Claimed, Created, Lease, LedgerCalls
+from obscura.jobs.claims import Claimed, Created, Lease
+from obscura.jobs.commands import LedgerCalls
 from obscura.jobs.heartbeat import Heartbeats
 from obscura.jobs.records import JobRow, JobState, NewJob, wake_up
 from obscura.jobs.store import AsyncLedger, Ledger

@@ -26,6 +26,7 @@ class Auditor:
     """
 
     def __init__(self, ledger: AsyncLedger, file: AuditFile) -> None:
+        self._ledger = ledger
         self._client = ledger.client
         self._file = file
 
@@ -39,11 +40,12 @@ class Auditor:
                 return
 
     async def _note(self, head: Head, names: Sequence[str]) -> None:
-        async with self._client.pipeline(transaction=True) as together:
-            together.hset(HEADS, head.chain, str(head))
-            together.set(NEWEST, str(head))
-            together.xdel(AUDIT, *names)
-            await together.execute()
+        # One by one, since a full server takes these small writes alone: records would pile up. In this
+        # order: records that are on the disk and still here are not written twice (`AuditFile`).
+        write = self._ledger.calls.write
+        await self._ledger.run(write(HEADS, "HSET", head.chain, str(head)))
+        await self._ledger.run(write(NEWEST, "SET", str(head)))
+        await self._client.xdel(AUDIT, *names)
 
 
 def _records(entries: Sequence[tuple[str, dict[str, str]]]) -> list[Record]:

@@ -202,4 +202,4 @@ class Letters:
             argsrepr="-",
             headers=headers_of(request),
         )
-        return self._channel.last
+        return self._channel.last._replace(step=request.step.value)

@@ -5,15 +5,18 @@ blocking ledger of the workers and the asynchronous one of the gateway share eve
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from obscura.contract import STEP_TASKS, JobKind, Letter, Priority, Step
-from obscura.errors import IdempotencyConflictError, QueueFullError
-from obscura.jobs.records import JobRow, NewJob
+from obscura.contract import STEP_TASKS, JobKind, Letter, Priority, Queue, Step
+from obscura.errors import IdempotencyConflictError, QueueFullError, ShareExceededError
+from obscura.jobs.always import WRITE
+from obscura.jobs.claims import Claimed, Completed, Created, Lease
+from obscura.jobs.record_fields import checked
+from obscura.jobs.records import UNREADABLE_TEXT, JobRow, NewJob
 from obscura.observability.catalogue import DURATIONS, bound_text
 from obscura.settings import Settings
 
@@ -30,6 +33,10 @@ EVENTS = PREFIX + "events"
 AUDIT = PREFIX + "audit"
 COUNTERS = PREFIX + "counters"
 METRICS = PREFIX + "metrics"
+HELD = PREFIX + "held"
+"""Bytes that the records of each owner take."""
+
+RECORDS = (PREFIX + "job:*", PREFIX + "batch:*", PREFIX + "webhook:*")
 LOOKED_AT = "looked_at"
 # First part of a stored object's key, and what the audit log calls such an object.
 OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
@@ -37,6 +44,13 @@ OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
 IDEMPOTENCY_TTL_S = 24 * 3600
 # More than a job waits and works.
 WORK_S = 3600
+SHARES: Mapping[str, str] = {
+    "queue": "this key has {} unfinished jobs, its share of the queue (OBSCURA_KEY_SHARE); try again later",
+    "store": "the records of this key take {} bytes, its share of the store (OBSCURA_KEY_SHARE, "
+    "OBSCURA_KEY_STORE_MB); erase results, or try again later",
+}
+# About what a photo takes.
+SHARE_AGAIN_S = 5
 
 
 def job_of(key: str) -> str:
@@ -64,16 +78,21 @@ def _script(name: str) -> str:
     folder = resources.files("obscura.jobs").joinpath("scripts")
     parts = (folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("_prelude", name))
     bounds = ", ".join(f"'{bound_text(bound)}'" for bound in DURATIONS)
-    return f"local BOUNDS = {{{bounds}}}\n" + "".join(parts)
+    # What was taken in may end, and what is to go may go, where the server's memory is used up as well.
+    head = "" if name in TAKING_IN else "#!lua flags=allow-oom\n"
+    return f"{head}local BOUNDS = {{{bounds}}}\nlocal UNREADABLE = '{UNREADABLE_TEXT}'\n" + "".join(parts)
 
+
+TAKING_IN = frozenset({"create", "batch"})
+"""Scripts that take in what is new: they are refused where the server's memory is used up."""
 
 SCRIPTS: Mapping[str, str] = {
     name: _script(name)
     for name in (
         *("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due", "census"),
-        *("batch", "unbatch", "take", "settle"),
+        *("batch", "unbatch", "take", "settle", "enqueue", "hand_out", "bury", "held"),
     )
-}
+} | {"write": WRITE}
 
 
 @dataclass(frozen=True)
@@ -86,59 +105,17 @@ class Call(Generic[T]):
     parse: Callable[[Reply], T]
 
 
-@dataclass(frozen=True)
-class Created:
-    """Outcome of entering a job: ``is_new`` is false where an Idempotency-Key named an earlier one.
-
-    ``fingerprint`` is that of what was asked for, where a key came with it.
-    """
-
-    job_id: str
-    is_new: bool
-    fingerprint: str = ""
+def share_exceeded(reply: Reply) -> ShareExceededError:
+    """Return the error that a reply speaks of: which share, and how much of it is held."""
+    return ShareExceededError(SHARES[reply[1]].format(reply[2]), SHARE_AGAIN_S)
 
 
-@dataclass(frozen=True)
-class Lease:
-    """The right to end a step: whoever holds the token of its last claim."""
-
-    job_id: str
-    step: Step
-    token: str
+def _messages(letters: Iterable[Letter]) -> list[str]:
+    return [text for letter in letters for text in (letter.text, letter.step)]
 
 
-@dataclass(frozen=True)
-class Claimed:
-    """A step that now belongs to the caller until its lease ends.
-
-    ``released`` and ``began`` are seconds since 1970 by the server's clock: when the step could be begun, and
-    when this try began; 0 where the row does not say.
-    """
-
-    row: JobRow
-    step: Step
-    token: str
-    released: float = 0.0
-    began: float = 0.0
-
-    @property
-    def result_key(self) -> str:
-        """Where the step stores its result; the token keeps apart what two tries leave behind."""
-        return f"results/{self.row.id}.{self.token}"
-
-    @property
-    def lease(self) -> Lease:
-        """The right to end the step."""
-        return Lease(self.row.id, self.step, self.token)
-
-
-@dataclass(frozen=True)
-class Completed:
-    """Outcome of ending a step; ``accepted`` is false where the lease was lost to somebody else."""
-
-    accepted: bool
-    finished: bool = False
-    next_steps: tuple[Step, ...] = ()
+def _queue_of(step: Step) -> str:
+    return STEP_TASKS[step].queue.value
 
 
 @dataclass(frozen=True)
@@ -159,10 +136,19 @@ class LedgerCalls:
     def _keys(self, job_id: str) -> tuple[str, ...]:
         return job_key(job_id), ACTIVE, EXPIRY, ERASE
 
+    def _limit(self, job: NewJob) -> tuple[str, int]:
+        """Return the name of the limit that ``job`` counts against, and how many unfinished jobs it allows."""
+        if job.kind is JobKind.BLUR_VIDEO:
+            return "video", self.settings.video_queue_limit
+        if job.options.priority is Priority.BULK:
+            return "bulk", self.settings.bulk_queue_limit
+        return "", self.settings.queue_limit
+
     def create(self, job: NewJob, letters: Sequence[Letter] = ()) -> Call[Created]:
         """Enter ``job`` and push the ``letters`` that wake its workers, both or neither.
 
-        Reading the reply raises QueueFullError or IdempotencyConflictError; then nothing was pushed.
+        Reading the reply raises QueueFullError, ShareExceededError or IdempotencyConflictError; then nothing
+        was pushed.
         """
 
         def parse(reply: Reply) -> Created:
@@ -174,6 +160,8 @@ class LedgerCalls:
                 case "conflict":
                     message = "this Idempotency-Key was used with another photo or other options"
                     raise IdempotencyConflictError(message)
+                case "share":
+                    raise share_exceeded(reply)
                 case _:
                     message = "too many unfinished jobs; try again later"
                     raise QueueFullError(message)
@@ -181,20 +169,36 @@ class LedgerCalls:
         job = replace(job, owner=self.owner or "")
         pairs = [text for pair in job.fields().items() for text in pair]
         settings = self.settings
-        if job.kind is JobKind.BLUR_VIDEO:
-            lane = ("video", settings.video_queue_limit)
-        elif job.options.priority is Priority.BULK:
-            lane = ("bulk", settings.bulk_queue_limit)
-        else:
-            lane = ("", settings.queue_limit)
         key = _idempotency(job) if job.idempotency_key else ""
         if key:
             # It names the job, and goes with it.
             pairs += ["idempotency", key]
-        head = (job.id, *lane, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
+        head = (job.id, *self._limit(job), settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
+        shares = (settings.key_share, settings.key_store_mb * 1024 * 1024)
         keys = (job_key(job.id), ACTIVE, key, *(letter.lane for letter in letters))
-        texts = [letter.text for letter in letters]
-        return Call("create", keys, (*head, *texts, *pairs), parse)
+        return Call("create", keys, (*head, *shares, *_messages(letters), *pairs), parse)
+
+    @staticmethod
+    def enqueue(job_id: str, letters: Sequence[Letter]) -> Call[bool]:
+        """Have released steps wait for their turn; the reply says whether the job was there."""
+        keys = (job_key(job_id), *(letter.lane for letter in letters))
+        return Call("enqueue", keys, (job_id, *_messages(letters)), lambda reply: reply[0] == "enqueued")
+
+    @staticmethod
+    def hand_out(queues: Iterable[Queue]) -> Call[None]:
+        """Hand waiting steps of ``queues`` to the broker where it has room: a message may have been lost."""
+        lanes = [queue.lane(priority) for queue in queues for priority in Priority]
+        return Call("hand_out", lanes, (), lambda _reply: None)
+
+    def bury(self, job_id: str) -> Call[bool]:
+        """End a job whose record cannot be read as a failure; the reply says whether it was there."""
+        args = (job_id, self.settings.result_ttl_s, EVENTS)
+        return Call("bury", self._keys(job_id), args, lambda reply: reply[0] == "buried")
+
+    @staticmethod
+    def write(key: str, command: str, *args: str | float) -> Call[str]:
+        """Run one small write that is needed where the server's memory is used up as well."""
+        return Call("write", (key,), (command, *args), lambda reply: reply[0])
 
     def claim(self, job_id: str, step: Step, token: str, *, takeover: bool) -> Call[Claimed | None]:
         """Claim ``step``; the reply is None where there is nothing (more) to do.
@@ -211,19 +215,27 @@ class LedgerCalls:
 
         settings = self.settings
         limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
-        queue = STEP_TASKS[step].queue.value
-        return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits, queue), parse)
+        return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits, _queue_of(step)), parse)
 
     def renew(self, claimed: Claimed, fields: Fields = NOTHING) -> Call[bool]:
-        """Make a claim last for another lease and leave ``fields``; the reply says whether it holds."""
-        pairs = [text for pair in fields.items() for text in pair]
+        """Make a claim last for another lease and leave ``fields``; the reply says whether it holds.
+
+        Raises RecordUnreadableError as `complete` does.
+        """
+        pairs = [text for pair in checked(fields).items() for text in pair]
         head = (claimed.row.id, claimed.step.value, claimed.token)
         limits = (self.settings.lease_s, EVENTS)
         keys = self._keys(claimed.row.id)[:2]
         return Call("renew", keys, (*head, *limits, *pairs), lambda reply: reply[0] == "renewed")
 
     def complete(self, claimed: Claimed, fields: Fields) -> Call[Completed]:
-        """End a claimed step and leave ``fields`` in the row."""
+        """End a claimed step and leave ``fields`` in the row.
+
+        Raises
+        ------
+        RecordUnreadableError
+            If they could not be read again, or are longer than a record may be.
+        """
 
         def parse(reply: Reply) -> Completed:
             match reply[0]:
@@ -235,16 +247,17 @@ class LedgerCalls:
                     return Completed(accepted=True, finished=outcome == "done")
 
         settings = self.settings
-        pairs = [text for pair in fields.items() for text in pair]
+        pairs = [text for pair in checked(fields).items() for text in pair]
         head = (claimed.row.id, claimed.step.value, claimed.token)
-        limits = (settings.lease_s, settings.result_ttl_s, EVENTS)
+        limits = (settings.lease_s, settings.result_ttl_s, EVENTS, _queue_of(claimed.step))
         return Call("complete", self._keys(claimed.row.id), (*head, *limits, *pairs), parse)
 
     def fail(self, lease: Lease, code: str, message: str) -> Call[bool]:
         """End the whole job with an error; the reply says whether the lease still held."""
         head = (lease.job_id, lease.step.value, lease.token, self.settings.result_ttl_s, EVENTS)
         keys = self._keys(lease.job_id)
-        return Call("fail", keys, (*head, code, message), lambda reply: reply[0] == "failed")
+        tail = (code, message, _queue_of(lease.step))
+        return Call("fail", keys, (*head, *tail), lambda reply: reply[0] == "failed")
 
     def reap(self, job_id: str) -> Call[tuple[Step, ...]]:
         """Look after a job whose time is up; the reply holds the steps whose message is to be sent again."""

@@ -13,6 +13,7 @@ from obscura.jobs.records import JobState
 __all__ = ["EndedRows"]
 
 MOST = 500
+ENDS = frozenset(state.value for state in JobState if state.is_end)
 Fields = Mapping[str, str]
 
 
@@ -21,15 +22,21 @@ class EndedRows:
 
     def __init__(self, ttl_s: float) -> None:
         self._ttl_s = ttl_s
-        self._rows: OrderedDict[str, Fields] = OrderedDict()
+        self._rows: OrderedDict[str, tuple[float, Fields]] = OrderedDict()
 
     def note(self, job_id: str, fields: Fields) -> None:
         """Remember what the ledger said of a job, where that is its end, and forget what was known before."""
         self.forget(job_id)
-        if "finished" in fields and JobState(fields["state"]).is_end:
-            self._rows[job_id] = fields
-            if len(self._rows) > MOST:
-                self._rows.popitem(last=False)
+        if "finished" not in fields or fields.get("state") not in ENDS:
+            return
+        try:
+            ttl_s = min(self._ttl_s, float(fields.get("ttl", self._ttl_s)))
+            self._rows[job_id] = float(fields["finished"]) + ttl_s, fields
+        except ValueError:
+            # Damaged: there is nothing to remember.
+            return
+        if len(self._rows) > MOST:
+            self._rows.popitem(last=False)
 
     def forget(self, job_id: str) -> None:
         """Forget a job that was erased."""
@@ -37,8 +44,5 @@ class EndedRows:
 
     def get(self, job_id: str) -> Fields | None:
         """Return what is known of a job, or None."""
-        fields = self._rows.get(job_id)
-        if fields is None:
-            return None
-        ttl_s = min(self._ttl_s, float(fields.get("ttl", self._ttl_s)))
-        return fields if time.time() < float(fields["finished"]) + ttl_s else None
+        until, fields = self._rows.get(job_id, (0.0, None))
+        return fields if time.time() < until else None

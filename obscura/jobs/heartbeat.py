@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from obscura.contract import Queue
 from obscura.errors import QueueUnavailableError
+from obscura.jobs.always import write_always
 
 BEAT_S = 5.0
 FRESH_S = 20
@@ -28,12 +29,12 @@ class Heartbeats:
     @staticmethod
     def ready(client: redis.Redis, queue: Queue) -> None:
         """Say that a process of ``queue`` has its model loaded."""
-        client.set(_keys(queue)[0], "1", ex=FRESH_S)
+        write_always(client, _keys(queue)[0], "SET", "1", "EX", FRESH_S)
 
     @staticmethod
     def consuming(client: redis.Redis, queue: Queue) -> None:
         """Say that messages of ``queue`` are being fetched."""
-        client.set(_keys(queue)[1], "1", ex=FRESH_S)
+        write_always(client, _keys(queue)[1], "SET", "1", "EX", FRESH_S)
 
     @staticmethod
     def is_served(client: redis.Redis, queue: Queue) -> bool:

@@ -7,8 +7,9 @@ from typing import cast
 
 import structlog
 
-from obscura.contract import StepRequest
+from obscura.contract import Queue, StepRequest
 from obscura.contract.messages import STEP_TASKS
+from obscura.errors import ServiceError, UnknownTaskError
 from obscura.jobs.commands import ACTIVE, METRICS
 from obscura.jobs.records import wake_up
 from obscura.jobs.store import AsyncLedger
@@ -28,21 +29,44 @@ class Reaper:
         self._send = send
 
     async def round(self) -> None:
-        """Look once at every job whose lease has run out."""
+        """Look once at every job whose lease has run out; one that cannot be looked after stops no other.
+
+        Raises
+        ------
+        ServiceError
+            If the ledger is away.
+        """
         ledger = self._ledger
         waiting: dict[str, frozenset[tuple[str, str]]] = {}
         for job_id in await ledger.run(ledger.calls.due(ACTIVE)):
-            for step in await ledger.run(ledger.calls.reap(job_id)):
-                row = await ledger.read(job_id)
-                lane = STEP_TASKS[step].queue.lane(row.options.priority)
-                if lane not in waiting:
-                    waiting[lane] = await self._waiting_in(lane)
-                # A message that still waits its turn is not lost: another would only lengthen the queue.
-                if (job_id, step.value) not in waiting[lane]:
-                    await self._send(wake_up(row, step))
-                    again = catalogue.REQUEUED.series(step)
-                    await ledger.client.hincrby(METRICS, again, 1)
-                    log.info("step_sent_again", step=step.value, request_id=row.request_id)
+            try:
+                await self._look_after(job_id, waiting)
+            except ServiceError:
+                raise
+            except UnknownTaskError:
+                # Erased meanwhile.
+                continue
+            except Exception as error:
+                log.exception("job_given_up", error=type(error).__name__)
+                await ledger.run(ledger.calls.bury(job_id))
+        # A worker that died with a message in its hands has left room for the next.
+        await ledger.run(ledger.calls.hand_out(Queue))
+
+    async def _look_after(self, job_id: str, waiting: dict[str, frozenset[tuple[str, str]]]) -> None:
+        """Send the steps of a job again whose messages are lost; ``waiting`` are messages by lane."""
+        ledger = self._ledger
+        for step in await ledger.run(ledger.calls.reap(job_id)):
+            row = await ledger.read(job_id)
+            if row.state.is_end:
+                return
+            lane = STEP_TASKS[step].queue.lane(row.options.priority)
+            if lane not in waiting:
+                waiting[lane] = await self._waiting_in(lane)
+            # A message that still waits its turn is not lost: another would only lengthen the queue.
+            if (job_id, step.value) not in waiting[lane]:
+                await self._send(wake_up(row, step))
+                await ledger.run(ledger.calls.write(METRICS, "HINCRBY", catalogue.REQUEUED.series(step), 1))
+                log.info("step_sent_again", step=step.value, request_id=row.request_id)
 
     async def _waiting_in(self, lane: str) -> frozenset[tuple[str, str]]:
         """Return job and step of every message that waits; celery keeps a lane as a list of its name."""

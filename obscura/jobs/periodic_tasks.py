@@ -26,7 +26,8 @@ async def repeat(
     turn_ms = max(1, int(interval_s * 900))
     while True:
         try:
-            if await ledger.client.set(f"{PREFIX}{name}", "1", nx=True, px=turn_ms):
+            turn = ledger.calls.write(f"{PREFIX}{name}", "SET", "1", "NX", "PX", turn_ms)
+            if await ledger.run(turn) == "OK":
                 await work()
         except ObscuraError as error:
             log.warning("chore_failed", chore=name, code=error.code)

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, cast
 
 from obscura.contract import (
     DetectedObject,
@@ -18,7 +18,16 @@ from obscura.contract import (
     VideoProgress,
     stages_in,
 )
-from obscura.errors import JobLostError
+from obscura.errors import JobLostError, RecordUnreadableError
+from obscura.jobs.record_fields import (
+    FAULTS,
+    MAX_RECORD_BYTES,
+    bounded,
+    length_of,
+    packed,
+    read_field,
+    read_report,
+)
 
 ZERO_RETENTION_TTL_S = 30
 """Seconds that a result which must not be kept outlives the gateway that was to give it."""
@@ -44,7 +53,10 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job about to be entered: its photo is in the storage already."""
+    """A job about to be entered: its photo is in the storage already.
+
+    ``cost`` is about how much work its photo is, in megapixels looked at with `balanced` quality.
+    """
 
     id: str
     kind: JobKind
@@ -58,6 +70,7 @@ class NewJob:
     pipeline: Pipeline = Pipeline.SPLIT
     trace: str = ""
     batch: str = ""
+    cost: float = 1.0
 
     @property
     def stages(self) -> Stages:
@@ -70,16 +83,17 @@ class NewJob:
         return self.stages[0]
 
     def fields(self) -> dict[str, str]:
-        """Return the hash that stands for this job."""
+        """Return the hash that stands for this job; raise RecordUnreadableError where it is too long."""
         stages = self.stages
         row = {
             "kind": self.kind.value,
             "owner": self.owner,
             "request_id": self.request_id,
             # Who is told is no business of the workers.
-            "options": self.options.model_dump_json(by_alias=True, exclude={"webhook"}),
+            "options": packed(self.options.model_dump_json(by_alias=True, exclude={"webhook"})),
             "photo": self.photo,
             "retain": str(self.options.retain),
+            "cost": f"{self.cost:.3f}",
             # Who waits for the answer takes it at once; a gateway that died never will.
             **({"ttl": str(ZERO_RETENTION_TTL_S)} if self.options.zero_retention else {}),
             **({"trace": self.trace} if self.trace else {}),
@@ -89,7 +103,7 @@ class NewJob:
         }
         for number, stage in enumerate(stages):
             row.update({f"s:{step}": "waiting" if number else "queued" for step in stage})
-        return row
+        return bounded(row)
 
 
 @dataclass(frozen=True)
@@ -116,16 +130,35 @@ class JobRow:
     error_message: str | None
     trace: str = ""
     has_webhook: bool = False
+    is_damaged: bool = False
 
     @classmethod
     def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRow":
-        """Return the row that a hash stands for."""
-        finished = fields.get("finished")
+        """Return the row that a hash stands for.
+
+        A hash that cannot be read is a job that has failed with `record_unreadable`; it ``is_damaged``.
+        """
+        try:
+            if length_of(fields) > 2 * MAX_RECORD_BYTES:
+                return _damaged(job_id, fields)
+            return cls._read(job_id, fields)
+        except FAULTS:
+            return _damaged(job_id, fields)
+
+    @classmethod
+    def _read(cls, job_id: str, fields: Mapping[str, str]) -> "JobRow":
+        """Return the row that a hash stands for; raise one of `FAULTS` where it is damaged."""
+        finished, kind = fields.get("finished"), JobKind(fields["kind"])
+        report = fields.get("report")
+        state = JobState(fields["state"])
+        if state.is_end and finished is None:
+            message = "a job has ended at no time"
+            raise ValueError(message)
         return cls(
             id=job_id,
-            kind=JobKind(fields["kind"]),
-            state=JobState(fields["state"]),
-            options=JobOptions.model_validate_json(fields["options"]),
+            kind=kind,
+            state=state,
+            options=read_field("options", fields["options"]),
             owner=fields.get("owner", ""),
             request_id=fields.get("request_id", ""),
             photo=fields["photo"],
@@ -133,19 +166,14 @@ class JobRow:
             finished=None if finished is None else float(finished),
             # In the order of the steps, whichever of them ended first.
             parts={
-                step: DetectionPart.model_validate_json(fields[name])
-                for step, name in PART_FIELDS.items()
-                if name in fields
+                step: read_field(name, fields[name]) for step, name in PART_FIELDS.items() if name in fields
             },
             suspects=tuple(
-                DetectedObject.model_validate(item)
-                for name in SUSPECT_FIELDS
-                if name in fields
-                for item in json.loads(fields[name])
+                item for name in SUSPECT_FIELDS if name in fields for item in read_field(name, fields[name])
             ),
             picture=fields.get("picture"),
-            media_type=fields.get("media_type"),
-            report=fields.get("report"),
+            media_type=read_field("media_type", fields["media_type"]) if "media_type" in fields else None,
+            report=None if report is None else read_report(kind, report),
             error_code=fields.get("error_code"),
             error_message=fields.get("error_message"),
             progress=_progress(fields),
@@ -157,6 +185,11 @@ class JobRow:
 
 def lost(job_id: str, owner: str) -> dict[str, str]:
     """Return the fields of a job of which nothing is left: a FAILURE that says so."""
+    message = "the server lost what it knew of this task; send the photo again"
+    return _failed(job_id, owner, JobLostError.code, message)
+
+
+def _failed(job_id: str, owner: str, code: str, message: str) -> dict[str, str]:
     return {
         "state": JobState.FAILED.value,
         # Nobody knows any more what was asked for.
@@ -165,9 +198,23 @@ def lost(job_id: str, owner: str) -> dict[str, str]:
         "owner": owner,
         "photo": f"photos/{job_id}",
         "created": "0",
-        "error_code": JobLostError.code,
-        "error_message": "the server lost what it knew of this task; send the photo again",
+        "finished": "0",
+        "error_code": code,
+        "error_message": message,
     }
+
+
+UNREADABLE_TEXT: Final = "what the server holds of this task is damaged; send the photo again"
+
+
+def _damaged(job_id: str, fields: Mapping[str, str]) -> JobRow:
+    """Return the row of a job whose record cannot be read: whose it was, and what is to be erased with it."""
+    failed = _failed(job_id, fields.get("owner", ""), RecordUnreadableError.code, UNREADABLE_TEXT)
+    picture = fields.get("picture", "")
+    # A damaged record must not lead to what belongs to another job.
+    if picture.startswith(f"results/{job_id}"):
+        failed["picture"] = picture
+    return replace(JobRow.from_fields(job_id, failed), is_damaged=True)
 
 
 def fields_told(text: str) -> dict[str, str]:
@@ -186,7 +233,7 @@ def _progress(fields: Mapping[str, str]) -> float:
 
 
 def _video(fields: Mapping[str, str]) -> VideoProgress | None:
-    return VideoProgress.model_validate_json(fields["video"]) if "video" in fields else None
+    return cast("VideoProgress", read_field("video", fields["video"])) if "video" in fields else None
 
 
 def wake_up(job: NewJob | JobRow, step: Step) -> StepRequest:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable  # noqa: TC003 - quoted in a cast, needed 
 from typing import cast
 
 import structlog
+from redis.exceptions import ResponseError
 
 from obscura.jobs.commands import ERASE, EXPIRY, OBJECT_KINDS, job_key, job_of
 from obscura.jobs.records import JobState
@@ -16,6 +17,7 @@ __all__ = ["ORPHAN_AGE_S", "Eraser"]
 ORPHAN_AGE_S = 60.0
 """Younger objects may belong to a job that is just being entered."""
 
+STATES = frozenset(state.value for state in JobState)
 log = structlog.get_logger(__name__)
 
 
@@ -52,8 +54,13 @@ class Eraser:
     async def _is_owned(self, key: str) -> bool:
         client = self._ledger.client
         fields = client.hmget(job_key(job_of(key)), ["state", "picture"])
-        state, picture = await cast("Awaitable[list[str | None]]", fields)
-        if state is None:
+        try:
+            state, picture = await cast("Awaitable[list[str | None]]", fields)
+        except ResponseError:
+            # Not a hash: a record that cannot be read owns nothing.
+            return False
+        # A state that is none is that of a damaged record, which the reaper ends as a failure.
+        if state is None or state not in STATES:
             return False
         # What a job in work has stored may become its result; afterwards only what it names, or what is
         # kept for a while, has an owner.

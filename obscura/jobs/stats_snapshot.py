@@ -52,6 +52,7 @@ def _zeros(ledger: AsyncLedger) -> Series:
     """Return what is to be seen as 0 before anything has happened: a rate needs a beginning."""
     series = [c.TASKS.series(kind, state) for kind in JobKind for state in ("accepted", "done", "failed")]
     series += [c.PURGED.series(what) for what in PURGES]
+    series += [c.UNREADABLE.series(), c.RECEIVERS_OFF.series()]
     for queue in queues_of(ledger.calls.settings.pipeline):
         series.append(c.WORKERS.series(queue))
         series += [c.QUEUE_DEPTH.series(queue, lane, state) for lane in Priority for state in STATES]
@@ -100,21 +101,21 @@ async def _jobs(ledger: AsyncLedger) -> Series:
         looked_at = part[LOOKED_AT]
         first += JOBS_AT_ONCE
         for name, number in part.items():
-            if name == LOOKED_AT:
-                continue
             series = _series(name)
+            if series is None:
+                continue
             found[series] = max(found[series], number) if name.startswith("age") else found[series] + number
     return found
 
 
-def _series(name: str) -> str:
-    """Return the series that a name of the script stands for."""
+def _series(name: str) -> str | None:
+    """Return the series that a name of the script stands for, or None where it is none."""
     match name.split(SEPARATOR):
         case "step", step, lane, state:
             return c.QUEUE_DEPTH.series(STEP_TASKS[Step(step)].queue, lane, state)
         case "job", kind, state:
             return c.UNFINISHED.series(kind, state)
-        case _, kind, state:
+        case "age", kind, state:
             return c.OLDEST.series(kind, state)
         case _:
-            raise ValueError(name)
+            return None

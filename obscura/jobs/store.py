@@ -1,26 +1,34 @@
 """The ledger on a server: blocking for workers, asynchronous for the gateway."""
 
 import copy
+import math
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import redis
 import redis.asyncio
+import structlog
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.retry import Retry
 
-from obscura.errors import QueueUnavailableError, UnknownTaskError
-from obscura.jobs.commands import COUNTERS, SCRIPTS, Call, LedgerCalls, erased_key, job_key
+from obscura.errors import ObscuraError, QueueUnavailableError, UnknownTaskError
+from obscura.jobs.commands import COUNTERS, SCRIPTS, Call, Fields, LedgerCalls, erased_key, job_key
 from obscura.jobs.finished_records import EndedRows
 from obscura.jobs.records import JobRow, fields_told, lost
 from obscura.jobs.task_ids import was_issued
 from obscura.settings import Settings
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
+WRONG_TYPE = "WRONGTYPE"
+DAMAGED: Fields = MappingProxyType({"damaged": WRONG_TYPE})
+"""Stands for a record that is no hash at all; it has none of the fields that a record needs."""
+
 ANSWER_S = 1.5
 """Seconds that a gateway waits for the ledger before it says 503."""
 
@@ -39,6 +47,9 @@ def connection_options() -> dict[str, Any]:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except OutOfMemoryError as error:
+        message = "the job ledger is full: nothing new is taken in for now"
+        raise QueueUnavailableError(message) from error
     except (RedisError, OSError) as error:
         message = "the job ledger cannot be reached"
         raise QueueUnavailableError(message) from error
@@ -46,10 +57,26 @@ def _translated() -> Iterator[None]:
 
 def _row(job_id: str, fields: Mapping[str, str], owner: str | None = None) -> JobRow:
     # Somebody else's job is one that is not there: an answer must not say that an id exists.
-    if "state" not in fields or owner not in {None, fields.get("owner", "")}:
+    if not fields or not _is_seen_by(owner, job_id, fields):
         message = "there is no task of this id"
         raise UnknownTaskError(message)
     return JobRow.from_fields(job_id, fields)
+
+
+def _is_seen_by(owner: str | None, job_id: str, fields: Mapping[str, str]) -> bool:
+    if owner is None:
+        return True
+    # A damaged record may not say whose it is; its id does.
+    return fields["owner"] == owner if "owner" in fields else was_issued(job_id, owner, math.inf)
+
+
+def _fields(reply: object) -> Fields:
+    """Return the fields that a reply to HGETALL holds; what is no hash is a damaged record."""
+    if isinstance(reply, ResponseError) and str(reply).startswith(WRONG_TYPE):
+        return DAMAGED
+    if isinstance(reply, Exception):
+        raise reply
+    return cast("dict[str, str]", reply)
 
 
 class Ledger:
@@ -71,7 +98,11 @@ class Ledger:
     def read(self, job_id: str) -> JobRow:
         """Return a job's row; raise UnknownTaskError where there is none."""
         with _translated():
-            fields = cast("dict[str, str]", self.client.hgetall(job_key(job_id)))
+            try:
+                reply: object = self.client.hgetall(job_key(job_id))
+            except ResponseError as error:
+                reply = error
+            fields = _fields(reply)
         return _row(job_id, fields)
 
     def field(self, key: str, name: str) -> str | None:
@@ -122,8 +153,7 @@ class AsyncLedger:
         """
         known: Mapping[str, str] | None
         try:
-            with _translated():
-                known = await cast("Awaitable[dict[str, str]]", self.client.hgetall(job_key(job_id)))
+            [known] = await self._hashes([job_id])
         except QueueUnavailableError:
             known = self.ended.get(job_id)
             if known is None:
@@ -132,7 +162,40 @@ class AsyncLedger:
             self.ended.note(job_id, known)
             if not known and job_id in await self._lost([job_id]):
                 known = lost(job_id, self.calls.owner or "")
-        return _row(job_id, known, self.calls.owner)
+        return await self._readable(_row(job_id, known, self.calls.owner))
+
+    async def give_up(self, job_id: str) -> JobRow:
+        """End a job whose record cannot be read as a failure, and return what is then there."""
+        await self.run(self.calls.bury(job_id))
+        self.ended.forget(job_id)
+        return await self.read(job_id)
+
+    async def _readable(self, row: JobRow) -> JobRow:
+        """Return ``row``; a damaged record is replaced by one that can be read, where the server takes it."""
+        if row.is_damaged:
+            log.warning("record_unreadable", request_id=row.request_id)
+            with suppress(ObscuraError):
+                await self.run(self.calls.bury(row.id))
+                self.ended.forget(row.id)
+        return row
+
+    async def hash(self, key: str) -> Fields:
+        """Return the fields of one of the ledger's other hashes, none where it is not there.
+
+        What is no hash at all has fields that mean nothing: it is damaged.
+        """
+        with _translated():
+            pipeline = self.client.pipeline(transaction=False)
+            pipeline.hgetall(key)
+            [reply] = await pipeline.execute(raise_on_error=False)
+            return _fields(reply)
+
+    async def _hashes(self, job_ids: Sequence[str]) -> list[Fields]:
+        with _translated():
+            pipeline = self.client.pipeline(transaction=False)
+            for job_id in job_ids:
+                pipeline.hgetall(job_key(job_id))
+            return [_fields(reply) for reply in await pipeline.execute(raise_on_error=False)]
 
     def heard(self, job_id: str, told: str) -> JobRow:
         """Return the row of an ended job as the event of its end tells it; raise as `read` does."""
@@ -143,17 +206,13 @@ class AsyncLedger:
     async def read_many(self, job_ids: Sequence[str]) -> list[JobRow | None]:
         """Return the rows of jobs in their order, None for each that is not there."""
         rows: list[JobRow | None] = []
-        with _translated():
-            pipeline = self.client.pipeline(transaction=False)
-            for job_id in job_ids:
-                pipeline.hgetall(job_key(job_id))
-            found = await pipeline.execute()
+        found = await self._hashes(job_ids)
         gone = await self._lost([job_id for job_id, fields in zip(job_ids, found, strict=True) if not fields])
         for job_id, fields in zip(job_ids, found, strict=True):
             self.ended.note(job_id, fields)
             known = lost(job_id, self.calls.owner or "") if job_id in gone else fields
             try:
-                rows.append(_row(job_id, known, self.calls.owner))
+                rows.append(await self._readable(_row(job_id, known, self.calls.owner)))
             except UnknownTaskError:
                 rows.append(None)
         return rows

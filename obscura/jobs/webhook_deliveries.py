@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from obscura.errors import IdempotencyConflictError
-from obscura.jobs.commands import PREFIX, Call, Reply
+from obscura.jobs.commands import PREFIX, Call, Reply, share_exceeded
+from obscura.settings import Settings
 
 __all__ = [
     "Delivery",
     "NewBatch",
+    "Outcome",
+    "TakeLimits",
     "batch_key",
     "enter_batch",
     "forget_batch",
@@ -23,6 +26,8 @@ __all__ = [
 ]
 
 TIMES = PREFIX + "webhooks"
+RECEIVER_OFF_S = 24 * 3600
+"""Seconds after which a receiver that is switched off gets one event, to see whether it answers again."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class Delivery:
     """One attempt to deliver one event.
 
     ``subject`` is ``task:ID`` or ``batch:ID``; ``message`` is the same in every attempt; ``attempt`` counts
-    from 1; ``age_s`` is how long ago the event happened by the ledger's own clock.
+    from 1; ``age_s`` is how long ago the event happened by the ledger's own clock. Where ``is_off`` the
+    receiver was switched off: nothing is to be sent.
     """
 
     subject: str
@@ -42,6 +48,8 @@ class Delivery:
     status: str
     code: str
     payload: str
+    owner: str = ""
+    is_off: bool = False
 
     @property
     def subject_id(self) -> str:
@@ -76,15 +84,22 @@ def batch_key(batch_id: str) -> str:
     return f"{PREFIX}batch:{batch_id}"
 
 
-def enter_batch(batch: NewBatch) -> Call[None]:
-    """Enter a batch; reading the reply raises IdempotencyConflictError where there is another of this id."""
+def enter_batch(batch: NewBatch, settings: Settings) -> Call[None]:
+    """Enter a batch.
+
+    Reading the reply raises IdempotencyConflictError where there is another of this id, and
+    ShareExceededError where the owner holds its share of the store.
+    """
 
     def parse(reply: Reply) -> None:
+        if reply[0] == "share":
+            raise share_exceeded(reply)
         if reply[0] == "conflict":
             message = "this Idempotency-Key was used with other photos or other options"
             raise IdempotencyConflictError(message)
 
-    args = (batch.id, batch.owner, batch.entries, batch.fingerprint, batch.webhook, batch.ttl_s)
+    shares = (settings.key_share, settings.key_store_mb * 1024 * 1024)
+    args = (batch.id, batch.owner, batch.entries, batch.fingerprint, batch.webhook, batch.ttl_s, *shares)
     return Call("batch", (batch_key(batch.id),), args, parse)
 
 
@@ -93,13 +108,29 @@ def forget_batch(batch_id: str, *, is_quiet: bool = False) -> Call[None]:
     return Call("unbatch", (batch_key(batch_id),), (batch_id, int(is_quiet)), lambda _reply: None)
 
 
-def take(limit: int, lease_s: float, kept_s: int) -> Call[tuple[Delivery, ...]]:
-    """Take events that are due; each has begun one more attempt and is the caller's for ``lease_s``."""
+@dataclass(frozen=True)
+class TakeLimits:
+    """How many events may be under way at once: in all and for each owner; how long a taken one is kept."""
+
+    most: int
+    most_of_owner: int
+    lease_s: float
+    kept_s: int
+
+
+def take(limits: TakeLimits, under_way: Mapping[str, int]) -> Call[tuple[Delivery, ...]]:
+    """Take events that are due; each has begun one more attempt and is the caller's for a lease.
+
+    ``under_way`` says how many events of each owner the caller has in hand.
+    """
 
     def parse(reply: Reply) -> tuple[Delivery, ...]:
         return tuple(_delivery(json.loads(text)) for text in reply)
 
-    return Call("take", (TIMES,), (limit, lease_s, kept_s), parse)
+    room = limits.most - sum(under_way.values())
+    busy = [item for pair in under_way.items() for item in pair]
+    args = (room, limits.most_of_owner, limits.lease_s, limits.kept_s, RECEIVER_OFF_S, *busy)
+    return Call("take", (TIMES,), args, parse)
 
 
 def _delivery(row: Mapping[str, str]) -> Delivery:
@@ -113,12 +144,28 @@ def _delivery(row: Mapping[str, str]) -> Delivery:
         status=row.get("status", ""),
         code=row.get("code", ""),
         payload=row.get("payload", ""),
+        owner=row["owner"],
+        is_off="off" in row,
     )
 
 
-def settle(delivery: Delivery, state: str, pause_s: float | None, fields: Mapping[str, str]) -> Call[bool]:
-    """Note how an attempt ended and when the next is due; the reply says whether it was still wanted."""
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended.
+
+    ``state`` is that of the event, ``pause_s`` the time to its next attempt or None; ``receiver`` is
+    ``taken`` or ``failed``, or empty where the attempt says nothing of its receiver.
+    """
+
+    state: str
+    pause_s: float | None = None
+    receiver: str = ""
+
+
+def settle(delivery: Delivery, outcome: Outcome, off_after_s: float, fields: Mapping[str, str]) -> Call[bool]:
+    """Note how an attempt ended; the reply says whether its receiver was switched off by it."""
     pairs = [text for pair in fields.items() for text in pair]
-    pause = "" if pause_s is None else pause_s
-    args = (delivery.subject, delivery.attempt, state, pause, *pairs)
-    return Call("settle", (TIMES,), args, lambda reply: reply[0] == "settled")
+    pause = "" if outcome.pause_s is None else outcome.pause_s
+    head = (delivery.subject, delivery.attempt, outcome.state, pause)
+    args = (*head, outcome.receiver, off_after_s, RECEIVER_OFF_S, *pairs)
+    return Call("settle", (TIMES,), args, lambda reply: reply[0] == "switched_off")

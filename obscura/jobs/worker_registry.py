@@ -8,6 +8,7 @@ import redis
 import redis.asyncio
 
 from obscura.contract import Queue
+from obscura.jobs.always import write_always
 from obscura.jobs.commands import PREFIX
 from obscura.jobs.heartbeat import FRESH_S
 from obscura.observability import catalogue
@@ -38,20 +39,18 @@ def _now(client: redis.Redis) -> float:
 def note_presence(client: redis.Redis, presence: Presence) -> None:
     """Say that a process is there; it is counted for `FRESH_S` seconds."""
     now = _now(client)
-    entries = {f"{queue}{SEPARATOR}{presence.token}": now for queue in presence.queues}
-    with client.pipeline() as together:
-        together.zadd(WORKERS, dict[Any, Any](entries))
-        together.zremrangebyscore(WORKERS, "-inf", now - FRESH_S)
-        if presence.models:
-            together.zadd(MODELS, dict[Any, Any].fromkeys(presence.models, now))
-        together.zremrangebyscore(MODELS, "-inf", now - FRESH_S)
-        together.execute()
+    tokens = [f"{queue}{SEPARATOR}{presence.token}" for queue in presence.queues]
+    for key, members in ((WORKERS, tokens), (MODELS, presence.models)):
+        for member in members:
+            write_always(client, key, "ZADD", now, member)
+        client.zremrangebyscore(key, "-inf", now - FRESH_S)
 
 
 def note_consuming(client: redis.Redis, queues: Sequence[Queue]) -> None:
     """Say that messages of ``queues`` were being fetched just now."""
     now = _now(client)
-    client.hset(CONSUMED, mapping=dict[Any, Any].fromkeys(queues, repr(now)))
+    for queue in queues:
+        write_always(client, CONSUMED, "HSET", queue, repr(now))
 
 
 async def present(client: redis.asyncio.Redis, now: float) -> Mapping[str, float]:

@@ -109,10 +109,21 @@ INFERENCE = _seconds("inference_duration_seconds", "One run of a network", "mode
 DETECTIONS = _counter("detections_total", "Objects found", "class")
 SUSPECTS = _counter("review_suspects_total", "Objects the second look still saw", "class")
 REQUEUED = _counter("reaper_requeued_total", "Steps whose worker was lost and that were sent again", "step")
+UNREADABLE = _counter(
+    "records_unreadable_total", "Damaged records of jobs and webhooks that were ended or dropped"
+)
+RECEIVERS_OFF = _counter(
+    "webhook_receivers_switched_off_total", "Receivers of webhooks switched off after days of failure"
+)
 PURGED = _counter("purged_total", "Originals, results, orphans and rows erased", "what")
 
 QUEUE_DEPTH = _gauge("queue_depth", "Steps that wait (queued) or are worked on", "queue", "priority", "state")
-QUEUE_MESSAGES = _gauge("queue_messages", "Messages in a lane of the broker", "queue", "priority")
+QUEUE_MESSAGES = _gauge(
+    "queue_messages",
+    "Messages handed out to a lane of the broker: one at most while steps wait their turn",
+    "queue",
+    "priority",
+)
 QUEUE_LIMIT = _gauge("queue_limit", "Unfinished jobs at which new ones are refused", "priority")
 UNFINISHED = _gauge("jobs_unfinished", "Jobs that are not at their end", "kind", "state")
 OLDEST = _gauge("oldest_job_age_seconds", "Age of the oldest unfinished job", "kind", "state")

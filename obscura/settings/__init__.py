@@ -207,6 +207,20 @@ class Settings(BaseSettings):
     queue_limit: int = Field(1000, ge=1, description="unfinished jobs at which new ones get a 503")
     bulk_queue_limit: int = Field(5000, ge=1, description="the same for jobs with `priority=bulk`")
 
+    key_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="share of the places of a queue, of bocashi slots and of the store's memory that one API "
+        "key may take of what other keys leave",
+    )
+    key_store_mb: int = Field(
+        0,
+        ge=0,
+        description="most memory that the records of one API key may take in Valkey, MiB; 0: `key_share` of "
+        "Valkey's `maxmemory`, where it has one",
+    )
+
     max_cells: int = Field(5, ge=1, le=64, description="policy floor: most mosaic cells per object")
     max_keep_share: float = Field(
         0.25, ge=0, le=1, description="largest share of a photo that `keep` zones may cover"
@@ -356,6 +370,15 @@ class Settings(BaseSettings):
         5.0, gt=0, description="seconds to the second attempt, about; each pause is four times the one before"
     )
     webhook_retry_s: int = Field(86_400, ge=0, description="seconds in which a webhook is tried again")
+    webhook_key_slots: int = Field(
+        8, ge=1, le=128, description="webhooks of one API key that are under way at once"
+    )
+    webhook_off_after_s: int = Field(
+        259_200,
+        ge=1,
+        description="seconds of nothing but failures after which a receiver is switched off: it then gets "
+        "one webhook a day until it takes one",
+    )
     public_url: str | None = Field(
         None, description="address under which callers reach the gateway; unset: links in webhooks are paths"
     )

@@ -78,10 +78,12 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
         self._was_stuck = is_stuck
         _touch(self.settings, "consuming")
         try:
+            # A message may have been lost with a worker, and nothing else would lay the next one there.
+            self._ledger.run(self._ledger.calls.hand_out(self.queues))
             for queue in self.queues:
                 Heartbeats.consuming(self._ledger.client, queue)
             note_consuming(self._ledger.client, self.queues)
-        except RedisError as error:
+        except (RedisError, ServiceError) as error:
             log.warning("heartbeat_failed", error=type(error).__name__)
 
 

@@ -11,8 +11,9 @@ from celery import Celery
 from obscura.contract import Step, StepRequest
 from obscura.errors import ObscuraError, ServiceError
 from obscura.jobs import Claimed, Ledger, wake_up
-from obscura.jobs.celery_app import send
-from obscura.jobs.commands import NOTHING
+from obscura.jobs.celery_app import Letters
+from obscura.jobs.claims import Completed
+from obscura.jobs.commands import NOTHING, Call
 from obscura.jobs.worker_registry import Presence
 from obscura.observability import catalogue
 from obscura.settings import Settings
@@ -56,7 +57,7 @@ class Runtime:
     """What one worker process holds: ledger, storage, and a handler per service."""
 
     def __init__(self, settings: Settings, services: Sequence[Service], app: Celery) -> None:
-        self._app = app
+        self._letters = Letters(app)
         self._ledger = Ledger(settings)
         self._storage = Storage.open(settings)
         self.observer = Observer(settings, self._ledger.client)
@@ -85,6 +86,10 @@ class Runtime:
         if claimed is None:
             log.info("step_not_claimed")
             return
+        if claimed.row.is_damaged:
+            log.warning("record_unreadable")
+            patiently(lambda: self._ledger.run(self._ledger.calls.bury(request.job_id)))
+            return
         self._held_at = time.monotonic()
         self.claimed = claimed
         try:
@@ -97,6 +102,7 @@ class Runtime:
     def _work(self, claimed: Claimed, seen: Seen) -> None:
         try:
             fields = patiently(lambda: self._handlers[claimed.step](claimed))
+            end = self._ledger.calls.complete(claimed, fields)
         except StepLostError:
             seen.code = "step_lost"
             log.warning("step_lost")
@@ -105,7 +111,7 @@ class Runtime:
             seen.code = answer.code
             self._end_with_error(claimed, answer)
         else:
-            self._end(claimed, fields)
+            self._end(claimed, fields, end)
 
     def _hold(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None:
         if time.monotonic() - self._held_at < HOLD_S:
@@ -114,8 +120,8 @@ class Runtime:
             raise StepLostError
         self._held_at = time.monotonic()
 
-    def _end(self, claimed: Claimed, fields: Mapping[str, str]) -> None:
-        outcome = patiently(lambda: self._ledger.run(self._ledger.calls.complete(claimed, fields)))
+    def _end(self, claimed: Claimed, fields: Mapping[str, str], end: Call[Completed]) -> None:
+        outcome = patiently(lambda: self._ledger.run(end))
         if not outcome.accepted:
             log.warning("step_outcome_refused")
             # Erased or taken over meanwhile: what this step stored belongs to nobody.
@@ -123,13 +129,11 @@ class Runtime:
                 self._storage.delete(fields["picture"])
             return
         row = claimed.row
-        for step in outcome.next_steps:
-            self._send(wake_up(row, step))
+        if outcome.next_steps:
+            letters = [self._letters.write(wake_up(row, step)) for step in outcome.next_steps]
+            patiently(lambda: self._ledger.run(self._ledger.calls.enqueue(row.id, letters)))
         if outcome.finished and row.options.retain == 0:
             self._erase_photo(row.photo)
-
-    def _send(self, request: StepRequest) -> None:
-        patiently(lambda: send(self._app, request))
 
     def _end_with_error(self, claimed: Claimed, error: ObscuraError) -> None:
         log.warning("step_failed", code=error.code)

@@ -2,10 +2,15 @@
 -- Returns {'claimed', field, value, ...} | {'gone'} | {'busy'} | {'exhausted'}
 local now = clock()
 local job, step = KEYS[1], ARGV[2]
+-- A message was taken off the lane: there is room for the next.
+hand_out(ARGV[9])
+hand_out(ARGV[9] .. '.bulk')
+if examine(KEYS, ARGV[8], ARGV[1], now, tonumber(ARGV[7])) ~= 'sound' then return {'gone'} end
 local state, step_state, lease_end, released = fields(job, 'state', 's:' .. step, 'l:' .. step, 'q:' .. step)
-if not state or ended(state) then return {'gone'} end
+if ended(state) then return {'gone'} end
 if step_state ~= 'queued' and step_state ~= 'running' then return {'gone'} end
 if step_state == 'running' and ARGV[6] ~= '1' and tonumber(lease_end) > now then return {'busy'} end
+redis.call('HDEL', job, 'm:' .. step, 'w:' .. step)
 if redis.call('HINCRBY', job, 'a:' .. step, 1) > tonumber(ARGV[5]) then
   redis.call('HSET', job, 'error_code', 'worker_lost',
     'error_message', 'the worker was lost ' .. ARGV[5] .. ' times while working on this photo')

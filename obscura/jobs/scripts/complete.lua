@@ -1,11 +1,14 @@
--- KEYS job, active, expiry, erase. ARGV id, step, token, lease, ttl, channel, field, value, ...
+-- KEYS job, active, expiry, erase. ARGV id, step, token, lease, ttl, channel, queue, field, value, ...
 -- Returns {'stale'} | {'waiting'} | {'next', step, ...} | {'done'}
 local now = clock()
 local job, step = KEYS[1], ARGV[2]
+hand_out(ARGV[7])
+hand_out(ARGV[7] .. '.bulk')
+if examine(KEYS, ARGV[6], ARGV[1], now, tonumber(ARGV[5])) ~= 'sound' then return {'stale'} end
 local step_state, token, state, began, stages = fields(job,
   's:' .. step, 't:' .. step, 'state', 'b:' .. step, 'stages')
 if step_state ~= 'running' or token ~= ARGV[3] or ended(state) then return {'stale'} end
-redis.call('HSET', job, 's:' .. step, 'done', unpack(ARGV, 7))
+redis.call('HSET', job, 's:' .. step, 'done', unpack(ARGV, 8))
 observe('step_duration_seconds|' .. step .. '|done', now - tonumber(began or now))
 for stage in string.gmatch(stages, '[^;]+') do
   local is_done = true
@@ -21,8 +24,10 @@ for stage in string.gmatch(stages, '[^;]+') do
       table.insert(answer, other)
     end
   end
-  if #answer > 1 then return answer end
-  if not is_done then return {'waiting'} end
+  if #answer > 1 or not is_done then
+    measure(job)
+    return #answer > 1 and answer or {'waiting'}
+  end
 end
 finish(KEYS, ARGV[6], ARGV[1], 'done', now, tonumber(ARGV[5]))
 return {'done'}

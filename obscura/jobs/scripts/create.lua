@@ -1,7 +1,9 @@
 -- KEYS job, active, idempotency ('' = none), list of a message, ...
--- ARGV id, 'bulk', 'video' or '', limit of its lane, lease, idempotency value, ttl, prefix of rows, message, ...,
+-- ARGV id, 'bulk', 'video' or '', limit of its lane, lease, idempotency value, ttl, prefix of rows,
+-- share of one owner, most bytes of one owner (0 = the share of the server's memory), message, step, ...,
 -- field, value, ...
--- Returns {'created'} | {'full'} | {'same', id of the earlier job} | {'conflict'}
+-- Returns {'created'} | {'full'} | {'share', 'queue' or 'store', limit} | {'same', id of the earlier job}
+-- | {'conflict'}
 local now = clock()
 if KEYS[3] ~= '' then
   local earlier = redis.call('GET', KEYS[3])
@@ -15,30 +17,41 @@ if KEYS[3] ~= '' then
     end
   end
 end
+local messages = #KEYS - 3
+local row = {}
+for at = 10 + 2 * messages, #ARGV, 2 do row[ARGV[at]] = ARGV[at + 1] end
+local owner, lane, limit, share = row.owner, ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[8])
 local depth
-if ARGV[2] == '' then
+if lane == '' then
   depth = redis.call('ZCARD', KEYS[2])
-  for _, lane in ipairs(lanes) do depth = depth - redis.call('SCARD', KEYS[2] .. ':' .. lane) end
+  for _, other in ipairs(lanes) do depth = depth - redis.call('SCARD', KEYS[2] .. ':' .. other) end
 else
-  depth = redis.call('SCARD', KEYS[2] .. ':' .. ARGV[2])
+  depth = redis.call('SCARD', KEYS[2] .. ':' .. lane)
 end
-if depth >= tonumber(ARGV[3]) then return {'full'} end
-redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 5 + #KEYS))
-local kind, owner, stages, batch = fields(KEYS[1], 'kind', 'owner', 'stages', 'batch')
-for step in string.gmatch(stages, '[^,;]+') do
-  if redis.call('HGET', KEYS[1], 's:' .. step) == 'queued' then
+if depth >= limit then return {'full'} end
+local own = tonumber(redis.call('HGET', KEYS[2] .. ':counts', lane .. ' ' .. owner) or 0)
+if not is_within_share(owner, share, limit, depth, own) then return {'share', 'queue', tostring(own)} end
+local held = full_share(owner, share, tonumber(ARGV[9]))
+if held then return {'share', 'store', held} end
+redis.call('HSET', KEYS[1], 'state', 'queued', 'created', tostring(now), unpack(ARGV, 10 + 2 * messages))
+for step in string.gmatch(row.stages, '[^,;]+') do
+  if row['s:' .. step] == 'queued' then
     redis.call('HSET', KEYS[1], 'l:' .. step, tostring(now + tonumber(ARGV[4])),
       'q:' .. step, tostring(now))
   end
 end
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
-if ARGV[2] ~= '' then redis.call('SADD', KEYS[2] .. ':' .. ARGV[2], ARGV[1]) end
-if batch then
-  redis.call('SADD', 'obscura:batch:' .. batch .. ':open', ARGV[1])
-  redis.call('EXPIRE', 'obscura:batch:' .. batch .. ':open', ARGV[6])
+join(KEYS[2], ARGV[1], lane, owner)
+if lane ~= '' then redis.call('SADD', KEYS[2] .. ':' .. lane, ARGV[1]) end
+if row.batch then
+  redis.call('SADD', 'obscura:batch:' .. row.batch .. ':open', ARGV[1])
+  redis.call('EXPIRE', 'obscura:batch:' .. row.batch .. ':open', ARGV[6])
 end
 if KEYS[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1] .. ' ' .. ARGV[5], 'EX', ARGV[6]) end
-count('tasks_total|' .. kind .. '|accepted')
-note('accepted', ARGV[1], 'kind', kind, 'owner', owner)
-for number = 4, #KEYS do redis.call('LPUSH', KEYS[number], ARGV[4 + number]) end
+count('tasks_total|' .. row.kind .. '|accepted')
+note('accepted', ARGV[1], 'kind', row.kind, 'owner', owner)
+for at = 1, messages do
+  enqueue(KEYS[1], ARGV[1], KEYS[3 + at], ARGV[9 + 2 * at], ARGV[8 + 2 * at], now)
+end
+measure(KEYS[1])
 return {'created'}

@@ -1,10 +1,11 @@
 -- Look after one job whose time is up.
 -- KEYS job, active, expiry, erase. ARGV id, lease, max attempts, ttl, channel
--- Returns {'gone'} | {'failed'} | {'resend', step, ...} (possibly no step)
+-- Returns {'gone'} | {'buried'} | {'failed'} | {'resend', step, ...} (possibly no step)
 local now = clock()
 local job, id = KEYS[1], ARGV[1]
-local state = redis.call('HGET', job, 'state')
-if not state or ended(state) then
+local found = examine(KEYS, ARGV[5], id, now, tonumber(ARGV[4]))
+if found == 'buried' then return {'buried'} end
+if found == 'none' or ended(redis.call('HGET', job, 'state')) then
   leave(KEYS[2], id)
   return {'gone'}
 end
@@ -24,7 +25,8 @@ for step in string.gmatch(redis.call('HGET', job, 'stages'), '[^,;]+') do
     else
       redis.call('HSET', job, 's:' .. step, 'queued', 'l:' .. step, tostring(now + tonumber(ARGV[2])))
       if step_state == 'running' then redis.call('HSET', job, 'q:' .. step, tostring(now)) end
-      table.insert(answer, step)
+      -- A step that waits its turn is not lost.
+      if not is_waiting(job, id, step) then table.insert(answer, step) end
     end
   end
 end

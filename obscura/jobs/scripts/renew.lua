@@ -2,6 +2,7 @@
 -- KEYS job, active. ARGV id, step, token, lease, channel, field, value, ...
 -- Returns {'renewed'} | {'lost'}
 local job, step = KEYS[1], ARGV[2]
+if not is_sound(job) then return {'lost'} end
 if redis.call('HGET', job, 's:' .. step) ~= 'running'
   or redis.call('HGET', job, 't:' .. step) ~= ARGV[3]
   or ended(redis.call('HGET', job, 'state')) then return {'lost'} end

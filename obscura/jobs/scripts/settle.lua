@@ -1,15 +1,29 @@
--- Note how an attempt to deliver an event ended.
--- KEYS times of events. ARGV subject, number of the attempt, state, seconds to the next ('' = none), field, value, ...
--- Returns {'settled'} | {'stale'} (withdrawn, or taken again by somebody else)
-local key = 'obscura:webhook:' .. ARGV[1]
-if redis.call('HGET', key, 'attempts') ~= ARGV[2] then return {'stale'} end
-redis.call('HSET', key, 'state', ARGV[3], unpack(ARGV, 5))
+-- Note how an attempt to deliver an event ended, and what that says of its receiver.
+-- KEYS times of events. ARGV subject, number of the attempt, state, seconds to the next ('' = none),
+-- receiver ('taken', 'failed' or '' = nothing is said of it), seconds of failure after which a receiver is
+-- switched off, seconds for which it is, field, value, ...
+-- Returns {'settled'} | {'switched_off'} | {'stale'} (withdrawn, or taken again by somebody else)
+local key, now = 'obscura:webhook:' .. ARGV[1], clock()
+if kind_of(key) ~= 'hash' or redis.call('HGET', key, 'attempts') ~= ARGV[2] then return {'stale'} end
+redis.call('HSET', key, 'state', ARGV[3], unpack(ARGV, 8))
+local owner, url = fields(key, 'owner', 'url')
+local times = times_of(owner or '')
 if ARGV[4] == '' then
-  redis.call('ZREM', KEYS[1], ARGV[1])
+  redis.call('ZREM', times, ARGV[1])
   redis.call('HDEL', key, 'next')
 else
-  local next = clock() + tonumber(ARGV[4])
+  local next = now + tonumber(ARGV[4])
   redis.call('HSET', key, 'next', tostring(next))
-  redis.call('ZADD', KEYS[1], next, ARGV[1])
+  redis.call('ZADD', times, next, ARGV[1])
 end
-return {'settled'}
+local receiver = receiver_of(owner or '', url)
+if ARGV[5] == 'taken' then redis.call('DEL', receiver) end
+if ARGV[5] ~= 'failed' then return {'settled'} end
+redis.call('HSETNX', receiver, 'failing_since', tostring(now))
+redis.call('EXPIRE', receiver, 30 * 86400)
+local since, off_until = fields(receiver, 'failing_since', 'off_until')
+if now - (number(since) or now) < tonumber(ARGV[6]) then return {'settled'} end
+redis.call('HSET', receiver, 'off_until', tostring(now + tonumber(ARGV[7])))
+if off_until then return {'settled'} end
+count('webhook_receivers_switched_off_total')
+return {'switched_off'}

@@ -74,7 +74,7 @@ def test_a_job_that_is_refused_sends_nothing(settings: Settings) -> None:
     """With the queue full, or an Idempotency-Key that is taken, no worker is woken."""
     settings = settings.model_copy(update={"queue_limit": 1})
     ledger = Ledger(settings)
-    letter = Letter("lane", "text")
+    letter = Letter("lane", "text", Step.DETECT_FACES)
     keyed = {"idempotency_key": "k", "fingerprint": "1"}
     ledger.run(ledger.calls.create(job("first", **keyed), [letter]))
     assert not ledger.run(ledger.calls.create(job("again", **keyed), [letter])).is_new

@@ -23,7 +23,8 @@ from obscura.contract import (
 )
 from obscura.errors import IdempotencyConflictError, QueueFullError, QueueUnavailableError, UnknownTaskError
 from obscura.jobs import Claimed, JobState, Ledger, NewJob
-from obscura.jobs.commands import ACTIVE, ERASE, EXPIRY, Completed
+from obscura.jobs.claims import Completed
+from obscura.jobs.commands import ACTIVE, ERASE, EXPIRY
 from obscura.settings import Settings
 
 PART = DetectionPart(

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway_service.batches.batch import enter as enter_batch
 from gateway_service.http.dependencies import Gateway
+from gateway_service.http.uploads import Upload
 from gateway_service.tasks.submission import Submission, submit
-from obscura.contract import JobKind, JobOptions, Letter, ObjectClass, Pipeline, Queue
+from obscura.contract import JobKind, JobOptions, Letter, ObjectClass, Pipeline, Quality, Queue
 from obscura.errors import IdempotencyConflictError, ObscuraError, QueueFullError, UnsupportedFormatError
-from obscura.jobs.commands import ACTIVE
+from obscura.jobs.commands import ACTIVE, job_key
 from obscura.settings import Settings
 from tests.gateways import in_gateway
 
@@ -105,5 +107,36 @@ def test_a_job_that_cannot_be_sent_is_not_entered(
             with pytest.raises((QueueFullError, asyncio.CancelledError)):
                 await submit(gateway, io.BytesIO(data), WANTED)
         assert await state(gateway) == (0, 0, 0)
+
+    in_gateway(in_fused(settings), work)
+
+
+def test_the_whole_idempotency_key_counts(settings: Settings, portrait: Path) -> None:
+    """Two batches under keys of 200 characters that differ in the first only share no task."""
+    photo = Upload("a.jpg", lambda: io.BytesIO(portrait.read_bytes()))
+
+    async def work(gateway: Gateway) -> None:
+        batches = [
+            await enter_batch(gateway, [photo], keyed(first + "k" * 199), keep_names=False) for first in "abb"
+        ]
+        assert batches[0].id != batches[1].id
+        assert batches[0].task_ids != batches[1].task_ids
+        assert (batches[1].id, batches[1].task_ids) == (batches[2].id, batches[2].task_ids)
+
+    in_gateway(in_fused(settings), work)
+
+
+def test_a_job_is_entered_with_its_cost(settings: Settings, portrait: Path) -> None:
+    """The megapixels of the photo, weighed by how hard the detectors look."""
+    data = portrait.read_bytes()
+
+    async def work(gateway: Gateway) -> None:
+        costs = {}
+        for quality in (Quality.RAPID, Quality.BALANCED, Quality.THOROUGH):
+            wanted = Submission(JobKind.BLUR, JobOptions(quality=quality), "request")
+            created = await submit(gateway, io.BytesIO(data), wanted)
+            costs[quality] = float(await gateway.ledger.client.hget(job_key(created.job_id), "cost") or 0)
+        assert costs[Quality.BALANCED] == pytest.approx(512 * 512 / 1e6, abs=0.001)
+        assert costs[Quality.RAPID] < costs[Quality.BALANCED] < costs[Quality.THOROUGH]
 
     in_gateway(in_fused(settings), work)

@@ -18,6 +18,8 @@ from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.contract.webhooks import TaskFinishedEvent, read_secrets, signatures
 from obscura.errors import InvalidOptionError, WebhookInvalidError, WebhookNotAllowedError
 from obscura.jobs import Ledger, NewJob
+from obscura.jobs.commands import METRICS
+from obscura.jobs.webhook_deliveries import subject_key
 from obscura.settings import Settings
 from tests.gateways import in_gateway
 from tests.webhooks import SECRET, Received, Receiver
@@ -44,11 +46,12 @@ def told(settings: Settings, receiver: Receiver) -> Settings:
     return settings.model_copy(update=update)
 
 
-def ended(settings: Settings, job_id: str, url: str, code: str = "") -> None:
+def ended(settings: Settings, job_id: str, url: str, code: str = "", owner: str = "") -> None:
     """Enter a job with a webhook and end it, as a gateway and a worker do."""
     ledger = Ledger(settings)
     wanted = JobOptions(classes=(ObjectClass.FACE,), webhook=url)
-    ledger.run(ledger.calls.create(NewJob(job_id, JobKind.DETECT, wanted, f"photos/{job_id}")))
+    calls = replace(ledger.calls, owner=owner)
+    ledger.run(calls.create(NewJob(job_id, JobKind.DETECT, wanted, f"photos/{job_id}")))
     claimed = ledger.run(ledger.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
     assert claimed is not None
     assert "webhook" not in claimed.row.options.model_dump(exclude_none=True)
@@ -169,6 +172,70 @@ def test_two_gateways_do_not_both_send(told: Settings, receiver: Receiver) -> No
 
     in_gateway(told, both)
     assert sorted(item.path for item in receiver.received) == sorted(f"/{name}" for name in names)
+
+
+def test_a_receiver_that_hangs_delays_its_own_key_only(told: Settings, receiver: Receiver) -> None:
+    """With a hundred events to a receiver that never answers, another key's are told at once."""
+    settings = told.model_copy(update={"webhook_key_slots": 3})
+    receiver.answers["/hangs"] = [0]
+    for number in range(100):
+        ended(settings, f"a{number}", f"{receiver.origin}/hangs", owner="anna")
+    for number in range(5):
+        ended(settings, f"b{number}", f"{receiver.origin}/b", owner="ben")
+
+    async def work(gateway: Gateway) -> None:
+        deliverer = Deliverer(gateway)
+        deadline = time.monotonic() + 60
+        while len(receiver.at("/b")) < 5:
+            assert time.monotonic() < deadline
+            await deliverer.round()
+            await asyncio.sleep(STEP_S)
+        assert len(receiver.at("/hangs")) <= 3
+        await deliverer.close()
+
+    in_gateway(settings, work)
+    assert len(receiver.at("/b")) == 5
+
+
+def test_a_receiver_that_only_fails_is_switched_off(told: Settings, receiver: Receiver) -> None:
+    """It gets nothing more, its events say why, it is counted; another key's receiver is not touched."""
+    settings = told.model_copy(update={"webhook_off_after_s": 1})
+    receiver.answers["/a"] = [500]
+    ended(settings, "a", f"{receiver.origin}/a", owner="anna")
+    known = deliver(settings, "a")
+    assert (known["state"], known["error"]) == ("failed", "receiver_switched_off")
+    tried = len(receiver.at("/a"))
+    ended(settings, "more", f"{receiver.origin}/a", owner="anna")
+    known = deliver(settings, "more")
+    assert (known["state"], known["error"]) == ("failed", "receiver_switched_off")
+    assert len(receiver.at("/a")) == tried
+    ended(settings, "b", f"{receiver.origin}/b", owner="ben")
+    assert deliver(settings, "b")["state"] == "delivered"
+    ledger = Ledger(settings)
+    assert ledger.field(METRICS, "webhook_receivers_switched_off_total") == "1"
+    [receiver_key] = ledger.client.keys("obscura:receiver:anna *")
+    # A day later one event is let through, and what takes it is on again.
+    ledger.client.hset(receiver_key, "off_until", "1")
+    receiver.answers["/a"] = [204]
+    ledger.close()
+    for name in ("later", "again"):
+        ended(settings, name, f"{receiver.origin}/a", owner="anna")
+        assert deliver(settings, name)["state"] == "delivered"
+
+
+def test_a_damaged_event_stops_no_other(told: Settings, receiver: Receiver) -> None:
+    """Events without an address, with a count that is none, or that are no hash are dropped and counted."""
+    for name in ("a", "b", "c", "sound"):
+        ended(told, name, f"{receiver.origin}/{name}")
+    ledger = Ledger(told)
+    ledger.client.hdel(subject_key("task:a"), "url")
+    ledger.client.hset(subject_key("task:b"), "attempts", "many")
+    ledger.client.delete(subject_key("task:c"))
+    ledger.client.set(subject_key("task:c"), "x")
+    assert deliver(told, "sound")["state"] == "delivered"
+    assert [item.path for item in receiver.received] == ["/sound"]
+    assert ledger.field(METRICS, "records_unreadable_total") == "3"
+    ledger.close()
 
 
 def test_an_erased_task_is_told_to_nobody(told: Settings, receiver: Receiver) -> None:
