@@ -137,7 +137,7 @@ class LedgerCalls:
         return job_key(job_id), ACTIVE, EXPIRY, ERASE
 
     def _limit(self, job: NewJob) -> tuple[str, int]:
-        """Return the name of the limit that ``job`` counts against, and how many unfinished jobs it allows."""
+        """Return the name of the limit that ``job`` counts against and its number of unfinished jobs."""
         if job.kind is JobKind.BLUR_VIDEO:
             return "video", self.settings.video_queue_limit
         if job.options.priority is Priority.BULK:
