@@ -1,4 +1,4 @@
-"""Many photos as one: what was handed in, what became of each, all results in one archive.
+"""Batches: submit many photos, report the state of each, erase them together.
 
 The ledger keeps of a batch the ids of its jobs, why a file was refused, and names only where the caller asked
 for that; each photo is a job like any other.
@@ -31,7 +31,7 @@ from obscura.errors import (
     UndecodablePhotoError,
     UnknownBatchError,
 )
-from obscura.jobs import Created, JobRow
+from obscura.jobs import Created, JobRecord
 from obscura.jobs.webhook_deliveries import NewBatch, batch_key, enter_batch, forget_batch
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "enter",
     "erase",
     "read",
-    "rows_of",
+    "records_of",
     "status",
 ]
 
@@ -125,7 +125,7 @@ async def enter(
         message = "a batch needs at least one photo: `files`, or a zip as `archive`"
         raise EmptyPhotoError(message)
     key = submission.idempotency_key
-    owner = gateway.ledger.calls.owner or ""
+    owner = gateway.job_store.calls.owner or ""
     batch_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{owner}\n{key}") if key else uuid.uuid4())
     # The batch is told of as a whole.
     alone = options.model_copy(update={"webhook": None})
@@ -151,8 +151,8 @@ async def enter(
         batch = Batch(batch_id, entries, has_webhook=bool(options.webhook))
         text = ENTRIES.dump_json(entries, exclude_none=True).decode()
         said = _fingerprint(entered, options)
-        row = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
-        await gateway.ledger.run(enter_batch(row))
+        record = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
+        await gateway.job_store.run(enter_batch(record))
     except BaseException:
         # What an earlier request under the same key has entered is not this one's to erase.
         for item in entered:
@@ -199,29 +199,29 @@ def _ttl(gateway: Gateway) -> int:
 async def read(gateway: Gateway, batch_id: str) -> Batch:
     """Return a batch; raise UnknownBatchError where there is none that the caller may see."""
     try:
-        pending = cast("Awaitable[dict[str, str]]", gateway.ledger.client.hgetall(batch_key(batch_id)))
-        row = await pending
+        pending = cast("Awaitable[dict[str, str]]", gateway.job_store.client.hgetall(batch_key(batch_id)))
+        record = await pending
     except (RedisError, OSError) as error:
         message = "the job ledger cannot be reached"
         raise QueueUnavailableError(message) from error
-    if not row or gateway.ledger.calls.owner not in {None, row["owner"]}:
+    if not record or gateway.job_store.calls.owner not in {None, record["owner"]}:
         message = "there is no batch of this id"
         raise UnknownBatchError(message)
-    return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
+    return Batch(batch_id, ENTRIES.validate_json(record["entries"]), has_webhook="webhook" in record)
 
 
-async def rows_of(gateway: Gateway, batch: Batch) -> list[JobRow | None]:
+async def records_of(gateway: Gateway, batch: Batch) -> list[JobRecord | None]:
     """Return the jobs of a batch in its order, None for each that is not there (any more)."""
-    found = iter(await gateway.ledger.read_many(batch.task_ids))
+    found = iter(await gateway.job_store.read_many(batch.task_ids))
     return [None if entry.task_id is None else next(found) for entry in batch.entries]
 
 
 async def status(gateway: Gateway, batch: Batch) -> BatchStatus:
     """Return where a batch stands."""
-    rows = await rows_of(gateway, batch)
+    records = await records_of(gateway, batch)
     files = [
-        _file(number, entry, row)
-        for number, (entry, row) in enumerate(zip(batch.entries, rows, strict=True), 1)
+        _file(number, entry, record)
+        for number, (entry, record) in enumerate(zip(batch.entries, records, strict=True), 1)
     ]
     return BatchStatus(
         batch_id=batch.id,
@@ -233,13 +233,13 @@ async def status(gateway: Gateway, batch: Batch) -> BatchStatus:
     )
 
 
-def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
+def _file(number: int, entry: Entry, record: JobRecord | None) -> BatchFile:
     state, error, verdict = TaskStatus.FAILURE, entry.error, None
-    if row is not None:
-        state = status_of(row)
-        report = report_of(row)
+    if record is not None:
+        state = status_of(record)
+        report = report_of(record)
         verdict = str(report["verdict"]) if report and state is TaskStatus.SUCCESS else None
-        error = error_of(row)
+        error = error_of(record)
     elif entry.task_id is not None:
         error = TaskError(code="erased", message="the result was erased, or its time has run out")
     return BatchFile(
@@ -250,7 +250,7 @@ def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
 async def erase(gateway: Gateway, batch: Batch) -> None:
     """Forget a batch, its photos and its results."""
     # First: a batch that is being erased has not finished.
-    await gateway.ledger.run(forget_batch(batch.id, is_quiet=True))
+    await gateway.job_store.run(forget_batch(batch.id, is_quiet=True))
     for task_id in batch.task_ids:
         await forget(gateway, task_id)
-    await gateway.ledger.run(forget_batch(batch.id))
+    await gateway.job_store.run(forget_batch(batch.id))

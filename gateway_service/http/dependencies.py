@@ -1,4 +1,4 @@
-"""What routes work with."""
+"""FastAPI dependencies of the routes."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -10,10 +10,10 @@ from fastapi import Depends, Request
 from gateway_service.http.rate_limits import RateLimits
 from gateway_service.metrics.scraping import Scraper
 from gateway_service.results.events import JobEvents
-from obscura.access.key_store import AsyncKeyRing
+from obscura.access.key_store import AsyncKeyStore
 from obscura.contract import StepRequest
-from obscura.jobs import AsyncLedger
-from obscura.jobs.celery_app import Letters, send
+from obscura.jobs import AsyncJobStore
+from obscura.jobs.celery_app import Outbox, send
 from obscura.settings import Settings
 from obscura.storage import Storage
 
@@ -26,20 +26,20 @@ class Gateway:
     """
 
     settings: Settings
-    ledger: AsyncLedger
+    job_store: AsyncJobStore
     storage: Storage
     celery: Celery
-    letters: Letters
+    outbox_messages: Outbox
     events: JobEvents
-    keys: AsyncKeyRing
+    keys: AsyncKeyStore
     rates: RateLimits
     intake: asyncio.Semaphore
     scraper: Scraper
 
     def seen_by(self, owner: str | None) -> "Gateway":
         """Return the system as the holder of a key sees it: jobs of others are not there."""
-        ledger = self.ledger.seen_by(owner)
-        return replace(self, ledger=ledger, events=self.events.seen_by(ledger))
+        job_store = self.job_store.seen_by(owner)
+        return replace(self, job_store=job_store, events=self.events.seen_by(job_store))
 
     async def send(self, request: StepRequest) -> None:
         """Send a step to its queue; raise QueueUnavailableError where the broker is away."""

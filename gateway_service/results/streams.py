@@ -1,4 +1,4 @@
-"""Server-sent events: what has changed, as soon as it has, until there is nothing more to come.
+"""Server-sent events: each change until the end.
 
 The format is that of the HTML standard, section 9.2 (text/event-stream).
 """

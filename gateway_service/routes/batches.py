@@ -1,4 +1,4 @@
-"""Many photos at once."""
+"""Routes of batches."""
 
 import asyncio
 from functools import partial

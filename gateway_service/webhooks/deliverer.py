@@ -1,4 +1,4 @@
-"""Telling addresses that callers named how their tasks and batches ended.
+"""Deliver webhooks about finished tasks and batches, with retries.
 
 At least once: an event is sent until its receiver answers with 2xx, or has said 410, or its time has run out;
 every attempt carries the same ``webhook-id``.
@@ -75,10 +75,10 @@ class Deliverer:
 
     async def round(self) -> None:
         """Deliver all events that are due; one that fails holds up no other for longer than the time-out."""
-        settings, ledger = self._settings, self._gateway.ledger
+        settings, job_store = self._settings, self._gateway.job_store
         lease_s = 2 * settings.webhook_timeout_s
         while True:
-            taken = await ledger.run(take(AT_ONCE, lease_s, settings.webhook_retry_s + SPARE_S))
+            taken = await job_store.run(take(AT_ONCE, lease_s, settings.webhook_retry_s + SPARE_S))
             ends = await asyncio.gather(*map(self._deliver, taken), return_exceptions=True)
             for fault in filter(None, ends):
                 raise fault
@@ -90,7 +90,7 @@ class Deliverer:
             body = delivery.payload or await self._payload(delivery)
         except LookupFailedError:
             # A batch whose time has run out: there is nothing left to tell.
-            await self._gateway.ledger.run(settle(delivery, "failed", None, {"error": "expired"}))
+            await self._gateway.job_store.run(settle(delivery, "failed", None, {"error": "expired"}))
             return
         answer = await self._post(delivery, body.encode())
         fields = {"payload": body, "http_status": str(answer.status or ""), "error": answer.error}
@@ -101,7 +101,7 @@ class Deliverer:
             state, pause = "failed", None
         else:
             pause = pause_s
-        await self._gateway.ledger.run(settle(delivery, state, pause, fields))
+        await self._gateway.job_store.run(settle(delivery, state, pause, fields))
         said = log.info if answer.is_taken else log.warning
         said(f"webhook_{state}", attempt=delivery.attempt, status=answer.status, error=answer.error or None)
 
@@ -141,14 +141,14 @@ class Deliverer:
     async def _of_task(self, delivery: Delivery) -> WebhookEvent:
         job_id = delivery.subject_id
         # None where its time has run out before it could be told.
-        [row] = await self._gateway.ledger.read_many([job_id])
+        [record] = await self._gateway.job_store.read_many([job_id])
         failed = delivery.status == "failed"
-        said = None if row is None else error_of(row)
+        said = None if record is None else error_of(record)
         error = WebhookError(code=delivery.code, message=said.message if said else "")
-        report = None if row is None else report_of(row)
+        report = None if record is None else report_of(record)
         links = {"result": f"/task_result/{job_id}"}
-        if row is not None and row.picture is not None:
-            what = "video" if row.kind is JobKind.BLUR_VIDEO else "image"
+        if record is not None and record.picture is not None:
+            what = "video" if record.kind is JobKind.BLUR_VIDEO else "image"
             links[what] = f"/task_result/{job_id}/{what}"
         finished = TaskFinished(
             task_id=job_id,

@@ -1,4 +1,4 @@
-"""What a request may ask for. Ranges here are the technical ones; policy floors stand in the settings."""
+"""Job options and their technical bounds; policy limits are settings."""
 
 from enum import StrEnum
 from typing import Annotated, Self, assert_never
@@ -124,7 +124,7 @@ class UserBox(BaseModel):
         return self
 
 
-class KeepZone(BaseModel):
+class ExclusionZone(BaseModel):
     """An area that is not to be touched: pixels of the upright picture, top-left origin."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -171,7 +171,7 @@ class JobOptions(BaseModel):
     zero_retention: bool = Field(False, description="erase photo and result as soon as the answer is given")
     review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
-    keep: tuple[KeepZone, ...] = Field(
+    keep: tuple[ExclusionZone, ...] = Field(
         (),
         max_length=200,
         exclude_if=lambda zones: not zones,

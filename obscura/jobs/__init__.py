@@ -1,21 +1,21 @@
-"""The job ledger: the truth about every job. A Celery message is only a wake-up."""
+"""The job store: the source of truth about every job. Celery messages only wake workers."""
 
-from obscura.jobs.commands import Claimed, Created, Lease, LedgerCalls
+from obscura.jobs.commands import Claimed, Created, JobStoreCommands, Lease
 from obscura.jobs.heartbeat import Heartbeats
-from obscura.jobs.records import JobRow, JobState, NewJob, wake_up
-from obscura.jobs.store import AsyncLedger, Ledger
+from obscura.jobs.records import JobRecord, JobState, NewJob, wake_up
+from obscura.jobs.store import AsyncJobStore, JobStore
 from obscura.jobs.task_ids import new_id
 
 __all__ = [
-    "AsyncLedger",
+    "AsyncJobStore",
     "Claimed",
     "Created",
     "Heartbeats",
-    "JobRow",
+    "JobRecord",
     "JobState",
+    "JobStore",
+    "JobStoreCommands",
     "Lease",
-    "Ledger",
-    "LedgerCalls",
     "NewJob",
     "new_id",
     "wake_up",

@@ -1,4 +1,4 @@
-"""From the ledger's own records of what happened to the lines of the audit log."""
+"""Write the job store's event stream to the audit log."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from obscura.audit import AuditFile, Head, Record
 from obscura.jobs.commands import AUDIT, PREFIX
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 
 __all__ = ["HEADS", "Auditor"]
 
@@ -25,8 +25,8 @@ class Auditor:
     are taken away when they are on the disk; a crash in between leads to no second line (`AuditFile`).
     """
 
-    def __init__(self, ledger: AsyncLedger, file: AuditFile) -> None:
-        self._client = ledger.client
+    def __init__(self, job_store: AsyncJobStore, file: AuditFile) -> None:
+        self._client = job_store.client
         self._file = file
 
     async def round(self) -> None:

@@ -1,4 +1,4 @@
-"""What can be done to the ledger, each as one atomic script.
+"""Commands of the job store, each one atomic Lua script.
 
 Nothing here talks to a server: a ``Call`` says what to run and how to read the reply, so that the
 blocking ledger of the workers and the asynchronous one of the gateway share every line.
@@ -11,9 +11,9 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from obscura.contract import STEP_TASKS, JobKind, Letter, Priority, Step
+from obscura.contract import STEP_TASKS, JobKind, OutboxMessage, Priority, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError
-from obscura.jobs.records import JobRow, NewJob
+from obscura.jobs.records import JobRecord, NewJob
 from obscura.observability.catalogue import DURATIONS, bound_text
 from obscura.settings import Settings
 
@@ -115,7 +115,7 @@ class Claimed:
     when this try began; 0 where the row does not say.
     """
 
-    row: JobRow
+    record: JobRecord
     step: Step
     token: str
     released: float = 0.0
@@ -124,12 +124,12 @@ class Claimed:
     @property
     def result_key(self) -> str:
         """Where the step stores its result; the token keeps apart what two tries leave behind."""
-        return f"results/{self.row.id}.{self.token}"
+        return f"results/{self.record.id}.{self.token}"
 
     @property
     def lease(self) -> Lease:
         """The right to end the step."""
-        return Lease(self.row.id, self.step, self.token)
+        return Lease(self.record.id, self.step, self.token)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Completed:
 
 
 @dataclass(frozen=True)
-class LedgerCalls:
+class JobStoreCommands:
     """All calls, with the times and limits of one installation.
 
     ``owner`` is the key that jobs are entered for; None where no keys are asked for.
@@ -159,7 +159,7 @@ class LedgerCalls:
     def _keys(self, job_id: str) -> tuple[str, ...]:
         return job_key(job_id), ACTIVE, EXPIRY, ERASE
 
-    def create(self, job: NewJob, letters: Sequence[Letter] = ()) -> Call[Created]:
+    def create(self, job: NewJob, outbox_messages: Sequence[OutboxMessage] = ()) -> Call[Created]:
         """Enter ``job`` and push the ``letters`` that wake its workers, both or neither.
 
         Reading the reply raises QueueFullError or IdempotencyConflictError; then nothing was pushed.
@@ -182,15 +182,20 @@ class LedgerCalls:
         pairs = [text for pair in job.fields().items() for text in pair]
         settings = self.settings
         if job.kind is JobKind.BLUR_VIDEO:
-            lane = ("video", settings.video_queue_limit)
+            priority_queue = ("video", settings.video_queue_limit)
         elif job.options.priority is Priority.BULK:
-            lane = ("bulk", settings.bulk_queue_limit)
+            priority_queue = ("bulk", settings.bulk_queue_limit)
         else:
-            lane = ("", settings.queue_limit)
+            priority_queue = ("", settings.queue_limit)
         key = _idempotency(job) if job.idempotency_key else ""
-        head = (job.id, *lane, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
-        keys = (job_key(job.id), ACTIVE, key, *(letter.lane for letter in letters))
-        texts = [letter.text for letter in letters]
+        head = (job.id, *priority_queue, settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
+        keys = (
+            job_key(job.id),
+            ACTIVE,
+            key,
+            *(outbox_message.priority_queue for outbox_message in outbox_messages),
+        )
+        texts = [outbox_message.text for outbox_message in outbox_messages]
         return Call("create", keys, (*head, *texts, *pairs), parse)
 
     def claim(self, job_id: str, step: Step, token: str, *, takeover: bool) -> Call[Claimed | None]:
@@ -203,8 +208,8 @@ class LedgerCalls:
             if reply[0] != "claimed":
                 return None
             fields = dict(zip(reply[1::2], reply[2::2], strict=True))
-            times = (float(fields.get(f"{letter}:{step}", 0.0)) for letter in "qb")
-            return Claimed(JobRow.from_fields(job_id, fields), step, token, *times)
+            times = (float(fields.get(f"{outbox_message}:{step}", 0.0)) for outbox_message in "qb")
+            return Claimed(JobRecord.from_fields(job_id, fields), step, token, *times)
 
         settings = self.settings
         limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
@@ -214,9 +219,9 @@ class LedgerCalls:
     def renew(self, claimed: Claimed, fields: Fields = NOTHING) -> Call[bool]:
         """Make a claim last for another lease and leave ``fields``; the reply says whether it holds."""
         pairs = [text for pair in fields.items() for text in pair]
-        head = (claimed.row.id, claimed.step.value, claimed.token)
+        head = (claimed.record.id, claimed.step.value, claimed.token)
         limits = (self.settings.lease_s, EVENTS)
-        keys = self._keys(claimed.row.id)[:2]
+        keys = self._keys(claimed.record.id)[:2]
         return Call("renew", keys, (*head, *limits, *pairs), lambda reply: reply[0] == "renewed")
 
     def complete(self, claimed: Claimed, fields: Fields) -> Call[Completed]:
@@ -233,9 +238,9 @@ class LedgerCalls:
 
         settings = self.settings
         pairs = [text for pair in fields.items() for text in pair]
-        head = (claimed.row.id, claimed.step.value, claimed.token)
+        head = (claimed.record.id, claimed.step.value, claimed.token)
         limits = (settings.lease_s, settings.result_ttl_s, EVENTS)
-        return Call("complete", self._keys(claimed.row.id), (*head, *limits, *pairs), parse)
+        return Call("complete", self._keys(claimed.record.id), (*head, *limits, *pairs), parse)
 
     def fail(self, lease: Lease, code: str, message: str) -> Call[bool]:
         """End the whole job with an error; the reply says whether the lease still held."""
@@ -267,7 +272,7 @@ class LedgerCalls:
         return Call("forget", self._keys(job_id), (key, event, job_id), lambda _reply: None)
 
     @staticmethod
-    def census(first: int, last: int) -> Call[Mapping[str, float]]:
+    def stats_snapshot(first: int, last: int) -> Call[Mapping[str, float]]:
         """Count unfinished jobs ``first`` to ``last``; the names are those of the script, and `looked_at`."""
 
         def parse(reply: Reply) -> Mapping[str, float]:

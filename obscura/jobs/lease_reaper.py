@@ -1,4 +1,4 @@
-"""The reaper: sends lost steps again and ends hopeless jobs."""
+"""The lease reaper: requeue steps whose lease expired, fail those out of attempts."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from obscura.contract import StepRequest
 from obscura.contract.messages import STEP_TASKS
 from obscura.jobs.commands import ACTIVE, METRICS
 from obscura.jobs.records import wake_up
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 from obscura.observability import catalogue
 
 __all__ = ["Reaper"]
@@ -23,30 +23,30 @@ AsyncSender = Callable[[StepRequest], Awaitable[None]]
 class Reaper:
     """Looks after jobs whose time is up."""
 
-    def __init__(self, ledger: AsyncLedger, send: AsyncSender) -> None:
-        self._ledger = ledger
+    def __init__(self, job_store: AsyncJobStore, send: AsyncSender) -> None:
+        self._job_store = job_store
         self._send = send
 
     async def round(self) -> None:
         """Look once at every job whose lease has run out."""
-        ledger = self._ledger
+        job_store = self._job_store
         waiting: dict[str, frozenset[tuple[str, str]]] = {}
-        for job_id in await ledger.run(ledger.calls.due(ACTIVE)):
-            for step in await ledger.run(ledger.calls.reap(job_id)):
-                row = await ledger.read(job_id)
-                lane = STEP_TASKS[step].queue.lane(row.options.priority)
-                if lane not in waiting:
-                    waiting[lane] = await self._waiting_in(lane)
+        for job_id in await job_store.run(job_store.calls.due(ACTIVE)):
+            for step in await job_store.run(job_store.calls.reap(job_id)):
+                record = await job_store.read(job_id)
+                priority_queue = STEP_TASKS[step].queue.priority_queue(record.options.priority)
+                if priority_queue not in waiting:
+                    waiting[priority_queue] = await self._waiting_in(priority_queue)
                 # A message that still waits its turn is not lost: another would only lengthen the queue.
-                if (job_id, step.value) not in waiting[lane]:
-                    await self._send(wake_up(row, step))
+                if (job_id, step.value) not in waiting[priority_queue]:
+                    await self._send(wake_up(record, step))
                     again = catalogue.REQUEUED.series(step)
-                    await ledger.client.hincrby(METRICS, again, 1)
-                    log.info("step_sent_again", step=step.value, request_id=row.request_id)
+                    await job_store.client.hincrby(METRICS, again, 1)
+                    log.info("step_sent_again", step=step.value, request_id=record.request_id)
 
-    async def _waiting_in(self, lane: str) -> frozenset[tuple[str, str]]:
+    async def _waiting_in(self, priority_queue: str) -> frozenset[tuple[str, str]]:
         """Return job and step of every message that waits; celery keeps a lane as a list of its name."""
-        texts = await cast("Awaitable[list[str]]", self._ledger.client.lrange(lane, 0, -1))
+        texts = await cast("Awaitable[list[str]]", self._job_store.client.lrange(priority_queue, 0, -1))
         return frozenset(_named_in(text) for text in texts)
 
 

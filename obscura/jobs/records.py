@@ -1,4 +1,4 @@
-"""A job as the ledger keeps it."""
+"""Job records as the job store keeps them."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Final
 
 from obscura.contract import (
     DetectedObject,
-    DetectionPart,
+    DetectionResult,
     JobKind,
     JobOptions,
     Stages,
@@ -54,7 +54,7 @@ class NewJob:
     request_id: str = ""
     idempotency_key: str = ""
     fingerprint: str = ""
-    parts: Mapping[Step, DetectionPart] = field(default_factory=dict)
+    parts: Mapping[Step, DetectionResult] = field(default_factory=dict)
     pipeline: Pipeline = Pipeline.SPLIT
     trace: str = ""
     batch: str = ""
@@ -72,7 +72,7 @@ class NewJob:
     def fields(self) -> dict[str, str]:
         """Return the hash that stands for this job."""
         stages = self.stages
-        row = {
+        record = {
             "kind": self.kind.value,
             "owner": self.owner,
             "request_id": self.request_id,
@@ -88,12 +88,12 @@ class NewJob:
             **({"batch": self.batch} if self.batch else {}),
         }
         for number, stage in enumerate(stages):
-            row.update({f"s:{step}": "waiting" if number else "queued" for step in stage})
-        return row
+            record.update({f"s:{step}": "waiting" if number else "queued" for step in stage})
+        return record
 
 
 @dataclass(frozen=True)
-class JobRow:
+class JobRecord:
     """A job as read from the ledger."""
 
     id: str
@@ -105,7 +105,7 @@ class JobRow:
     photo: str
     created: float
     finished: float | None
-    parts: Mapping[Step, DetectionPart]
+    parts: Mapping[Step, DetectionResult]
     suspects: tuple[DetectedObject, ...]
     progress: float
     video: VideoProgress | None
@@ -118,7 +118,7 @@ class JobRow:
     has_webhook: bool = False
 
     @classmethod
-    def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRow":
+    def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRecord":
         """Return the row that a hash stands for."""
         finished = fields.get("finished")
         return cls(
@@ -133,7 +133,7 @@ class JobRow:
             finished=None if finished is None else float(finished),
             # In the order of the steps, whichever of them ended first.
             parts={
-                step: DetectionPart.model_validate_json(fields[name])
+                step: DetectionResult.model_validate_json(fields[name])
                 for step, name in PART_FIELDS.items()
                 if name in fields
             },
@@ -189,7 +189,7 @@ def _video(fields: Mapping[str, str]) -> VideoProgress | None:
     return VideoProgress.model_validate_json(fields["video"]) if "video" in fields else None
 
 
-def wake_up(job: NewJob | JobRow, step: Step) -> StepRequest:
+def wake_up(job: NewJob | JobRecord, step: Step) -> StepRequest:
     """Return the message that makes a worker look at ``step`` of ``job``."""
     return StepRequest(
         job_id=job.id,

@@ -1,4 +1,4 @@
-"""Events on their way to addresses that callers named, as the ledger keeps them.
+"""Pending webhook deliveries in the job store.
 
 The scripts that end a job or a batch enter its event in the same step, so none is lost; a gateway takes what
 is due for the length of a lease, and whoever dies with one leaves it to the next.
@@ -102,17 +102,17 @@ def take(limit: int, lease_s: float, kept_s: int) -> Call[tuple[Delivery, ...]]:
     return Call("take", (TIMES,), (limit, lease_s, kept_s), parse)
 
 
-def _delivery(row: Mapping[str, str]) -> Delivery:
+def _delivery(record: Mapping[str, str]) -> Delivery:
     return Delivery(
-        subject=row["subject"],
-        message=row["message"],
-        url=row["url"],
-        attempt=int(row["attempts"]),
-        created=float(row["created"]),
-        age_s=float(row["now"]) - float(row["created"]),
-        status=row.get("status", ""),
-        code=row.get("code", ""),
-        payload=row.get("payload", ""),
+        subject=record["subject"],
+        message=record["message"],
+        url=record["url"],
+        attempt=int(record["attempts"]),
+        created=float(record["created"]),
+        age_s=float(record["now"]) - float(record["created"]),
+        status=record.get("status", ""),
+        code=record.get("code", ""),
+        payload=record.get("payload", ""),
     )
 
 

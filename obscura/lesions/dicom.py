@@ -28,7 +28,7 @@ from obscura.errors import (
 )
 from obscura.imaging.grey import Grey
 from obscura.imaging.resource_limits import within
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.lesions.mammogram import LEAST_PIXEL_MM, MOST_PIXEL_MM
 
 __all__ = ["DicomPicture", "dataset_of", "quietly", "read_dicom"]
@@ -74,7 +74,7 @@ def dataset_of(data: bytes) -> Any:  # noqa: ANN401 - the data set's class is py
     return quietly(lambda: pydicom.dcmread(io.BytesIO(data), force=True))
 
 
-def read_dicom(data: bytes, limits: GateLimits) -> DicomPicture:
+def read_dicom(data: bytes, limits: ValidationLimits) -> DicomPicture:
     """Decode the one picture of a DICOM file.
 
     Parameters
@@ -121,7 +121,7 @@ def quietly(work: Callable[[], T]) -> T:
         raise (kind or UndecodablePhotoError)(message) from None
 
 
-def _check(dataset: Any, limits: GateLimits) -> None:  # noqa: ANN401 - see dataset_of
+def _check(dataset: Any, limits: ValidationLimits) -> None:  # noqa: ANN401 - see dataset_of
     if "PixelData" not in dataset:
         message = "the DICOM file holds no picture"
         raise UnsupportedFormatError(message)

@@ -1,4 +1,4 @@
-"""Challenges and participations: making, listing, removing."""
+"""Create, list and remove challenges and participations."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What of a photo's metadata is kept, and what was found in it. Needs no image library.
+"""The metadata policy: what is kept, and what a file contains.
 
 ``strip`` keeps nothing. ``keep_safe`` keeps time, camera, lens, exposure and GPS position, written anew.
 ``coarse_gps`` does as well, with the position rounded to 0.01 degree (1.1 km at most) and no altitude. The

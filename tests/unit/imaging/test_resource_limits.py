@@ -17,11 +17,11 @@ from PIL import Image
 from obscura.errors import PhotoTooCostlyError
 from obscura.imaging.open import decode
 from obscura.imaging.resource_limits import Budget, within
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from tests import photos
 
 MIB = 1 << 20
-WIDE = GateLimits(max_pixels=10**9, max_side=40_000, max_scans=10_000)
+WIDE = ValidationLimits(max_pixels=10**9, max_side=40_000, max_scans=10_000)
 """A gate left open by mistake: what stands behind it has to hold alone."""
 
 
@@ -104,7 +104,7 @@ def test_nothing_is_left_behind() -> None:
         return *handlers, *timers, resource.getrlimit(resource.RLIMIT_DATA)
 
     before = state()
-    limits = GateLimits(budget=Budget(5, 500 * MIB, kill_after_s=60))
+    limits = ValidationLimits(budget=Budget(5, 500 * MIB, kill_after_s=60))
     decode(photos.PORTRAIT.read_bytes(), limits)
     assert state() == before
     with pytest.raises(PhotoTooCostlyError), within(Budget(5, MIB, kill_after_s=60)):
@@ -127,7 +127,7 @@ def test_other_threads_are_left_alone() -> None:
     sizes = []
 
     def open_one() -> None:
-        sizes.append(decode(photos.PORTRAIT.read_bytes(), GateLimits(budget=Budget(1, MIB))).size)
+        sizes.append(decode(photos.PORTRAIT.read_bytes(), ValidationLimits(budget=Budget(1, MIB))).size)
 
     thread = threading.Thread(target=open_one)
     thread.start()

@@ -17,7 +17,7 @@ from obscura.client import verify_webhook
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.contract.webhooks import TaskFinishedEvent, read_secrets, signatures
 from obscura.errors import InvalidOptionError, WebhookInvalidError, WebhookNotAllowedError
-from obscura.jobs import Ledger, NewJob
+from obscura.jobs import JobStore, NewJob
 from obscura.settings import Settings
 from tests.gateways import in_gateway
 from tests.webhooks import SECRET, Received, Receiver
@@ -46,17 +46,17 @@ def told(settings: Settings, receiver: Receiver) -> Settings:
 
 def ended(settings: Settings, job_id: str, url: str, code: str = "") -> None:
     """Enter a job with a webhook and end it, as a gateway and a worker do."""
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     wanted = JobOptions(classes=(ObjectClass.FACE,), webhook=url)
-    ledger.run(ledger.calls.create(NewJob(job_id, JobKind.DETECT, wanted, f"photos/{job_id}")))
-    claimed = ledger.run(ledger.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
+    job_store.run(job_store.calls.create(NewJob(job_id, JobKind.DETECT, wanted, f"photos/{job_id}")))
+    claimed = job_store.run(job_store.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
     assert claimed is not None
-    assert "webhook" not in claimed.row.options.model_dump(exclude_none=True)
+    assert "webhook" not in claimed.record.options.model_dump(exclude_none=True)
     if code:
-        ledger.run(ledger.calls.fail(claimed.lease, code, "why"))
+        job_store.run(job_store.calls.fail(claimed.lease, code, "why"))
     else:
-        ledger.run(ledger.calls.complete(claimed, {"x": "y"}))
-    ledger.close()
+        job_store.run(job_store.calls.complete(claimed, {"x": "y"}))
+    job_store.close()
 
 
 def deliver(settings: Settings, job_id: str) -> dict[str, object]:
@@ -174,9 +174,9 @@ def test_two_gateways_do_not_both_send(told: Settings, receiver: Receiver) -> No
 def test_an_erased_task_is_told_to_nobody(told: Settings, receiver: Receiver) -> None:
     """Deleted by its owner before it was told: no request."""
     ended(told, "a", receiver.origin)
-    ledger = Ledger(told)
-    ledger.run(ledger.calls.erase("a"))
-    ledger.close()
+    job_store = JobStore(told)
+    job_store.run(job_store.calls.erase("a"))
+    job_store.close()
     in_gateway(told, lambda gateway: Deliverer(gateway).round())
     assert receiver.received == []
 
