@@ -87,11 +87,11 @@ test: check ## every check and every test that takes less than minutes
 	$(BIN)/pytest -m "not slow"
 
 .PHONY: attacks
-attacks: $(VENV)/.test ## tries to undo redactions and prints how far it gets (docs/privacy.md)
+attacks: $(VENV)/.test ## tries to undo redactions and prints how far it gets (docs/explanation/privacy.md)
 	$(BIN)/python -m benchmarks.attacks
 
 .PHONY: bench
-bench: $(VENV)/.test ## the whole system beside its floor, 2 megapixels (docs/performance.md names the others)
+bench: $(VENV)/.test ## the whole system beside its floor, 2 megapixels (docs/explanation/performance.md names the others)
 	$(BIN)/python -m benchmarks.whole
 	$(BIN)/python -m benchmarks.growth latency
 	$(BIN)/python -m benchmarks.growth boxes

@@ -1,1 +1,1 @@
-"""What is measured of Obscura: its cost, and what an attacker gets out of what it hides."""
+"""Benchmarks of speed, memory and resistance to attacks."""

@@ -1,4 +1,4 @@
-"""Speed and recall of peers, on the same labelled photos, in turns within one run.
+"""Compare speed and recall with peers on the same labelled photos, alternating within one run.
 
 ``python -m benchmarks.beside`` takes labelled validation photos of faces as JPEG files and has them hidden by
 the whole system over HTTP (rapid, fast and balanced), by the seed-shaped baseline over HTTP, and by the

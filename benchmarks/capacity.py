@@ -1,6 +1,6 @@
-"""What so many photos a day need, from measured costs: ``python -m benchmarks.capacity``.
+"""Capacity model from measured costs: ``python -m benchmarks.capacity``.
 
-The model is one line per resource; `docs/capacity.md` tells where each cost was measured and what it leaves
+The model is one line per resource; `docs/explanation/capacity.md` tells where each cost was measured and what it leaves
 out. Other costs can be given: ``--costs FILE`` with the keys of `Costs`.
 """
 

@@ -1,4 +1,4 @@
-"""Draws results as curves over time: an SVG picture, without a package for it."""
+"""Draw results as curves over time, as SVG without a plotting package."""
 
 from collections.abc import Mapping, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""Draws results as bars: ``python -m benchmarks.draw RESULTS.json PICTURE.svg``.
+"""Draw results as bars: ``python -m benchmarks.draw RESULTS.json PICTURE.svg``.
 
 The file holds a title, a unit and bars: ``{"title": "...", "unit": "ms", "bars": [["name", 12.3], ...]}``.
 """

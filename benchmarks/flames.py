@@ -1,4 +1,4 @@
-"""Flame graphs of the gateway, of a worker's first process and of one that works, under load.
+"""Flame graphs of the gateway and of worker processes under load.
 
 ``python -m benchmarks.flames FOLDER`` needs py-spy (``uv pip install --target build/tools py-spy``): it looks
 at running processes from outside, so what is measured is what runs otherwise. Small photos at the fast

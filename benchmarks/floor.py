@@ -1,4 +1,4 @@
-"""The floor: what has to be done for a photo, in one process, with nothing around it.
+"""The floor: the least work that a photo needs, in one process without a service around it.
 
 Decoding (libjpeg-turbo into an array), a letterbox and one run of each network per pass that the quality asks
 for and per window of the closer look, reading their outputs, and the lossless splice; with the second look

@@ -1,4 +1,4 @@
-"""What grows and what must not: latency of one client, throughput and memory over queue length, workers.
+"""Growth: latency with one client; throughput and memory over queue length and workers.
 
 ``python -m benchmarks.growth latency|queue|workers`` prints JSON.
 """
@@ -24,13 +24,13 @@ from benchmarks.processes import roles
 from benchmarks.running import Client, Server, Shape, form, load, obscura
 from obscura.anonymisation import Target, redact_photo
 from obscura.anonymisation.detect import detection_options, load_for, open_photo
-from obscura.anonymisation.pipeline import Looker
+from obscura.anonymisation.pipeline import PhotoPipeline
 from obscura.contract import JobKind, JobOptions, ObjectClass, Quality
 from obscura.geometry import Box
-from obscura.handlers.redaction import Hiding, Opened
-from obscura.jobs import JobRow, NewJob
+from obscura.handlers.redaction import Opened, Redactor
+from obscura.jobs import JobRecord, NewJob
 from obscura.jobs.commands import ACTIVE, EXPIRY
-from obscura.settings import LEDGER_URL_FILE, Settings
+from obscura.settings import JOB_STORE_URL_FILE, Settings
 
 FAST = Shape("/blur_faces", {"quality": "fast"})
 
@@ -39,17 +39,19 @@ def _in_process() -> Callable[[bytes], bytes]:
     """Return what a worker does with a photo, as a call: the same code without service."""
     settings = Settings()
     options = JobOptions(classes=(ObjectClass.FACE,), quality=Quality.FAST)
-    looker = Looker({ObjectClass.FACE: load_for(settings, ObjectClass.FACE, 1)}, detection_options(options))
-    hiding = Hiding.of(settings)
+    looker = PhotoPipeline(
+        {ObjectClass.FACE: load_for(settings, ObjectClass.FACE, 1)}, detection_options(options)
+    )
+    redactor = Redactor.of(settings)
     fields = NewJob("bench", JobKind.BLUR, options, "photos/bench").fields()
-    row = JobRow.from_fields("bench", {**fields, "state": "running", "created": "0"})
+    row = JobRecord.from_fields("bench", {**fields, "state": "running", "created": "0"})
 
     def work(data: bytes) -> bytes:
         photo = open_photo(data, settings)
         first = looker.look(photo)
-        redacted, _ = hiding.hide(row, Opened(data, photo), first.parts.values())
+        redacted, _ = redactor.hide(row, Opened(data, photo), first.parts.values())
         hidden = [Box(*region) for region in redacted.report.regions]
-        looker.look_again(first, redacted.shown, hidden)
+        looker.find_residual(first, redacted.shown, hidden)
         return redacted.data
 
     return work
@@ -104,15 +106,15 @@ def over_queue(lengths: Sequence[int], count: int) -> dict[str, Any]:
     rows: list[dict[str, float]] = []
     with obscura(settings) as server:
         assert server.folder is not None  # noqa: S101 - a system of ours has one
-        url = (server.folder / LEDGER_URL_FILE).read_text().strip()
-        ledger = redis.Redis.from_url(url, decode_responses=True)
+        url = (server.folder / JOB_STORE_URL_FILE).read_text().strip()
+        job_store = redis.Redis.from_url(url, decode_responses=True)
         load(server, [photo], 20, 8, FAST)
         for length in lengths:
             with standing_still(server):
-                _fill(server, form(photo, FAST.fields), length + count - ledger.zcard(ACTIVE))
-            memory, before = _memory(server, ledger), server.usage()
-            done_before, began = _done(ledger), time.perf_counter()
-            while (done := _done(ledger) - done_before) < count:
+                _fill(server, form(photo, FAST.fields), length + count - job_store.zcard(ACTIVE))
+            memory, before = _memory(server, job_store), server.usage()
+            done_before, began = _done(job_store), time.perf_counter()
+            while (done := _done(job_store) - done_before) < count:
                 time.sleep(0.02)
             wall = time.perf_counter() - began
             after = server.usage()
@@ -120,8 +122,8 @@ def over_queue(lengths: Sequence[int], count: int) -> dict[str, Any]:
             row = {"queued": length, "per_s": round(done / wall, 2), "cpu_ms": round(cpu * 1000 / done, 2)}
             rows.append(row | memory)
             print(rows[-1], file=sys.stderr, flush=True)
-            _drain(ledger)
-        ledger.close()
+            _drain(job_store)
+        job_store.close()
     return {"rows": rows}
 
 
@@ -153,15 +155,15 @@ def _fill(server: Server, body: bytes, count: int) -> None:
         list(pool.map(post, [count // 4 + 1] * 4))
 
 
-def _drain(ledger: redis.Redis) -> None:
+def _drain(job_store: redis.Redis) -> None:
     """Forget the jobs that still wait, as if they had never been entered."""
-    for queue in ledger.scan_iter("photos*", _type="list"):
-        ledger.delete(queue)
-    ledger.delete(ACTIVE)
+    for queue in job_store.scan_iter("photos*", _type="list"):
+        job_store.delete(queue)
+    job_store.delete(ACTIVE)
 
 
-def _done(ledger: redis.Redis) -> int:
-    return int(ledger.zcard(EXPIRY))
+def _done(job_store: redis.Redis) -> int:
+    return int(job_store.zcard(EXPIRY))
 
 
 def workers(counts: Sequence[int], rounds: int) -> dict[str, Any]:

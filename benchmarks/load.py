@@ -1,4 +1,4 @@
-"""Runs locust against a system of its own, or against ``--host``: ``make load``.
+"""Run locust against a system started for it, or against ``--host``: ``make load``.
 
 locust lives in a folder of its own (``build/load``): its many packages have no place beside the product's.
 """

@@ -1,4 +1,4 @@
-"""Photos to measure with: composed of real ones where the test material is there, else of the portrait."""
+"""Photos to measure with: composed from the test material where it is present, else from the portrait."""
 
 import io
 import os

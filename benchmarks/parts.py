@@ -1,4 +1,4 @@
-"""What the parts cost one by one, CPU milliseconds with one thread each.
+"""CPU milliseconds of single parts, one thread each.
 
 ``python -m benchmarks.parts engines|pictures|transport|gateway`` prints JSON. ``engines`` runs the face
 network in every engine that is installed, each in a process of its own (so that peak memory is its own);

@@ -1,4 +1,4 @@
-"""What processes cost: CPU time and memory of a tree, as Linux tells them."""
+"""CPU time and memory of a process tree, from ``/proc``."""
 
 import os
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""A system to measure, in processes of its own, and clients that load it."""
+"""Start a system to measure and load it with clients."""
 
 import http.client
 import json

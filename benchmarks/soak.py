@@ -1,4 +1,4 @@
-"""A constant stream of photos for as long as wanted: what answers take, what memory does, what goes wrong.
+"""A constant stream of photos: latency, memory and failures by the minute.
 
 ``python -m benchmarks.soak --minutes 30`` starts a system of its own, measures what it can do at most with
 clients that wait for their photos, and then sends photos at ``--share`` of that, each at its time whether or

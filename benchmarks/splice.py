@@ -1,4 +1,4 @@
-"""What a lossless splice costs beside decoding, blurring and encoding the same photo.
+"""Cost of the lossless splice beside decoding, blurring and encoding the same photo.
 
 ``python -m benchmarks.splice`` composes a 12-megapixel photo of real ones, hides three faces in every
 way, and prints medians of CPU time. All ways take turns in one run and one thread, so that a

@@ -1,4 +1,4 @@
-"""A video of 20 seconds with faces, composed of real photos, through the command line or a running system.
+"""Redact a composed video of 20 seconds on the command line or a running system, and measure it.
 
 ``python -m benchmarks.video [--server URL]``. Five scenes, each a window that pans and zooms over a photo,
 with cuts in between, B-frames and a tone. It says how often a face that was found in a frame, or in one

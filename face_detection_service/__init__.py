@@ -1,1 +1,1 @@
-"""Finds faces in photos."""
+"""The face detection service."""

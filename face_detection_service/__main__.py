@@ -1,4 +1,4 @@
-"""``python -m face_detection_service``: a worker of its own queue."""
+"""``python -m face_detection_service``: run a worker of the face detection queue."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What this service does; everything that it shares with other detectors stands in the library."""
+"""The face detection service; its handler is in ``obscura.handlers.detection``."""
 
 from obscura.contract import ObjectClass
 from obscura.handlers.detection import detection_service

@@ -1,1 +1,1 @@
-"""The HTTP edge: takes photos in, hands ids to the queue, answers from ledger and storage."""
+"""The HTTP gateway: accepts photos, enqueues jobs, answers from the job store and storage."""

@@ -1,4 +1,4 @@
-"""The application: what it is made of, how it starts and ends."""
+"""Build the FastAPI application and its lifespan."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,12 +11,12 @@ from gateway_service.compat import bocashi, object_masking, verification
 from gateway_service.http import problems
 from gateway_service.http.access import Access, AccessRules
 from gateway_service.http.dependencies import Gateway
-from gateway_service.http.middleware import BodyBounds, BodyLimit, Dialect, cors_options
+from gateway_service.http.middleware import BodyBounds, BodyLimit, CompatibilityApi, cors_options
 from gateway_service.http.rate_limits import RateLimits
-from gateway_service.http.request_context import Edge, Telemetry
+from gateway_service.http.request_context import RequestContext, Telemetry
 from gateway_service.metrics.scraping import Scraper, report_for_ever
 from gateway_service.openapi import docs_page, operations
-from gateway_service.periodic_tasks import chores, end
+from gateway_service.periodic_tasks import end, run_periodic_tasks
 from gateway_service.results.events import JobEvents
 from gateway_service.routes import (
     batches,
@@ -33,9 +33,9 @@ from gateway_service.routes import (
 )
 from gateway_service.webhooks.registration import secrets_of
 from obscura import __version__
-from obscura.access.key_store import AsyncKeyRing
-from obscura.jobs import AsyncLedger
-from obscura.jobs.celery_app import Letters, make_celery
+from obscura.access.key_store import AsyncKeyStore
+from obscura.jobs import AsyncJobStore
+from obscura.jobs.celery_app import Outbox, make_celery
 from obscura.observability import Meter, open_tracer
 from obscura.settings import Settings
 from obscura.storage import Storage
@@ -55,30 +55,32 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        ledger = AsyncLedger(settings)
-        events = JobEvents(ledger)
+        job_store = AsyncJobStore(settings)
+        events = JobEvents(job_store)
         storage = Storage.open(settings)
         celery = make_celery(settings)
         gateway = Gateway(
             settings,
-            ledger,
+            job_store,
             storage,
             celery,
-            Letters(celery),
+            Outbox(celery),
             events,
-            AsyncKeyRing(ledger.client),
-            RateLimits(settings, ledger.client, keys=rules.keys),
+            AsyncKeyStore(job_store.client),
+            RateLimits(settings, job_store.client, keys=rules.keys),
             asyncio.Semaphore(UPLOADS_IN_MEMORY),
-            Scraper(settings, ledger, storage, telemetry.meter),
+            Scraper(settings, job_store, storage, telemetry.meter),
         )
         app.state.gateway = gateway
-        report = report_for_ever(ledger, telemetry.meter)
-        running = [asyncio.create_task(work) for work in (events.listen(), report, *chores(gateway))]
+        report = report_for_ever(job_store, telemetry.meter)
+        running = [
+            asyncio.create_task(work) for work in (events.listen(), report, *run_periodic_tasks(gateway))
+        ]
         try:
             yield
         finally:
             await end(running)
-            await ledger.close()
+            await job_store.close()
             if telemetry.tracer is not None:
                 await asyncio.to_thread(telemetry.tracer.close)
 
@@ -109,31 +111,33 @@ def _wrap(app: FastAPI, settings: Settings, rules: AccessRules, telemetry: Telem
         settings.max_upload_bytes + FORM_OVERHEAD_BYTES, settings.upload_timeout_s, settings.upload_idle_s
     )
     # The last one added is the first that a request meets.
-    app.add_middleware(BodyLimit, bounds=bounds, dialects=_dialects(settings))
+    app.add_middleware(BodyLimit, bounds=bounds, dialects=_compatibility_apis(settings))
     app.add_middleware(Access, rules=rules)
     if rules.origins:
         app.add_middleware(CORSMiddleware, **cors_options(rules.origins))
-    app.add_middleware(Edge, telemetry=telemetry, hsts_s=settings.hsts_s)
+    app.add_middleware(RequestContext, telemetry=telemetry, hsts_s=settings.hsts_s)
 
 
-def _dialects(settings: Settings) -> dict[str, Dialect]:
+def _compatibility_apis(settings: Settings) -> dict[str, CompatibilityApi]:
     """Return what each dialect says to a body that is too large, and how large that is."""
     text = int(settings.max_upload_bytes * verification.MAX_BODY_FACTOR) + FORM_OVERHEAD_BYTES
-    said = Dialect(verification.not_understood, text)
+    said = CompatibilityApi(verification.not_understood, text)
     mammograms = {
-        object_masking.PATH: Dialect(
+        object_masking.PATH: CompatibilityApi(
             object_masking.too_large, settings.medical_max_body_bytes + FORM_OVERHEAD_BYTES
         ),
-        lesions.PATH: Dialect(problems.too_large, settings.medical_max_upload_bytes + FORM_OVERHEAD_BYTES),
+        lesions.PATH: CompatibilityApi(
+            problems.too_large, settings.medical_max_upload_bytes + FORM_OVERHEAD_BYTES
+        ),
     }
-    many = Dialect(problems.too_large, settings.max_batch_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES)
-    video = Dialect(
+    many = CompatibilityApi(problems.too_large, settings.max_batch_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES)
+    video = CompatibilityApi(
         problems.too_large,
         settings.video_max_upload_bytes + FORM_OVERHEAD_BYTES,
         settings.video_upload_timeout_s,
     )
     return (
-        {"/bocashi": Dialect(bocashi.unusable), batches.PATH: many, videos.PATH: video}
+        {"/bocashi": CompatibilityApi(bocashi.unusable), batches.PATH: many, videos.PATH: video}
         | mammograms
         | dict.fromkeys(verification.PATHS, said)
     )

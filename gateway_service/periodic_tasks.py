@@ -1,4 +1,4 @@
-"""What a gateway does for ever beside answering requests; of several gateways one at a time."""
+"""Periodic tasks of a gateway; of several gateways one at a time runs them."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
@@ -10,10 +10,10 @@ from obscura.jobs.audit_writer import Auditor
 from obscura.jobs.lease_reaper import Reaper
 from obscura.jobs.log_rewriting import rewrite_log
 from obscura.jobs.periodic_tasks import repeat
-from obscura.jobs.retention import Eraser
+from obscura.jobs.retention import Retention
 from obscura.jobs.usage import StoreUsage
 
-__all__ = ["chores", "end"]
+__all__ = ["end", "run_periodic_tasks"]
 
 # An original is gone within seconds of its job's end, also where its worker died before it could erase it.
 ERASE_INTERVAL_S = 2.0
@@ -22,39 +22,39 @@ WEBHOOK_INTERVAL_S = 0.5
 CANCEL_AGAIN_S = 1.0
 
 
-def chores(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
+def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
     """Return what is to be run for as long as the gateway lives."""
-    settings, ledger = gateway.settings, gateway.ledger
-    eraser = Eraser(ledger, gateway.storage)
-    auditor = Auditor(ledger, AuditFile(settings.audit_path, settings.audit_secret))
+    settings, job_store = gateway.settings, gateway.job_store
+    eraser = Retention(job_store, gateway.storage)
+    auditor = Auditor(job_store, AuditFile(settings.audit_path, settings.audit_secret))
 
     deliverer = Deliverer(gateway)
-    usage = StoreUsage(ledger)
+    usage = StoreUsage(job_store)
 
     async def sweep() -> None:
         await eraser.sweep()
 
     async def rewrite() -> None:
-        await rewrite_log(ledger)
+        await rewrite_log(job_store)
 
     rewriting = (
-        (repeat("rewriter", settings.log_rewrite_s, ledger, rewrite),) if settings.log_rewrite_s else ()
+        (repeat("rewriter", settings.log_rewrite_s, job_store, rewrite),) if settings.log_rewrite_s else ()
     )
 
     async def deliver() -> None:
         try:
-            await repeat("deliverer", WEBHOOK_INTERVAL_S, ledger, deliverer.round)
+            await repeat("deliverer", WEBHOOK_INTERVAL_S, job_store, deliverer.round)
         finally:
             await deliverer.close()
 
     return (
         *rewriting,
-        repeat("reaper", settings.reaper_interval_s, ledger, Reaper(ledger, gateway.send).round),
-        repeat("eraser", ERASE_INTERVAL_S, ledger, eraser.round),
-        repeat("sweeper", settings.sweep_interval_s, ledger, sweep),
-        repeat("usage", settings.sweep_interval_s, ledger, usage.round),
+        repeat("reaper", settings.reaper_interval_s, job_store, Reaper(job_store, gateway.send).round),
+        repeat("eraser", ERASE_INTERVAL_S, job_store, eraser.round),
+        repeat("sweeper", settings.sweep_interval_s, job_store, sweep),
+        repeat("usage", settings.sweep_interval_s, job_store, usage.round),
         deliver(),
-        repeat("auditor", AUDIT_INTERVAL_S, ledger, auditor.round),
+        repeat("auditor", AUDIT_INTERVAL_S, job_store, auditor.round),
     )
 
 

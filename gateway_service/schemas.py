@@ -1,4 +1,4 @@
-"""Bodies of requests and answers, as OpenAPI shows them."""
+"""Pydantic models of request forms and answers, as OpenAPI shows them."""
 
 import json
 from enum import StrEnum
@@ -11,11 +11,11 @@ from obscura.contract import (
     RESEARCH_ONLY,
     Audio,
     DetectedObject,
+    ExclusionZone,
     Frames,
     ImageInfo,
     JobOptions,
-    KeepZone,
-    LesionPart,
+    LesionResult,
     MetadataPolicy,
     ModelInfo,
     ObjectClass,
@@ -32,7 +32,7 @@ from obscura.errors import InvalidOptionError
 
 MAX_BOXES_TEXT = 256 * 1024
 BOXES_FORMAT = "obscura-boxes"
-Item = TypeVar("Item", UserBox, KeepZone)
+Item = TypeVar("Item", UserBox, ExclusionZone)
 
 
 def _blank_is_absent(value: object) -> object:
@@ -241,7 +241,7 @@ def options_of(form: BaseModel, *classes: ObjectClass) -> JobOptions:
     # Once each, in the order asked for.
     options = JobOptions(classes=tuple(dict.fromkeys(chosen)), **given)
     zones = getattr(form, "keep", None)
-    return options if zones is None else options.model_copy(update={"keep": keep_of(zones)})
+    return options if zones is None else options.model_copy(update={"keep": exclusion_zones_of(zones)})
 
 
 def boxes_of(text: str) -> tuple[UserBox, ...]:
@@ -259,9 +259,9 @@ def boxes_of(text: str) -> tuple[UserBox, ...]:
     return boxes
 
 
-def keep_of(text: str) -> tuple[KeepZone, ...]:
+def exclusion_zones_of(text: str) -> tuple[ExclusionZone, ...]:
     """Return the zones in a JSON text; raise InvalidOptionError as `boxes_of` does, or for too many."""
-    zones = _items(KeepZone, "keep", text)
+    zones = _items(ExclusionZone, "keep", text)
     if len(zones) > MAX_ZONES:
         message = f"keep: at most {MAX_ZONES} zones"
         raise InvalidOptionError(message)
@@ -370,7 +370,7 @@ class TaskResult(BaseModel):
     models: tuple[ModelInfo, ...] | None = None
     report: dict[str, Any] | None = None
     manifest: dict[str, Any] | None = None
-    lesions: LesionPart | None = Field(None, description="of a mammogram: marks, clusters, scores")
+    lesions: LesionResult | None = Field(None, description="of a mammogram: marks, clusters, scores")
     notice: str | None = Field(None, description="of a mammogram: research use, not a medical device")
     webhook: WebhookProgress | None = Field(None, description="where one was asked for")
 

@@ -15,7 +15,7 @@ import structlog
 from pydantic import BaseModel
 
 from gateway_service.results.events import LOOK_AGAIN_S, JobEvents
-from obscura.access.key_store import AsyncKeyRing
+from obscura.access.key_store import AsyncKeyStore
 from obscura.errors import ObscuraError, ProcessingFailedError, QueueUnavailableError, TooManyStreamsError
 
 __all__ = ["SharedWatch", "Subject", "Watches", "is_end"]
@@ -179,7 +179,7 @@ class Watches:
                 del self._streams[name]
                 self._valid.pop(name, None)
 
-    async def is_valid(self, keys: AsyncKeyRing, owner: str | None) -> bool:
+    async def is_valid(self, keys: AsyncKeyStore, owner: str | None) -> bool:
         """Whether the key of a stream still opens anything; the server is asked once a second at most."""
         if owner is None:
             return True

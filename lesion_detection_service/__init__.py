@@ -1,1 +1,1 @@
-"""Finds calcifications in mammograms: research use, not a medical device."""
+"""The lesion detection service: calcifications in mammograms. Research use, not a medical device."""

@@ -1,4 +1,4 @@
-"""``python -m lesion_detection_service``: a worker of its own queue."""
+"""``python -m lesion_detection_service``: run a worker of the lesion detection queue."""
 
 import sys
 

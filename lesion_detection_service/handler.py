@@ -1,4 +1,4 @@
-"""The lesion detection service; its handler stands in the library."""
+"""The lesion detection service; its handler is in ``obscura.handlers.lesions``."""
 
 from obscura.handlers.lesions import lesion_service
 

@@ -1,4 +1,4 @@
-"""Every error of the project, each with a stable code.
+"""The tree of all errors, each with a stable code.
 
 The tree (HTTP status codes are no business of this module: the gateway maps classes to them)::
 
@@ -44,7 +44,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── UnknownBatchError           unknown_batch
     │   │   └── BatchUnreadableError        batch_unreadable
     │   ├── UnknownKeyError             unknown_key
-    │   ├── UnknownRowError             unknown_row
+    │   ├── UnknownRecordError             unknown_row
     │   ├── NoPictureError              no_picture
     │   └── OriginalErasedError         original_erased
     ├── ModelError              weights or engines that cannot be used
@@ -340,7 +340,7 @@ class UnknownKeyError(LookupFailedError):
     code = "unknown_key"
 
 
-class UnknownRowError(LookupFailedError):
+class UnknownRecordError(LookupFailedError):
     """No challenge or participation of this id."""
 
     code = "unknown_row"

@@ -1,1 +1,1 @@
-"""Does all steps of a photo at once."""
+"""The photo service: all steps of a photo in one worker."""

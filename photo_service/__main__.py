@@ -1,4 +1,4 @@
-"""``python -m photo_service``: a worker of its own queue."""
+"""``python -m photo_service``: run a worker of the photo queue."""
 
 import sys
 

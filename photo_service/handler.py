@@ -1,4 +1,4 @@
-"""What this service does; all that it shares with the services of single steps stands in the library."""
+"""The photo service; its handler is in ``obscura.handlers.photo``."""
 
 from obscura.handlers.photo import photo_service
 

@@ -1,1 +1,1 @@
-"""Verifies that two photos show the same thing, and keeps the photos and rows that follow from it."""
+"""The photo verification service: whether two photos show the same thing; owns the database."""

@@ -1,4 +1,4 @@
-"""``python -m photo_verification_service``: a worker of its own queue."""
+"""``python -m photo_verification_service``: run a worker of the verification queue."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What this service does: an envelope in, an answer in the job's row out."""
+"""The verification handler: from an envelope to an answer in the job record."""
 
 import asyncio
 import hashlib
@@ -31,16 +31,16 @@ from obscura.jobs import Claimed
 from obscura.observability import Stage, stage
 from obscura.settings import Settings
 from obscura.storage import Storage
-from obscura.worker.service import Handler, Service, Tools
+from obscura.worker.service import Handler, Service, WorkerContext
 from photo_verification_service import operations
 from photo_verification_service.database import Administration, Database, Records
 from photo_verification_service.operations import Done
-from photo_verification_service.photo_repository import Album
-from photo_verification_service.request import Case, Kit, RefusedError
+from photo_verification_service.photo_repository import PhotoRepository
+from photo_verification_service.request import Context, RefusedError, Request
 from photo_verification_service.standard_photos import Standards
-from photo_verification_service.tag_matcher import Words
+from photo_verification_service.tag_matcher import TagMatcher
 
-__all__ = ["SERVICE", "make_kit"]
+__all__ = ["SERVICE", "make_context"]
 
 SWEEP_S = 60.0
 # As many requests of one second would have to come before two of them shared a name.
@@ -48,60 +48,60 @@ TOKEN_LENGTH = 16
 log = structlog.get_logger(__name__)
 
 
-def _album(settings: Settings, storage: Storage, records: Records) -> Album:
+def _repository(settings: Settings, storage: Storage, records: Records) -> PhotoRepository:
     # Whatever a process began is over when the hard limit has passed.
-    return Album(storage, records, grace_s=settings.hard_limit_s + 10.0)
+    return PhotoRepository(storage, records, grace_s=settings.hard_limit_s + 10.0)
 
 
-def make_kit(settings: Settings, storage: Storage) -> Kit:
+def make_context(settings: Settings, storage: Storage) -> Context:
     """Return what one process works with; nothing is connected yet."""
     database = Database(settings)
     records = Records(database)
-    return Kit(
+    return Context(
         settings=settings,
         storage=storage,
         records=records,
         administration=Administration(database, ZoneInfo(settings.time_zone), storage),
-        album=_album(settings, storage, records),
+        repository=_repository(settings, storage, records),
         standards=Standards(settings, storage, records),
-        words=Words(settings),
+        words=TagMatcher(settings),
     )
 
 
-async def _look(kit: Kit, case: Case, ask: PhotoAsk) -> Done:
+async def _look(context: Context, case: Request, ask: PhotoAsk) -> Done:
     match ask:
         case CheckStandard():
-            done = await operations.check_standard(kit, case, ask)
+            done = await operations.check_standard(context, case, ask)
         case RegisterStandard():
-            done = await operations.register_standard(kit, case, ask)
+            done = await operations.register_standard(context, case, ask)
         case CompareWith():
-            done = await operations.compare_with(kit, case, ask)
+            done = await operations.compare_with(context, case, ask)
         case PostFeature():
-            done = await operations.post_feature(kit, case, ask)
+            done = await operations.post_feature(context, case, ask)
         case MatchTag():
-            done = await operations.match_tag(kit, case, ask)
+            done = await operations.match_tag(context, case, ask)
         case PostClassification():
-            done = await operations.post_classification(kit, case, ask)
+            done = await operations.post_classification(context, case, ask)
         case _:
             assert_never(ask)
     return done
 
 
-async def _do(kit: Kit, case: Case) -> Done:
+async def _do(context: Context, case: Request) -> Done:
     ask = case.request.ask
     if isinstance(ask, PhotoAsk):
-        return await _look(kit, case, ask)
+        return await _look(context, case, ask)
     case.must_be_in_time()
-    done = Done(await kit.administration.do(ask))
+    done = Done(await context.administration.do(ask))
     if isinstance(ask, RemoveParticipation):
-        await kit.album.sweep()
+        await context.repository.sweep()
     return done
 
 
-def answer(kit: Kit, case: Case) -> Done:
+def answer(context: Context, case: Request) -> Done:
     """Do what is asked; whatever happens, there is an answer."""
     try:
-        return asyncio.run(_do(kit, case))
+        return asyncio.run(_do(context, case))
     except RefusedError as refusal:
         outcome = refusal.outcome
     except ServiceError as error:
@@ -113,35 +113,35 @@ def answer(kit: Kit, case: Case) -> Done:
     return Done(VerificationAnswer(outcome=outcome))
 
 
-def _verify(tools: Tools, kit: Kit, claimed: Claimed) -> Mapping[str, str]:
-    row = claimed.row
+def _verify(worker_context: WorkerContext, context: Context, claimed: Claimed) -> Mapping[str, str]:
+    record = claimed.record
     try:
-        envelope = Envelope.unpack(tools.read(row.photo))
+        envelope = Envelope.unpack(worker_context.read(record.photo))
     except StorageUnavailableError as error:
         log.warning("not_stored", code=error.code)
         return {"report": VerificationAnswer(outcome=Outcome.NOT_STORED).model_dump_json()}
-    moment = datetime.fromtimestamp(row.created, ZoneInfo(tools.settings.time_zone))
+    moment = datetime.fromtimestamp(record.created, ZoneInfo(worker_context.settings.time_zone))
     # The beginning of an id tells little more than its time.
-    token = hashlib.sha256(row.id.encode()).hexdigest()[:TOKEN_LENGTH]
-    owner = "" if row.owner == tools.settings.verification_owner else row.owner
-    case = Case(envelope.request, envelope.photo, envelope.standard, token, moment, owner)
+    token = hashlib.sha256(record.id.encode()).hexdigest()[:TOKEN_LENGTH]
+    owner = "" if record.owner == worker_context.settings.verification_owner else record.owner
+    case = Request(envelope.request, envelope.photo, envelope.standard, token, moment, owner)
     with stage(Stage.COMPARE):
-        done = answer(kit, case)
+        done = answer(context, case)
     fields = {"report": done.answer.model_dump_json()}
     if done.picture is not None:
-        key = f"results/{row.id}.{claimed.token}"
+        key = f"results/{record.id}.{claimed.token}"
         # The answer is worth more than the picture that explains it.
         with suppress(StorageUnavailableError):
-            tools.store(key, done.picture)
+            worker_context.store(key, done.picture)
             fields |= {"picture": key, "media_type": "image/jpeg"}
     return fields
 
 
-def _sweep_for_ever(album: Album) -> None:
+def _sweep_for_ever(repository: PhotoRepository) -> None:
     pause = threading.Event()
     while True:
         try:
-            swept = asyncio.run(album.sweep())
+            swept = asyncio.run(repository.sweep())
             if swept:
                 log.warning("objects_without_rows_erased", count=swept)
         except ObscuraError as error:
@@ -152,12 +152,14 @@ def _sweep_for_ever(album: Album) -> None:
         pause.wait(SWEEP_S)
 
 
-def _build(tools: Tools) -> Mapping[Step, Handler]:
-    kit = make_kit(tools.settings, tools.storage)
+def _build(worker_context: WorkerContext) -> Mapping[Step, Handler]:
+    context = make_context(worker_context.settings, worker_context.storage)
     # An engine of its own: two threads share none.
-    album = _album(tools.settings, tools.storage, Records(Database(tools.settings)))
-    threading.Thread(target=_sweep_for_ever, args=(album,), daemon=True).start()
-    return {Step.VERIFY: partial(_verify, tools, kit)}
+    repository = _repository(
+        worker_context.settings, worker_context.storage, Records(Database(worker_context.settings))
+    )
+    threading.Thread(target=_sweep_for_ever, args=(repository,), daemon=True).start()
+    return {Step.VERIFY: partial(_verify, worker_context, context)}
 
 
 def _check(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What is done for each kind of request, in the order in which the contract refuses."""
+"""One operation for each kind of request, with refusals in the order of the API documents."""
 
 from dataclasses import dataclass
 from datetime import UTC
@@ -31,7 +31,7 @@ from obscura.matching import (
     is_replay,
 )
 from photo_verification_service.database import Entry, FeedEntry, Kept, NamedEntry, StandardEntry
-from photo_verification_service.request import Case, Kit, RefusedError, standard_key
+from photo_verification_service.request import Context, RefusedError, Request, standard_key
 from photo_verification_service.standard_photos import StandardUnreadableError, as_jpeg, jpeg_of_pixels
 
 __all__ = [
@@ -65,21 +65,21 @@ class _Keep:
     found: Features | None = None
 
 
-async def _keep(kit: Kit, case: Case, photo: Photo, wanted: _Keep) -> str:
+async def _keep(context: Context, case: Request, photo: Photo, wanted: _Keep) -> str:
     """Store a photo with its row; return its URL as answers show it."""
     data = as_jpeg(photo)
     key = case.key(wanted.kind, wanted.whose)
     kept = Kept(
         key=key,
-        url=kit.storage.url(key),
+        url=context.storage.url(key),
         size=len(data),
         fingerprint=fingerprint(photo.pixels),
         features=None if wanted.found is None else wanted.found.to_bytes(),
         owner=case.owner,
     )
     case.must_be_in_time()
-    await kit.album.keep(kept, data, wanted.entry)
-    return kit.storage.shown_url(key)
+    await context.repository.keep(kept, data, wanted.entry)
+    return context.storage.shown_url(key)
 
 
 def _detailed(photo: Photo) -> Features:
@@ -89,38 +89,38 @@ def _detailed(photo: Photo) -> Features:
     return found
 
 
-async def check_standard(kit: Kit, case: Case, ask: CheckStandard) -> Done:
+async def check_standard(context: Context, case: Request, ask: CheckStandard) -> Done:
     """Say whether the photo can be a standard; keep it where it has a name."""
-    photo = case.opened(kit.settings)
+    photo = case.opened(context.settings)
     found = _detailed(photo)
     url = None
     if ask.name is not None:
-        url = await _keep(kit, case, photo, _Keep("std", ask.name, NamedEntry(ask.name), found))
+        url = await _keep(context, case, photo, _Keep("std", ask.name, NamedEntry(ask.name), found))
     return Done(VerificationAnswer(outcome=Outcome.DONE, url=url, keypoints=found.keypoints))
 
 
-async def register_standard(kit: Kit, case: Case, ask: RegisterStandard) -> Done:
+async def register_standard(context: Context, case: Request, ask: RegisterStandard) -> Done:
     """Make the photo the standard of a participation."""
-    photo = case.opened(kit.settings)
+    photo = case.opened(context.settings)
     found = _detailed(photo)
     number = ask.participation_id
-    url = await _keep(kit, case, photo, _Keep("std", number, StandardEntry(number), found))
+    url = await _keep(context, case, photo, _Keep("std", number, StandardEntry(number), found))
     return Done(VerificationAnswer(outcome=Outcome.DONE, url=url, keypoints=found.keypoints))
 
 
-def _compared(kit: Kit, case: Case, standard: Features, pixels: Pixels) -> Comparison:
-    strictness = Strictness.STRICT if case.request.strict else kit.settings.verification_strictness
+def _compared(context: Context, case: Request, standard: Features, pixels: Pixels) -> Comparison:
+    strictness = Strictness.STRICT if case.request.strict else context.settings.verification_strictness
     return compare(standard, pixels, Strictness(strictness))
 
 
-def _shown(case: Case, comparison: Comparison, *, replay: bool) -> MatchDetails | None:
+def _shown(case: Request, comparison: Comparison, *, replay: bool) -> MatchDetails | None:
     if not case.request.debug:
         return None
     quad = None if comparison.quad is None else tuple((float(x), float(y)) for x, y in comparison.quad)
     return MatchDetails(inliers=comparison.inliers, method=comparison.method.value, replay=replay, quad=quad)
 
 
-async def _own_key(kit: Kit, case: Case, url: str) -> str | None:
+async def _own_key(context: Context, case: Request, url: str) -> str | None:
     """Return the key of a standard photo of ours, None for a URL of somewhere else.
 
     Raises
@@ -128,106 +128,108 @@ async def _own_key(kit: Kit, case: Case, url: str) -> str | None:
     RefusedError
         If the caller may not see the photo, as if it were not there.
     """
-    key = standard_key(kit.storage, url)
-    is_foreign = key is not None and await kit.records.owner_of(kit.storage.url(key)) != case.owner
+    key = standard_key(context.storage, url)
+    is_foreign = key is not None and await context.records.owner_of(context.storage.url(key)) != case.owner
     if is_foreign or not case.may_see:
         raise RefusedError(Outcome.UNREADABLE_STANDARD)
     return key
 
 
-async def compare_with(kit: Kit, case: Case, ask: CompareWith) -> Done:
+async def compare_with(context: Context, case: Request, ask: CompareWith) -> Done:
     """Compare the photo with a named standard, one of our URLs, or one that was fetched."""
     url = ask.url
     if ask.name is not None:
-        url = await kit.records.named_standard(ask.name, case.owner) if case.may_see else None
+        url = await context.records.named_standard(ask.name, case.owner) if case.may_see else None
     if url is None:
         raise RefusedError(Outcome.NO_STANDARD)
-    photo = case.opened(kit.settings)
-    key = await _own_key(kit, case, url)
+    photo = case.opened(context.settings)
+    key = await _own_key(context, case, url)
     if key is not None:
-        url = kit.storage.url(key)
+        url = context.storage.url(key)
     try:
         standard = (
-            features(kit.standards.opened(case.standard).pixels)
+            features(context.standards.opened(case.standard).pixels)
             if key is None
-            else await kit.standards.features_of(url, key)
+            else await context.standards.features_of(url, key)
         )
     except StandardUnreadableError as error:
         raise RefusedError(Outcome.UNREADABLE_STANDARD) from error
-    comparison = _compared(kit, case, standard, photo.pixels)
-    facts = await kit.records.facts_of(url) if kit.settings.verification_replay else None
+    comparison = _compared(context, case, standard, photo.pixels)
+    facts = await context.records.facts_of(url) if context.settings.verification_replay else None
     replay = facts is not None and is_replay(facts.fingerprint, fingerprint(photo.pixels))
     picture = None
     if case.request.debug:
-        old = kit.standards.opened(case.standard) if key is None else kit.standards.photo(key)
+        old = context.standards.opened(case.standard) if key is None else context.standards.photo(key)
         picture = jpeg_of_pixels(draw(old.pixels, photo.pixels, comparison))
     outcome = Outcome.DONE if comparison.same and not replay else Outcome.MISMATCH
     return Done(VerificationAnswer(outcome=outcome, match=_shown(case, comparison, replay=replay)), picture)
 
 
-async def _must_be_open(kit: Kit, case: Case, participation_id: int) -> None:
-    window = await kit.records.window_of(participation_id)
+async def _must_be_open(context: Context, case: Request, participation_id: int) -> None:
+    window = await context.records.window_of(participation_id)
     if window is None or not window.is_open(case.moment.replace(tzinfo=None)):
         raise RefusedError(Outcome.OUTSIDE_WINDOW)
 
 
-async def post_feature(kit: Kit, case: Case, ask: PostFeature) -> Done:
+async def post_feature(context: Context, case: Request, ask: PostFeature) -> Done:
     """Enter a photo in the feed that shows the same as the participation's standard photo."""
     number = ask.participation_id
-    photo = case.opened(kit.settings)
-    url = await kit.records.standard_of(number, case.owner) if case.may_see else None
-    key = None if url is None else standard_key(kit.storage, url)
+    photo = case.opened(context.settings)
+    url = await context.records.standard_of(number, case.owner) if case.may_see else None
+    key = None if url is None else standard_key(context.storage, url)
     if url is None or key is None:
         raise RefusedError(Outcome.NO_STANDARD)
-    await _must_be_open(kit, case, number)
+    await _must_be_open(context, case, number)
     try:
-        standard = await kit.standards.features_of(url, key)
+        standard = await context.standards.features_of(url, key)
     except StandardUnreadableError as error:
         raise RefusedError(Outcome.UNREADABLE_STANDARD) from error
-    comparison = _compared(kit, case, standard, photo.pixels)
-    replay = await _was_sent_before(kit, case, number, photo)
+    comparison = _compared(context, case, standard, photo.pixels)
+    replay = await _was_sent_before(context, case, number, photo)
     picture = None
     if case.request.debug:
-        picture = jpeg_of_pixels(draw(kit.standards.photo(key).pixels, photo.pixels, comparison))
+        picture = jpeg_of_pixels(draw(context.standards.photo(key).pixels, photo.pixels, comparison))
     match = _shown(case, comparison, replay=replay)
     if replay or not comparison.same:
         return Done(VerificationAnswer(outcome=Outcome.MISMATCH, match=match), picture)
-    kept = await _keep(kit, case, photo, _Keep("feature", number, _feed(case, number, ask.content)))
+    kept = await _keep(context, case, photo, _Keep("feature", number, _feed(case, number, ask.content)))
     return Done(VerificationAnswer(outcome=Outcome.DONE, url=kept, match=match), picture)
 
 
-async def _was_sent_before(kit: Kit, case: Case, participation_id: int, photo: Photo) -> bool:
-    if not kit.settings.verification_replay:
+async def _was_sent_before(context: Context, case: Request, participation_id: int, photo: Photo) -> bool:
+    if not context.settings.verification_replay:
         return False
     new = fingerprint(photo.pixels)
-    return any(is_replay(old, new) for old in await kit.records.fingerprints(participation_id, case.owner))
+    return any(
+        is_replay(old, new) for old in await context.records.fingerprints(participation_id, case.owner)
+    )
 
 
-def _feed(case: Case, participation_id: int, content: str) -> FeedEntry:
+def _feed(case: Request, participation_id: int, content: str) -> FeedEntry:
     return FeedEntry(participation_id, case.moment.astimezone(UTC), content)
 
 
-def _shows(kit: Kit, pixels: Pixels, keyword: str) -> bool:
+def _shows(context: Context, pixels: Pixels, keyword: str) -> bool:
     try:
-        return kit.words.shown(pixels, keyword)
+        return context.words.shown(pixels, keyword)
     except TaggerError as error:
         log.warning("tagger_failed", code=error.code)
         raise RefusedError(Outcome.TAGGER_FAILED) from error
 
 
-async def match_tag(kit: Kit, case: Case, ask: MatchTag) -> Done:
+async def match_tag(context: Context, case: Request, ask: MatchTag) -> Done:
     """Say whether the photo shows what the tag says."""
-    photo = case.opened(kit.settings)
-    outcome = Outcome.DONE if _shows(kit, photo.pixels, ask.tag) else Outcome.MISMATCH
+    photo = case.opened(context.settings)
+    outcome = Outcome.DONE if _shows(context, photo.pixels, ask.tag) else Outcome.MISMATCH
     return Done(VerificationAnswer(outcome=outcome))
 
 
-async def post_classification(kit: Kit, case: Case, ask: PostClassification) -> Done:
+async def post_classification(context: Context, case: Request, ask: PostClassification) -> Done:
     """Enter a photo in the feed that shows what the keyword says."""
     number = ask.participation_id
-    photo = case.opened(kit.settings)
-    await _must_be_open(kit, case, number)
-    if not _shows(kit, photo.pixels, ask.keyword):
+    photo = case.opened(context.settings)
+    await _must_be_open(context, case, number)
+    if not _shows(context, photo.pixels, ask.keyword):
         raise RefusedError(Outcome.MISMATCH)
-    url = await _keep(kit, case, photo, _Keep("classification", number, _feed(case, number, ask.content)))
+    url = await _keep(context, case, photo, _Keep("classification", number, _feed(case, number, ask.content)))
     return Done(VerificationAnswer(outcome=Outcome.DONE, url=url))

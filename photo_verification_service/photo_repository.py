@@ -1,4 +1,4 @@
-"""Photos that stay: the object and its row come and go together.
+"""Store photos together with their database rows: neither exists without the other.
 
 The order is: announce in the database, upload, write the row (which takes the announcement away). Whatever
 dies in between leaves an announcement behind, and the sweep erases its object: an object without a row does
@@ -15,13 +15,13 @@ from obscura.errors import ServiceError
 from obscura.storage import Storage
 from photo_verification_service.database import Entry, Kept, LostError, Records, UncertainError
 
-__all__ = ["Album"]
+__all__ = ["PhotoRepository"]
 
 MEDIA_TYPE = "image/jpeg"
 log = structlog.get_logger(__name__)
 
 
-class Album:
+class PhotoRepository:
     """Keeps photos; ``grace_s`` is longer than any process can take between announcement and row."""
 
     def __init__(self, storage: Storage, records: Records, grace_s: float) -> None:

@@ -1,4 +1,4 @@
-"""One request in work, and what the work is done with."""
+"""One verification request and the context that operations work with."""
 
 import re
 import time
@@ -12,11 +12,11 @@ from obscura.imaging.open import Photo
 from obscura.settings import Settings
 from obscura.storage import Storage
 from photo_verification_service.database import Administration, Records
-from photo_verification_service.photo_repository import Album
+from photo_verification_service.photo_repository import PhotoRepository
 from photo_verification_service.standard_photos import Standards
-from photo_verification_service.tag_matcher import Words
+from photo_verification_service.tag_matcher import TagMatcher
 
-__all__ = ["Case", "Kit", "RefusedError", "standard_key"]
+__all__ = ["Context", "RefusedError", "Request", "standard_key"]
 
 SLUG_LENGTH = 40
 STANDARD_KEY = re.compile(r"std_[^/\\]+\.jpg")
@@ -33,20 +33,20 @@ class RefusedError(ObscuraError):
 
 
 @dataclass(frozen=True)
-class Kit:
+class Context:
     """What one process works with."""
 
     settings: Settings
     storage: Storage
     records: Records
     administration: Administration
-    album: Album
+    repository: PhotoRepository
     standards: Standards
-    words: Words
+    words: TagMatcher
 
 
 @dataclass(frozen=True)
-class Case:
+class Request:
     """One request.
 
     Attributes

@@ -1,4 +1,4 @@
-"""Opening photos, and what is remembered of the standard ones."""
+"""Open standard photos and cache their keypoints."""
 
 from collections import OrderedDict
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Whether a photo shows what a word says, as the installation's tagger sees it."""
+"""Match a word against the tags that the configured tagger gives a photo."""
 
 import structlog
 
@@ -7,12 +7,12 @@ from obscura.imaging.pixels import Pixels
 from obscura.settings import Settings, TaggerChoice
 from obscura.tagging import matches, open_tagger, read_synonyms
 
-__all__ = ["Words"]
+__all__ = ["TagMatcher"]
 
 log = structlog.get_logger(__name__)
 
 
-class Words:
+class TagMatcher:
     """The tagger with its rules.
 
     A tagger that cannot be set up is no reason to stop comparing photos: whoever asks for a tag is told, in

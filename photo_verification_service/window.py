@@ -1,4 +1,4 @@
-"""When a photo counts: days and daily hours in wall-clock time."""
+"""Time windows of a challenge: days and daily hours in wall-clock time."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta

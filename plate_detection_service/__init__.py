@@ -1,1 +1,1 @@
-"""Finds plates in photos."""
+"""The plate detection service."""

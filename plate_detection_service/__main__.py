@@ -1,4 +1,4 @@
-"""``python -m plate_detection_service``: a worker of its own queue."""
+"""``python -m plate_detection_service``: run a worker of the plate detection queue."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""Takes detections and hides them; needs no model and no GPU."""
+"""The redaction service: redacts given detections. Needs no model and no GPU."""

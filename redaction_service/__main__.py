@@ -1,4 +1,4 @@
-"""``python -m redaction_service``: a worker of its own queue."""
+"""``python -m redaction_service``: run a worker of the redaction queue."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What this service does: original plus boxes to the redacted picture."""
+"""The redaction service; its handler is in ``obscura.handlers.redaction``."""
 
 from obscura.handlers.redaction import redaction_service
 

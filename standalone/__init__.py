@@ -1,1 +1,1 @@
-"""Everything in one command: embedded Valkey, one worker, the gateway."""
+"""The whole system in one command: embedded Valkey, one worker, the gateway."""

@@ -1,4 +1,4 @@
-"""``python -m standalone``: the whole system in the foreground (what ``obscura serve`` runs)."""
+"""``python -m standalone``: run the whole system in the foreground (``obscura serve``)."""
 
 import argparse
 import sys

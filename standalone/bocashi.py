@@ -1,4 +1,4 @@
-"""``bocashi-server [-p port] [-w wait_time] [-r retry_times]``: the bocashi dialect alone."""
+"""``bocashi-server [-p port] [-w wait_time] [-r retry_times]``: serve the bocashi API alone."""
 
 import argparse
 import os

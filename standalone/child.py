@@ -1,4 +1,4 @@
-"""``python -m standalone.child ROLE``: one part of the embedded system, ended with its parent."""
+"""``python -m standalone.child ROLE``: one process of the embedded system, ended with its parent."""
 
 import ctypes
 import ctypes.util

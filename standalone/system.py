@@ -1,4 +1,4 @@
-"""The supervisor: starts the parts, watches them, and stops them, the gateway first and the broker last."""
+"""The supervisor: start, watch and stop the parts, the gateway first and the broker last."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ from typing import IO, Self
 from obscura.access import asks_for_keys, is_reachable
 from obscura.contract import Pipeline
 from obscura.errors import EmbeddedServerError
-from obscura.settings import LEDGER_URL_FILE, Settings
+from obscura.settings import JOB_STORE_URL_FILE, Settings
 from obscura.settings.loading import settings_or_exit
 
 READY_S = 180.0
@@ -147,7 +147,7 @@ class System:
         self._quiet = quiet
         self._runtime = Path(tempfile.mkdtemp(prefix="obscura-"))
         self._socket = str(self._runtime / "valkey.sock")
-        self._ledger_url = place.data_dir / LEDGER_URL_FILE
+        self._job_store_url = place.data_dir / JOB_STORE_URL_FILE
         flags = ["--bocashi-only"] if bocashi_only else []
         gateway = Part("gateway", ["--host", place.host, "--port", str(place.port), *flags])
         self._parts = [Part("worker", []), Part("videos", []), gateway]
@@ -181,8 +181,8 @@ class System:
             If a part ends before that, or it takes too long.
         """
         # `obscura keys` finds the embedded server by it.
-        self._ledger_url.touch(mode=0o600)
-        self._ledger_url.write_text(self._environment["OBSCURA_REDIS_URL"], "utf-8")
+        self._job_store_url.touch(mode=0o600)
+        self._job_store_url.write_text(self._environment["OBSCURA_REDIS_URL"], "utf-8")
         for part in self._parts:
             part.start(self._environment)
         deadline = time.monotonic() + READY_S
@@ -239,7 +239,7 @@ class System:
                 part.ask_to_end()
         for part in reversed(others):
             part.stop()
-        self._ledger_url.unlink(missing_ok=True)
+        self._job_store_url.unlink(missing_ok=True)
         shutil.rmtree(self._runtime, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -14,11 +14,11 @@ from gateway_service.http.dependencies import Gateway
 from gateway_service.http.rate_limits import RateLimits
 from gateway_service.metrics.scraping import Scraper
 from gateway_service.results.events import JobEvents
-from obscura.access.key_store import AsyncKeyRing
-from obscura.jobs import AsyncLedger
-from obscura.jobs.celery_app import Letters, make_celery
+from obscura.access.key_store import AsyncKeyStore
+from obscura.jobs import AsyncJobStore
+from obscura.jobs.celery_app import Outbox, make_celery
 from obscura.observability import Meter
-from obscura.settings import LEDGER_URL_FILE, Settings
+from obscura.settings import JOB_STORE_URL_FILE, Settings
 from obscura.storage import Storage
 from tests.system import STOP_S, RunningSystem, ended, free_port, start
 
@@ -51,7 +51,7 @@ class RunningGateway:
         """
         own = {name.removeprefix("OBSCURA_").lower(): value for name, value in system.settings.items()}
         place = {"storage_dir": system.data_dir / "photos", "video_dir": system.data_dir / "videos"}
-        url = (system.data_dir / LEDGER_URL_FILE).read_text("utf-8")
+        url = (system.data_dir / JOB_STORE_URL_FILE).read_text("utf-8")
         return cls(url, folder, "127.0.0.1", **{**place, **own, **settings})
 
     def wait_until_ready(self) -> None:
@@ -100,24 +100,24 @@ def in_gateway(settings: Settings, work: Callable[[Gateway], Awaitable[None]]) -
     """Do ``work`` with the parts of a gateway."""
 
     async def run() -> None:
-        ledger = AsyncLedger(settings)
+        job_store = AsyncJobStore(settings)
         storage = Storage.open(settings)
         celery = make_celery(settings)
         gateway = Gateway(
             settings,
-            ledger,
+            job_store,
             storage,
             celery,
-            Letters(celery),
-            JobEvents(ledger),
-            AsyncKeyRing(ledger.client),
-            RateLimits(settings, ledger.client, keys=False),
+            Outbox(celery),
+            JobEvents(job_store),
+            AsyncKeyStore(job_store.client),
+            RateLimits(settings, job_store.client, keys=False),
             asyncio.Semaphore(1),
-            Scraper(settings, ledger, storage, Meter()),
+            Scraper(settings, job_store, storage, Meter()),
         )
         try:
             await work(gateway)
         finally:
-            await ledger.close()
+            await job_store.close()
 
     asyncio.run(run())

@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from obscura.jobs import AsyncLedger
+from obscura.jobs import AsyncJobStore
 from obscura.settings import Settings
 
 T = TypeVar("T")
 
 
-def with_ledger(settings: Settings, work: Callable[[AsyncLedger], Awaitable[T]]) -> T:
+def with_job_store(settings: Settings, work: Callable[[AsyncJobStore], Awaitable[T]]) -> T:
     """Return what ``work`` gives for an asynchronous ledger."""
 
     async def run() -> T:
-        ledger = AsyncLedger(settings)
+        job_store = AsyncJobStore(settings)
         try:
-            return await work(ledger)
+            return await work(job_store)
         finally:
-            await ledger.close()
+            await job_store.close()
 
     return asyncio.run(run())

@@ -1,1 +1,1 @@
-"""Hides faces and plates in videos."""
+"""The video service: redacts faces and plates in videos."""

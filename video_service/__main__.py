@@ -1,4 +1,4 @@
-"""``python -m video_service``: a worker of its own queue."""
+"""``python -m video_service``: run a worker of the video queue."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What this service does; the work on a video itself stands in the library."""
+"""The video service; its handler is in ``obscura.handlers.video``."""
 
 from obscura.handlers.video import video_service
 

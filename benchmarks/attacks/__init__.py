@@ -1,4 +1,4 @@
-"""Attacks on what Obscura hides: what somebody gets back who knows everything but the original.
+"""Attacks on redacted pictures by an attacker who knows everything but the original.
 
 ``python -m benchmarks.attacks`` runs them and prints what each style gives away beside what chance gives.
 """

@@ -1,4 +1,4 @@
-"""Faces to attack: crops of the shared photos, and re-takes of them.
+"""Faces to attack: crops of the shared photos and re-takes of them.
 
 Different photos of one person are rare in the material, so that a second photo is made of the first:
 shifted, turned, scaled, lit otherwise and compressed anew (`SAME_SCENE`). Clothes, hair and place stay, which

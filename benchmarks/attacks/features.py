@@ -1,4 +1,4 @@
-"""What an attacker measures of a redacted face: colours, edges, texture."""
+"""Features of a redacted face for an attacker: colours, edges, texture."""
 
 from typing import Final, TypeAlias
 

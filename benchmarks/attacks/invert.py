@@ -1,4 +1,4 @@
-"""Inversion of the default mosaic: what does somebody get who has many redactions of one photo.
+"""Inversion attack on the mosaic with many redactions of one photo.
 
 Noise averages out: what is left are the means of the cells. Boxes that differ by a few pixels from one
 redaction to the next (another detector, another frame) move the grid, and an average over moved grids shows

@@ -1,4 +1,4 @@
-"""The ways of hiding that are attacked: our own by our own code, and those of other tools."""
+"""The attacked redaction methods: our own styles and those of other tools."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

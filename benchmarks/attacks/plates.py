@@ -1,4 +1,4 @@
-"""The known-grid digit attack: which digits stood on a plate, given everything but the digits.
+"""Known-grid attack on plates: recover the digits from everything but the digits.
 
 The attacker knows font, size, place, colours, style and grid. What he sees is then, but for rounding and
 noise, a sum of one known contribution per place and digit, so that the distance of *every* candidate text can

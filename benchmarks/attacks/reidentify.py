@@ -1,4 +1,4 @@
-"""Face re-identification: whose redacted face is this, given redacted photos of everybody (parrot attack).
+"""Face re-identification from redacted photos (parrot attack).
 
 The attacker has one photo of every person, hides it in the same style, and takes the nearest. He tries every
 kind of feature, and a metric that he trained on redacted re-takes of other people; what counts is the best of

@@ -1,1 +1,1 @@
-"""What others do, to measure beside. Nothing here is part of the product."""
+"""Peers to compare with. Nothing here is part of the product."""

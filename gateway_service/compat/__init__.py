@@ -1,1 +1,1 @@
-"""The dialects of the systems that this one replaces."""
+"""Compatibility APIs of the systems that this one replaces."""

@@ -1,4 +1,4 @@
-"""The bocashi dialect: always HTTP 200 and a ``ResultSet``, synchronous for its caller.
+"""The bocashi API: always HTTP 200 with a ``ResultSet``, synchronous for its caller.
 
 ``file_name`` is the id of a job with ``.jpg`` after it; it is never a path.
 """
@@ -21,7 +21,7 @@ from gateway_service.schemas import Problem
 from gateway_service.tasks.submission import Submission, submit
 from obscura.contract import JobKind, JobOptions, ObjectClass, OutputFormat
 from obscura.errors import LookupFailedError, ObscuraError, PhotoError, RequestError, UnknownTaskError
-from obscura.jobs import JobRow, JobState
+from obscura.jobs import JobRecord, JobState
 from obscura.observability import catalogue, count
 
 router = APIRouter(tags=["bocashi"])
@@ -107,23 +107,23 @@ async def _blur(gateway: Gateway, form: FormData, request_id: str) -> str:
     classes = tuple(name for name, wanted in switches.items() if wanted)
     options = JobOptions(classes=classes, output=OutputFormat.JPEG)
     job_id = (await submit(gateway, upload.file, Submission(JobKind.BLUR, options, request_id))).job_id
-    row: JobRow | None = None
+    record: JobRecord | None = None
     try:
         limit_s = float(gateway.settings.hard_limit_s)
-        row = await gateway.events.wait_for_end(job_id, limit_s)
+        record = await gateway.events.wait_for_end(job_id, limit_s)
     finally:
         # Also when the caller hangs up: a picture that nobody was told of must not stay.
-        if row is None or row.state is not JobState.DONE:
+        if record is None or record.state is not JobState.DONE:
             await asyncio.shield(forget(gateway, job_id))
-    if row.state is not JobState.DONE:
-        raise _error_of(row)
+    if record.state is not JobState.DONE:
+        raise _error_of(record)
     return job_id
 
 
-def _error_of(row: JobRow) -> ObscuraError:
-    message = row.error_message or "not finished in time"
+def _error_of(record: JobRecord) -> ObscuraError:
+    message = record.error_message or "not finished in time"
     photo_codes = {kind.code for kind in PhotoError.__subclasses__()}
-    return _UnusableError(message) if row.error_code in photo_codes else ObscuraError(message)
+    return _UnusableError(message) if record.error_code in photo_codes else ObscuraError(message)
 
 
 def _refusal(error: ObscuraError) -> JSONResponse:
@@ -144,7 +144,7 @@ async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId)
     except OSError as error:
         log.warning("bocashi_failed", error=type(error).__name__)
         return _standard(Status.FAILED)
-    slots, owner, settings = _slots(request, gateway), gateway.ledger.calls.owner or "", gateway.settings
+    slots, owner, settings = _slots(request, gateway), gateway.job_store.calls.owner or "", gateway.settings
     if not await slots.acquire(owner, settings.bocashi_wait_s * settings.bocashi_retries):
         return _standard(Status.BUSY)
     try:
@@ -163,7 +163,7 @@ async def refuse_get() -> Response:
     return _standard(Status.NOT_ALLOWED)
 
 
-async def _row(gateway: Gateway, name: str) -> JobRow:
+async def _record(gateway: Gateway, name: str) -> JobRecord:
     """Return the finished job that ``name`` stands for; raise UnknownTaskError for anything else."""
     try:
         job_id = str(uuid.UUID(name.removesuffix(SUFFIX)))
@@ -172,24 +172,24 @@ async def _row(gateway: Gateway, name: str) -> JobRow:
     if name != job_id + SUFFIX:
         message = "not a file name of this server"
         raise UnknownTaskError(message)
-    row = await gateway.ledger.read(job_id)
-    if row.kind is not JobKind.BLUR or row.options.output is not OutputFormat.JPEG:
+    record = await gateway.job_store.read(job_id)
+    if record.kind is not JobKind.BLUR or record.options.output is not OutputFormat.JPEG:
         message = "not a file name of this server"
         raise UnknownTaskError(message)
-    return row
+    return record
 
 
 @router.get("/download/{name:path}", response_class=Response, responses=DOWNLOADS)
 async def download(gateway: CurrentGateway, name: str) -> Response:
     """Return the blurred picture; 404 where there is none of this name."""
-    return await picture_response(gateway, await _row(gateway, name))
+    return await picture_response(gateway, await _record(gateway, name))
 
 
 @router.get("/delete/{name:path}", response_class=JSONResponse)
 async def delete(gateway: CurrentGateway, name: str) -> Response:
     """Erase the blurred picture."""
     try:
-        was_there = await erase(gateway, await _row(gateway, name))
+        was_there = await erase(gateway, await _record(gateway, name))
     except LookupFailedError:
         was_there = False
     except ObscuraError:

@@ -1,4 +1,4 @@
-"""The object-masking dialect: mammograms in, ``state`` and ``result`` out, synchronous for its caller.
+"""The object-masking API: mammograms in, ``state`` and ``result`` out, synchronous for its caller.
 
 Every answer says: research use, not a medical device.
 """
@@ -29,7 +29,7 @@ from obscura.errors import (
     PhotoTooLargeError,
     TooManyPixelsError,
 )
-from obscura.jobs import JobRow, JobState
+from obscura.jobs import JobRecord, JobState
 from obscura.observability import catalogue, count
 
 PATH: Final = "/detection/BreastCalcify"
@@ -62,13 +62,13 @@ class _Outcome:
     name: str
     state: State
     message: str = ""
-    row: JobRow | None = None
+    record: JobRecord | None = None
 
     def entry(self) -> dict[str, Any]:
         """Return what ``results`` says of it."""
-        if self.row is None:
+        if self.record is None:
             return {"name": self.name, "state": self.state, "result": self.message}
-        part = lesions_of(self.row)
+        part = lesions_of(self.record)
         details = part.model_dump(mode="json", exclude={"notice"})
         return {"name": self.name, "state": self.state, "result": part.rows(), **details}
 
@@ -130,17 +130,17 @@ async def _look(gateway: Gateway, upload: UploadFile, wanted: Submission) -> _Ou
         job_id = (await submit(gateway, upload.file, wanted)).job_id
     except ObscuraError as error:
         return _failed(name, error.code, error.message)
-    row: JobRow | None = None
+    record: JobRecord | None = None
     try:
-        row = await gateway.events.wait_for_end(job_id, float(gateway.settings.hard_limit_s))
+        record = await gateway.events.wait_for_end(job_id, float(gateway.settings.hard_limit_s))
     except ObscuraError as error:
         return _failed(name, error.code, error.message)
     finally:
-        if row is None or row.state is not JobState.DONE:
+        if record is None or record.state is not JobState.DONE:
             await asyncio.shield(forget(gateway, job_id))
-    if row.state is not JobState.DONE:
-        return _failed(name, row.error_code, row.error_message or "not finished in time")
-    return _Outcome(name, State.OK, row=row)
+    if record.state is not JobState.DONE:
+        return _failed(name, record.error_code, record.error_message or "not finished in time")
+    return _Outcome(name, State.OK, record=record)
 
 
 def _failed(name: str, code: str | None, message: str) -> _Outcome:
@@ -156,9 +156,9 @@ async def _answer(gateway: Gateway, outcomes: Sequence[_Outcome], *, debug: bool
     """Return the dialect's answer: the first file speaks, ``results`` has all of them."""
     first = outcomes[0]
     headers = {NOTICE_HEADER: RESEARCH_ONLY}
-    if debug and first.row is not None:
-        picture = await picture_of(gateway, first.row)
-        return Response(picture, media_type=first.row.media_type, headers=headers)
+    if debug and first.record is not None:
+        picture = await picture_of(gateway, first.record)
+        return Response(picture, media_type=first.record.media_type, headers=headers)
     entries = [item.entry() for item in outcomes]
     result = entries[0]["result"]
     if as_text and first.state is State.OK:
@@ -243,5 +243,5 @@ async def _serve(request: Request, gateway: Gateway, form: FormData, request_id:
         return _refusal(State.FAILED, FAILED_TEXT)
     finally:
         # Nobody was told of these jobs: what they leave behind must not stay.
-        done = [item.row.id for item in outcomes if item.row is not None]
+        done = [item.record.id for item in outcomes if item.record is not None]
         await asyncio.shield(asyncio.gather(*(forget(gateway, job_id) for job_id in done)))

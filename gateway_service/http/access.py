@@ -1,4 +1,4 @@
-"""Who may ask at all: decided from the headers, before a byte of a body is read.
+"""Access control from the request headers, before any of the body is read.
 
 Where keys are asked for, everything but a few open addresses needs one. Where they are not, only this
 machine can reach the gateway - but its browser runs the code of strangers, so requests that a web page of

@@ -1,4 +1,4 @@
-"""What routes work with."""
+"""FastAPI dependencies of the routes."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -11,10 +11,10 @@ from gateway_service.http.rate_limits import RateLimits
 from gateway_service.metrics.scraping import Scraper
 from gateway_service.results.events import JobEvents
 from gateway_service.shared_watch import Watches
-from obscura.access.key_store import AsyncKeyRing
+from obscura.access.key_store import AsyncKeyStore
 from obscura.contract import StepRequest
-from obscura.jobs import AsyncLedger
-from obscura.jobs.celery_app import Letters
+from obscura.jobs import AsyncJobStore
+from obscura.jobs.celery_app import Outbox
 from obscura.settings import Settings
 from obscura.storage import Storage
 
@@ -27,12 +27,12 @@ class Gateway:
     """
 
     settings: Settings
-    ledger: AsyncLedger
+    job_store: AsyncJobStore
     storage: Storage
     celery: Celery
-    letters: Letters
+    outbox_messages: Outbox
     events: JobEvents
-    keys: AsyncKeyRing
+    keys: AsyncKeyStore
     rates: RateLimits
     intake: asyncio.Semaphore
     scraper: Scraper
@@ -40,13 +40,13 @@ class Gateway:
 
     def seen_by(self, owner: str | None) -> "Gateway":
         """Return the system as the holder of a key sees it: jobs of others are not there."""
-        ledger = self.ledger.seen_by(owner)
-        return replace(self, ledger=ledger, events=self.events.seen_by(ledger))
+        job_store = self.job_store.seen_by(owner)
+        return replace(self, job_store=job_store, events=self.events.seen_by(job_store))
 
     async def send(self, request: StepRequest) -> None:
         """Have a step wait for its turn; raise QueueUnavailableError where the broker is away."""
-        letter = self.letters.write(request)
-        await self.ledger.run(self.ledger.calls.enqueue(request.job_id, [letter]))
+        outbox_message = self.outbox_messages.write(request)
+        await self.job_store.run(self.job_store.calls.enqueue(request.job_id, [outbox_message]))
 
 
 # Coroutines, both: a plain function would be given a thread's turn by the framework for every request.

@@ -1,4 +1,4 @@
-"""Going out to an address that a caller named: only to hosts that the operator has listed.
+"""Requests to addresses that a caller named: the egress allow-list.
 
 A name is looked up once, what it leads to is held against the list, and the connection goes to the address as
 it was found, so that a name cannot point elsewhere between the check and the request (DNS rebinding).

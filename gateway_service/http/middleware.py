@@ -1,4 +1,4 @@
-"""What bodies and foreign pages may do: limits of size and time, and the origins that were let in."""
+"""ASGI middleware: limits of body size and time, CORS."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ class BodyBounds:
 
 
 @dataclass(frozen=True)
-class Dialect:
+class CompatibilityApi:
     """A dialect's own words for a body that is too large, and its own limits where it has them."""
 
     refusal: Refusal
@@ -57,10 +57,10 @@ class BodyLimit:
     in a 408.
     """
 
-    def __init__(self, app: ASGIApp, bounds: BodyBounds, dialects: Mapping[str, Dialect]) -> None:
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, dialects: Mapping[str, CompatibilityApi]) -> None:
         self._app = app
         self._bounds = bounds
-        self._dialects = dialects
+        self._compatibility_apis = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -68,7 +68,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        dialect = self._dialects.get(scope["path"], Dialect(too_large))
+        dialect = self._compatibility_apis.get(scope["path"], CompatibilityApi(too_large))
         bounds = replace(
             self._bounds,
             max_bytes=dialect.max_bytes or self._bounds.max_bytes,

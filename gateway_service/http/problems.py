@@ -1,4 +1,4 @@
-"""The only place that knows HTTP status codes of errors."""
+"""Map errors to HTTP status codes and problem bodies; no other module knows status codes."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

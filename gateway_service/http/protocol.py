@@ -1,4 +1,4 @@
-"""HTTP/1.1 with an end to everything: a head that is too long or too slow, a body nobody reads.
+"""An HTTP/1.1 protocol with limits: size and time of the head, unread bodies.
 
 uvicorn bounds neither the time nor the size of a request's head, and it reads on for as long as a client
 sends after the answer has been given.

@@ -1,4 +1,4 @@
-"""A part of a picture that lies in memory; files are served in parts by Starlette itself."""
+"""Range requests for pictures in memory; Starlette serves ranges of files itself."""
 
 import re
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""How many requests a key or an address may make: counted on the ledger's server, for all gateways together.
+"""Rate limits by key and by address, counted in the job store for all gateways together.
 
 The window moves: at no moment are there more requests within the last minute than the limit says. Times are
 those of the gateways, so their clocks should agree to well within a window.

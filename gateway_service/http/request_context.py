@@ -1,4 +1,4 @@
-"""The outermost layer: what every request gets, and what is told of it - id, log line, numbers, trace."""
+"""The outermost middleware: request id, access log, metrics and trace of every request."""
 
 import secrets
 import time
@@ -14,7 +14,7 @@ from gateway_service.http.access import OPERATORS, is_open
 from gateway_service.http.problems import METHODS, crashed
 from obscura.observability import Meter, Role, Span, Tracer, Watch, catalogue, trace_ids, watching
 
-__all__ = ["Edge", "Telemetry"]
+__all__ = ["RequestContext", "Telemetry"]
 
 REQUEST_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 MAX_REQUEST_ID = 64
@@ -106,7 +106,7 @@ class _Exchange:
             meter.observe(catalogue.UPLOAD_DURATION, self._arrived_s, route)
 
 
-class Edge:
+class RequestContext:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, telemetry: Telemetry, hsts_s: int = 0) -> None:

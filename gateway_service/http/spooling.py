@@ -1,4 +1,4 @@
-"""The folder of uploads that are still arriving, when it has no room."""
+"""Handle a full spool folder of incoming uploads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Whose turn it is: what is small and near is done in the event loop, everything else in a thread.
+"""Run small local I/O inline and the rest in threads.
 
 A thread is no gain where Python itself works (the gate, a hash) or where the page cache answers (a file of
 some kilobytes), and it has a price: it waits for a core and for the interpreter, and then the loop does, a
@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from obscura.storage import Storage
 
-__all__ = ["AT_ONCE_BYTES", "fetch", "is_quick", "reading", "turn"]
+__all__ = ["AT_ONCE_BYTES", "fetch", "is_quick", "reading", "run_in_thread"]
 
 T = TypeVar("T")
 AT_ONCE_BYTES: Final = 128 * 1024
@@ -26,7 +26,7 @@ def is_quick(storage: Storage, length: int | None) -> bool:
     return length is not None and length <= AT_ONCE_BYTES and storage.is_near
 
 
-async def turn(work: Callable[[], T], *, quick: bool) -> T:
+async def run_in_thread(work: Callable[[], T], *, quick: bool) -> T:
     """Return what ``work`` does: now, or after a turn of a thread."""
     return work() if quick else await asyncio.to_thread(work)
 
@@ -34,7 +34,7 @@ async def turn(work: Callable[[], T], *, quick: bool) -> T:
 async def reading(storage: Storage, key: str, work: Callable[[], T]) -> T:
     """Return what ``work`` reads of a stored object, at once where that is small and near."""
     length = storage.size(key) if storage.is_near else None
-    return await turn(work, quick=is_quick(storage, length))
+    return await run_in_thread(work, quick=is_quick(storage, length))
 
 
 async def fetch(storage: Storage, key: str) -> bytes:

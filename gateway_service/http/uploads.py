@@ -1,4 +1,4 @@
-"""The photos of a batch as they were handed in: files of a form, or the files of a zip."""
+"""Uploaded photos of a batch: files of a form, or members of a zip archive."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,11 @@ class Upload:
 def safe_name(name: str) -> str:
     """Return the last part of a name, without what could make it a path or invisible."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    kept = "".join(letter for letter in last if letter.isprintable() and letter not in FORBIDDEN)
+    kept = "".join(
+        outbox_message
+        for outbox_message in last
+        if outbox_message.isprintable() and outbox_message not in FORBIDDEN
+    )
     return kept.strip(" .")[:MAX_NAME] or FALLBACK_NAME
 
 

@@ -1,4 +1,4 @@
-"""From series to the text that Prometheus reads."""
+"""Write metric series in the Prometheus text formats."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

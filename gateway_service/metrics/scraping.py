@@ -1,4 +1,4 @@
-"""Gathering what /metrics shows: from the ledger, where all processes add up, and from the storage."""
+"""Collect the series of /metrics from the job store and the storage."""
 
 import asyncio
 import shutil
@@ -6,9 +6,9 @@ import time
 
 from obscura import __version__
 from obscura.errors import ServiceError
-from obscura.jobs import AsyncLedger
+from obscura.jobs import AsyncJobStore
 from obscura.jobs.counters import hand_over_soon
-from obscura.jobs.stats_snapshot import Series, census
+from obscura.jobs.stats_snapshot import Series, stats_snapshot
 from obscura.observability import Meter, catalogue
 from obscura.settings import Settings, StorageChoice
 from obscura.storage import Storage
@@ -20,22 +20,22 @@ REPORT_S = 1.0
 STORAGE_FRESH_S = 10.0
 
 
-async def report_for_ever(ledger: AsyncLedger, meter: Meter) -> None:
+async def report_for_ever(job_store: AsyncJobStore, meter: Meter) -> None:
     """Hand over what this gateway counted, once a second, and the rest when it ends."""
     try:
         while True:
             await asyncio.sleep(REPORT_S)
-            await hand_over_soon(ledger.client, meter)
+            await hand_over_soon(job_store.client, meter)
     finally:
-        await hand_over_soon(ledger.client, meter)
+        await hand_over_soon(job_store.client, meter)
 
 
 class Scraper:
     """Gathers; while a part of the system is away, says so and shows what was known of it before."""
 
-    def __init__(self, settings: Settings, ledger: AsyncLedger, storage: Storage, meter: Meter) -> None:
+    def __init__(self, settings: Settings, job_store: AsyncJobStore, storage: Storage, meter: Meter) -> None:
         self._settings = settings
-        self._ledger = ledger
+        self._job_store = job_store
         self._storage = storage
         self._meter = meter
         self._turn = asyncio.Lock()
@@ -47,13 +47,13 @@ class Scraper:
         """Return everything as it is now."""
         async with self._turn:
             what_runs = {catalogue.BUILD_INFO.series(__version__, self._settings.pipeline): 1.0}
-            return {**await self._of_ledger(), **await self._of_storage(), **what_runs}
+            return {**await self._of_job_store(), **await self._of_storage(), **what_runs}
 
-    async def _of_ledger(self) -> Series:
-        await hand_over_soon(self._ledger.client, self._meter)
+    async def _of_job_store(self) -> Series:
+        await hand_over_soon(self._job_store.client, self._meter)
         up = catalogue.LEDGER_UP.series()
         try:
-            known = await census(self._ledger)
+            known = await stats_snapshot(self._job_store)
         except ServiceError:
             # Counters go on from where they were; of the present nothing is known.
             totals = dict(self._totals)

@@ -1,4 +1,4 @@
-"""``/docs``: the description of the API as a page, without a byte from anybody else's server."""
+"""Serve ``/docs`` without loading anything from other servers."""
 
 import base64
 import hashlib

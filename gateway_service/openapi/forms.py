@@ -1,4 +1,4 @@
-"""What OpenAPI says of forms, made true: files are pictures, absent is not null, policy is a bound.
+"""Correct the OpenAPI description of forms: file fields, optional fields, policy bounds.
 
 The framework describes an uploaded file as any bytes, and an optional field as one that may be null, which no
 form can send.

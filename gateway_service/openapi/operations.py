@@ -1,4 +1,4 @@
-"""What every operation has in common, added to the description of the API in one place."""
+"""Add what all operations share to the OpenAPI description."""
 
 from typing import Any
 

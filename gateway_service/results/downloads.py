@@ -1,4 +1,4 @@
-"""Results as files: a redacted picture or video, by its name, or not again where the caller has it."""
+"""Serve redacted pictures and videos as files, with ETag and file name."""
 
 import os
 from collections.abc import Awaitable, Callable

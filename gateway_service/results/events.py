@@ -1,4 +1,4 @@
-"""Waiting for jobs: one subscription for all waiters of this gateway."""
+"""Wait for jobs with one pub/sub subscription for all waiters of this gateway."""
 
 import asyncio
 import copy
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from redis.exceptions import RedisError
 
-from obscura.jobs import AsyncLedger, JobRow, JobState
+from obscura.jobs import AsyncJobStore, JobRecord, JobState
 from obscura.jobs.commands import EVENTS
 
 ERASED = "erased"
@@ -34,21 +34,21 @@ class _Waiter:
 class JobEvents:
     """Wakes waiters when their job changes."""
 
-    def __init__(self, ledger: AsyncLedger) -> None:
-        self._ledger = ledger
+    def __init__(self, job_store: AsyncJobStore) -> None:
+        self._job_store = job_store
         self._waiters: defaultdict[str, set[_Waiter]] = defaultdict(set)
 
-    def seen_by(self, ledger: AsyncLedger) -> "JobEvents":
+    def seen_by(self, job_store: AsyncJobStore) -> "JobEvents":
         """Return these events for whoever sees ``ledger``: a wait for somebody else's job is refused."""
         view = copy.copy(self)
-        view._ledger = ledger  # noqa: SLF001 - a copy of this very class
+        view._job_store = job_store  # noqa: SLF001 - a copy of this very class
         return view
 
     async def listen(self) -> None:
         """Hear the ledger's events until cancelled."""
         while True:
             try:
-                async with self._ledger.client.pubsub(ignore_subscribe_messages=True) as channel:
+                async with self._job_store.client.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(EVENTS)
                     while True:
                         message = await channel.get_message(timeout=None)
@@ -62,7 +62,7 @@ class JobEvents:
         job_id, _, news = event.partition(" ")
         state, _, told = news.partition(" ")
         if state == ERASED:
-            self._ledger.ended.forget(job_id)
+            self._job_store.ended.forget(job_id)
         is_end = state in ENDS
         for waiter in self._waiters.get(job_id, ()):
             if is_end or not waiter.for_end:
@@ -87,7 +87,7 @@ class JobEvents:
                 if not self._waiters[job_id]:
                     del self._waiters[job_id]
 
-    async def wait_for_end(self, job_id: str, timeout_s: float) -> JobRow:
+    async def wait_for_end(self, job_id: str, timeout_s: float) -> JobRecord:
         """Return the job's row when it has ended, or as it stands after ``timeout_s`` seconds.
 
         Raises
@@ -103,10 +103,10 @@ class JobEvents:
         with self._waiting([job_id], _Waiter(asyncio.Event(), for_end=True)) as waiter:
             while not waiter.told:
                 waiter.changed.clear()
-                row = await self._ledger.read(job_id)
+                record = await self._job_store.read(job_id)
                 left = deadline - loop.time()
-                if row.state.is_end or left <= 0:
-                    return row
+                if record.state.is_end or left <= 0:
+                    return record
                 with suppress(TimeoutError):
                     await asyncio.wait_for(waiter.changed.wait(), min(left, LOOK_AGAIN_S))
-        return self._ledger.heard(job_id, waiter.told)
+        return self._job_store.heard(job_id, waiter.told)

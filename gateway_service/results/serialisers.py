@@ -1,4 +1,4 @@
-"""From a job's row to the answer of ``/task_result``."""
+"""Serialise a job record as the answer of ``/task_result``."""
 
 import base64
 import json
@@ -11,20 +11,20 @@ from typing import Any
 import structlog
 
 from gateway_service.http.dependencies import Gateway
-from gateway_service.http.threads import AT_ONCE_BYTES, fetch, turn
+from gateway_service.http.threads import AT_ONCE_BYTES, fetch, run_in_thread
 from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
 from gateway_service.webhooks.registration import progress_of_webhook
 from obscura.contract import (
     RESEARCH_ONLY,
     DetectedObject,
     JobKind,
-    LesionPart,
+    LesionResult,
     ObjectClass,
     reviewed,
     surest_first,
 )
 from obscura.errors import NoPictureError
-from obscura.jobs import JobRow, JobState
+from obscura.jobs import JobRecord, JobState
 from obscura.jobs.record_fields import FAULTS
 
 log = structlog.get_logger(__name__)
@@ -43,19 +43,19 @@ def boxes_by_name(detections: Iterable[DetectedObject]) -> dict[str, dict[str, l
     return named
 
 
-def report_of(row: JobRow) -> dict[str, Any] | None:
+def report_of(record: JobRecord) -> dict[str, Any] | None:
     """Return the report of a redaction, with what the second look found."""
-    if row.report is None:
+    if record.report is None:
         return None
-    return reviewed(json.loads(row.report), row.suspects)
+    return reviewed(json.loads(record.report), record.suspects)
 
 
-def lesions_of(row: JobRow) -> LesionPart:
+def lesions_of(record: JobRecord) -> LesionResult:
     """Return what was found in a mammogram whose job is done."""
-    return LesionPart.model_validate_json(row.report or "")
+    return LesionResult.model_validate_json(record.report or "")
 
 
-async def picture_of(gateway: Gateway, row: JobRow) -> bytes:
+async def picture_of(gateway: Gateway, record: JobRecord) -> bytes:
     """Return the bytes of a finished job's picture.
 
     Raises
@@ -63,10 +63,10 @@ async def picture_of(gateway: Gateway, row: JobRow) -> bytes:
     NoPictureError
         If the job has none.
     """
-    if row.state is not JobState.DONE or row.picture is None:
+    if record.state is not JobState.DONE or record.picture is None:
         message = "this task has no picture (yet)"
         raise NoPictureError(message)
-    return await fetch(gateway.storage, row.picture)
+    return await fetch(gateway.storage, record.picture)
 
 
 STATUSES: Mapping[JobState, TaskStatus] = MappingProxyType(
@@ -79,63 +79,63 @@ STATUSES: Mapping[JobState, TaskStatus] = MappingProxyType(
 )
 
 
-def status_of(row: JobRow) -> TaskStatus:
+def status_of(record: JobRecord) -> TaskStatus:
     """Return where a job stands, in the seed's words."""
-    return STATUSES[row.state]
+    return STATUSES[record.state]
 
 
-def error_of(row: JobRow) -> TaskError | None:
+def error_of(record: JobRecord) -> TaskError | None:
     """Return why a job failed; None where it has not."""
-    if row.state is not JobState.FAILED:
+    if record.state is not JobState.FAILED:
         return None
-    return TaskError(code=row.error_code or "", message=row.error_message or "")
+    return TaskError(code=record.error_code or "", message=record.error_message or "")
 
 
-def progress_of(row: JobRow) -> TaskProgress:
+def progress_of(record: JobRecord) -> TaskProgress:
     """Return how far a job is."""
-    is_end = row.state.is_end
-    progress = 1.0 if is_end else row.progress
+    is_end = record.state.is_end
+    progress = 1.0 if is_end else record.progress
     return TaskProgress(
-        status=status_of(row),
+        status=status_of(record),
         progress=progress,
-        frames=None if is_end else row.video,
+        frames=None if is_end else record.video,
         finished=is_end,
-        error=error_of(row),
+        error=error_of(record),
     )
 
 
-def _of_video(row: JobRow) -> TaskResult:
+def _of_video(record: JobRecord) -> TaskResult:
     """Return the answer for a video that is done: where it is, never itself."""
-    report = report_of(row) or {}
-    url = f"/task_result/{row.id}/video"
-    link = VideoLink(url=url, media_type=row.media_type or "", bytes=report.pop("bytes"))
+    report = report_of(record) or {}
+    url = f"/task_result/{record.id}/video"
+    link = VideoLink(url=url, media_type=record.media_type or "", bytes=report.pop("bytes"))
     return TaskResult(
         status=TaskStatus.SUCCESS, result=url, video=link, image=report.get("image"), report=report
     )
 
 
-async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
+async def answer(gateway: Gateway, record: JobRecord) -> TaskResult:
     """Return what a client sees of ``row``; one that makes no sense ends as a failure."""
     try:
-        said = await _answer(gateway, row)
+        said = await _answer(gateway, record)
     except FAULTS:
-        log.warning("record_unreadable", request_id=row.request_id)
-        row = await gateway.ledger.give_up(row.id)
-        said = await _answer(gateway, row)
-    if row.has_webhook:
-        said.webhook = await progress_of_webhook(gateway, f"task:{row.id}")
+        log.warning("record_unreadable", request_id=record.request_id)
+        record = await gateway.job_store.give_up(record.id)
+        said = await _answer(gateway, record)
+    if record.has_webhook:
+        said.webhook = await progress_of_webhook(gateway, f"task:{record.id}")
     return said
 
 
-async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
-    if row.state is JobState.QUEUED:
+async def _answer(gateway: Gateway, record: JobRecord) -> TaskResult:
+    if record.state is JobState.QUEUED:
         return TaskResult(status=TaskStatus.PENDING)
-    if row.state is JobState.RUNNING:
-        return TaskResult(status=TaskStatus.RUNNING, progress=row.progress, frames=row.video)
-    if row.state is JobState.FAILED:
-        return TaskResult(status=TaskStatus.FAILURE, error=error_of(row))
-    if row.kind is JobKind.LESIONS:
-        lesions = lesions_of(row)
+    if record.state is JobState.RUNNING:
+        return TaskResult(status=TaskStatus.RUNNING, progress=record.progress, frames=record.video)
+    if record.state is JobState.FAILED:
+        return TaskResult(status=TaskStatus.FAILURE, error=error_of(record))
+    if record.kind is JobKind.LESIONS:
+        lesions = lesions_of(record)
         return TaskResult(
             status=TaskStatus.SUCCESS,
             result=lesions.rows(),
@@ -144,17 +144,19 @@ async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
             lesions=lesions,
             notice=RESEARCH_ONLY,
         )
-    if row.kind is JobKind.BLUR_VIDEO:
-        return _of_video(row)
-    detections = surest_first(row.parts.values())
+    if record.kind is JobKind.BLUR_VIDEO:
+        return _of_video(record)
+    detections = surest_first(record.parts.values())
     result: Any = boxes_by_name(detections)
-    if row.kind is not JobKind.DETECT:
-        picture = await picture_of(gateway, row)
+    if record.kind is not JobKind.DETECT:
+        picture = await picture_of(gateway, record)
         encode = partial(base64.b64encode, picture)
-        result = (await turn(encode, quick=len(picture) <= AT_ONCE_BYTES)).decode()
-    parts = [row.parts[step] for step in [item.step for item in row.options.classes] if step in row.parts]
+        result = (await run_in_thread(encode, quick=len(picture) <= AT_ONCE_BYTES)).decode()
+    parts = [
+        record.parts[step] for step in [item.step for item in record.options.classes] if step in record.parts
+    ]
     models = tuple(part.model for part in parts)
-    report = report_of(row)
+    report = report_of(record)
     manifest = report.pop("manifest", None) if report else None
     return TaskResult(
         status=TaskStatus.SUCCESS,

@@ -1,4 +1,4 @@
-"""Server-sent events: what has changed, as soon as it has, until there is nothing more to come.
+"""Server-sent events: each change until the end.
 
 The format is that of the HTML standard, section 9.2 (text/event-stream).
 """
@@ -44,7 +44,7 @@ class EventStream(StreamingResponse):
         gateway = self._gateway
         limit = gateway.settings.max_streams
         with (
-            gateway.watches.stream_of(gateway.ledger.calls.owner, limit),
+            gateway.watches.stream_of(gateway.job_store.calls.owner, limit),
             gateway.watches.follow(gateway.events, self._subject) as watch,
         ):
             await watch.first()
@@ -70,7 +70,7 @@ class EventStream(StreamingResponse):
                 said_at = loop.time()
                 yield b": nothing new\n\n"
             await watch.after(said, LOOK_AGAIN_S)
-            if not await gateway.watches.is_valid(gateway.keys, gateway.ledger.calls.owner):
+            if not await gateway.watches.is_valid(gateway.keys, gateway.job_store.calls.owner):
                 yield _error(InvalidKeyError("this API key is not valid any more"))
                 return
 

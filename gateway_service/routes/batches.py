@@ -1,4 +1,4 @@
-"""Many photos at once."""
+"""Routes of batches."""
 
 import asyncio
 from functools import partial
@@ -156,7 +156,7 @@ async def batch_events(gateway: CurrentGateway, batch_id: BatchId) -> StreamingR
 
 async def _subject(gateway: Gateway, batch_id: str) -> Subject:
     """Return a batch as it is followed: until it has ended, or is erased; raise UnknownBatchError."""
-    name = f"{gateway.ledger.calls.owner} batch {batch_id}"
+    name = f"{gateway.job_store.calls.owner} batch {batch_id}"
 
     async def look() -> BatchStatus:
         return await batches.status(gateway, await batches.read(gateway, batch_id))

@@ -1,4 +1,4 @@
-"""Administration of photo verification: challenges, and who takes part in them.
+"""Routes to administer challenges and participations of photo verification.
 
 The rows are the verification service's own; the gateway asks it through the queue, like everybody.
 """
@@ -32,7 +32,7 @@ from obscura.errors import (
     ConflictError,
     DatabaseUnavailableError,
     ProcessingFailedError,
-    UnknownRowError,
+    UnknownRecordError,
 )
 
 router = APIRouter(
@@ -83,7 +83,7 @@ async def _ask(gateway: Gateway, ask: AdminAsk, request_id: str) -> Verification
             return answer
         case Outcome.UNKNOWN:
             message = "there is no such challenge or participation"
-            raise UnknownRowError(message)
+            raise UnknownRecordError(message)
         case Outcome.CONFLICT:
             message = "the id or a name is taken, or somebody takes part in the challenge"
             raise ConflictError(message)

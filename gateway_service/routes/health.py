@@ -1,4 +1,4 @@
-"""Whether it is alive, and whether it can work."""
+"""Liveness and readiness routes."""
 
 import asyncio
 
@@ -34,7 +34,9 @@ async def readyz(gateway: CurrentGateway, response: Response) -> Readiness:
     missing: list[str] = []
     try:
         needed = queues_of(gateway.settings.pipeline)
-        missing += [f"worker:{queue}" for queue in await Heartbeats.unserved(gateway.ledger.client, needed)]
+        missing += [
+            f"worker:{queue}" for queue in await Heartbeats.unserved(gateway.job_store.client, needed)
+        ]
     except ServiceError:
         missing.append("broker")
     try:

@@ -1,4 +1,4 @@
-"""Mammograms: the asynchronous door, and which detectors there are. Research use, not a medical device."""
+"""Routes of lesion detection. Research use, not a medical device."""
 
 from typing import Annotated, Final
 

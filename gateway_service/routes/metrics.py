@@ -1,4 +1,4 @@
-"""Numbers for Prometheus."""
+"""The route of Prometheus metrics."""
 
 from typing import Any
 

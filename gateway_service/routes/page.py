@@ -1,4 +1,4 @@
-"""The page for people: static files, and a policy that lets them reach nothing but this server."""
+"""The web page: static files and a strict content security policy."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hiding the boxes that a person chose."""
+"""The route that redacts given boxes."""
 
 from typing import Annotated
 
@@ -19,10 +19,10 @@ router = APIRouter(tags=["photos"], responses={**PROBLEMS, 404: {"model": Proble
 
 async def _original(gateway: Gateway, task_id: str) -> bytes:
     """Return the retained photo of a finished detection."""
-    row = await gateway.ledger.read(task_id)
-    if row.state is JobState.DONE and row.kind is JobKind.DETECT and row.options.retain:
+    record = await gateway.job_store.read(task_id)
+    if record.state is JobState.DONE and record.kind is JobKind.DETECT and record.options.retain:
         try:
-            return await fetch(gateway.storage, row.photo)
+            return await fetch(gateway.storage, record.photo)
         except MissingObjectError:
             pass
     message = "the photo of this task is not kept; send it again, or detect with retain=SECONDS"

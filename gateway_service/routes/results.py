@@ -1,4 +1,4 @@
-"""Fetching, watching and erasing results."""
+"""Routes that fetch, watch and erase results."""
 
 import asyncio
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from gateway_service.schemas import Problem, TaskProgress, TaskResult
 from gateway_service.shared_watch import Subject
 from obscura.contract import JobKind
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
-from obscura.jobs import JobRow, JobState
+from obscura.jobs import JobRecord, JobState
 
 log = structlog.get_logger(__name__)
 MAX_WAIT_S = 30.0
@@ -45,11 +45,11 @@ async def task_events(gateway: CurrentGateway, task_id: TaskId) -> StreamingResp
     """Send where a task stands whenever that changes, as server-sent events; the last is ``end``."""
 
     async def look() -> TaskProgress:
-        return progress_of(await gateway.ledger.read(task_id))
+        return progress_of(await gateway.job_store.read(task_id))
 
     # What is not the caller's is not followed: whoever follows it shares what is seen.
-    await gateway.ledger.read(task_id)
-    return EventStream(gateway, Subject(f"{gateway.ledger.calls.owner} task {task_id}", [task_id], look))
+    await gateway.job_store.read(task_id)
+    return EventStream(gateway, Subject(f"{gateway.job_store.calls.owner} task {task_id}", [task_id], look))
 
 
 @router.get("/{task_id}/image", response_class=Response, responses=PICTURES)
@@ -61,51 +61,51 @@ async def task_picture(
     part: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
     """Return the redacted picture as bytes, once it is there."""
-    row = await gateway.events.wait_for_end(task_id, wait)
-    return await picture_response(gateway, row, if_none_match, part)
+    record = await gateway.events.wait_for_end(task_id, wait)
+    return await picture_response(gateway, record, if_none_match, part)
 
 
 async def picture_response(
-    gateway: Gateway, row: JobRow, if_none_match: str = "", part: str = ""
+    gateway: Gateway, record: JobRecord, if_none_match: str = "", part: str = ""
 ) -> Response:
     """Return a response that carries the picture of ``row``, in part where a Range is asked for."""
-    if row.kind is JobKind.BLUR_VIDEO:
-        message = f"the result of this task is a video: /task_result/{row.id}/video"
+    if record.kind is JobKind.BLUR_VIDEO:
+        message = f"the result of this task is a video: /task_result/{record.id}/video"
         raise NoPictureError(message)
-    if row.state is not JobState.DONE or row.picture is None or row.media_type is None:
+    if record.state is not JobState.DONE or record.picture is None or record.media_type is None:
         message = "this task has no picture (yet)"
         raise NoPictureError(message)
-    media_type = row.media_type
+    media_type = record.media_type
 
     async def from_afar(headers: dict[str, str]) -> Response:
-        return ranged(await picture_of(gateway, row), part, headers, media_type)
+        return ranged(await picture_of(gateway, record), part, headers, media_type)
 
     return await file_response(
-        gateway, StoredResult(row.id, row.picture, media_type), if_none_match, from_afar
+        gateway, StoredResult(record.id, record.picture, media_type), if_none_match, from_afar
     )
 
 
 @router.delete("/{task_id}", status_code=204)
 async def erase_task(gateway: CurrentGateway, task_id: TaskId) -> None:
     """Cancel the task if it waits or runs, and erase its photo and its result."""
-    await erase(gateway, await gateway.ledger.read(task_id))
+    await erase(gateway, await gateway.job_store.read(task_id))
 
 
-async def erase(gateway: Gateway, row: JobRow) -> bool:
+async def erase(gateway: Gateway, record: JobRecord) -> bool:
     """Forget a job and what is stored of it; return whether it was there."""
-    was_there = await gateway.ledger.run(gateway.ledger.calls.erase(row.id))
-    gateway.ledger.ended.forget(row.id)
-    for key in (row.photo, row.picture):
+    was_there = await gateway.job_store.run(gateway.job_store.calls.erase(record.id))
+    gateway.job_store.ended.forget(record.id)
+    for key in (record.photo, record.picture):
         if key is not None:
             erased = await asyncio.to_thread(gateway.storage.delete, key)
-            await gateway.ledger.run(gateway.ledger.calls.forget(key, was_there=erased))
+            await gateway.job_store.run(gateway.job_store.calls.forget(key, was_there=erased))
     return was_there
 
 
 async def forget(gateway: Gateway, job_id: str) -> None:
     """Erase a job that nobody will ask for (any more); the reaper does what fails here."""
     try:
-        await erase(gateway, await gateway.ledger.read(job_id))
+        await erase(gateway, await gateway.job_store.read(job_id))
     except LookupFailedError:
         pass
     except ObscuraError as error:

@@ -1,4 +1,4 @@
-"""Handing photos in."""
+"""Routes that submit photos."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Videos: the same three moves as for photos, and a result that is fetched and never embedded."""
+"""Routes of videos: submit, follow, download."""
 
 import asyncio
 from typing import Annotated, Any, Final
@@ -16,7 +16,7 @@ from gateway_service.schemas import Problem, TaskCreated, VideoForm, options_of
 from gateway_service.tasks.callers import CurrentCaller
 from obscura.contract import JobKind
 from obscura.errors import NoPictureError
-from obscura.jobs import JobRow, JobState
+from obscura.jobs import JobRecord, JobState
 
 PATH: Final = "/blur_video"
 FILES: Final = {"content": {MULTIPART: {"encoding": {"file": {"contentType": VIDEOS}}}}}
@@ -49,21 +49,21 @@ async def task_video(
     part: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
     """Return the redacted video as bytes, once it is there."""
-    row = await gateway.events.wait_for_end(task_id, wait)
-    return await _response(gateway, row, if_none_match, part)
+    record = await gateway.events.wait_for_end(task_id, wait)
+    return await _response(gateway, record, if_none_match, part)
 
 
-async def _response(gateway: Gateway, row: JobRow, if_none_match: str, part: str) -> Response:
-    is_there = row.kind is JobKind.BLUR_VIDEO and row.state is JobState.DONE
-    if not is_there or row.picture is None or row.media_type is None:
+async def _response(gateway: Gateway, record: JobRecord, if_none_match: str, part: str) -> Response:
+    is_there = record.kind is JobKind.BLUR_VIDEO and record.state is JobState.DONE
+    if not is_there or record.picture is None or record.media_type is None:
         message = "this task has no video (yet)"
         raise NoPictureError(message)
-    key, media_type = row.picture, row.media_type
+    key, media_type = record.picture, record.media_type
 
     async def from_afar(headers: dict[str, str]) -> Response:
         return await _from_afar(gateway, key, part, headers | {"content-type": media_type})
 
-    return await file_response(gateway, StoredResult(row.id, key, media_type), if_none_match, from_afar)
+    return await file_response(gateway, StoredResult(record.id, key, media_type), if_none_match, from_afar)
 
 
 async def _from_afar(gateway: Gateway, key: str, part: str, headers: dict[str, str]) -> Response:

@@ -1,4 +1,4 @@
-"""Who asks for a job, and how the job is entered for them."""
+"""The caller of a request: key, limits, and submission on its behalf."""
 
 from dataclasses import dataclass
 from typing import Annotated, BinaryIO

@@ -1,4 +1,4 @@
-"""Taking a photo in: gate, storage, ledger, queue - or nothing at all."""
+"""Submit a photo: validate, store, create the job record and its message, or nothing at all."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ from functools import partial
 from typing import BinaryIO
 
 from gateway_service.http.dependencies import Gateway
-from gateway_service.http.threads import is_quick, turn
+from gateway_service.http.threads import is_quick, run_in_thread
 from gateway_service.webhooks.registration import check_webhook
 from obscura.contract import JobKind, JobOptions
 from obscura.errors import (
@@ -20,7 +20,7 @@ from obscura.errors import (
     WeakerThanPolicyError,
 )
 from obscura.geometry import Size
-from obscura.imaging.configured_limits import gate_limits, medical_limits
+from obscura.imaging.configured_limits import medical_limits, validation_limits
 from obscura.imaging.headers import inspect
 from obscura.imaging.medical_validation import check_medical
 from obscura.imaging.validation import check
@@ -97,7 +97,9 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
 def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> tuple[bytes, float]:
     """Return the bytes of an upload that the gate of its profile lets in, and its megapixels."""
     is_medical = submission.kind is JobKind.LESIONS
-    limits = medical_limits(settings) if is_medical else gate_limits(settings, submission.options.frames)
+    limits = (
+        medical_limits(settings) if is_medical else validation_limits(settings, submission.options.frames)
+    )
     data = _read(upload, limits.max_bytes)
     if is_medical:
         check_medical(data, limits)
@@ -128,7 +130,7 @@ def with_mask(data: bytes, submission: Submission, settings: Settings) -> tuple[
 
 def admitted_mask(upload: BinaryIO, settings: Settings) -> tuple[bytes, Size]:
     """Return the bytes and the size of a mask that the gate lets in; raise PhotoError for any other."""
-    limits = gate_limits(settings)
+    limits = validation_limits(settings)
     try:
         # One mask may go with many photos.
         upload.seek(0)
@@ -235,19 +237,19 @@ async def enter_taken(gateway: Gateway, take: Take, *, quick: bool = False) -> C
     One turn of a thread, or none where it is quick, and one call of the ledger, which enters the row and
     wakes the workers in one.
     """
-    job_id = new_id(gateway.ledger.calls.owner or "")
+    job_id = new_id(gateway.job_store.calls.owner or "")
     key = f"photos/{job_id}"
-    taken = await turn(partial(take, key), quick=quick)
+    taken = await run_in_thread(partial(take, key), quick=quick)
     is_new = False
     try:
         job = _job(gateway, job_id, taken)
-        letters = [gateway.letters.write(wake_up(job, step)) for step in job.first_steps]
-        created = await gateway.ledger.run(gateway.ledger.calls.create(job, letters))
+        outbox_messages = [gateway.outbox_messages.write(wake_up(job, step)) for step in job.first_steps]
+        created = await gateway.job_store.run(gateway.job_store.calls.create(job, outbox_messages))
         is_new = created.is_new
     except asyncio.CancelledError:
         # Entered or not: nobody waits for it any more.
         with suppress(ServiceError):
-            await gateway.ledger.run(gateway.ledger.calls.erase(job_id, why="withdrawn"))
+            await gateway.job_store.run(gateway.job_store.calls.erase(job_id, why="withdrawn"))
         raise
     finally:
         if not is_new:

@@ -1,4 +1,4 @@
-"""Zero retention: the answer in the same request, and nothing left after it."""
+"""Synchronous mode (zero retention): answer in the same request and keep nothing."""
 
 import asyncio
 
@@ -40,11 +40,11 @@ async def answered(gateway: Gateway, job_id: str) -> TaskResult:
         If it has not ended in time.
     """
     try:
-        row = await gateway.events.wait_for_end(job_id, float(gateway.settings.hard_limit_s))
-        if not row.state.is_end:
+        record = await gateway.events.wait_for_end(job_id, float(gateway.settings.hard_limit_s))
+        if not record.state.is_end:
             message = "the photo was not ready in time"
             raise ProcessingTimedOutError(message)
-        return await answer(gateway, row)
+        return await answer(gateway, record)
     finally:
         # Also when the caller hangs up.
         await asyncio.shield(forget(gateway, job_id))

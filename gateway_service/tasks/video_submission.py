@@ -1,4 +1,4 @@
-"""Taking a video in: the same as a photo, but never all of it in memory."""
+"""Submit a video, streamed to storage without holding it in memory."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""Telling addresses that callers named how their tasks and batches ended.
+"""Deliver webhooks about finished tasks and batches, with retries.
 
 At least once: an event is sent until its receiver answers with 2xx, or has said 410, or its time has run out;
 every attempt carries the same ``webhook-id``.
@@ -80,10 +80,10 @@ class Deliverer:
 
         They go on after this returns: a receiver that hangs holds up nobody else's events.
         """
-        settings, ledger = self._settings, self._gateway.ledger
+        settings, job_store = self._settings, self._gateway.job_store
         lease_s, kept_s = 2 * settings.webhook_timeout_s, settings.webhook_retry_s + SPARE_S
         limits = TakeLimits(AT_ONCE, settings.webhook_key_slots, lease_s, kept_s)
-        for delivery in await ledger.run(take(limits, Counter(self._under_way.values()))):
+        for delivery in await job_store.run(take(limits, Counter(self._under_way.values()))):
             task = asyncio.create_task(self._deliver_safely(delivery))
             self._under_way[task] = delivery.owner
             task.add_done_callback(self._under_way.pop)
@@ -138,7 +138,7 @@ class Deliverer:
 
     async def _settle(self, delivery: Delivery, outcome: Outcome, fields: dict[str, str]) -> None:
         call = settle(delivery, outcome, self._settings.webhook_off_after_s, fields)
-        if await self._gateway.ledger.run(call):
+        if await self._gateway.job_store.run(call):
             host = httpx.URL(delivery.url).host
             log.error("webhook_receiver_switched_off", host=host, key=delivery.owner or None)
 
@@ -178,14 +178,14 @@ class Deliverer:
     async def _of_task(self, delivery: Delivery) -> WebhookEvent:
         job_id = delivery.subject_id
         # None where its time has run out before it could be told.
-        [row] = await self._gateway.ledger.read_many([job_id])
+        [record] = await self._gateway.job_store.read_many([job_id])
         failed = delivery.status == "failed"
-        said = None if row is None else error_of(row)
+        said = None if record is None else error_of(record)
         error = WebhookError(code=delivery.code, message=said.message if said else "")
-        report = None if row is None else report_of(row)
+        report = None if record is None else report_of(record)
         links = {"result": f"/task_result/{job_id}"}
-        if row is not None and row.picture is not None:
-            what = "video" if row.kind is JobKind.BLUR_VIDEO else "image"
+        if record is not None and record.picture is not None:
+            what = "video" if record.kind is JobKind.BLUR_VIDEO else "image"
             links[what] = f"/task_result/{job_id}/{what}"
         finished = TaskFinished(
             task_id=job_id,

@@ -1,4 +1,4 @@
-"""Which addresses callers may have told of the end of their tasks, and how far the telling is."""
+"""Validate webhook addresses of requests and report delivery progress."""
 
 from functools import lru_cache
 
@@ -68,15 +68,15 @@ def check_webhook(url: str | None, settings: Settings) -> None:
 async def progress_of_webhook(gateway: Gateway, subject: str) -> WebhookProgress | None:
     """Return how far the telling of ``subject`` (``task:ID`` or ``batch:ID``) is; None where nobody knows."""
     try:
-        row = await gateway.ledger.hash(subject_key(subject))
-        if not row:
+        record = await gateway.job_store.hash(subject_key(subject))
+        if not record:
             return WebhookProgress(state=WebhookState.WAITING)
         return WebhookProgress(
-            state=WebhookState(row["state"]),
-            attempts=int(row["attempts"]),
-            http_status=int(row["http_status"]) if row.get("http_status") else None,
-            error=row.get("error") or None,
-            next_attempt=float(row["next"]) if "next" in row else None,
+            state=WebhookState(record["state"]),
+            attempts=int(record["attempts"]),
+            http_status=int(record["http_status"]) if record.get("http_status") else None,
+            error=record.get("error") or None,
+            next_attempt=float(record["next"]) if "next" in record else None,
         )
     except (ServiceError, KeyError, ValueError):
         # Away or damaged. The result itself may still be at hand: it is not held back for this.

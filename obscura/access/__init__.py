@@ -1,4 +1,4 @@
-"""Who may use an installation: API keys, their scopes, and when they are asked for.
+"""API keys, their scopes, and when they are required.
 
 Import-light on purpose: the rings of keys, in `ring`, load the client of the ledger.
 """

@@ -1,4 +1,4 @@
-"""Whether strangers can reach an installation, and so whether it asks for keys."""
+"""Whether other machines can reach an installation, and so whether it requires keys."""
 
 import ipaddress
 

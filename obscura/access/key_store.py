@@ -1,4 +1,4 @@
-"""The keys of an installation, kept on the ledger's server: every gateway sees a change at once."""
+"""The API keys of an installation, stored in Valkey so that every gateway sees changes at once."""
 
 import time
 from collections import OrderedDict
@@ -14,10 +14,10 @@ from redis.exceptions import RedisError
 from obscura.access.keys import ApiKey, Scope, digest, id_in, new_key
 from obscura.errors import InvalidKeyError, QueueUnavailableError, UnknownKeyError
 from obscura.jobs.commands import PREFIX
-from obscura.jobs.store import Ledger
+from obscura.jobs.store import JobStore
 from obscura.settings import Settings
 
-__all__ = ["AsyncKeyRing", "KeyRing"]
+__all__ = ["AsyncKeyStore", "KeyStore"]
 
 IDS = PREFIX + "keys"
 # Fine enough for "is it still in use", and no write with every request.
@@ -45,12 +45,12 @@ def _translated() -> Iterator[None]:
         raise QueueUnavailableError(message) from error
 
 
-class KeyRing:
+class KeyStore:
     """Makes, lists and revokes keys; every method raises QueueUnavailableError where the server is away."""
 
     def __init__(self, settings: Settings) -> None:
-        self._ledger = Ledger(settings)
-        self._client: redis.Redis = self._ledger.client
+        self._job_store = JobStore(settings)
+        self._client: redis.Redis = self._job_store.client
 
     def create(self, name: str, scopes: frozenset[Scope], valid_s: float | None = None) -> tuple[ApiKey, str]:
         """Enter a key that is valid for ``valid_s`` seconds, or for ever; return it with its text.
@@ -100,10 +100,10 @@ class KeyRing:
 
     def close(self) -> None:
         """Close all connections."""
-        self._ledger.close()
+        self._job_store.close()
 
 
-class AsyncKeyRing:
+class AsyncKeyStore:
     """Finds keys, for gateways.
 
     A revoked key ends with its next request: the server is asked each time. Only while it does not answer,

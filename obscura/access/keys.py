@@ -1,4 +1,4 @@
-"""What an API key is, and what is kept of it.
+"""API keys and what is stored of them.
 
 A key reads ``obscura_<id>_<secret>``. The id is public: it names the key in lists, and the owner of a job.
 Kept is the SHA-256 of the whole text. A slow hash protects what people invent; the secret here is 256 bits

@@ -1,4 +1,4 @@
-"""The use case: a photo and what was found in it go in, the redacted photo and a report come out."""
+"""The use case: a photo goes in, the redacted photo and a report come out."""
 
 from obscura.anonymisation.redact import RedactedPhoto, redact_photo
 from obscura.anonymisation.report import RedactionReport, Verdict

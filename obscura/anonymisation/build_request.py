@@ -1,13 +1,13 @@
-"""From a job's options to what is asked of the redaction."""
+"""Build a redaction request from job options."""
 
 from typing import assert_never
 
 from obscura.anonymisation import RedactionRequest
 from obscura.contract import JobOptions, RedactionShape, RedactionStyle
 from obscura.geometry import Box
-from obscura.imaging.configured_limits import gate_limits
+from obscura.imaging.configured_limits import validation_limits
 from obscura.redaction.policy import PolicyFloor, RedactionPolicy
-from obscura.redaction.privacy_masks import FixedMask
+from obscura.redaction.privacy_masks import PrivacyMask
 from obscura.redaction.regions import GROW
 from obscura.redaction.styles import Blur, Mosaic, PixelNoise, Solid, Style
 from obscura.settings import Settings
@@ -60,8 +60,8 @@ def request_of(options: JobOptions, settings: Settings, mask: bytes = b"") -> Re
         policy=policy if style is None else policy.with_style(style),
         metadata=options.metadata,
         output=options.output,
-        limits=gate_limits(settings, options.frames),
+        limits=validation_limits(settings, options.frames),
         unspliceable=settings.unspliceable,
         keep=tuple(Box(*zone.xyxy) for zone in options.keep),
-        mask=FixedMask.read(mask, gate_limits(settings)) if mask else None,
+        mask=PrivacyMask.read(mask, validation_limits(settings)) if mask else None,
     )

@@ -1,4 +1,4 @@
-"""The use case of detection: settings and bytes in, a detection part out."""
+"""Detect objects in a photo: from settings and bytes to a detection result."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ import numpy as np
 
 from obscura.contract import (
     DetectedObject,
-    DetectionPart,
+    DetectionResult,
     Frames,
     ImageInfo,
     JobOptions,
@@ -22,7 +22,7 @@ from obscura.detection.output_cache import NOTHING_SEEN, Changes, Memory
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.geometry import Box, Size
 from obscura.imaging.composites import composites
-from obscura.imaging.configured_limits import gate_limits
+from obscura.imaging.configured_limits import validation_limits
 from obscura.imaging.metadata import gpano
 from obscura.imaging.open import Photo, decode
 from obscura.observability import Stage, catalogue, count, stage
@@ -87,7 +87,7 @@ def check_weights(settings: Settings, class_name: ObjectClass) -> None:
 def open_photo(data: bytes, settings: Settings, frames: Frames = Frames.ONE) -> Photo:
     """Decode a photo under the limits of this installation; raise PhotoError where that fails."""
     with stage(Stage.DECODE) as told:
-        photo = decode(data, gate_limits(settings, frames))
+        photo = decode(data, validation_limits(settings, frames))
         told |= {"format": photo.header.format.value, "width": photo.size.width, "height": photo.size.height}
     return photo
 
@@ -97,12 +97,12 @@ def detection_options(options: JobOptions) -> DetectionOptions:
     return DetectionOptions(quality=options.quality, min_confidence=options.min_confidence)
 
 
-def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionPart:
+def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionResult:
     """Look at ``photo`` and return what was found, boxes clipped to the upright picture."""
     return find_at(detector, photo, options)[0]
 
 
-def find_at(detector: Detector, photo: Photo, options: DetectionOptions) -> tuple[DetectionPart, Memory]:
+def find_at(detector: Detector, photo: Photo, options: DetectionOptions) -> tuple[DetectionResult, Memory]:
     """Take the first look at ``photo``: the one that counts what is found."""
     with stage(Stage.DETECT, model=detector.card.name) as told:
         part, memory = look_at(detector, photo, options)
@@ -113,7 +113,7 @@ def find_at(detector: Detector, photo: Photo, options: DetectionOptions) -> tupl
 
 def look_at(
     detector: Detector, photo: Photo, options: DetectionOptions, known: Memory = NOTHING_SEEN
-) -> tuple[DetectionPart, Memory]:
+) -> tuple[DetectionResult, Memory]:
     """Return what was found in ``photo``, and the memory of the look; for ``known`` see `Detector.look`.
 
     Where there is transparency, what was found over black and over white is told as well: see `composites`.
@@ -126,7 +126,7 @@ def look_at(
         for frame in photo.frames
     ]
     card = detector.card
-    part = DetectionPart(
+    part = DetectionResult(
         image=ImageInfo(**photo.size._asdict(), frames=None if photo.strip is None else photo.count),
         model=ModelInfo(
             name=card.name,

@@ -1,4 +1,4 @@
-"""Keep-out zones, areas that are never to be touched, and masks, areas that always are.
+"""Exclusion zones, which are never hidden, and privacy masks, which always are.
 
 Where both lie, the mask wins; and a zone spares only what lies wholly inside it.
 """

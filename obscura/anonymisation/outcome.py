@@ -1,4 +1,4 @@
-"""A redaction on its way: what the check looks at and the report tells of."""
+"""An unfinished redaction: the input of verification and report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The use case of a whole photo in one process: looked at, and once hidden looked at again.
+"""The photo pipeline in one process: detect, redact, verify, check for residual detections.
 
 The photo is decoded once and the finished file once; the second look runs the network where pixels of the
 finished file differ from the photo's, and takes its first answer where every pixel is the same.
@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from obscura.anonymisation.detect import find_at
-from obscura.anonymisation.residual_check import look_again
-from obscura.contract import DetectedObject, DetectionPart, ObjectClass
+from obscura.anonymisation.residual_check import find_residual
+from obscura.contract import DetectedObject, DetectionResult, ObjectClass
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.inputs import Inputs
 from obscura.detection.output_cache import NOTHING_SEEN, Changes, Memory
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
 
-__all__ = ["Looker", "Sighting"]
+__all__ = ["PhotoPipeline", "PipelineResult"]
 
 
 def _nothing() -> None:
@@ -25,16 +25,16 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Sighting:
+class PipelineResult:
     """What all detectors found in one photo, and what they remember of it."""
 
     photo: Photo
-    parts: Mapping[ObjectClass, DetectionPart]
+    parts: Mapping[ObjectClass, DetectionResult]
     memories: Mapping[ObjectClass, Memory]
 
 
 @dataclass(frozen=True, eq=False)
-class Looker:
+class PhotoPipeline:
     """Looks at photos with a detector per class.
 
     Attributes
@@ -51,18 +51,18 @@ class Looker:
     options: DetectionOptions
     between: Callable[[], None] = _nothing
 
-    def look(self, photo: Photo) -> Sighting:
+    def look(self, photo: Photo) -> PipelineResult:
         """Return what is in a photo."""
-        parts: dict[ObjectClass, DetectionPart] = {}
+        parts: dict[ObjectClass, DetectionResult] = {}
         memories: dict[ObjectClass, Memory] = {}
         options = replace(self.options, inputs=Inputs(photo.pixels))
         for name, detector in self.detectors.items():
             self.between()
             parts[name], memories[name] = find_at(detector, photo, options)
-        return Sighting(photo, MappingProxyType(parts), MappingProxyType(memories))
+        return PipelineResult(photo, MappingProxyType(parts), MappingProxyType(memories))
 
-    def look_again(
-        self, first: Sighting, shown: Photo, hidden: Sequence[Box]
+    def find_residual(
+        self, first: PipelineResult, shown: Photo, hidden: Sequence[Box]
     ) -> Mapping[ObjectClass, tuple[DetectedObject, ...]]:
         """Return what is still to be seen in a finished file.
 
@@ -82,5 +82,5 @@ class Looker:
         for name, detector in self.detectors.items():
             self.between()
             known = NOTHING_SEEN if changes is None else changes.outside(first.memories[name])
-            suspects[name] = look_again(detector, shown, hidden, options, known)
+            suspects[name] = find_residual(detector, shown, hidden, options, known)
         return suspects

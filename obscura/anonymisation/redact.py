@@ -1,4 +1,4 @@
-"""A photo and what was found in it go in, the redacted photo and a report come out."""
+"""Redact a photo: from photo and targets to the finished file and its report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from obscura.geometry import Size
 from obscura.imaging.composites import without_unseen_colours
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode, shown_by
 from obscura.imaging.formats import PhotoFormat
-from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.metadata import gpano, policy
 from obscura.imaging.open import Photo, as_shown, decode
 from obscura.jpeg.splice import splice
@@ -154,7 +154,7 @@ def _painted(before: Photo, regions: Sequence[Region]) -> Photo:
         painted = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
         return without_unseen_colours(painted)
     opacity = before.deep.alpha
-    full = Deep(
+    full = HighBitDepth(
         paint(before.deep.samples, regions), None if opacity is None else paint_alpha(opacity, regions)
     )
     painted = replace(before, deep=full, pixels=full.rgb(), alpha=full.opacity())

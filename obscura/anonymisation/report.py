@@ -1,4 +1,4 @@
-"""What was done to a photo, in words and numbers."""
+"""The report of a redaction."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,12 +1,12 @@
-"""What is to be hidden, and how."""
+"""What to hide, and how."""
 
 from dataclasses import dataclass, field
 
 from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.geometry import Box
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.redaction.policy import RedactionPolicy
-from obscura.redaction.privacy_masks import FixedMask
+from obscura.redaction.privacy_masks import PrivacyMask
 from obscura.settings import Unspliceable
 
 
@@ -37,7 +37,7 @@ class RedactionRequest:
     policy: RedactionPolicy = field(default_factory=RedactionPolicy)
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME
-    limits: GateLimits = field(default_factory=GateLimits)
+    limits: ValidationLimits = field(default_factory=ValidationLimits)
     unspliceable: Unspliceable = Unspliceable.RECODE
     keep: tuple[Box, ...] = ()
-    mask: FixedMask | None = None
+    mask: PrivacyMask | None = None

@@ -1,4 +1,4 @@
-"""The use case of the second look: what a detector still finds in a redacted picture."""
+"""The residual check: what detectors still find in a redacted picture."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from obscura.geometry import Box
 from obscura.imaging.open import Photo
 from obscura.observability import Stage, catalogue, count, stage
 
-__all__ = ["REVIEW_SHARE", "look_again", "outside"]
+__all__ = ["REVIEW_SHARE", "find_residual", "outside"]
 
 REVIEW_SHARE = 0.7
 """The second look reports from this share of the model's own threshold.
@@ -25,7 +25,7 @@ HIDDEN_SHARE = 0.5
 """A find that lies this far under what was hidden is the mosaic itself, not a miss."""
 
 
-def look_again(
+def find_residual(
     detector: Detector,
     picture: Photo,
     hidden: Sequence[Box],

@@ -1,4 +1,4 @@
-"""The finished file, opened again: what was to be hidden is hidden, and nothing else came along."""
+"""Verify the finished file: every hidden pixel is hidden, and no metadata came along."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from obscura.imaging.metadata.embedded import exif_of
 from obscura.imaging.metadata.exif import ORIENTATION
 from obscura.imaging.open import Photo, decode
 from obscura.imaging.pixels import Pixels, Plane
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.observability import Stage, stage
 from obscura.redaction.masks import mask, window
 from obscura.redaction.regions import Region
@@ -75,7 +75,7 @@ def _are_hidden(regions: Sequence[Region], before: Photo, after: Photo, shown: P
     return all(_is_hidden(region, before, views) for region in regions)
 
 
-def open_again(encoded: EncodedPhoto, limits: GateLimits) -> Photo:
+def open_again(encoded: EncodedPhoto, limits: ValidationLimits) -> Photo:
     """Decode a finished file; raise ProcessingFailedError where that fails."""
     # What is written may be longer than what may be sent in: no limit on the length of our own file.
     own_limits = replace(limits, max_bytes=len(encoded.data))

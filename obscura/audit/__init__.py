@@ -1,4 +1,4 @@
-"""The audit log: what became of every job, without names and without bytes of photos, chained by hashes."""
+"""The audit log: the outcome of every job without names or picture data, chained by hashes."""
 
 from obscura.audit.chain import Head, Record, verify
 from obscura.audit.file import AuditFile, read_head

@@ -1,4 +1,4 @@
-"""Records that hold each other in place: each carries the hash of the one before.
+"""A hash chain of records: each carries the hash of its predecessor.
 
 A line is a JSON object. ``n`` counts from 0 without gaps, ``prev`` is the ``hash`` of the line before, and
 ``hash`` is taken over the line without it: with a key, an HMAC. The first line begins and names the chain.

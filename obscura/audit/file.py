@@ -1,4 +1,4 @@
-"""The audit log as a file that is only ever added to."""
+"""The audit log as an append-only file."""
 
 import fcntl
 import os

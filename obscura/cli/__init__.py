@@ -1,4 +1,4 @@
-"""The command line: ``obscura detect | blur | models | serve``."""
+"""The command line, ``obscura``."""
 
 from obscura.cli.main import app, main
 

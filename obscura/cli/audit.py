@@ -1,4 +1,4 @@
-"""The audit log, checked."""
+"""``obscura audit``: verify the audit log."""
 
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ def verify_log(file: File = None, expect: Expect = "") -> None:
     if last is None:
         message = f"there is no audit log at {path}"
         raise AuditBrokenError(message)
-    anchor = _parsed(expect) if expect else _in_ledger(settings, last.chain)
+    anchor = _parsed(expect) if expect else _in_job_store(settings, last.chain)
     with path.open("rb") as lines:
         head = verify(lines, settings.audit_secret, anchor=anchor)
     against = "a head noted earlier" if expect else "the ledger"
@@ -53,18 +53,18 @@ def _parsed(text: str) -> Head:
     return Head(parts[0], int(parts[1]), parts[2])
 
 
-def _in_ledger(settings: Settings, chain: str) -> Head | None:
+def _in_job_store(settings: Settings, chain: str) -> Head | None:
     """Return the head that the ledger knows of, where a ledger is named and answers."""
-    from obscura.jobs import Ledger
+    from obscura.jobs import JobStore
     from obscura.jobs.audit_writer import HEADS
 
     if "redis_url" not in settings.model_fields_set:
         return None
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     try:
-        known = ledger.field(HEADS, chain)
+        known = job_store.field(HEADS, chain)
     except ServiceError:
         return None
     finally:
-        ledger.close()
+        job_store.close()
     return None if known is None else _parsed(known)

@@ -1,4 +1,4 @@
-"""``obscura blur``: files, folders, patterns, videos, a pipe; here or on a server."""
+"""``obscura blur``: redact files, folders, patterns, videos or a pipe, locally or on a server."""
 
 import sys
 from collections.abc import Iterator
@@ -232,12 +232,12 @@ def _answers(
 
 
 def _pipe(plan: Plan) -> None:
-    from obscura.imaging.configured_limits import gate_limits
+    from obscura.imaging.configured_limits import validation_limits
     from obscura.imaging.validation import check
 
     data = sys.stdin.buffer.read()
     # What is no photo need not wait until the networks are loaded.
-    check(data, gate_limits(plan.settings, plan.hide.frames))
+    check(data, validation_limits(plan.settings, plan.hide.frames))
     redacted, line = plan().redact(data)
     sys.stdout.buffer.write(redacted.data)
     sys.stdout.buffer.flush()

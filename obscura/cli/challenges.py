@@ -1,4 +1,4 @@
-"""``obscura challenges``: the administration of photo verification, over HTTP."""
+"""``obscura challenges``: administer photo verification over HTTP."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""``obscura detect``: what is in photos."""
+"""``obscura detect``: list the objects in photos."""
 
 import typer
 

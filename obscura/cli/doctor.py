@@ -1,4 +1,4 @@
-"""``obscura doctor``: what this installation has, what it lacks, and what that costs."""
+"""``obscura doctor``: what this installation has and lacks."""
 
 import json
 import os
@@ -163,9 +163,9 @@ def _manifests(settings: Settings) -> Iterator[Part]:
 
 
 def _limits(settings: Settings) -> Iterator[Part]:
-    from obscura.imaging.configured_limits import gate_limits
+    from obscura.imaging.configured_limits import validation_limits
 
-    held = gate_limits(settings)
+    held = validation_limits(settings)
     values = {name: getattr(held, name, getattr(settings, name)) for name in _LIMITS}
     # Of one photo the gate takes one frame; the setting is what may be asked for.
     values["max_frames"] = settings.max_frames

@@ -1,4 +1,4 @@
-"""``obscura evaluate``: our detectors and peers side by side on photos with labels."""
+"""``obscura evaluate``: compare detectors and peers on labelled photos."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""``obscura evaluate --task lesions``: the lesion detector and the original algorithm on the same images."""
+"""``obscura evaluate --task lesions``: the lesion detector beside the original algorithm."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ class Wanted:
 
 
 def evaluate_lesions(wanted: Wanted) -> None:
-    """Measure and print; see docs/lesions.md."""
+    """Measure and print; see docs/reference/mammograms.md."""
     from obscura.evaluation.froc import froc
 
     images = _images(wanted)

@@ -1,4 +1,4 @@
-"""Which files a command line means, and where their results go."""
+"""Resolve the input files of a command and the paths of their results."""
 
 import glob
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The work behind the commands: detect and blur in this process."""
+"""Detect and redact in this process: the work behind the commands."""
 
 import os
 import tempfile
@@ -10,14 +10,14 @@ from typing import Any
 from obscura.anonymisation import RedactedPhoto, RedactionRequest, Target, redact_photo
 from obscura.anonymisation.build_request import request_of
 from obscura.anonymisation.detect import check_weights, detection_options, load_all, open_photo
-from obscura.anonymisation.pipeline import Looker, Sighting
+from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import outside
 from obscura.cli.files import FoundPhoto, Targets
 from obscura.cli.options import HideOptions
 from obscura.cli.pool import Progress
 from obscura.contract import (
     DetectedObject,
-    DetectionPart,
+    DetectionResult,
     Frames,
     JobOptions,
     ObjectClass,
@@ -39,10 +39,10 @@ TELL_EVERY = 10
 class Findings:
     """What all detectors found in one photo."""
 
-    sighting: Sighting
+    sighting: PipelineResult
 
     @property
-    def parts(self) -> Sequence[DetectionPart]:
+    def parts(self) -> Sequence[DetectionResult]:
         """What each found."""
         return tuple(self.sighting.parts.values())
 
@@ -75,7 +75,7 @@ class Finder:
         detectors = load_all(settings, classes, thread_count)
         self.options = detection_options(self.asked)
         self.detectors = tuple(detectors.values())
-        self._looker = Looker(detectors, self.options)
+        self._looker = PhotoPipeline(detectors, self.options)
 
     def find(self, data: bytes) -> Findings:
         """Return what is in a photo; raise PhotoError where it cannot be opened."""
@@ -84,7 +84,7 @@ class Finder:
     def find_again(self, findings: Findings, redacted: RedactedPhoto) -> list[DetectedObject]:
         """Return what is still to be seen in a redacted picture."""
         hidden = redacted.report.hidden_boxes
-        suspects = self._looker.look_again(findings.sighting, redacted.shown, hidden)
+        suspects = self._looker.find_residual(findings.sighting, redacted.shown, hidden)
         return [item for found in suspects.values() for item in found]
 
 

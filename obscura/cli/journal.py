@@ -1,4 +1,4 @@
-"""What a run over many files has done, so that the next one can go on where it was ended."""
+"""The journal of a run over many files, for ``--resume``."""
 
 import hashlib
 import json

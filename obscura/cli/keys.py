@@ -1,4 +1,4 @@
-"""``obscura keys``: make, list and revoke API keys of an installation."""
+"""``obscura keys``: create, list and revoke API keys."""
 
 import json
 import re
@@ -12,10 +12,10 @@ from rich.console import Console
 
 from obscura.access import ApiKey, Scope
 from obscura.errors import InvalidOptionError, QueueUnavailableError
-from obscura.settings import LEDGER_URL_FILE, Settings, default_data_dir
+from obscura.settings import JOB_STORE_URL_FILE, Settings, default_data_dir
 
 if TYPE_CHECKING:
-    from obscura.access.key_store import KeyRing
+    from obscura.access.key_store import KeyStore
 
 app = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
 notes = Console(stderr=True)
@@ -27,14 +27,14 @@ DataDir = Annotated[Path | None, typer.Option(help="its --data-dir, where it was
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output")]
 
 
-def _ring(port: int, data_dir: Path | None) -> "KeyRing":
+def _key_store(port: int, data_dir: Path | None) -> "KeyStore":
     """Return the keys of OBSCURA_REDIS_URL, or of the system that runs on this machine."""
-    from obscura.access.key_store import KeyRing
+    from obscura.access.key_store import KeyStore
 
     settings = Settings()
     if "redis_url" in settings.model_fields_set:
-        return KeyRing(settings)
-    place = (data_dir or default_data_dir(port)) / LEDGER_URL_FILE
+        return KeyStore(settings)
+    place = (data_dir or default_data_dir(port)) / JOB_STORE_URL_FILE
     try:
         url = place.read_text("utf-8").strip()
     except OSError as error:
@@ -43,7 +43,7 @@ def _ring(port: int, data_dir: Path | None) -> "KeyRing":
             "or set OBSCURA_REDIS_URL"
         )
         raise QueueUnavailableError(message) from error
-    return KeyRing(settings.model_copy(update={"redis_url": url}))
+    return KeyStore(settings.model_copy(update={"redis_url": url}))
 
 
 def _scopes(text: str) -> frozenset[Scope]:
@@ -103,7 +103,7 @@ def create(
 ) -> None:
     """Make a key and print it: the only time that it is shown."""
     valid_s = None if expires_in is None else _seconds(expires_in)
-    key, text = _ring(port, data_dir).create(_name(name), _scopes(scopes), valid_s)
+    key, text = _key_store(port, data_dir).create(_name(name), _scopes(scopes), valid_s)
     if as_json:
         sys.stdout.write(json.dumps({**_shown(key), "key": text}, ensure_ascii=False) + "\n")
         return
@@ -116,7 +116,7 @@ def create(
 @app.command("list")
 def list_(port: Port = 8000, data_dir: DataDir = None, *, as_json: AsJson = False) -> None:
     """List the keys that were not revoked: never their texts, which are kept nowhere."""
-    for key in _ring(port, data_dir).all():
+    for key in _key_store(port, data_dir).all():
         shown = _shown(key)
         if as_json:
             sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
@@ -136,5 +136,5 @@ def revoke(
     data_dir: DataDir = None,
 ) -> None:
     """End a key: the next request with it is refused, on every gateway."""
-    _ring(port, data_dir).revoke(key_id)
+    _key_store(port, data_dir).revoke(key_id)
     notes.print(f"Key {key_id} is revoked.", markup=False, highlight=False)

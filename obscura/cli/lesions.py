@@ -1,4 +1,4 @@
-"""``obscura lesions``: calcifications in mammograms, in this process. Research use, not a medical device."""
+"""``obscura lesions``: calcifications in mammograms. Research use, not a medical device."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from obscura.cli.files import PHOTO_SUFFIXES
-from obscura.contract import RESEARCH_ONLY, LesionOptions, LesionPart
+from obscura.contract import RESEARCH_ONLY, LesionOptions, LesionResult
 from obscura.errors import InvalidOptionError, PhotoError, UndecodablePhotoError
 from obscura.settings import Settings
 
@@ -66,7 +66,7 @@ class Looked:
     """One file: what was found, or why nothing could be."""
 
     name: str
-    part: LesionPart | None
+    part: LesionResult | None
     error: PhotoError | None = None
     files: tuple[str, ...] = ()
 
@@ -172,7 +172,7 @@ def _read(path: Path) -> bytes:
         raise UndecodablePhotoError(message) from error
 
 
-def _overlay(mammogram: Any, part: LesionPart, stem: str, written: Written) -> str:  # noqa: ANN401 - loaded late
+def _overlay(mammogram: Any, part: LesionResult, stem: str, written: Written) -> str:  # noqa: ANN401 - loaded late
     from obscura.cli.in_process import write_whole
     from obscura.imaging.formats import PhotoFormat
     from obscura.lesions.picture import draw, encoded
@@ -183,7 +183,7 @@ def _overlay(mammogram: Any, part: LesionPart, stem: str, written: Written) -> s
     return str(place)
 
 
-def _report(data: bytes, part: LesionPart, stem: str, written: Written) -> str:
+def _report(data: bytes, part: LesionResult, stem: str, written: Written) -> str:
     from obscura.cli.in_process import write_whole
     from obscura.lesions.cad_sr import cad_report
 

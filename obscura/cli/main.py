@@ -1,4 +1,4 @@
-"""Commands that work in this process, with no server."""
+"""The command line application and its commands."""
 
 import os
 import sys

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from obscura.contract import (
     Audio,
+    ExclusionZone,
     Frames,
-    KeepZone,
     MetadataPolicy,
     ObjectClass,
     OutputFormat,
@@ -75,7 +75,7 @@ class HideOptions:
     frames: Frames = Frames.ONE
     audio: Audio = Audio.KEEP
     mask: bytes = b""
-    keep: tuple[KeepZone, ...] = ()
+    keep: tuple[ExclusionZone, ...] = ()
 
 
 def classes_of(text: str) -> tuple[ObjectClass, ...]:
@@ -106,10 +106,10 @@ def mask_of(path: Path | None) -> bytes:
     return data
 
 
-def zones_of(texts: list[str] | None) -> tuple[KeepZone, ...]:
+def zones_of(texts: list[str] | None) -> tuple[ExclusionZone, ...]:
     """Return the zones that ``--keep`` names; raise InvalidOptionError where one is none."""
     try:
-        return tuple(KeepZone.model_validate({"xyxy": text.split(",")}) for text in texts or ())
+        return tuple(ExclusionZone.model_validate({"xyxy": text.split(",")}) for text in texts or ())
     except ValidationError as error:
         message = f"--keep takes X1,Y1,X2,Y2 in pixels: {error.errors()[0]['msg']}"
         raise InvalidOptionError(message) from error

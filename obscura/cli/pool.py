@@ -1,4 +1,4 @@
-"""Working on many files: in this process, in several, or on a server; each answer as it comes."""
+"""Process many files: in this process, in several processes, or on a server."""
 
 import multiprocessing
 import os
@@ -27,7 +27,7 @@ Progress: TypeAlias = Callable[[FoundPhoto, str, int, int], None]
 
 Worker: TypeAlias = Callable[[FoundPhoto, Progress], Line]
 MakeWorker: TypeAlias = Callable[[], Worker]
-Told: TypeAlias = "SimpleQueue[tuple[FoundPhoto, str, int, int] | None]"
+ProgressQueue: TypeAlias = "SimpleQueue[tuple[FoundPhoto, str, int, int] | None]"
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ def _in_pool(
 # --- several processes ------------------------------------------------------------------------------
 
 _worker: Worker | None = None
-_told: "Told | None" = None
+_told: "ProgressQueue | None" = None
 
 
-def _start(make: MakeWorker, told: "Told") -> None:
+def _start(make: MakeWorker, told: "ProgressQueue") -> None:
     global _worker, _told
     # The terminal sends Ctrl-C to all; this process decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -129,7 +129,7 @@ def _work(photo: FoundPhoto) -> Answer:
 def _pool(make: MakeWorker, progress: Progress, count: int) -> Iterator[ProcessPoolExecutor]:
     # Spawned: an engine's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    told: Told = context.SimpleQueue()
+    told: ProgressQueue = context.SimpleQueue()
 
     def listen() -> None:
         while (item := told.get()) is not None:

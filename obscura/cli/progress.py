@@ -1,4 +1,4 @@
-"""What a run over many files shows: bars, a line per file, a table in the end, a report."""
+"""Progress, summary table and report of a run over many files."""
 
 import csv
 import json

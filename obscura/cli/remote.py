@@ -1,4 +1,4 @@
-"""``--server``: the same commands, done by a running system."""
+"""``--server``: run a command on a running system."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``obscura verify``: does a redacted picture belong to its manifest, and who says so."""
+"""``obscura verify``: check a redacted picture against its signed manifest."""
 
 import hashlib
 import hmac

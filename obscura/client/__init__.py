@@ -1,4 +1,4 @@
-"""A client of a running system, blocking and for asyncio.
+"""Clients of a running system, blocking and asyncio.
 
 >>> from obscura.client import Obscura
 >>> with Obscura("http://localhost:8000") as obscura:  # doctest: +SKIP

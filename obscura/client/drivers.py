@@ -1,4 +1,4 @@
-"""Clients of a running system, blocking and for asyncio: the same calls, the same answers."""
+"""The blocking and the asyncio client: the same calls and results."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Files that a client sends and writes, a part at a time."""
+"""Files that a client sends and writes in chunks."""
 
 import os
 import tempfile

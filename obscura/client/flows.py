@@ -1,4 +1,4 @@
-"""The client's conversations with a server, apart from how they are carried.
+"""Request sequences of the client, independent of blocking or asyncio I/O.
 
 A flow is a generator: it yields what it wants done, is sent the outcome, and returns the answer. One
 driver carries flows over blocking sockets, another over asyncio; every rule about retries and waiting

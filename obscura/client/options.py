@@ -1,4 +1,4 @@
-"""Options of calls, by name; the server's defaults where they are not given."""
+"""Options of client calls; the server's defaults apply to what is not given."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What calls of the client return."""
+"""Results of client calls."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""For receivers of webhooks: whether a request came from the system, and what it says."""
+"""Verify and parse received webhooks."""
 
 import hmac
 import time

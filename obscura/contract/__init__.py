@@ -1,6 +1,6 @@
-"""The only thing that gateway and workers agree on: queues, task messages, job options, results."""
+"""The contract between gateway and workers: queues, messages, options, results."""
 
-from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, LesionPart
+from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, LesionResult
 from obscura.contract.messages import (
     DETECT_FACES,
     DETECT_LESIONS,
@@ -10,7 +10,7 @@ from obscura.contract.messages import (
     VERIFY,
     VIDEO,
     WHOLE,
-    Letter,
+    OutboxMessage,
     Pipeline,
     Priority,
     Queue,
@@ -23,10 +23,10 @@ from obscura.contract.messages import (
 )
 from obscura.contract.options import (
     Audio,
+    ExclusionZone,
     Frames,
     JobKind,
     JobOptions,
-    KeepZone,
     LesionOptions,
     MetadataPolicy,
     ObjectClass,
@@ -38,7 +38,7 @@ from obscura.contract.options import (
 )
 from obscura.contract.results import (
     DetectedObject,
-    DetectionPart,
+    DetectionResult,
     ImageInfo,
     ModelInfo,
     VideoProgress,
@@ -58,20 +58,20 @@ __all__ = [
     "WHOLE",
     "Audio",
     "DetectedObject",
-    "DetectionPart",
+    "DetectionResult",
+    "ExclusionZone",
     "Frames",
     "ImageInfo",
     "JobKind",
     "JobOptions",
-    "KeepZone",
     "LesionCluster",
     "LesionMark",
     "LesionOptions",
-    "LesionPart",
-    "Letter",
+    "LesionResult",
     "MetadataPolicy",
     "ModelInfo",
     "ObjectClass",
+    "OutboxMessage",
     "OutputFormat",
     "Pipeline",
     "Priority",

@@ -1,4 +1,4 @@
-"""What the lesion worker leaves in the job ledger: marks, clusters and scores of one picture."""
+"""Typed results of lesion detection."""
 
 from typing import Final, Literal
 
@@ -56,7 +56,7 @@ class LesionCluster(BaseModel):
     diameter_mm: float
 
 
-class LesionPart(BaseModel):
+class LesionResult(BaseModel):
     """Outcome for one picture; marks and clusters are ordered by score, the highest first."""
 
     model_config = ConfigDict(frozen=True)

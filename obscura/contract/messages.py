@@ -1,4 +1,4 @@
-"""Task messages: ids only, never a picture, never a file name."""
+"""Queues, steps and task messages; messages carry ids, never pictures or file names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Queue(StrEnum):
     LESIONS = "detect.lesions"
     VIDEOS = "videos"
 
-    def lane(self, priority: Priority) -> str:
+    def priority_queue(self, priority: Priority) -> str:
         """Return the name on the broker of this queue's lane for ``priority``."""
         return self.value if priority is Priority.INTERACTIVE else f"{self.value}.{priority.value}"
 
@@ -78,10 +78,10 @@ class StepRequest(BaseModel):
     )
 
 
-class Letter(NamedTuple):
+class OutboxMessage(NamedTuple):
     """A message as it lies on the broker: the list that it is pushed on, its text, the step it wakes."""
 
-    lane: str
+    priority_queue: str
     text: str
     step: str = ""
 

@@ -1,4 +1,4 @@
-"""What a request may ask for. Ranges here are the technical ones; policy floors stand in the settings."""
+"""Job options and their technical bounds; policy limits are settings."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -134,7 +134,7 @@ class UserBox(BaseModel):
         return self
 
 
-class KeepZone(BaseModel):
+class ExclusionZone(BaseModel):
     """An area that is not to be touched: pixels of the upright picture, top-left origin."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -181,7 +181,7 @@ class JobOptions(BaseModel):
     zero_retention: bool = Field(False, description="erase photo and result as soon as the answer is given")
     review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
     boxes: tuple[UserBox, ...] = Field((), max_length=MAX_BOXES)
-    keep: tuple[KeepZone, ...] = Field(
+    keep: tuple[ExclusionZone, ...] = Field(
         (),
         max_length=MAX_ZONES,
         exclude_if=lambda zones: not zones,

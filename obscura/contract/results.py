@@ -1,4 +1,4 @@
-"""What detection workers leave in the job ledger, and the answer that clients read from it."""
+"""Typed results of detection, and helpers that order them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
@@ -50,7 +50,7 @@ class DetectedObject(BaseModel):
     frame: int | None = Field(None, exclude_if=lambda frame: frame is None)
 
 
-class DetectionPart(BaseModel):
+class DetectionResult(BaseModel):
     """Outcome of one detection step."""
 
     model_config = ConfigDict(frozen=True)
@@ -76,7 +76,7 @@ class VideoProgress(BaseModel):
         return FINDING_SHARE * part if self.stage == "finding" else FINDING_SHARE + (1 - FINDING_SHARE) * part
 
 
-def surest_first(parts: Iterable[DetectionPart]) -> tuple[DetectedObject, ...]:
+def surest_first(parts: Iterable[DetectionResult]) -> tuple[DetectedObject, ...]:
     """Return all found objects of several detections, ordered by score."""
     found = (item for part in parts for item in part.detections)
     return tuple(sorted(found, key=lambda item: -item.confidence))

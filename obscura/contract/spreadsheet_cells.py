@@ -1,4 +1,4 @@
-"""Tables that people open in a spreadsheet."""
+"""Cells that no spreadsheet program takes for a formula."""
 
 __all__ = ["plain_cell"]
 

@@ -1,4 +1,4 @@
-"""Photo verification, as the gateway asks and the worker answers: no dialect, no HTTP, no database.
+"""Photo verification requests and answers, independent of dialect, HTTP and database.
 
 A request is one stored object, the *envelope*: a JSON head and the photos behind it. The ledger row of the
 job carries ids only; the envelope is erased with the job like any original.

@@ -1,4 +1,4 @@
-"""What is sent to an address that a caller named, and how it is signed.
+"""Webhook events and their signatures (Standard Webhooks).
 
 The signature is that of Standard Webhooks 1.0: HMAC-SHA256 over ``id.timestamp.body``, in the headers
 ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature``. Its libraries in other languages verify it.

@@ -1,4 +1,4 @@
-"""Finding faces and number plates: from pixels to boxes.
+"""Detection of faces and number plates: from pixels to boxes.
 
 ``manifest`` says which weights there are, ``tiling`` which parts of a photo a network looks at and how
 large, ``letterbox`` makes the network's input, ``backends`` run it, ``decode`` reads its output,

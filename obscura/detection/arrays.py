@@ -1,4 +1,4 @@
-"""Names for the arrays that detection passes around."""
+"""Type aliases for arrays."""
 
 from typing import TypeAlias
 

@@ -1,4 +1,4 @@
-"""Pictures of several jobs in one run of the network.
+"""Batch inference over pictures of several jobs.
 
 A GPU does sixteen pictures in little more time than one. Whoever has several photos in work at once, in
 threads, shares one session through this: the pictures of whoever asks within a few milliseconds run together.

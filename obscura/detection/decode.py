@@ -1,4 +1,4 @@
-"""Reading the raw output of a YOLOv8 head."""
+"""Decode the raw output of a YOLOv8 head."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""From the pixels of a photo to what is in it."""
+"""The detector: from the pixels of a photo to detections."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

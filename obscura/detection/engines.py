@@ -1,4 +1,4 @@
-"""Choosing the engine that runs a model."""
+"""Choose the inference engine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A picture as networks take it, pass by pass."""
+"""Network inputs of a picture, one for each inference slice."""
 
 from typing import TYPE_CHECKING
 

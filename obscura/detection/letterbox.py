@@ -1,4 +1,4 @@
-"""From a picture to the network's input, and the way back."""
+"""Letterbox a picture to the network's input size and map boxes back."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

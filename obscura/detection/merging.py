@@ -1,4 +1,4 @@
-"""One list of boxes from several passes over the same photo.
+"""Merge boxes of several inference slices into one list.
 
 A pass that sees only a part of the photo reports a part of every object that its inner border cuts. Such a
 *cut* box must not appear beside the whole one (the face would be counted twice), nor win against it (half

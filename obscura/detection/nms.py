@@ -1,4 +1,4 @@
-"""Of several boxes on one object, keep the best.
+"""Non-maximum suppression.
 
 All functions take an optional ``period``: the circumference, in pixels, of a 360 degree panorama, in which
 ``x`` and ``x + period`` are the same column.

@@ -1,4 +1,4 @@
-"""What a network said about a photo, and where a second look at it would hear the same.
+"""Cache of raw outputs, so that a second run over a photo reuses what has not changed.
 
 A pass in which no pixel has changed needs no second run: equal input, equal output. Whether pixels have
 changed is found by comparing them, never concluded from what was done to the picture.

@@ -1,4 +1,4 @@
-"""What cannot be a face or a plate because of its size or shape.
+"""Reject boxes whose size or shape rules out a face or a plate.
 
 The limits are wide: a false box costs a blurred patch, a missed person cannot be mended. Each is switched
 off by ``None``.

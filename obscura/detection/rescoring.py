@@ -1,4 +1,4 @@
-"""A closer look at what the passes over a photo saw.
+"""Crop re-scoring: run the network again on a window around each candidate box.
 
 In a pass over a whole photo a far face has a dozen pixels, and much of a dozen pixels looks like a face. So
 every box that a pass reports, however unsure it is, is brought to a size that the network knows well in the

@@ -1,4 +1,4 @@
-"""Which parts of a photo the network looks at, and how large.
+"""Plan the inference slices of a photo and their scales.
 
 A network sees an object well when it has some twenty pixels in the network's input. One pass at a fixed
 size loses the small ones of a large photo; these plans trade time against that loss.

@@ -1,4 +1,4 @@
-"""Tighter boxes: every box that stays becomes the mean of all that were found on its object.
+"""Box voting: average overlapping boxes of one object.
 
 A network reports an object from several anchors, and several passes report it again; each is off by a little,
 in its own direction. The mean of them, weighed by score and by agreement, fits the object better than the one

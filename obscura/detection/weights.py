@@ -1,4 +1,4 @@
-"""The weights that ship with Obscura: what they find, where they lie, and their checksums."""
+"""The shipped weights: classes, files and checksums."""
 
 import hashlib
 import tomllib

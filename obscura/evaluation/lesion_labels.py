@@ -60,7 +60,7 @@ def read_labels(labels: Path, images: Path, pixel_mm: float | None = None) -> li
         message = f"--labels: cannot read {labels}: {error.strerror}"
         raise InvalidRequestError(message) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"--labels: {labels} is not a file of mammogram labels (docs/lesions.md)"
+        message = f"--labels: {labels} is not a file of mammogram labels (docs/reference/mammograms.md)"
         raise InvalidRequestError(message) from error
     missing = [image.path.name for image in found if not image.path.is_file()]
     if missing or not found:

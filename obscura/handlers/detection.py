@@ -1,45 +1,47 @@
-"""The service that finds one class of objects: the same for faces and for plates."""
+"""The handler of detection steps: one class of objects in a photo."""
 
 import json
 from collections.abc import Mapping
 from functools import partial
 
 from obscura.anonymisation.detect import check_weights, detection_options, find_objects, load_for, open_photo
-from obscura.anonymisation.residual_check import look_again, outside
+from obscura.anonymisation.residual_check import find_residual, outside
 from obscura.contract import ObjectClass, Step
 from obscura.detection.detector import Detector
 from obscura.errors import ProcessingFailedError
 from obscura.geometry import Box
 from obscura.imaging.open import as_shown
 from obscura.jobs import Claimed
-from obscura.worker.service import Handler, Service, Tools, threads
+from obscura.worker.service import Handler, Service, WorkerContext, threads
 
 __all__ = ["detection_service", "detector_of"]
 
 
-def detector_of(tools: Tools, class_name: ObjectClass) -> Detector:
+def detector_of(context: WorkerContext, class_name: ObjectClass) -> Detector:
     """Return this process's detector of ``class_name``, loaded when it is first asked for."""
-    if class_name not in tools.detectors:
-        loaded = tuple(tools.detectors.values())
-        tools.detectors[class_name] = load_for(tools.settings, class_name, threads(tools.settings), loaded)
-    return tools.detectors[class_name]
+    if class_name not in context.detectors:
+        loaded = tuple(context.detectors.values())
+        context.detectors[class_name] = load_for(
+            context.settings, class_name, threads(context.settings), loaded
+        )
+    return context.detectors[class_name]
 
 
-def _detect(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
-    row = claimed.row
-    data, _ = row.options.parted(tools.read(row.photo))
-    photo = open_photo(data, tools.settings, row.options.frames)
-    part = find_objects(detector, photo, detection_options(row.options))
+def _detect(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
+    record = claimed.record
+    data, _ = record.options.parted(context.read(record.photo))
+    photo = open_photo(data, context.settings, record.options.frames)
+    part = find_objects(detector, photo, detection_options(record.options))
     return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
 
 
-def _review(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
-    row = claimed.row
-    if row.picture is None or row.report is None:
+def _review(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
+    record = claimed.record
+    if record.picture is None or record.report is None:
         message = "there is no redacted picture to look at again"
         raise ProcessingFailedError(message)
-    picture = open_photo(tools.read(row.picture), tools.settings, row.options.frames)
-    report = json.loads(row.report)
+    picture = open_photo(context.read(record.picture), context.settings, record.options.frames)
+    report = json.loads(record.report)
     hidden = [Box(*region) for region in report["regions"]]
     frames = report.get("frames")
     if frames is not None:
@@ -48,19 +50,19 @@ def _review(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, 
             box.shift(0, number * picture.size.height)
             for box, number in zip(hidden, frames["regions"], strict=True)
         ]
-    zones = [Box(*zone.xyxy) for zone in row.options.keep]
-    suspects = outside(look_again(detector, picture, hidden, detection_options(row.options)), zones)
+    zones = [Box(*zone.xyxy) for zone in record.options.keep]
+    suspects = outside(find_residual(detector, picture, hidden, detection_options(record.options)), zones)
     return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
 
 
 def detection_service(class_name: ObjectClass) -> Service:
     """Return the service that finds ``class_name``, and looks for it again in what was redacted."""
 
-    def build(tools: Tools) -> Mapping[Step, Handler]:
-        detector = detector_of(tools, class_name)
+    def build(context: WorkerContext) -> Mapping[Step, Handler]:
+        detector = detector_of(context, class_name)
         return {
-            class_name.step: partial(_detect, tools, detector),
-            class_name.review_step: partial(_review, tools, detector),
+            class_name.step: partial(_detect, context, detector),
+            class_name.review_step: partial(_review, context, detector),
         }
 
     return Service(class_name.task, build, lambda settings: check_weights(settings, class_name))

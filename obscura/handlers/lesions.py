@@ -11,14 +11,14 @@ from obscura.lesions.picture import draw, encoded, media_format
 from obscura.lesions.reading import open_mammogram
 from obscura.observability import Stage, catalogue, count, stage
 from obscura.settings import Settings
-from obscura.worker.service import Handler, Service, Tools
+from obscura.worker.service import Handler, Service, WorkerContext
 
 
-def _detect(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
-    row, options = claimed.row, claimed.row.options.lesions
-    data = tools.read(row.photo)
+def _detect(context: WorkerContext, claimed: Claimed) -> Mapping[str, str]:
+    record, options = claimed.record, claimed.record.options.lesions
+    data = context.read(record.photo)
     with stage(Stage.DECODE) as told:
-        mammogram = open_mammogram(data, medical_limits(tools.settings), options.pixel_mm)
+        mammogram = open_mammogram(data, medical_limits(context.settings), options.pixel_mm)
         told["format"] = mammogram.format
     with stage(Stage.DETECT) as told:
         part = detect(mammogram, options)
@@ -28,14 +28,14 @@ def _detect(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
     if options.debug:
         target = media_format(mammogram.format)
         # The token keeps apart what two tries of one step leave behind.
-        key = f"results/{row.id}.{claimed.token}"
-        tools.store(key, encoded(draw(mammogram, part), target))
+        key = f"results/{record.id}.{claimed.token}"
+        context.store(key, encoded(draw(mammogram, part), target))
         fields |= {"picture": key, "media_type": target.media_type}
     return fields
 
 
-def _build(tools: Tools) -> Mapping[Step, Handler]:
-    return {Step.DETECT_LESIONS: partial(_detect, tools)}
+def _build(context: WorkerContext) -> Mapping[Step, Handler]:
+    return {Step.DETECT_LESIONS: partial(_detect, context)}
 
 
 def _nothing_to_check(_settings: Settings) -> None:

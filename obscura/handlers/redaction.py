@@ -1,4 +1,4 @@
-"""The service that takes detections and hides them; it needs no model and no GPU."""
+"""The handler of redaction steps."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,15 +7,15 @@ from functools import partial
 
 from obscura.anonymisation import RedactedPhoto, Target, redact_photo
 from obscura.anonymisation.build_request import request_of
-from obscura.contract import REDACT, DetectionPart, JobKind, Step
+from obscura.contract import REDACT, DetectionResult, JobKind, Step
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
-from obscura.jobs import Claimed, JobRow
+from obscura.jobs import Claimed, JobRecord
 from obscura.provenance import Key, Work, manifest_of, signed, signing_key
 from obscura.settings import Settings
-from obscura.worker.service import Handler, Service, Tools
+from obscura.worker.service import Handler, Service, WorkerContext
 
-__all__ = ["Hiding", "Opened", "redaction_service"]
+__all__ = ["Opened", "Redactor", "redaction_service"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -28,19 +28,19 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Hiding:
+class Redactor:
     """Hides what was found, and says so in a signed manifest; what every photo needs is read once."""
 
     settings: Settings
     key: Key | None
 
     @classmethod
-    def of(cls, settings: Settings) -> "Hiding":
+    def of(cls, settings: Settings) -> "Redactor":
         """Return what hides on this installation; raise InvalidOptionError where its key is none."""
         return cls(settings, signing_key(settings.manifest_key))
 
     def hide(
-        self, row: JobRow, opened: Opened, parts: Iterable[DetectionPart]
+        self, record: JobRecord, opened: Opened, parts: Iterable[DetectionResult]
     ) -> tuple[RedactedPhoto, dict[str, str]]:
         """Return the redacted photo of a job, and the fields of its row that tell of it.
 
@@ -50,18 +50,20 @@ class Hiding:
             As `redact_photo` and `request_of` do.
         """
         parts = tuple(parts)
-        request = request_of(row.options, self.settings, opened.mask)
-        redacted = redact_photo(opened.data, _targets(row, parts), request, opened.photo)
-        work = Work(opened.data, redacted, parts, row.options, request)
+        request = request_of(record.options, self.settings, opened.mask)
+        redacted = redact_photo(opened.data, _targets(record, parts), request, opened.photo)
+        work = Work(opened.data, redacted, parts, record.options, request)
         manifest = signed(manifest_of(work), self.key)
         report = {**redacted.report.as_dict(), "image": redacted.size._asdict(), "manifest": manifest}
         return redacted, {"media_type": redacted.media_type, "report": json.dumps(report)}
 
 
-def _targets(row: JobRow, parts: Iterable[DetectionPart]) -> tuple[Target, ...]:
+def _targets(record: JobRecord, parts: Iterable[DetectionResult]) -> tuple[Target, ...]:
     """Return what is to be hidden: a person's boxes, or all that was found."""
-    if row.kind is JobKind.REDACT:
-        return tuple(Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in row.options.boxes)
+    if record.kind is JobKind.REDACT:
+        return tuple(
+            Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in record.options.boxes
+        )
     found = [item for part in parts for item in part.detections]
     return tuple(Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found)
 
@@ -71,17 +73,17 @@ def picture_key(claimed: Claimed) -> str:
     return claimed.result_key
 
 
-def _redact(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
-    row = claimed.row
-    data, mask = row.options.parted(tools.read(row.photo))
-    redacted, fields = hiding.hide(row, Opened(data, mask=mask), row.parts.values())
+def _redact(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mapping[str, str]:
+    record = claimed.record
+    data, mask = record.options.parted(context.read(record.photo))
+    redacted, fields = redactor.hide(record, Opened(data, mask=mask), record.parts.values())
     key = picture_key(claimed)
-    tools.store(key, redacted.data)
+    context.store(key, redacted.data)
     return {"picture": key, **fields}
 
 
-def _build(tools: Tools) -> Mapping[Step, Handler]:
-    return {Step.REDACT: partial(_redact, tools, Hiding.of(tools.settings))}
+def _build(context: WorkerContext) -> Mapping[Step, Handler]:
+    return {Step.REDACT: partial(_redact, context, Redactor.of(context.settings))}
 
 
 def check_key(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The service of videos: fetches one, has a child process work on it, stores what comes of it.
+"""The handler of videos: fetch, run a child process, store the result.
 
 The worker itself loads no model and opens no video. It passes on how far the child is, and kills it when
 the job was erased, when nothing comes any more, or when its time is up.
@@ -35,12 +35,12 @@ from obscura.errors import (
     ServiceError,
 )
 from obscura.imaging.containers.video import HEAD_BYTES, VideoFormat, format_of
-from obscura.jobs import Claimed, JobRow
+from obscura.jobs import Claimed, JobRecord
 from obscura.observability import Stage, stage
 from obscura.settings import Settings
 from obscura.storage import Storage
-from obscura.worker.scratch import workshop
-from obscura.worker.service import Handler, Service, Tools, threads
+from obscura.worker.scratch import scratch_directory
+from obscura.worker.service import Handler, Service, WorkerContext, threads
 
 __all__ = ["video_service"]
 
@@ -62,24 +62,24 @@ class _Upload:
     mask: Path | None = None
 
 
-def _work(tools: Tools, claimed: Claimed) -> Mapping[str, str]:
-    with workshop(tools.settings.video_dir) as folder:
-        upload = _fetched(tools.storage, claimed.row, folder)
+def _work(context: WorkerContext, claimed: Claimed) -> Mapping[str, str]:
+    with scratch_directory(context.settings.video_dir) as folder:
+        upload = _fetched(context.storage, claimed.record, folder)
         kind = _format_of(upload.video)
         target = folder / f"result.{kind}"
-        report = _Child(tools, claimed).run(upload, target)
+        report = _Child(context, claimed).run(upload, target)
         with target.open("rb") as file, stage(Stage.STORE):
-            tools.storage.put_file(claimed.result_key, file)
+            context.storage.put_file(claimed.result_key, file)
             report["bytes"] = target.stat().st_size
     return {"picture": claimed.result_key, "media_type": kind.media_type, "report": json.dumps(report)}
 
 
-def _fetched(storage: Storage, row: JobRow, folder: Path) -> _Upload:
+def _fetched(storage: Storage, record: JobRecord, folder: Path) -> _Upload:
     """Return what was handed in for a job: the storage's own file where that is one and the video alone.
 
     Whoever reads containers reads on behind their end: with a mask there, the video gets a file of its own.
     """
-    key, length = row.photo, row.options.mask_bytes
+    key, length = record.photo, record.options.mask_bytes
     own = storage.local_path(key)
     if own is not None and not length:
         return _Upload(own)
@@ -102,8 +102,8 @@ def _format_of(path: Path) -> VideoFormat:
 class _Child:
     """The process that works on one video; it ends with this object's call."""
 
-    def __init__(self, tools: Tools, claimed: Claimed) -> None:
-        self._tools = tools
+    def __init__(self, context: WorkerContext, claimed: Claimed) -> None:
+        self._tools = context
         self._claimed = claimed
         self._heard_at = time.monotonic()
 
@@ -114,7 +114,7 @@ class _Child:
         ------
         PhotoError, ProcessingError
             What the child says of the video, or its end says of the child.
-        StepLostError
+        LeaseLostError
             If the step is no longer this worker's.
         """
         command = [sys.executable, "-m", "obscura.video.child"]
@@ -142,7 +142,7 @@ class _Child:
             "source": str(upload.video.resolve()),
             "mask": None if upload.mask is None else str(upload.mask.resolve()),
             "target": str(target.resolve()),
-            "options": self._claimed.row.options.model_dump(mode="json", by_alias=True),
+            "options": self._claimed.record.options.model_dump(mode="json", by_alias=True),
             "settings": settings.model_dump(mode="json", exclude=set(SECRETS)),
             "threads": threads(settings),
         }
@@ -179,7 +179,7 @@ class _Child:
             message = f"no picture of the video was finished in {limit:g} s"
             raise PhotoTooCostlyError(message)
         try:
-            self._tools.hold(self._claimed, fields)
+            self._tools.extend_lease(self._claimed, fields)
         except ServiceError as error:
             # The work is worth more than a lease: nobody else can take it while the ledger is away.
             log.warning("video_not_renewed", code=error.code)
@@ -222,15 +222,15 @@ def _error_of(code: str, message: str) -> ObscuraError:
     return known.get(code, ProcessingFailedError)(message)
 
 
-def _build(tools: Tools) -> Mapping[Step, Handler]:
-    return {Step.VIDEO: partial(_work, tools)}
+def _build(context: WorkerContext) -> Mapping[Step, Handler]:
+    return {Step.VIDEO: partial(_work, context)}
 
 
 def _check(settings: Settings) -> None:
     if find_spec("av") is None:
         message = "videos need the extra `video`: pip install 'obscura-photo[video]'"
         raise BackendUnavailableError(message)
-    with workshop(settings.video_dir):
+    with scratch_directory(settings.video_dir):
         # Sweeps up what a worker left that was killed.
         pass
 

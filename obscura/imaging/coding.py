@@ -1,4 +1,4 @@
-"""How a picture was coded, for coding it again at no worse quality and no larger size."""
+"""How a picture was encoded, for encoding it again at equal quality and size."""
 
 from dataclasses import dataclass
 from typing import Final, TypeAlias

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.open import Photo
 from obscura.imaging.pixels import Pixels, Plane
 
@@ -62,7 +62,7 @@ def without_unseen_colours(photo: Photo) -> Photo:
     full = photo.deep
     if full is not None and full.alpha is not None and not full.alpha.all():
         samples = np.where(full.alpha[..., None] > 0, full.samples, np.uint16(0))
-        full = Deep(samples, full.alpha)
+        full = HighBitDepth(samples, full.alpha)
         return replace(photo, deep=full, pixels=full.rgb())
     if full is not None or photo.alpha is None or photo.alpha.all():
         return photo

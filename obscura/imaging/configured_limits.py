@@ -1,17 +1,17 @@
-"""From the settings of an installation to the limits of its gate."""
+"""Validation limits from the settings."""
 
 from obscura.contract import Frames
 from obscura.imaging.medical_validation import MEDICAL
 from obscura.imaging.resource_limits import BASE_MEMORY, BYTES_PER_PIXEL, Budget
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.settings import Settings
 
-__all__ = ["gate_limits", "medical_limits", "probe_budget"]
+__all__ = ["medical_limits", "probe_budget", "validation_limits"]
 
 
-def gate_limits(settings: Settings, frames: Frames = Frames.ONE) -> GateLimits:
+def validation_limits(settings: Settings, frames: Frames = Frames.ONE) -> ValidationLimits:
     """Return what a photo may be at most here, where several frames are asked for or not."""
-    return GateLimits(
+    return ValidationLimits(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
         max_side=settings.max_side,
@@ -21,9 +21,9 @@ def gate_limits(settings: Settings, frames: Frames = Frames.ONE) -> GateLimits:
     )
 
 
-def medical_limits(settings: Settings) -> GateLimits:
+def medical_limits(settings: Settings) -> ValidationLimits:
     """Return what a mammogram may be at most here: the medical profile of the gate."""
-    return GateLimits(
+    return ValidationLimits(
         max_bytes=settings.medical_max_upload_bytes,
         max_pixels=settings.medical_max_pixels,
         max_side=settings.max_side,

@@ -1,4 +1,4 @@
-"""The decoders that are not part of every installation."""
+"""Optional decoders."""
 
 import importlib
 from functools import cache

@@ -1,4 +1,4 @@
-"""Pictures back to bytes: the chosen format, the source's own quality, no metadata but what is handed in."""
+"""Encode pictures in the chosen format, at the source's quality, with given metadata only."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,7 +11,7 @@ from obscura.contract import OutputFormat
 from obscura.errors import InvalidOptionError, ProcessingFailedError
 from obscura.imaging import high_bit_depth
 from obscura.imaging.formats import PhotoFormat
-from obscura.imaging.frames import Strip, apng, distinct
+from obscura.imaging.frames import FrameStack, apng, distinct
 from obscura.imaging.headers import inspect
 from obscura.imaging.open import Photo
 from obscura.imaging.pixels import Pixels
@@ -122,7 +122,7 @@ def shown_by(photo: Photo, target: PhotoFormat) -> tuple[int, ...]:
     return distinct([np.asarray(_image(frame, target)) for frame in photo.frames])
 
 
-def _encode_strip(photo: Photo, strip: Strip, options: EncodeOptions, target: PhotoFormat) -> bytes:
+def _encode_strip(photo: Photo, strip: FrameStack, options: EncodeOptions, target: PhotoFormat) -> bytes:
     """Return a file of all frames."""
     frames = [np.asarray(_image(frame, target)) for frame in photo.frames]
     if target is PhotoFormat.PNG and strip.durations:

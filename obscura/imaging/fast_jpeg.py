@@ -1,4 +1,4 @@
-"""Ordinary JPEG by the shortest way: libjpeg-turbo straight into an array.
+"""Decode ordinary JPEG files straight into an array with libjpeg-turbo.
 
 The same library with the same settings is inside Pillow, so the pixels are the same; Pillow copies them and
 hands the file over in small pieces. Whatever is out of the ordinary is left to Pillow: CMYK, odd sampling,

@@ -1,4 +1,4 @@
-"""Picture formats and what is known of a file before it is decoded. Standard library only."""
+"""Picture formats and headers. Standard library only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

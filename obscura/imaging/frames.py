@@ -1,4 +1,4 @@
-"""Animations and documents of several pages: all frames of a file, one below the other in one array.
+"""Animations and multi-page documents as one frame stack.
 
 A strip is bounded like a picture: the gate counts the pixels of all frames together.
 """
@@ -30,7 +30,7 @@ _SECOND_MS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Strip:
+class FrameStack:
     """What makes a picture several.
 
     Attributes
@@ -50,7 +50,7 @@ class Strip:
 
 def read(
     image: Image.Image, photo_format: PhotoFormat, profile: bytes | None, most: int
-) -> tuple[Strip, list[Colours]]:
+) -> tuple[FrameStack, list[Colours]]:
     """Return all frames of an opened file.
 
     Raises
@@ -77,7 +77,9 @@ def read(
     is_document = photo_format is PhotoFormat.TIFF
     # A GIF without the extension that says how often is played once.
     loop = int(image.info.get("loop", 1 if photo_format is PhotoFormat.GIF else 0) or 0)
-    return Strip(len(frames), () if is_document else tuple(durations), 0 if is_document else loop), frames
+    return FrameStack(
+        len(frames), () if is_document else tuple(durations), 0 if is_document else loop
+    ), frames
 
 
 def _is_reduced(image: Image.Image) -> bool:
@@ -110,7 +112,7 @@ def distinct(frames: Sequence[NDArray[np.uint8]]) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def apng(frames: Sequence[NDArray[np.uint8]], strip: Strip, icc: bytes | None, block: bytes) -> bytes:
+def apng(frames: Sequence[NDArray[np.uint8]], strip: FrameStack, icc: bytes | None, block: bytes) -> bytes:
     """Return an animated PNG of frames ``uint8[height, width, channels]``, each whole.
 
     Source: PNG specification (third edition) section 11.3.4.
@@ -124,7 +126,7 @@ def apng(frames: Sequence[NDArray[np.uint8]], strip: Strip, icc: bytes | None, b
 
 
 def _numbered(
-    frames: Sequence[NDArray[np.uint8]], strip: Strip, size: tuple[int, int]
+    frames: Sequence[NDArray[np.uint8]], strip: FrameStack, size: tuple[int, int]
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield the chunks of all frames; those of the animation are numbered through."""
     number = 0

@@ -1,4 +1,4 @@
-"""Greyscale pictures at the depth they were stored in: 8 or 16 bit, never brought down to 8."""
+"""Decode greyscale pictures at their stored depth of 8 or 16 bits."""
 
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -11,7 +11,7 @@ from obscura.imaging.formats import PhotoHeader
 from obscura.imaging.open import open_stored
 from obscura.imaging.pixels import upright
 from obscura.imaging.resource_limits import for_picture, within
-from obscura.imaging.validation import GateLimits, check
+from obscura.imaging.validation import ValidationLimits, check
 
 Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 """``[height, width]``: grey values, larger is brighter."""
@@ -41,7 +41,7 @@ class GreyPicture:
     warnings: tuple[str, ...] = ()
 
 
-def decode_grey(data: bytes, limits: GateLimits) -> GreyPicture:
+def decode_grey(data: bytes, limits: ValidationLimits) -> GreyPicture:
     """Check a file at the gate and decode its grey values; colours become luminance.
 
     Raises

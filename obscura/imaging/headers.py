@@ -1,4 +1,4 @@
-"""What a picture file is, by its structure alone: format, size, frames, scans, completeness.
+"""Read format, size, frames and scans from a file's structure, without decoding.
 
 Standard library only; one pass in linear time; on any bytes whatever either a `PhotoHeader` or an error of
 `obscura.errors`.

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits per sample: PNG and TIFF, read and written without losing any of them.
+"""Read and write PNG and TIFF with 16 bits per sample.
 
 Pillow reads most of them as 8 bits and writes none in colour. OpenCV's decoders give the full samples; they
 are believed only where they show what Pillow shows.
@@ -43,7 +43,7 @@ _PNG_GREYS: Final = (0, 4)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Deep:
+class HighBitDepth:
     """All 16 bits of a picture, upright.
 
     Attributes
@@ -72,7 +72,7 @@ class Deep:
         return None if self.alpha is None else to_bytes(self.alpha)
 
 
-def read(data: Buffer, pixels: Pixels, alpha: Plane | None, orientation: int) -> Deep | None:
+def read(data: Buffer, pixels: Pixels, alpha: Plane | None, orientation: int) -> HighBitDepth | None:
     """Return the full samples of a PNG or TIFF file.
 
     Parameters
@@ -108,7 +108,7 @@ def _is_grey_png(data: Buffer) -> bool:
     return bytes(data[:8]) == PNG_SIGNATURE and data[_PNG_TYPE_AT] in _PNG_GREYS
 
 
-def _split(samples: Samples, *, has_alpha: bool, is_grey: bool) -> Deep | None:
+def _split(samples: Samples, *, has_alpha: bool, is_grey: bool) -> HighBitDepth | None:
     """Return OpenCV's channels (grey, BGR or BGRA) as ours; None where they are others."""
     channels = samples.shape[2]
     if channels not in (1, 3, 4) or has_alpha != (channels == 4):  # noqa: PLR2004 - BGRA
@@ -117,10 +117,10 @@ def _split(samples: Samples, *, has_alpha: bool, is_grey: bool) -> Deep | None:
     if is_grey:
         colours = colours[..., :1]
     alpha = np.ascontiguousarray(samples[..., 3]) if has_alpha else None
-    return Deep(np.ascontiguousarray(colours), alpha)
+    return HighBitDepth(np.ascontiguousarray(colours), alpha)
 
 
-def _shows(deep: Deep, pixels: Pixels, alpha: Plane | None) -> bool:
+def _shows(deep: HighBitDepth, pixels: Pixels, alpha: Plane | None) -> bool:
     """Return whether all samples are, to a step of 8 bits, those of the picture in 8 bits."""
     planes = [(deep.samples, pixels), (deep.alpha, alpha)]
     return all(full is None or seen is None or _agree(full, seen) for full, seen in planes)
@@ -138,7 +138,7 @@ def _agree(full: NDArray[np.uint16], seen: NDArray[np.uint8]) -> bool:
     return True
 
 
-def png(deep: Deep, icc: bytes | None, block: bytes) -> bytes:
+def png(deep: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
     """Return a PNG file; ``block`` is an EXIF block with its prefix, or empty."""
     whole = _joined(deep)
     data = zlib.compress(filtered(whole), _LEVEL)
@@ -176,11 +176,11 @@ def png_chunk(name: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4) + name + body + zlib.crc32(name + body).to_bytes(4)
 
 
-def _joined(deep: Deep) -> Samples:
+def _joined(deep: HighBitDepth) -> Samples:
     return deep.samples if deep.alpha is None else np.dstack((deep.samples, deep.alpha))
 
 
-def tiff(deep: Deep, icc: bytes | None, block: bytes) -> bytes:
+def tiff(deep: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
     """Return a TIFF file; ``block`` is an EXIF block with its prefix, or empty."""
     whole = _joined(deep)
     height, width, channels = whole.shape

@@ -1,4 +1,4 @@
-"""The gate for mammograms: DICOM by its magic, greyscale formats by their structure.
+"""Validate mammograms: DICOM by its magic bytes, greyscale formats by their structure.
 
 Standard library only, so that the gateway can ask as well. How large a DICOM picture is stands deep in the
 file: whoever reads the file holds it against the same limits before it decodes anything.
@@ -10,7 +10,7 @@ from typing import Final
 from obscura.errors import TruncatedPhotoError, UnsupportedFormatError
 from obscura.imaging.formats import Buffer, PhotoFormat
 from obscura.imaging.headers import sniff
-from obscura.imaging.validation import GateLimits, check, check_length
+from obscura.imaging.validation import ValidationLimits, check, check_length
 
 __all__ = ["MEDICAL", "check_medical", "is_dicom"]
 
@@ -27,7 +27,7 @@ def is_dicom(data: Buffer) -> bool:
     return head[_PREAMBLE:] == b"DICM" or _BARE.match(head) is not None
 
 
-def check_medical(data: Buffer, limits: GateLimits) -> None:
+def check_medical(data: Buffer, limits: ValidationLimits) -> None:
     """Let a mammogram pass, or say what is wrong with it.
 
     Raises

@@ -1,4 +1,4 @@
-"""The one place that opens a picture.
+"""Open pictures: the only module that decodes them.
 
 Every part of the system that needs pixels gets them here: behind the same gate, with the same orientation, in
 the same colours. Boxes found by one part therefore fit the pixels of another.
@@ -25,8 +25,8 @@ from obscura.imaging import frames as strip
 from obscura.imaging import high_bit_depth as deep
 from obscura.imaging.coding import JpegCoding, is_lossless, jpeg_coding
 from obscura.imaging.formats import PhotoFormat, PhotoHeader
-from obscura.imaging.frames import Strip
-from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.frames import FrameStack
+from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.metadata import embedded, exif, icc
 from obscura.imaging.metadata.exif import ExifBlock
 from obscura.imaging.pixels import Colours, Pixels, Plane, to_rgb
@@ -107,8 +107,8 @@ class Photo:
     is_grey: bool = False
     is_lossless: bool = False
     is_indexed: bool = False
-    strip: Strip | None = None
-    deep: Deep | None = None
+    strip: FrameStack | None = None
+    deep: HighBitDepth | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -147,12 +147,12 @@ def as_shown(photo: Photo, shown: Sequence[int]) -> Photo:
     if photo.count == len(shown) or max(shown) >= photo.count:
         return photo
     frames = photo.frames
-    whole = photo.strip or Strip(1)
+    whole = photo.strip or FrameStack(1)
     wide = replace(photo, strip=replace(whole, count=len(shown)))
     return wide.with_frames([frames[number] for number in shown])
 
 
-def decode(data: bytes, limits: validation.GateLimits | None = None) -> Photo:
+def decode(data: bytes, limits: validation.ValidationLimits | None = None) -> Photo:
     """Check a file at the gate and decode its picture: all of its frames, where the limits let several in.
 
     Parameters
@@ -160,7 +160,7 @@ def decode(data: bytes, limits: validation.GateLimits | None = None) -> Photo:
     data
         All bytes of the file.
     limits
-        What is allowed; the defaults of `GateLimits` where None.
+        What is allowed; the defaults of `ValidationLimits` where None.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def decode(data: bytes, limits: validation.GateLimits | None = None) -> Photo:
         `UnsupportedFormatError` where the decoder is not installed; `PhotoTooCostlyError` where it takes
         more than the budget of ``limits``.
     """
-    limits = limits or validation.GateLimits()
+    limits = limits or validation.ValidationLimits()
     with within(for_picture(limits.budget, 0, len(data))):
         header = validation.check(data, limits)
     with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
@@ -180,7 +180,7 @@ def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
     """Decode a file that has passed the gate."""
     several = header.frames > 1
     block, profile, panorama = embedded.told(data, header.format)
-    bare = bytes(embedded.skeleton(data, header.format, is_animated=several))
+    bare = bytes(embedded.stripped_file(data, header.format, is_animated=several))
     decoders.require(header.format)
     image = _guarded(lambda: _open(bare, header))
     parts, frames = (
@@ -240,14 +240,14 @@ def open_stored(data: bytes, header: PhotoHeader) -> tuple[Image.Image, int]:
     """
     block = embedded.exif_of(data, header.format)
     decoders.require(header.format)
-    image = _guarded(lambda: _open(bytes(embedded.skeleton(data, header.format)), header))
+    image = _guarded(lambda: _open(bytes(embedded.stripped_file(data, header.format)), header))
     _guarded(image.load)
     return image, 1 if header.format is PhotoFormat.TIFF else _orientation(image, block, header.format)
 
 
 def _deep(
     data: bytes, header: PhotoHeader, seen: tuple[Pixels, Plane | None], orientation: int
-) -> Deep | None:
+) -> HighBitDepth | None:
     """Return all bits of a PNG or TIFF of 16 bits per sample; None for any other file."""
     if header.bits != deep.BITS or header.format not in (PhotoFormat.PNG, PhotoFormat.TIFF):
         return None

@@ -1,4 +1,4 @@
-"""From every Pillow mode to 8-bit RGB with an optional alpha channel, and turning pixels upright."""
+"""Convert Pillow images to 8-bit RGB with optional alpha, and apply orientation."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What parsing a file may cost, held against the process that parses it.
+"""Limits of processor time and memory for opening a file.
 
 The gate refuses what can be seen in a file's structure. What passes it and still costs minutes or gigabytes
 meets these limits: they are the kernel's own, armed for as long as a parser runs and taken away after it, so

@@ -1,4 +1,4 @@
-"""The gate: everything that can be held against a file before anything of it is decoded.
+"""Validate a file by size and structure before anything of it is decoded.
 
 A small file can cost half a minute or five gigabytes to decode; whoever opens pictures asks here first.
 Standard library only, so that the gateway can ask as well.
@@ -40,7 +40,7 @@ _MOST_FRAMES: Final = ("only one is accepted unless all frames are asked for", "
 
 
 @dataclass(frozen=True, slots=True)
-class GateLimits:
+class ValidationLimits:
     """What a photo may be at most.
 
     Attributes
@@ -70,7 +70,7 @@ class GateLimits:
     budget: Budget | None = None
 
 
-def check(data: Buffer, limits: GateLimits | None = None) -> PhotoHeader:
+def check(data: Buffer, limits: ValidationLimits | None = None) -> PhotoHeader:
     """Let a file pass, or say what is wrong with it.
 
     Parameters
@@ -78,7 +78,7 @@ def check(data: Buffer, limits: GateLimits | None = None) -> PhotoHeader:
     data
         All bytes of the file.
     limits
-        What is allowed; the defaults of `GateLimits` where None.
+        What is allowed; the defaults of `ValidationLimits` where None.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def check(data: Buffer, limits: GateLimits | None = None) -> PhotoHeader:
         `UnsupportedFormatError`, `UndecodablePhotoError`, `AnimatedPhotoError`, `TooManyPixelsError`,
         `TooManyScansError`, `TruncatedPhotoError`. Nothing else is ever raised, whatever the bytes.
     """
-    limits = limits or GateLimits()
+    limits = limits or ValidationLimits()
     check_length(len(data), limits)
     header = inspect(data)
     if header.format not in limits.formats:
@@ -104,7 +104,7 @@ def check(data: Buffer, limits: GateLimits | None = None) -> PhotoHeader:
     return header
 
 
-def check_length(length: int, limits: GateLimits) -> None:
+def check_length(length: int, limits: ValidationLimits) -> None:
     """Check the length of a file alone, for a caller that has not read the file yet.
 
     Raises
@@ -122,7 +122,7 @@ def check_length(length: int, limits: GateLimits) -> None:
         raise PhotoTooLargeError(message)
 
 
-def _check_size(header: PhotoHeader, limits: GateLimits) -> None:
+def _check_size(header: PhotoHeader, limits: ValidationLimits) -> None:
     """Refuse a picture of too many pixels or scans."""
     size = header.size
     if size.long_side > limits.max_side or size.pixels * header.frames > limits.max_pixels:

@@ -1,22 +1,22 @@
-"""The job ledger: the truth about every job. A Celery message is only a wake-up."""
+"""The job store: the source of truth about every job. Celery messages only wake workers."""
 
 from obscura.jobs.claims import Claimed, Created, Lease
-from obscura.jobs.commands import LedgerCalls
+from obscura.jobs.commands import JobStoreCommands
 from obscura.jobs.heartbeat import Heartbeats
-from obscura.jobs.records import JobRow, JobState, NewJob, wake_up
-from obscura.jobs.store import AsyncLedger, Ledger
+from obscura.jobs.records import JobRecord, JobState, NewJob, wake_up
+from obscura.jobs.store import AsyncJobStore, JobStore
 from obscura.jobs.task_ids import new_id
 
 __all__ = [
-    "AsyncLedger",
+    "AsyncJobStore",
     "Claimed",
     "Created",
     "Heartbeats",
-    "JobRow",
+    "JobRecord",
     "JobState",
+    "JobStore",
+    "JobStoreCommands",
     "Lease",
-    "Ledger",
-    "LedgerCalls",
     "NewJob",
     "new_id",
     "wake_up",

@@ -1,4 +1,4 @@
-"""From the ledger's own records of what happened to the lines of the audit log."""
+"""Write the job store's event stream to the audit log."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from obscura.audit import AuditFile, Head, Record
 from obscura.jobs.commands import AUDIT, PREFIX
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 
 __all__ = ["HEADS", "Auditor"]
 
@@ -25,9 +25,9 @@ class Auditor:
     are taken away when they are on the disk; a crash in between leads to no second line (`AuditFile`).
     """
 
-    def __init__(self, ledger: AsyncLedger, file: AuditFile) -> None:
-        self._ledger = ledger
-        self._client = ledger.client
+    def __init__(self, job_store: AsyncJobStore, file: AuditFile) -> None:
+        self._job_store = job_store
+        self._client = job_store.client
         self._file = file
 
     async def round(self) -> None:
@@ -42,9 +42,9 @@ class Auditor:
     async def _note(self, head: Head, names: Sequence[str]) -> None:
         # One by one, since a full server takes these small writes alone: records would pile up. In this
         # order: records that are on the disk and still here are not written twice (`AuditFile`).
-        write = self._ledger.calls.write
-        await self._ledger.run(write(HEADS, "HSET", head.chain, str(head)))
-        await self._ledger.run(write(NEWEST, "SET", str(head)))
+        write = self._job_store.calls.write
+        await self._job_store.run(write(HEADS, "HSET", head.chain, str(head)))
+        await self._job_store.run(write(NEWEST, "SET", str(head)))
         await self._client.xdel(AUDIT, *names)
 
 

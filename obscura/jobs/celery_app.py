@@ -1,4 +1,4 @@
-"""The Celery application of gateway and workers, its settings each with its reason, and sending."""
+"""The Celery application: settings, each with its reason, and sending messages."""
 
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from kombu.utils.json import dumps
 from kombu.utils.uuid import uuid
 from redis.exceptions import RedisError
 
-from obscura.contract import STEP_TASKS, Letter, StepRequest
+from obscura.contract import STEP_TASKS, OutboxMessage, StepRequest
 from obscura.errors import QueueUnavailableError
 from obscura.jobs.transport import SCHEME
 from obscura.settings import Settings
@@ -18,7 +18,7 @@ from obscura.settings import Settings
 __all__ = [
     "REQUEST_ID",
     "TRACEPARENT",
-    "Letters",
+    "Outbox",
     "Sender",
     "broker_url",
     "headers_of",
@@ -135,7 +135,7 @@ def _publish(app: Celery, request: StepRequest) -> None:
     app.send_task(
         spec.name,
         args=[request.model_dump(mode="json")],
-        queue=spec.queue.lane(request.priority),
+        queue=spec.queue.priority_queue(request.priority),
         ignore_result=True,
         retry=False,
         argsrepr="-",
@@ -147,10 +147,10 @@ class _Drafts(virtual.Channel):
     """Keeps the last message that was published, as kombu's channel for Redis would have pushed it."""
 
     do_restore = False
-    last: Letter
+    last: OutboxMessage
 
     def _put(self, queue: str, message: dict[str, Any], **_options: object) -> None:
-        self.last = Letter(queue, dumps(message))  # type: ignore[no-untyped-call]  # kombu has no type hints
+        self.last = OutboxMessage(queue, dumps(message))  # type: ignore[no-untyped-call]  # kombu has no type hints
 
     def _size(self, _queue: str) -> int:
         return 0
@@ -162,7 +162,7 @@ class _Nowhere(virtual.Transport):
     Channel = _Drafts
 
 
-class Letters:
+class Outbox:
     """Writes the messages that `send` would send, and sends none: the ledger pushes them with its own rows.
 
     Celery and kombu write them, for a transport that keeps them. Known here is how a queue lies on the
@@ -175,7 +175,7 @@ class Letters:
         self._channel: _Drafts = connection.channel()  # type: ignore[no-untyped-call]  # the same
         self._producer = app.amqp.Producer(self._channel, auto_declare=False)
 
-    def write(self, request: StepRequest) -> Letter:
+    def write(self, request: StepRequest) -> OutboxMessage:
         """Return the message for ``request``, which talks to nobody.
 
         The two calls that Celery's ``send_task`` makes, without what it does around them: an object for the
@@ -196,7 +196,7 @@ class Letters:
             self._producer,
             spec.name,
             message,
-            queue=spec.queue.lane(request.priority),
+            queue=spec.queue.priority_queue(request.priority),
             declare=[],
             retry=False,
             argsrepr="-",

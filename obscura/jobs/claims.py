@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from obscura.contract import Step
-from obscura.jobs.records import JobRow
+from obscura.jobs.records import JobRecord
 
 __all__ = ["Claimed", "Completed", "Created", "Lease"]
 
@@ -37,7 +37,7 @@ class Claimed:
     when this try began; 0 where the row does not say.
     """
 
-    row: JobRow
+    record: JobRecord
     step: Step
     token: str
     released: float = 0.0
@@ -46,12 +46,12 @@ class Claimed:
     @property
     def result_key(self) -> str:
         """Where the step stores its result; the token keeps apart what two tries leave behind."""
-        return f"results/{self.row.id}.{self.token}"
+        return f"results/{self.record.id}.{self.token}"
 
     @property
     def lease(self) -> Lease:
         """The right to end the step."""
-        return Lease(self.row.id, self.step, self.token)
+        return Lease(self.record.id, self.step, self.token)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What can be done to the ledger, each as one atomic script.
+"""Commands of the job store, each one atomic Lua script.
 
 Nothing here talks to a server: a ``Call`` says what to run and how to read the reply, so that the
 blocking ledger of the workers and the asynchronous one of the gateway share every line.
@@ -11,12 +11,12 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from obscura.contract import STEP_TASKS, JobKind, Letter, Priority, Queue, Step
+from obscura.contract import STEP_TASKS, JobKind, OutboxMessage, Priority, Queue, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError, ShareExceededError
 from obscura.jobs.always import WRITE
 from obscura.jobs.claims import Claimed, Completed, Created, Lease
 from obscura.jobs.record_fields import checked
-from obscura.jobs.records import UNREADABLE_TEXT, JobRow, NewJob
+from obscura.jobs.records import UNREADABLE_TEXT, JobRecord, NewJob
 from obscura.observability.catalogue import DURATIONS, bound_text
 from obscura.settings import Settings
 
@@ -110,8 +110,8 @@ def share_exceeded(reply: Reply) -> ShareExceededError:
     return ShareExceededError(SHARES[reply[1]].format(reply[2]), SHARE_AGAIN_S)
 
 
-def _messages(letters: Iterable[Letter]) -> list[str]:
-    return [text for letter in letters for text in (letter.text, letter.step)]
+def _messages(outbox_messages: Iterable[OutboxMessage]) -> list[str]:
+    return [text for outbox_message in outbox_messages for text in (outbox_message.text, outbox_message.step)]
 
 
 def _queue_of(step: Step) -> str:
@@ -119,7 +119,7 @@ def _queue_of(step: Step) -> str:
 
 
 @dataclass(frozen=True)
-class LedgerCalls:
+class JobStoreCommands:
     """All calls, with the times and limits of one installation.
 
     ``owner`` is the key that jobs are entered for; None where no keys are asked for.
@@ -144,7 +144,7 @@ class LedgerCalls:
             return "bulk", self.settings.bulk_queue_limit
         return "", self.settings.queue_limit
 
-    def create(self, job: NewJob, letters: Sequence[Letter] = ()) -> Call[Created]:
+    def create(self, job: NewJob, outbox_messages: Sequence[OutboxMessage] = ()) -> Call[Created]:
         """Enter ``job`` and push the ``letters`` that wake its workers, both or neither.
 
         Reading the reply raises QueueFullError, ShareExceededError or IdempotencyConflictError; then nothing
@@ -175,20 +175,27 @@ class LedgerCalls:
             pairs += ["idempotency", key]
         head = (job.id, *self._limit(job), settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
         shares = (settings.key_share, settings.key_store_mb * 1024 * 1024)
-        keys = (job_key(job.id), ACTIVE, key, *(letter.lane for letter in letters))
-        return Call("create", keys, (*head, *shares, *_messages(letters), *pairs), parse)
+        keys = (
+            job_key(job.id),
+            ACTIVE,
+            key,
+            *(outbox_message.priority_queue for outbox_message in outbox_messages),
+        )
+        return Call("create", keys, (*head, *shares, *_messages(outbox_messages), *pairs), parse)
 
     @staticmethod
-    def enqueue(job_id: str, letters: Sequence[Letter]) -> Call[bool]:
+    def enqueue(job_id: str, outbox_messages: Sequence[OutboxMessage]) -> Call[bool]:
         """Have released steps wait for their turn; the reply says whether the job was there."""
-        keys = (job_key(job_id), *(letter.lane for letter in letters))
-        return Call("enqueue", keys, (job_id, *_messages(letters)), lambda reply: reply[0] == "enqueued")
+        keys = (job_key(job_id), *(outbox_message.priority_queue for outbox_message in outbox_messages))
+        return Call(
+            "enqueue", keys, (job_id, *_messages(outbox_messages)), lambda reply: reply[0] == "enqueued"
+        )
 
     @staticmethod
     def hand_out(queues: Iterable[Queue]) -> Call[None]:
         """Hand waiting steps of ``queues`` to the broker where it has room: a message may have been lost."""
-        lanes = [queue.lane(priority) for queue in queues for priority in Priority]
-        return Call("hand_out", lanes, (), lambda _reply: None)
+        priority_queues = [queue.priority_queue(priority) for queue in queues for priority in Priority]
+        return Call("hand_out", priority_queues, (), lambda _reply: None)
 
     def bury(self, job_id: str) -> Call[bool]:
         """End a job whose record cannot be read as a failure; the reply says whether it was there."""
@@ -210,8 +217,8 @@ class LedgerCalls:
             if reply[0] != "claimed":
                 return None
             fields = dict(zip(reply[1::2], reply[2::2], strict=True))
-            times = (float(fields.get(f"{letter}:{step}", 0.0)) for letter in "qb")
-            return Claimed(JobRow.from_fields(job_id, fields), step, token, *times)
+            times = (float(fields.get(f"{outbox_message}:{step}", 0.0)) for outbox_message in "qb")
+            return Claimed(JobRecord.from_fields(job_id, fields), step, token, *times)
 
         settings = self.settings
         limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
@@ -223,9 +230,9 @@ class LedgerCalls:
         Raises RecordUnreadableError as `complete` does.
         """
         pairs = [text for pair in checked(fields).items() for text in pair]
-        head = (claimed.row.id, claimed.step.value, claimed.token)
+        head = (claimed.record.id, claimed.step.value, claimed.token)
         limits = (self.settings.lease_s, EVENTS)
-        keys = self._keys(claimed.row.id)[:2]
+        keys = self._keys(claimed.record.id)[:2]
         return Call("renew", keys, (*head, *limits, *pairs), lambda reply: reply[0] == "renewed")
 
     def complete(self, claimed: Claimed, fields: Fields) -> Call[Completed]:
@@ -248,9 +255,9 @@ class LedgerCalls:
 
         settings = self.settings
         pairs = [text for pair in checked(fields).items() for text in pair]
-        head = (claimed.row.id, claimed.step.value, claimed.token)
+        head = (claimed.record.id, claimed.step.value, claimed.token)
         limits = (settings.lease_s, settings.result_ttl_s, EVENTS, _queue_of(claimed.step))
-        return Call("complete", self._keys(claimed.row.id), (*head, *limits, *pairs), parse)
+        return Call("complete", self._keys(claimed.record.id), (*head, *limits, *pairs), parse)
 
     def fail(self, lease: Lease, code: str, message: str) -> Call[bool]:
         """End the whole job with an error; the reply says whether the lease still held."""
@@ -283,7 +290,7 @@ class LedgerCalls:
         return Call("forget", self._keys(job_id), (key, event, job_id), lambda _reply: None)
 
     @staticmethod
-    def census(first: int, last: int) -> Call[Mapping[str, float]]:
+    def stats_snapshot(first: int, last: int) -> Call[Mapping[str, float]]:
         """Count unfinished jobs ``first`` to ``last``; the names are those of the script, and `looked_at`."""
 
         def parse(reply: Reply) -> Mapping[str, float]:

@@ -11,7 +11,7 @@ __all__ = ["cost_of", "megapixels_of"]
 QUALITY_FACTORS: Final[Mapping[Quality, float]] = MappingProxyType(
     {Quality.RAPID: 0.1, Quality.FAST: 0.3, Quality.BALANCED: 1.0, Quality.THOROUGH: 3.0}
 )
-"""Time of a photo with each quality over that with `balanced`, about (docs/capacity.md)."""
+"""Time of a photo with each quality over that with `balanced`, about (docs/explanation/capacity.md)."""
 
 KIND_FACTORS: Final[Mapping[JobKind, float]] = MappingProxyType(
     {JobKind.REDACT: 0.2, JobKind.BLUR_VIDEO: 10.0}

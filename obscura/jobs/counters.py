@@ -1,4 +1,4 @@
-"""What all processes counted, added up on the ledger's server: it outlives every one of them."""
+"""Counters of all processes, summed in the job store."""
 
 from collections.abc import Awaitable, Mapping
 from typing import cast

@@ -1,4 +1,4 @@
-"""Rows of ended jobs that a gateway has shown lately, for as long as the ledger does not answer.
+"""Recently read records of finished jobs, for when the job store is away.
 
 A row does not change any more once its job has ended, so that a result can be given while the broker is
 away. It goes when the gateway hears that the job was erased, and when its time is up.
@@ -10,14 +10,14 @@ from collections.abc import Mapping
 
 from obscura.jobs.records import JobState
 
-__all__ = ["EndedRows"]
+__all__ = ["FinishedRecords"]
 
 MOST = 500
 ENDS = frozenset(state.value for state in JobState if state.is_end)
 Fields = Mapping[str, str]
 
 
-class EndedRows:
+class FinishedRecords:
     """The last ``MOST`` of them; each is a few kilobytes."""
 
     def __init__(self, ttl_s: float) -> None:

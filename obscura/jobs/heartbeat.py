@@ -1,4 +1,4 @@
-"""Which queues have workers: heartbeats that a worker leaves and anyone can read.
+"""Heartbeats of workers by queue.
 
 A queue is served while both halves are fresh: a process of it has its model loaded (``ready``), and
 its consumer's event loop, the one that fetches messages, still turns (``consuming``).

@@ -1,4 +1,4 @@
-"""The reaper: sends lost steps again and ends hopeless jobs."""
+"""The lease reaper: requeue steps whose lease expired, fail those out of attempts."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from obscura.contract.messages import STEP_TASKS
 from obscura.errors import ServiceError, UnknownTaskError
 from obscura.jobs.commands import ACTIVE, METRICS
 from obscura.jobs.records import wake_up
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 from obscura.observability import catalogue
 
 __all__ = ["Reaper"]
@@ -24,8 +24,8 @@ AsyncSender = Callable[[StepRequest], Awaitable[None]]
 class Reaper:
     """Looks after jobs whose time is up."""
 
-    def __init__(self, ledger: AsyncLedger, send: AsyncSender) -> None:
-        self._ledger = ledger
+    def __init__(self, job_store: AsyncJobStore, send: AsyncSender) -> None:
+        self._job_store = job_store
         self._send = send
 
     async def round(self) -> None:
@@ -36,9 +36,9 @@ class Reaper:
         ServiceError
             If the ledger is away.
         """
-        ledger = self._ledger
+        job_store = self._job_store
         waiting: dict[str, frozenset[tuple[str, str]]] = {}
-        for job_id in await ledger.run(ledger.calls.due(ACTIVE)):
+        for job_id in await job_store.run(job_store.calls.due(ACTIVE)):
             try:
                 await self._look_after(job_id, waiting)
             except ServiceError:
@@ -48,29 +48,31 @@ class Reaper:
                 continue
             except Exception as error:
                 log.exception("job_given_up", error=type(error).__name__)
-                await ledger.run(ledger.calls.bury(job_id))
+                await job_store.run(job_store.calls.bury(job_id))
         # A worker that died with a message in its hands has left room for the next.
-        await ledger.run(ledger.calls.hand_out(Queue))
+        await job_store.run(job_store.calls.hand_out(Queue))
 
     async def _look_after(self, job_id: str, waiting: dict[str, frozenset[tuple[str, str]]]) -> None:
         """Send the steps of a job again whose messages are lost; ``waiting`` are messages by lane."""
-        ledger = self._ledger
-        for step in await ledger.run(ledger.calls.reap(job_id)):
-            row = await ledger.read(job_id)
-            if row.state.is_end:
+        job_store = self._job_store
+        for step in await job_store.run(job_store.calls.reap(job_id)):
+            record = await job_store.read(job_id)
+            if record.state.is_end:
                 return
-            lane = STEP_TASKS[step].queue.lane(row.options.priority)
-            if lane not in waiting:
-                waiting[lane] = await self._waiting_in(lane)
+            priority_queue = STEP_TASKS[step].queue.priority_queue(record.options.priority)
+            if priority_queue not in waiting:
+                waiting[priority_queue] = await self._waiting_in(priority_queue)
             # A message that still waits its turn is not lost: another would only lengthen the queue.
-            if (job_id, step.value) not in waiting[lane]:
-                await self._send(wake_up(row, step))
-                await ledger.run(ledger.calls.write(METRICS, "HINCRBY", catalogue.REQUEUED.series(step), 1))
-                log.info("step_sent_again", step=step.value, request_id=row.request_id)
+            if (job_id, step.value) not in waiting[priority_queue]:
+                await self._send(wake_up(record, step))
+                await job_store.run(
+                    job_store.calls.write(METRICS, "HINCRBY", catalogue.REQUEUED.series(step), 1)
+                )
+                log.info("step_sent_again", step=step.value, request_id=record.request_id)
 
-    async def _waiting_in(self, lane: str) -> frozenset[tuple[str, str]]:
+    async def _waiting_in(self, priority_queue: str) -> frozenset[tuple[str, str]]:
         """Return job and step of every message that waits; celery keeps a lane as a list of its name."""
-        texts = await cast("Awaitable[list[str]]", self._ledger.client.lrange(lane, 0, -1))
+        texts = await cast("Awaitable[list[str]]", self._job_store.client.lrange(priority_queue, 0, -1))
         return frozenset(_named_in(text) for text in texts)
 
 

@@ -11,14 +11,14 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from obscura.errors import QueueUnavailableError
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 
 __all__ = ["rewrite_log"]
 
 log = structlog.get_logger(__name__)
 
 
-async def rewrite_log(ledger: AsyncLedger) -> bool:
+async def rewrite_log(job_store: AsyncJobStore) -> bool:
     """Have the append-only file rewritten; return whether that has begun.
 
     Nothing is done where there is no such file, or where it is being rewritten already. A server that does
@@ -30,10 +30,10 @@ async def rewrite_log(ledger: AsyncLedger) -> bool:
         If the server does not answer.
     """
     try:
-        state = cast("Mapping[str, Any]", await ledger.client.info("persistence"))
+        state = cast("Mapping[str, Any]", await job_store.client.info("persistence"))
         if not state.get("aof_enabled") or state.get("aof_rewrite_in_progress"):
             return False
-        await cast("Awaitable[Any]", ledger.client.bgrewriteaof())
+        await cast("Awaitable[Any]", job_store.client.bgrewriteaof())
     except ResponseError as error:
         log.warning("log_not_rewritten", reason=str(error))
         return False

@@ -1,4 +1,4 @@
-"""Work that comes round: once every so often, in one gateway at a time."""
+"""Run a task periodically in one gateway at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from obscura.errors import ObscuraError
 from obscura.jobs.commands import PREFIX
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 
 __all__ = ["repeat"]
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 async def repeat(
-    name: str, interval_s: float, ledger: AsyncLedger, work: Callable[[], Awaitable[None]]
+    name: str, interval_s: float, job_store: AsyncJobStore, work: Callable[[], Awaitable[None]]
 ) -> None:
     """Do ``work`` every ``interval_s`` seconds until cancelled; a round that fails is logged.
 
@@ -26,8 +26,8 @@ async def repeat(
     turn_ms = max(1, int(interval_s * 900))
     while True:
         try:
-            turn = ledger.calls.write(f"{PREFIX}{name}", "SET", "1", "NX", "PX", turn_ms)
-            if await ledger.run(turn) == "OK":
+            turn = job_store.calls.write(f"{PREFIX}{name}", "SET", "1", "NX", "PX", turn_ms)
+            if await job_store.run(turn) == "OK":
                 await work()
         except ObscuraError as error:
             log.warning("chore_failed", chore=name, code=error.code)

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from obscura.contract import (
     DetectedObject,
-    DetectionPart,
+    DetectionResult,
     JobKind,
     JobOptions,
-    LesionPart,
+    LesionResult,
     Step,
     VideoProgress,
 )
@@ -102,7 +102,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = MappingProxyType(
         "report": _report,
         "video": VideoProgress.model_validate_json,
         "media_type": _media_type,
-        **{f"p:{step}": DetectionPart.model_validate_json for step in Step},
+        **{f"p:{step}": DetectionResult.model_validate_json for step in Step},
         **dict.fromkeys((f"r:{step}" for step in Step), _objects),
     }
 )
@@ -123,7 +123,7 @@ def read_report(kind: JobKind, text: str) -> str:
     report = _report(text)
     match kind:
         case JobKind.LESIONS:
-            LesionPart.model_validate(report)
+            LesionResult.model_validate(report)
         case JobKind.BLUR_VIDEO:
             int(report["bytes"])
         case _:

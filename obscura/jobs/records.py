@@ -1,4 +1,4 @@
-"""A job as the ledger keeps it."""
+"""Job records as the job store keeps them."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from obscura.contract import (
     DetectedObject,
-    DetectionPart,
+    DetectionResult,
     JobKind,
     JobOptions,
     Pipeline,
@@ -66,7 +66,7 @@ class NewJob:
     request_id: str = ""
     idempotency_key: str = ""
     fingerprint: str = ""
-    parts: Mapping[Step, DetectionPart] = field(default_factory=dict)
+    parts: Mapping[Step, DetectionResult] = field(default_factory=dict)
     pipeline: Pipeline = Pipeline.SPLIT
     trace: str = ""
     batch: str = ""
@@ -85,7 +85,7 @@ class NewJob:
     def fields(self) -> dict[str, str]:
         """Return the hash that stands for this job; raise RecordUnreadableError where it is too long."""
         stages = self.stages
-        row = {
+        record = {
             "kind": self.kind.value,
             "owner": self.owner,
             "request_id": self.request_id,
@@ -102,12 +102,12 @@ class NewJob:
             **({"batch": self.batch} if self.batch else {}),
         }
         for number, stage in enumerate(stages):
-            row.update({f"s:{step}": "waiting" if number else "queued" for step in stage})
-        return bounded(row)
+            record.update({f"s:{step}": "waiting" if number else "queued" for step in stage})
+        return bounded(record)
 
 
 @dataclass(frozen=True)
-class JobRow:
+class JobRecord:
     """A job as read from the ledger."""
 
     id: str
@@ -119,7 +119,7 @@ class JobRow:
     photo: str
     created: float
     finished: float | None
-    parts: Mapping[Step, DetectionPart]
+    parts: Mapping[Step, DetectionResult]
     suspects: tuple[DetectedObject, ...]
     progress: float
     video: VideoProgress | None
@@ -133,7 +133,7 @@ class JobRow:
     is_damaged: bool = False
 
     @classmethod
-    def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRow":
+    def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRecord":
         """Return the row that a hash stands for.
 
         A hash that cannot be read is a job that has failed with `record_unreadable`; it ``is_damaged``.
@@ -146,7 +146,7 @@ class JobRow:
             return _damaged(job_id, fields)
 
     @classmethod
-    def _read(cls, job_id: str, fields: Mapping[str, str]) -> "JobRow":
+    def _read(cls, job_id: str, fields: Mapping[str, str]) -> "JobRecord":
         """Return the row that a hash stands for; raise one of `FAULTS` where it is damaged."""
         finished, kind = fields.get("finished"), JobKind(fields["kind"])
         report = fields.get("report")
@@ -207,14 +207,14 @@ def _failed(job_id: str, owner: str, code: str, message: str) -> dict[str, str]:
 UNREADABLE_TEXT: Final = "what the server holds of this task is damaged; send the photo again"
 
 
-def _damaged(job_id: str, fields: Mapping[str, str]) -> JobRow:
+def _damaged(job_id: str, fields: Mapping[str, str]) -> JobRecord:
     """Return the row of a job whose record cannot be read: whose it was, and what is to be erased with it."""
     failed = _failed(job_id, fields.get("owner", ""), RecordUnreadableError.code, UNREADABLE_TEXT)
     picture = fields.get("picture", "")
     # A damaged record must not lead to what belongs to another job.
     if picture.startswith(f"results/{job_id}"):
         failed["picture"] = picture
-    return replace(JobRow.from_fields(job_id, failed), is_damaged=True)
+    return replace(JobRecord.from_fields(job_id, failed), is_damaged=True)
 
 
 def fields_told(text: str) -> dict[str, str]:
@@ -236,7 +236,7 @@ def _video(fields: Mapping[str, str]) -> VideoProgress | None:
     return cast("VideoProgress", read_field("video", fields["video"])) if "video" in fields else None
 
 
-def wake_up(job: NewJob | JobRow, step: Step) -> StepRequest:
+def wake_up(job: NewJob | JobRecord, step: Step) -> StepRequest:
     """Return the message that makes a worker look at ``step`` of ``job``."""
     return StepRequest(
         job_id=job.id,

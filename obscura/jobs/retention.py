@@ -1,4 +1,4 @@
-"""The eraser: photos and results whose time has come, and whatever nobody owns any more."""
+"""Retention: erase photos and results that are due, and collect orphans."""
 
 import asyncio
 from collections.abc import Awaitable  # noqa: TC003 - quoted in a cast, needed by its reader
@@ -9,10 +9,10 @@ from redis.exceptions import ResponseError
 
 from obscura.jobs.commands import ERASE, EXPIRY, OBJECT_KINDS, job_key, job_of
 from obscura.jobs.records import JobState
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 from obscura.storage import Storage
 
-__all__ = ["ORPHAN_AGE_S", "Eraser"]
+__all__ = ["ORPHAN_AGE_S", "Retention"]
 
 ORPHAN_AGE_S = 60.0
 """Younger objects may belong to a job that is just being entered."""
@@ -21,19 +21,19 @@ STATES = frozenset(state.value for state in JobState)
 log = structlog.get_logger(__name__)
 
 
-class Eraser:
+class Retention:
     """Erases what the ledger has given up."""
 
-    def __init__(self, ledger: AsyncLedger, storage: Storage) -> None:
-        self._ledger = ledger
+    def __init__(self, job_store: AsyncJobStore, storage: Storage) -> None:
+        self._job_store = job_store
         self._storage = storage
 
     async def round(self) -> None:
         """Forget the jobs that have expired, and erase every object that is due."""
-        ledger = self._ledger
-        for job_id in await ledger.run(ledger.calls.due(EXPIRY)):
-            await ledger.run(ledger.calls.erase(job_id, why="expired"))
-        for key in await ledger.run(ledger.calls.due(ERASE)):
+        job_store = self._job_store
+        for job_id in await job_store.run(job_store.calls.due(EXPIRY)):
+            await job_store.run(job_store.calls.erase(job_id, why="expired"))
+        for key in await job_store.run(job_store.calls.due(ERASE)):
             await self._erase(key, is_orphan=False)
 
     async def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
@@ -49,10 +49,10 @@ class Eraser:
 
     async def _erase(self, key: str, *, is_orphan: bool) -> None:
         was_there = await asyncio.to_thread(self._storage.delete, key)
-        await self._ledger.run(self._ledger.calls.forget(key, was_there=was_there, is_orphan=is_orphan))
+        await self._job_store.run(self._job_store.calls.forget(key, was_there=was_there, is_orphan=is_orphan))
 
     async def _is_owned(self, key: str) -> bool:
-        client = self._ledger.client
+        client = self._job_store.client
         fields = client.hmget(job_key(job_of(key)), ["state", "picture"])
         try:
             state, picture = await cast("Awaitable[list[str | None]]", fields)

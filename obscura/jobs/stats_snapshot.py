@@ -1,4 +1,4 @@
-"""The state of the whole system as series of /metrics: any gateway sees all of it, from the ledger."""
+"""A snapshot of the whole system as metric series, read from the job store."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Mapping
@@ -9,12 +9,12 @@ from redis.exceptions import RedisError
 from obscura.contract import STEP_TASKS, JobKind, Priority, Queue, Step, queues_of
 from obscura.errors import QueueUnavailableError
 from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXPIRY, LOOKED_AT, METRICS
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 from obscura.jobs.worker_registry import present
 from obscura.observability import catalogue as c
 from obscura.observability.catalogue import SEPARATOR
 
-__all__ = ["PURGES", "Series", "census"]
+__all__ = ["PURGES", "Series", "stats_snapshot"]
 
 Series = Mapping[str, float]
 PURGES: Final = ("original_erased", "result_erased", "orphan_erased", "expired", "deleted", "withdrawn")
@@ -26,7 +26,7 @@ STATES: Final = ("queued", "running")
 OVERDUE_S: Final = 60.0
 
 
-async def census(ledger: AsyncLedger) -> Series:
+async def stats_snapshot(job_store: AsyncJobStore) -> Series:
     """Count everything.
 
     Raises
@@ -35,45 +35,49 @@ async def census(ledger: AsyncLedger) -> Series:
         If the server does not answer.
     """
     try:
-        totals, gauges, now = await _facts(ledger)
+        totals, gauges, now = await _facts(job_store)
         return {
-            **_zeros(ledger),
+            **_zeros(job_store),
             **totals,
             **gauges,
-            **await present(ledger.client, now),
-            **await _jobs(ledger),
+            **await present(job_store.client, now),
+            **await _jobs(job_store),
         }
     except (RedisError, OSError) as error:
         message = "the job ledger cannot be reached"
         raise QueueUnavailableError(message) from error
 
 
-def _zeros(ledger: AsyncLedger) -> Series:
+def _zeros(job_store: AsyncJobStore) -> Series:
     """Return what is to be seen as 0 before anything has happened: a rate needs a beginning."""
     series = [c.TASKS.series(kind, state) for kind in JobKind for state in ("accepted", "done", "failed")]
     series += [c.PURGED.series(what) for what in PURGES]
     series += [c.UNREADABLE.series(), c.RECEIVERS_OFF.series()]
-    for queue in queues_of(ledger.calls.settings.pipeline):
+    for queue in queues_of(job_store.calls.settings.pipeline):
         series.append(c.WORKERS.series(queue))
-        series += [c.QUEUE_DEPTH.series(queue, lane, state) for lane in Priority for state in STATES]
+        series += [
+            c.QUEUE_DEPTH.series(queue, priority_queue, state)
+            for priority_queue in Priority
+            for state in STATES
+        ]
     return dict.fromkeys(series, 0.0)
 
 
-async def _facts(ledger: AsyncLedger) -> tuple[Series, Series, float]:
+async def _facts(job_store: AsyncJobStore) -> tuple[Series, Series, float]:
     """Return totals, gauges, and the server's time."""
-    settings = ledger.calls.settings
-    lanes = [(queue, priority) for queue in Queue for priority in Priority]
-    seconds, microseconds = await ledger.client.time()
+    settings = job_store.calls.settings
+    priority_queues = [(queue, priority) for queue in Queue for priority in Priority]
+    seconds, microseconds = await job_store.client.time()
     now = seconds + microseconds / 1e6
-    async with ledger.client.pipeline(transaction=False) as together:
+    async with job_store.client.pipeline(transaction=False) as together:
         together.hgetall(METRICS)
         together.hgetall(COUNTERS)
         together.info("memory")
         together.zcard(EXPIRY)
         together.zcount(ERASE, "-inf", now - OVERDUE_S)
         together.xlen(AUDIT)
-        for queue, priority in lanes:
-            together.llen(queue.lane(priority))
+        for queue, priority in priority_queues:
+            together.llen(queue.priority_queue(priority))
         answers = await cast("Awaitable[list[Any]]", together.execute())
     metrics, events, memory, kept, overdue, waiting, *lengths = answers
     totals = {series: float(number) for series, number in metrics.items()}
@@ -87,17 +91,17 @@ async def _facts(ledger: AsyncLedger) -> tuple[Series, Series, float]:
         c.QUEUE_LIMIT.series(Priority.INTERACTIVE): float(settings.queue_limit),
         c.QUEUE_LIMIT.series(Priority.BULK): float(settings.bulk_queue_limit),
     }
-    for (queue, priority), length in zip(lanes, lengths, strict=True):
+    for (queue, priority), length in zip(priority_queues, lengths, strict=True):
         gauges[c.QUEUE_MESSAGES.series(queue, priority)] = float(length)
     return totals, gauges, now
 
 
-async def _jobs(ledger: AsyncLedger) -> Series:
+async def _jobs(job_store: AsyncJobStore) -> Series:
     """Return series of all unfinished jobs."""
     found: dict[str, float] = defaultdict(float)
     first, looked_at = 0, float(JOBS_AT_ONCE)
     while looked_at == JOBS_AT_ONCE:
-        part = await ledger.run(ledger.calls.census(first, first + JOBS_AT_ONCE - 1))
+        part = await job_store.run(job_store.calls.stats_snapshot(first, first + JOBS_AT_ONCE - 1))
         looked_at = part[LOOKED_AT]
         first += JOBS_AT_ONCE
         for name, number in part.items():
@@ -111,8 +115,8 @@ async def _jobs(ledger: AsyncLedger) -> Series:
 def _series(name: str) -> str | None:
     """Return the series that a name of the script stands for, or None where it is none."""
     match name.split(SEPARATOR):
-        case "step", step, lane, state:
-            return c.QUEUE_DEPTH.series(STEP_TASKS[Step(step)].queue, lane, state)
+        case "step", step, priority_queue, state:
+            return c.QUEUE_DEPTH.series(STEP_TASKS[Step(step)].queue, priority_queue, state)
         case "job", kind, state:
             return c.UNFINISHED.series(kind, state)
         case "age", kind, state:

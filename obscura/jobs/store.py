@@ -1,4 +1,4 @@
-"""The ledger on a server: blocking for workers, asynchronous for the gateway."""
+"""The job store: blocking for workers, asyncio for the gateway."""
 
 import copy
 import math
@@ -17,9 +17,9 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.retry import Retry
 
 from obscura.errors import ObscuraError, QueueUnavailableError, UnknownTaskError
-from obscura.jobs.commands import COUNTERS, SCRIPTS, Call, Fields, LedgerCalls, erased_key, job_key
-from obscura.jobs.finished_records import EndedRows
-from obscura.jobs.records import JobRow, fields_told, lost
+from obscura.jobs.commands import COUNTERS, SCRIPTS, Call, Fields, JobStoreCommands, erased_key, job_key
+from obscura.jobs.finished_records import FinishedRecords
+from obscura.jobs.records import JobRecord, fields_told, lost
 from obscura.jobs.task_ids import was_issued
 from obscura.settings import Settings
 
@@ -55,12 +55,12 @@ def _translated() -> Iterator[None]:
         raise QueueUnavailableError(message) from error
 
 
-def _row(job_id: str, fields: Mapping[str, str], owner: str | None = None) -> JobRow:
+def _record(job_id: str, fields: Mapping[str, str], owner: str | None = None) -> JobRecord:
     # Somebody else's job is one that is not there: an answer must not say that an id exists.
     if not fields or not _is_seen_by(owner, job_id, fields):
         message = "there is no task of this id"
         raise UnknownTaskError(message)
-    return JobRow.from_fields(job_id, fields)
+    return JobRecord.from_fields(job_id, fields)
 
 
 def _is_seen_by(owner: str | None, job_id: str, fields: Mapping[str, str]) -> bool:
@@ -79,11 +79,11 @@ def _fields(reply: object) -> Fields:
     return cast("dict[str, str]", reply)
 
 
-class Ledger:
+class JobStore:
     """The ledger for workers; every method raises QueueUnavailableError where the server is away."""
 
     def __init__(self, settings: Settings) -> None:
-        self.calls = LedgerCalls(settings)
+        self.calls = JobStoreCommands(settings)
         self.client = redis.Redis.from_url(
             settings.redis_url, retry=Retry(NoBackoff(), 1), **connection_options()
         )
@@ -95,7 +95,7 @@ class Ledger:
             reply = self._scripts[call.script](keys=list(call.keys), args=list(call.args))
         return call.parse(cast("list[str]", reply))
 
-    def read(self, job_id: str) -> JobRow:
+    def read(self, job_id: str) -> JobRecord:
         """Return a job's row; raise UnknownTaskError where there is none."""
         with _translated():
             try:
@@ -103,7 +103,7 @@ class Ledger:
             except ResponseError as error:
                 reply = error
             fields = _fields(reply)
-        return _row(job_id, fields)
+        return _record(job_id, fields)
 
     def field(self, key: str, name: str) -> str | None:
         """Return a field of one of the ledger's other hashes, or None where it is not there."""
@@ -115,23 +115,23 @@ class Ledger:
         self.client.close()
 
 
-class AsyncLedger:
+class AsyncJobStore:
     """The ledger for the gateway; the same promises.
 
     ``seen_by`` gives the view of one owner: it enters jobs for that owner and reads no others.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.calls = LedgerCalls(settings)
+        self.calls = JobStoreCommands(settings)
         # A caller waits for the answer: a server that does not react is as good as away.
         options = {**connection_options(), "socket_timeout": ANSWER_S}
         # A connection that broke while it was idle is worth a second one; silence is not.
         again = redis.asyncio.retry.Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
         self.client = redis.asyncio.Redis.from_url(settings.redis_url, retry=again, **options)
-        self.ended = EndedRows(settings.result_ttl_s)
+        self.ended = FinishedRecords(settings.result_ttl_s)
         self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
 
-    def seen_by(self, owner: str | None) -> "AsyncLedger":
+    def seen_by(self, owner: str | None) -> "AsyncJobStore":
         """Return this ledger as ``owner`` sees it, on the same connections; None sees every job."""
         view = copy.copy(self)
         view.calls = replace(self.calls, owner=owner)
@@ -144,7 +144,7 @@ class AsyncLedger:
             reply = await cast("Awaitable[list[str]]", pending)
         return call.parse(reply)
 
-    async def read(self, job_id: str) -> JobRow:
+    async def read(self, job_id: str) -> JobRecord:
         """Return a job's row; raise UnknownTaskError where there never was one, or where it was erased.
 
         A job that was entered and that the server has forgotten (its data are gone) reads as one that failed
@@ -162,22 +162,22 @@ class AsyncLedger:
             self.ended.note(job_id, known)
             if not known and job_id in await self._lost([job_id]):
                 known = lost(job_id, self.calls.owner or "")
-        return await self._readable(_row(job_id, known, self.calls.owner))
+        return await self._readable(_record(job_id, known, self.calls.owner))
 
-    async def give_up(self, job_id: str) -> JobRow:
+    async def give_up(self, job_id: str) -> JobRecord:
         """End a job whose record cannot be read as a failure, and return what is then there."""
         await self.run(self.calls.bury(job_id))
         self.ended.forget(job_id)
         return await self.read(job_id)
 
-    async def _readable(self, row: JobRow) -> JobRow:
+    async def _readable(self, record: JobRecord) -> JobRecord:
         """Return ``row``; a damaged record is replaced by one that can be read, where the server takes it."""
-        if row.is_damaged:
-            log.warning("record_unreadable", request_id=row.request_id)
+        if record.is_damaged:
+            log.warning("record_unreadable", request_id=record.request_id)
             with suppress(ObscuraError):
-                await self.run(self.calls.bury(row.id))
-                self.ended.forget(row.id)
-        return row
+                await self.run(self.calls.bury(record.id))
+                self.ended.forget(record.id)
+        return record
 
     async def hash(self, key: str) -> Fields:
         """Return the fields of one of the ledger's other hashes, none where it is not there.
@@ -197,25 +197,25 @@ class AsyncLedger:
                 pipeline.hgetall(job_key(job_id))
             return [_fields(reply) for reply in await pipeline.execute(raise_on_error=False)]
 
-    def heard(self, job_id: str, told: str) -> JobRow:
+    def heard(self, job_id: str, told: str) -> JobRecord:
         """Return the row of an ended job as the event of its end tells it; raise as `read` does."""
         fields = fields_told(told)
         self.ended.note(job_id, fields)
-        return _row(job_id, fields, self.calls.owner)
+        return _record(job_id, fields, self.calls.owner)
 
-    async def read_many(self, job_ids: Sequence[str]) -> list[JobRow | None]:
+    async def read_many(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
         """Return the rows of jobs in their order, None for each that is not there."""
-        rows: list[JobRow | None] = []
+        records: list[JobRecord | None] = []
         found = await self._hashes(job_ids)
         gone = await self._lost([job_id for job_id, fields in zip(job_ids, found, strict=True) if not fields])
         for job_id, fields in zip(job_ids, found, strict=True):
             self.ended.note(job_id, fields)
             known = lost(job_id, self.calls.owner or "") if job_id in gone else fields
             try:
-                rows.append(await self._readable(_row(job_id, known, self.calls.owner)))
+                records.append(await self._readable(_record(job_id, known, self.calls.owner)))
             except UnknownTaskError:
-                rows.append(None)
-        return rows
+                records.append(None)
+        return records
 
     async def _lost(self, missing: Sequence[str]) -> frozenset[str]:
         """Return those of ``missing``, which have no row, that were entered and that nobody erased."""

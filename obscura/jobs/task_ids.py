@@ -1,4 +1,4 @@
-"""Task ids that can be told from invented ones, also by a ledger that has lost everything.
+"""Task ids with a check value, so that issued ids are told from invented ones.
 
 An id is a UUID (version 8, RFC 9562): when it was made, to a minute, 72 random bits, and a check of 24 bits
 over both and over whom the task belongs to. The check is no signature: who works out an id that passes it

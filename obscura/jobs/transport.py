@@ -1,4 +1,4 @@
-"""What lies on the broker of messages that are in work: nothing; the worker that took them holds them.
+"""A kombu Redis transport without acknowledgement emulation.
 
 kombu's transport for Redis and Valkey writes each message that a worker takes into a hash on the server,
 waits for the answer before it hands the message on, and strikes it off at the end, so that the message comes

@@ -8,7 +8,7 @@ from collections.abc import Awaitable  # noqa: TC003 - quoted in a cast, needed 
 from typing import cast
 
 from obscura.jobs.commands import HELD, RECORDS, Call, Reply
-from obscura.jobs.store import AsyncLedger
+from obscura.jobs.store import AsyncJobStore
 
 __all__ = ["StoreUsage"]
 
@@ -19,25 +19,25 @@ KEYS_AT_ONCE = 500
 class StoreUsage:
     """Measures records of jobs, batches and webhooks."""
 
-    def __init__(self, ledger: AsyncLedger) -> None:
-        self._ledger = ledger
+    def __init__(self, job_store: AsyncJobStore) -> None:
+        self._job_store = job_store
 
     async def round(self) -> None:
         """Set what each owner's records take right; what is written meanwhile is added to it."""
-        ledger = self._ledger
-        before = await cast("Awaitable[dict[str, str]]", ledger.client.hgetall(HELD))
+        job_store = self._job_store
+        before = await cast("Awaitable[dict[str, str]]", job_store.client.hgetall(HELD))
         found: Counter[str] = Counter()
         for pattern in RECORDS:
             cursor = "0"
             while True:
-                cursor, page = await ledger.run(_held(cursor, pattern))
+                cursor, page = await job_store.run(_held(cursor, pattern))
                 found.update(page)
                 if cursor == "0":
                     break
         for owner in before.keys() | found.keys():
             change = found[owner] - int(before.get(owner, "0"))
             if change:
-                await ledger.run(ledger.calls.write(HELD, "HINCRBY", owner, change))
+                await job_store.run(job_store.calls.write(HELD, "HINCRBY", owner, change))
 
 
 def _held(cursor: str, pattern: str) -> Call[tuple[str, dict[str, int]]]:

@@ -1,4 +1,4 @@
-"""Events on their way to addresses that callers named, as the ledger keeps them.
+"""Pending webhook deliveries in the job store.
 
 The scripts that end a job or a batch enter its event in the same step, so none is lost; a gateway takes what
 is due for the length of a lease, and whoever dies with one leaves it to the next.
@@ -133,19 +133,19 @@ def take(limits: TakeLimits, under_way: Mapping[str, int]) -> Call[tuple[Deliver
     return Call("take", (TIMES,), args, parse)
 
 
-def _delivery(row: Mapping[str, str]) -> Delivery:
+def _delivery(record: Mapping[str, str]) -> Delivery:
     return Delivery(
-        subject=row["subject"],
-        message=row["message"],
-        url=row["url"],
-        attempt=int(row["attempts"]),
-        created=float(row["created"]),
-        age_s=float(row["now"]) - float(row["created"]),
-        status=row.get("status", ""),
-        code=row.get("code", ""),
-        payload=row.get("payload", ""),
-        owner=row["owner"],
-        is_off="off" in row,
+        subject=record["subject"],
+        message=record["message"],
+        url=record["url"],
+        attempt=int(record["attempts"]),
+        created=float(record["created"]),
+        age_s=float(record["now"]) - float(record["created"]),
+        status=record.get("status", ""),
+        code=record.get("code", ""),
+        payload=record.get("payload", ""),
+        owner=record["owner"],
+        is_off="off" in record,
     )
 
 

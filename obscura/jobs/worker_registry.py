@@ -1,4 +1,4 @@
-"""Who works now, for /metrics: a list of processes by queue, of loaded models, of the last looks for work."""
+"""Registry of worker processes, loaded models and last consumption, for /metrics."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from obscura.jobs.heartbeat import FRESH_S
 from obscura.observability import catalogue
 from obscura.observability.catalogue import SEPARATOR
 
-__all__ = ["Presence", "note_consuming", "note_presence", "present"]
+__all__ = ["WorkerRegistry", "note_consuming", "present", "register_worker"]
 
 WORKERS = PREFIX + "workers"
 MODELS = PREFIX + "models"
@@ -22,7 +22,7 @@ CONSUMED = PREFIX + "consumed"
 
 
 @dataclass(frozen=True)
-class Presence:
+class WorkerRegistry:
     """A process that is ready: its token, its queues, and its models as series of ``model_info``."""
 
     token: str
@@ -36,7 +36,7 @@ def _now(client: redis.Redis) -> float:
     return seconds + microseconds / 1e6
 
 
-def note_presence(client: redis.Redis, presence: Presence) -> None:
+def register_worker(client: redis.Redis, presence: WorkerRegistry) -> None:
     """Say that a process is there; it is counted for `FRESH_S` seconds."""
     now = _now(client)
     tokens = [f"{queue}{SEPARATOR}{presence.token}" for queue in presence.queues]

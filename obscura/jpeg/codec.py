@@ -112,7 +112,7 @@ class Codec(Protocol):
     def clean(self, job: Job, data: Buffer) -> Clean:
         """Take stuffed bytes and restart markers out of the entropy-coded data of a scan."""
 
-    def survey(self, job: Job, clean: Clean) -> NDArray[np.int64]:
+    def dc_scan(self, job: Job, clean: Clean) -> NDArray[np.int64]:
         """Read the DC coefficients of a sequential scan into ``values[rows, columns]``.
 
         Returns

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from obscura.jpeg.patches import Patch, Touched, by_block, touched_mcus
 from obscura.jpeg.structure import BLOCK_SIDE, Component, Structure
 from obscura.redaction.masks import Window
-from obscura.redaction.mosaic import PIXEL_NOISE, Entropy, Levels, noise, ring, toned
+from obscura.redaction.mosaic import PIXEL_NOISE, Entropy, Levels, border, contrast_reduced, noise
 from obscura.redaction.styles import PixelNoise, Solid
 
 Plane: TypeAlias = NDArray[np.int16]
@@ -123,7 +123,7 @@ def _levels(patch: Patch, source: _Source, share: float, entropy: Entropy) -> Le
     blocks = np.bincount(labels, counts[patch.covered], size)
     means = (totals / blocks.clip(min=1.0)).clip(_LOWEST, _HIGHEST)
     overall = np.array([totals.sum() / max(blocks.sum(), 1.0)])
-    shown = toned(means[:, None], overall, share, entropy)[:, 0]
+    shown = contrast_reduced(means[:, None], overall, share, entropy)[:, 0]
     return np.asarray(shown[patch.labels], np.float64)
 
 
@@ -131,7 +131,7 @@ def _around(patch: Patch, source: _Source) -> float:
     """Return the mean level of the untouched MCUs around a patch; 0, mid-grey, where there are none."""
     height, width = source.touched.shape
     # Around its soft edge, too: that is touched as well.
-    wide = ring(patch.inside if patch.edge is None else patch.edge.around, patch.reach, 1)
+    wide = border(patch.inside if patch.edge is None else patch.edge.around, patch.reach, 1)
     around = Window(wide.x1, wide.y1, min(wide.x2, width), min(wide.y2, height))
     sums, counts = _per_mcu(source.plane[_blocks(around, source.component)], source.component, around)
     seen = ~source.touched[around.slices]

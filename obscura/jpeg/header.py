@@ -21,7 +21,7 @@ _UPRIGHT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Dressing:
+class HeaderOptions:
     """What a spliced file carries beside its picture.
 
     Attributes
@@ -47,7 +47,7 @@ class CodedScan:
     data: bytes
 
 
-def write(structure: Structure, scans: Sequence[CodedScan], dressing: Dressing) -> bytes:
+def write(structure: Structure, scans: Sequence[CodedScan], dressing: HeaderOptions) -> bytes:
     """Return a file of ``scans`` behind a fresh header.
 
     Raises
@@ -78,7 +78,7 @@ def write(structure: Structure, scans: Sequence[CodedScan], dressing: Dressing) 
     return b"".join([*parts, _marker(EOI)])
 
 
-def _application(structure: Structure, dressing: Dressing) -> Iterator[bytes]:
+def _application(structure: Structure, dressing: HeaderOptions) -> Iterator[bytes]:
     """Yield the segments that say how colours and the orientation are meant."""
     if structure.jfif is not None:
         yield _segment(APP0, b"JFIF\x00" + structure.jfif + bytes(2))
@@ -97,7 +97,7 @@ def _application(structure: Structure, dressing: Dressing) -> Iterator[bytes]:
         yield _segment(APP14, b"Adobe\x00\x64\x00\x00\x00\x00" + bytes((structure.adobe,)))
 
 
-def _exif_block(dressing: Dressing) -> bytes:
+def _exif_block(dressing: HeaderOptions) -> bytes:
     """Return the EXIF block with the right orientation in it; empty where none is needed."""
     block = exif.parse(dressing.exif) if dressing.exif else None
     if block is None and dressing.orientation == _UPRIGHT:

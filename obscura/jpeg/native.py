@@ -108,7 +108,7 @@ class NativeCodec:
         _require(status)
         return Clean(bits, starts)
 
-    def survey(self, job: Job, clean: Clean) -> NDArray[np.int64]:
+    def dc_scan(self, job: Job, clean: Clean) -> NDArray[np.int64]:
         """See `Codec.survey`."""
         ends = np.empty(job.mcus.pixels, np.int64)
         scan = _scan(job, 1)

@@ -35,9 +35,9 @@ class PortableCodec:
         """See `Codec.clean`."""
         return bits.clean(job, data)
 
-    def survey(self, job: Job, clean: Clean) -> NDArray[np.int64]:
+    def dc_scan(self, job: Job, clean: Clean) -> NDArray[np.int64]:
         """See `Codec.survey`."""
-        return _Survey(job, clean).run()
+        return _DcScan(job, clean).run()
 
     def splice(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:
         """See `Codec.splice`."""
@@ -115,7 +115,7 @@ def _after_dc(words: Windows, at: int, table: DecodingTable) -> tuple[int, int]:
     return at + size, bits.extended(bits.value_at(words, at, size), size)
 
 
-class _Survey:
+class _DcScan:
     """The first walk over a sequential scan."""
 
     def __init__(self, job: Job, clean: Clean) -> None:

@@ -32,7 +32,7 @@ class _Work:
         planes = tuple(np.zeros(touched.shape, np.int16) for touched in self.touched)
         jobs = self._jobs(planes)
         cleans = [self.codec.clean(job, self._data_of(job)) for job in jobs]
-        ends = [self.codec.survey(job, clean) for job, clean in zip(jobs, cleans, strict=True)]
+        ends = [self.codec.dc_scan(job, clean) for job, clean in zip(jobs, cleans, strict=True)]
         fresh = tuple(replaced(self.structure, planes, self.covers, self.entropy))
         coded = [
             CodedScan(job.scan, spliced)

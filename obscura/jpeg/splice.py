@@ -1,4 +1,4 @@
-"""The way in: regions of a JPEG are hidden in place.
+"""Redact regions of a JPEG losslessly: the public entry point.
 
 Nothing but the hidden MCUs changes: every other DCT coefficient is the same number afterwards. The file keeps
 its frame, its scans and its restart intervals, so a progressive file stays progressive. Of what it carried
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from obscura.imaging.formats import Buffer
 from obscura.jpeg import native, parsing
 from obscura.jpeg.codec import Codec
-from obscura.jpeg.header import Dressing, write
+from obscura.jpeg.header import HeaderOptions, write
 from obscura.jpeg.native import NativeCodec
 from obscura.jpeg.patches import patches, touched_mcus
 from obscura.jpeg.portable import PortableCodec
@@ -101,14 +101,14 @@ def splice(
         If a coordinate is not a finite number.
     """
     codec: Codec = NativeCodec() if native.problem() is None else PortableCodec()
-    return splice_with(codec, data, regions, Dressing(orientation, icc, exif))
+    return splice_with(codec, data, regions, HeaderOptions(orientation, icc, exif))
 
 
 def splice_with(
     codec: Codec,
     data: Buffer,
     regions: Sequence[Region],
-    dressing: Dressing,
+    dressing: HeaderOptions,
     entropy: Entropy = os.urandom,
 ) -> SplicedPhoto:
     """Do what `splice` does with a coder and a source of noise of one's own choice."""

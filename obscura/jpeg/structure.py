@@ -1,4 +1,4 @@
-"""What a JPEG file says of itself, as values. Standard library only.
+"""The structure of a JPEG file as values. Standard library only.
 
 Source: ITU-T T.81 annex B (syntax), A.1.1 and A.2 (dimensions, interleaving).
 """

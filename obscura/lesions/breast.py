@@ -1,4 +1,4 @@
-"""Where the breast is: everything else - air, labels, film edges - is not looked at."""
+"""Segment the breast from air, labels and film edges."""
 
 from typing import Final, TypeAlias
 

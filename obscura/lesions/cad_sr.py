@@ -1,4 +1,4 @@
-"""A report for reading stations: DICOM Mammography CAD SR (TID 4000). The only module that imports highdicom.
+"""DICOM Mammography CAD SR reports (TID 4000). The only module that imports highdicom.
 
 What a station shows: every mark as a Single Image Finding with its centre and outline, and clusters likewise.
 """
@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 from obscura import __version__
-from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, LesionPart
+from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, LesionResult
 from obscura.errors import BackendUnavailableError, UnsupportedFormatError
 from obscura.imaging.medical_validation import is_dicom
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.lesions.dicom import dataset_of, quietly
 
 __all__ = ["cad_report", "require"]
@@ -26,7 +26,7 @@ _PATIENT: Final = (
     "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
 """What a report takes over from its picture."""
-_READ_ALREADY: Final = GateLimits(max_pixels=2**28)
+_READ_ALREADY: Final = ValidationLimits(max_pixels=2**28)
 """The limits of a mammogram that has been read under those of its installation before."""
 _IDENTIFYING: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
@@ -36,7 +36,7 @@ def require() -> None:
     _highdicom()
 
 
-def cad_report(data: bytes, part: LesionPart, *, deidentify: bool = False) -> bytes:
+def cad_report(data: bytes, part: LesionResult, *, deidentify: bool = False) -> bytes:
     """Return the DICOM file of a report.
 
     Parameters
@@ -87,7 +87,7 @@ def _evidence(package: Any, picture: Any, *, deidentify: bool) -> Any:  # noqa: 
     return picture
 
 
-def _written(package: Any, picture: Any, part: LesionPart) -> bytes:  # noqa: ANN401 - see _highdicom
+def _written(package: Any, picture: Any, part: LesionResult) -> bytes:  # noqa: ANN401 - see _highdicom
     report = package.sr.ComprehensiveSR(
         evidence=[picture],
         content=_Tree(package, picture).root(part),
@@ -117,7 +117,7 @@ class _Tree:
         self._properties = self._sr.RelationshipTypeValues.HAS_PROPERTIES
         self._inferred = self._sr.RelationshipTypeValues.INFERRED_FROM
 
-    def root(self, part: LesionPart) -> Any:  # noqa: ANN401 - see _highdicom
+    def root(self, part: LesionResult) -> Any:  # noqa: ANN401 - see _highdicom
         """Return the document."""
         root = self._sr.ContainerContentItem(
             name=self._dcm("111036", "Mammography CAD Report"),
@@ -160,7 +160,7 @@ class _Tree:
         library.ContentSequence = self._sequence(self._image(self._contains))
         return library
 
-    def _summary(self, part: LesionPart) -> Any:  # noqa: ANN401 - see _highdicom
+    def _summary(self, part: LesionResult) -> Any:  # noqa: ANN401 - see _highdicom
         value = (
             self._dcm("111242", "All algorithms succeeded; with findings")
             if part.marks

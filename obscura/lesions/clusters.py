@@ -1,4 +1,4 @@
-"""Groups of marks: single link."""
+"""Group marks by single linkage."""
 
 from collections.abc import Sequence
 from typing import Final

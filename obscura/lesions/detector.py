@@ -6,7 +6,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from obscura.contract.lesions import LesionCluster, LesionMark, LesionPart
+from obscura.contract.lesions import LesionCluster, LesionMark, LesionResult
 from obscura.contract.options import LesionOptions
 from obscura.contract.results import ImageInfo, ModelInfo
 from obscura.geometry import Box
@@ -24,7 +24,7 @@ WORK_MM: Final = 0.2
 EDGE_PX: Final = 15
 """Nothing is marked so near the edge of the mask: the skin is 2 mm thick, and the mask reaches 1 mm into air.
 What keeps its line and what lies behind it from standing out is that noise is measured with the skin in it;
-with that, 0.8 to 4 mm measure the same (docs/lesions.md)."""
+with that, 0.8 to 4 mm measure the same (docs/reference/mammograms.md)."""
 BORDER_PX: Final = 4
 """Of the picture that is not marked: what lies there is cut off, and film edges are bright."""
 MARGIN_PX: Final = 24
@@ -55,7 +55,7 @@ class Spot:
         return float(1.0 / (1.0 + np.exp(MIDDLE_Z - self.z)))
 
 
-def detect(mammogram: Mammogram, options: LesionOptions | None = None) -> LesionPart:
+def detect(mammogram: Mammogram, options: LesionOptions | None = None) -> LesionResult:
     """Return marks, clusters and score of a mammogram, the highest scores first."""
     options = options or LesionOptions()
     spots, has_breast = find_spots(mammogram.grey, mammogram.pixel_mm, options.min_score)
@@ -63,7 +63,7 @@ def detect(mammogram: Mammogram, options: LesionOptions | None = None) -> Lesion
     cluster_of = {index: place for place, (_, members) in enumerate(clusters) for index in members}
     height, width = mammogram.grey.shape
     marks = tuple(_mark(spot, cluster_of.get(index)) for index, spot in enumerate(spots))
-    return LesionPart(
+    return LesionResult(
         image=ImageInfo(width=width, height=height),
         model=MODEL,
         format=mammogram.format,

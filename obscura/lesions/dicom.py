@@ -28,7 +28,7 @@ from obscura.errors import (
 )
 from obscura.imaging.grey import Grey
 from obscura.imaging.resource_limits import for_picture, within
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.lesions.deflated import inflated
 from obscura.lesions.mammogram import LEAST_PIXEL_MM, MOST_PIXEL_MM
 
@@ -67,7 +67,7 @@ class DicomPicture:
     warnings: tuple[str, ...]
 
 
-def dataset_of(data: bytes, limits: GateLimits) -> Any:  # noqa: ANN401 - the class is pydicom's business
+def dataset_of(data: bytes, limits: ValidationLimits) -> Any:  # noqa: ANN401 - the class is pydicom's business
     """Return the parsed data set of a DICOM file; its pixels are not decoded.
 
     Raises
@@ -83,7 +83,7 @@ def dataset_of(data: bytes, limits: GateLimits) -> Any:  # noqa: ANN401 - the cl
         return quietly(lambda: pydicom.dcmread(io.BytesIO(plain), force=True))
 
 
-def read_dicom(data: bytes, limits: GateLimits) -> DicomPicture:
+def read_dicom(data: bytes, limits: ValidationLimits) -> DicomPicture:
     """Decode the one picture of a DICOM file.
 
     Parameters
@@ -136,7 +136,7 @@ def quietly(work: Callable[[], T]) -> T:
         raise (kind or UndecodablePhotoError)(message) from None
 
 
-def _check(dataset: Any, limits: GateLimits) -> int:  # noqa: ANN401 - see dataset_of
+def _check(dataset: Any, limits: ValidationLimits) -> int:  # noqa: ANN401 - see dataset_of
     """Refuse what is not one grey picture within the limits; return the number of its pixels."""
     if "PixelData" not in dataset:
         message = "the DICOM file holds no picture"

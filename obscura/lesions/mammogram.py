@@ -1,4 +1,4 @@
-"""A mammogram as the detector sees it, and what it says of its own pixels."""
+"""A mammogram: pixels, spacing and warnings."""
 
 from dataclasses import dataclass
 from typing import Final

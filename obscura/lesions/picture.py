@@ -1,4 +1,4 @@
-"""The picture for people: grey values as a viewer shows them, marks in red, clusters in yellow."""
+"""Draw marks and clusters into a picture for display."""
 
 from io import BytesIO
 from typing import Final
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from obscura.contract.lesions import RESEARCH_ONLY, LesionPart
+from obscura.contract.lesions import RESEARCH_ONLY, LesionResult
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.grey import Grey
 from obscura.imaging.pixels import Pixels
@@ -26,7 +26,7 @@ _TEXT_SHARE: Final = 60
 _MASK_STEP: Final = 4
 
 
-def draw(mammogram: Mammogram, part: LesionPart, *, hide_outside: bool = False) -> Image.Image:
+def draw(mammogram: Mammogram, part: LesionResult, *, hide_outside: bool = False) -> Image.Image:
     """Return an RGB picture of the mammogram's size with a red box around every mark.
 
     Parameters

@@ -1,11 +1,11 @@
-"""From a file of any accepted format to a mammogram."""
+"""Read a mammogram from any accepted format."""
 
 from typing import Final
 
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.grey import decode_grey
 from obscura.imaging.medical_validation import check_medical, is_dicom
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.lesions.dicom import read_dicom
 from obscura.lesions.mammogram import Mammogram, guess_pixel_mm
 
@@ -15,7 +15,7 @@ JPEG_WARNING: Final = "JPEG costs sensitivity; send DICOM, or 16-bit PNG or TIFF
 GUESS_WARNING: Final = "the size of a pixel is guessed from the size of the picture; send pixel_mm"
 
 
-def open_mammogram(data: bytes, limits: GateLimits, pixel_mm: float | None = None) -> Mammogram:
+def open_mammogram(data: bytes, limits: ValidationLimits, pixel_mm: float | None = None) -> Mammogram:
     """Check a file at the medical gate and decode it at full depth.
 
     Parameters

@@ -1,4 +1,4 @@
-"""How much a point stands out: spots and discs of several sizes, each against the noise around it.
+"""Blob response: Laplacian-of-Gaussian and disc filters normalised by local noise.
 
 A fine spot is matched by the Laplacian of Gaussian. A coarse calcification has a sharp edge, and its inside
 is even or hollow; tissue of that size is smooth. So it is matched as a disc in a picture whose spectrum has

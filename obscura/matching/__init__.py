@@ -1,6 +1,6 @@
-"""Whether two photos show the same thing: keypoints, geometry between them, one rule.
+"""Decide whether two photos show the same thing: keypoints, geometry, one rule.
 
-docs/verification.md says how well that works.
+docs/reference/photo-verification.md says how well that works.
 """
 
 from obscura.matching.drawing import draw

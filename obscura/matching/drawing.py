@@ -1,4 +1,4 @@
-"""The picture for `debug`: both photos side by side, with what was found alike."""
+"""Draw both photos side by side with their matches, for ``debug``."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Finding the keypoints of a picture."""
+"""Detect keypoints (AKAZE, SIFT)."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A perceptual hash, against the same picture sent twice.
+"""A perceptual hash that detects replayed photos.
 
 The hash of the low frequencies of a picture's discrete cosine transform (Zauner, "Implementation and
 benchmarking of perceptual image hash functions", 2010), 16 x 16 of them: the usual 8 x 8 cannot tell a

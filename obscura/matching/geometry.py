@@ -1,4 +1,4 @@
-"""Whether matched points agree with one scene: homographies for flat things, epipolar lines for others.
+"""Fit homographies and fundamental matrices to matches.
 
 Robust estimation always finds something that a few points agree with. How many agree by accident grows with
 the number of points tried, so a count alone proves nothing; `log_chance` is the a-contrario measure of

@@ -1,4 +1,4 @@
-"""Which keypoints of two pictures look alike."""
+"""Match keypoints of two pictures."""
 
 from typing import Final, TypeAlias
 

@@ -1,4 +1,4 @@
-"""What is remembered of a picture, in memory and as bytes for a cache."""
+"""Features of a picture, in memory and as bytes for a cache."""
 
 import struct
 import zlib

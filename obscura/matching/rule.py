@@ -1,4 +1,4 @@
-"""The decision whether two photos show the same thing."""
+"""The decision rule of photo verification."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

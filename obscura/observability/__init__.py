@@ -1,4 +1,4 @@
-"""What can be seen of a running system: logs, numbers, traces - and nothing of anybody's photo in them."""
+"""Logs, metrics and traces, without personal data."""
 
 from obscura.observability.logs import configure_logging, forbid_core_dumps
 from obscura.observability.meter import Meter

@@ -1,4 +1,4 @@
-"""Every metric of /metrics: name, kind, labels, meaning. Nothing is shown that does not stand here.
+"""All metrics of /metrics: name, kind, labels, meaning.
 
 A series is kept as text, ``name|label|label``, with whole numbers only; histograms are kept as
 ``name|label|bound`` (how many were at most ``bound`` and above the bound before) and ``name|label|sum``. No

@@ -1,4 +1,4 @@
-"""Logs: a line on standard error for each event, with the request id of the job that it speaks of."""
+"""Structured logs on standard error with the request id of the job."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""Counts of one process, until they are handed to the ledger's server, where all processes add up."""
+"""Metric counts of one process until they are added to the job store."""
 
 import threading
 from collections import defaultdict

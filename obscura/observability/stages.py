@@ -1,4 +1,4 @@
-"""Parts of a piece of work, timed where the work is done, told to whoever watches the work.
+"""Timed stages of a piece of work.
 
 Where nobody does - in the command line, in a program that uses the library - a part costs a look into a
 context variable.

@@ -1,4 +1,4 @@
-"""Traces: which part of a job took how long, from the request to the last worker. Off unless settings say so.
+"""OpenTelemetry traces; off unless settings name a collector or a file.
 
 OpenTelemetry is loaded only where a collector or a file is named; without both there is no tracer at all.
 """

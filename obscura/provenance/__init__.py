@@ -1,4 +1,4 @@
-"""The use case of proof: what was done to a photo, as a signed statement, and its check.
+"""The signed manifest: what was done to a photo, and its verification.
 
 A manifest is one JSON object (`Manifest` says what is in it). Its signature covers the canonical form of all
 but the field ``signature``: keys sorted, no spaces, UTF-8, whole numbers without a fraction. A manifest that

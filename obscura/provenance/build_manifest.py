@@ -1,4 +1,4 @@
-"""From a finished redaction to what its manifest says."""
+"""Build the manifest of a finished redaction."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from obscura.anonymisation import RedactedPhoto, RedactionRequest
-    from obscura.contract import DetectionPart, JobOptions
+    from obscura.contract import DetectionResult, JobOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Work:
 
     photo: bytes
     redacted: "RedactedPhoto"
-    parts: "Sequence[DetectionPart]"
+    parts: "Sequence[DetectionResult]"
     options: "JobOptions"
     request: "RedactionRequest"
     review_verdict: str | None = None

@@ -1,4 +1,4 @@
-"""What a manifest says, and how one is read."""
+"""The manifest's model and parser."""
 
 import json
 from typing import Annotated, Any, Final, Literal

@@ -1,4 +1,4 @@
-"""Keys and signatures of manifests.
+"""Sign manifests and check signatures (HMAC, Ed25519).
 
 HMAC-SHA256 needs nothing but the standard library; Ed25519 needs the package ``cryptography``.
 """

@@ -1,4 +1,4 @@
-"""Hiding things in pictures: styles, masks, painting, and the policy that says what is hidden how.
+"""Redaction: styles, masks, painting, and the policy.
 
 Pixels in, pixels out; no files, no formats.
 """

@@ -1,4 +1,4 @@
-"""Which pixels to paint: whole-pixel windows, outlines, and the soft edge around them."""
+"""Pixel windows, outlines and soft edges of regions."""
 
 from typing import NamedTuple, assert_never
 

@@ -1,4 +1,4 @@
-"""The colours that hide: what is left of a region, and how much of it. Shared by pixels and by JPEG blocks.
+"""Colours of the mosaic, shared by pixels and JPEG blocks.
 
 A mosaic shows the mean of each cell, moved towards the mean of the whole region, and noise: a face's own
 pattern is then weaker than the noise on it. One colour is the mean of what lies around a region: of what it
@@ -82,7 +82,7 @@ def _divided(start: int, length: int, whole: int, side: float) -> NDArray[np.int
     return np.asarray(labels - labels[0], np.int64)
 
 
-def toned(means: Levels, overall: Levels, share: float, entropy: Entropy) -> Levels:
+def contrast_reduced(means: Levels, overall: Levels, share: float, entropy: Entropy) -> Levels:
     """Return what is shown of cells.
 
     Parameters
@@ -100,7 +100,7 @@ def toned(means: Levels, overall: Levels, share: float, entropy: Entropy) -> Lev
     return np.asarray(overall + KEPT_CONTRAST * (means - overall) + share * moved, np.float64)
 
 
-def ring(inside: Window, long_side: float, least: int) -> Window:
+def border(inside: Window, long_side: float, least: int) -> Window:
     """Return the places in and around a window: `RING_SHARE` of the long side, ``least`` places at least.
 
     It may reach out of the picture above and on the left no further than its edge.

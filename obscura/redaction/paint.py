@@ -1,4 +1,4 @@
-"""Painting over regions of a picture.
+"""Paint over regions of a picture.
 
 What is painted is always computed from the picture as it came, and every pixel of every region is painted at
 least once, the strongest style last: overlapping regions hide their union, in whatever order they are given.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from obscura.geometry import Box, Size
 from obscura.redaction.masks import Window, mask, soft_edge, window
-from obscura.redaction.mosaic import PIXEL_NOISE, Entropy, Levels, grid, noise, ring, toned
+from obscura.redaction.mosaic import PIXEL_NOISE, Entropy, Levels, border, contrast_reduced, grid, noise
 from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
 from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, strength
 
@@ -129,7 +129,7 @@ def _patch(pixels: Pixels, hidden: NDArray[np.bool_], spot: _Spot, entropy: Entr
 
 def _one_colour(pixels: Pixels, hidden: NDArray[np.bool_], spot: _Spot) -> Levels:
     """Return the mean colour of what is seen around a region: it cannot tell what the region hides."""
-    around = ring(spot.inside, spot.region.box.long_side, _LEAST_RING).slices
+    around = border(spot.inside, spot.region.box.long_side, _LEAST_RING).slices
     seen = _levels(pixels[around][~hidden[around]])
     colour = np.rint(seen.mean(axis=0)) if len(seen) else np.full(pixels.shape[2], _NEUTRAL)
     return np.broadcast_to(colour, pixels[spot.inside.slices].shape).copy()
@@ -162,7 +162,7 @@ def _mosaic(source: Pixels, spot: _Spot, cells: int, entropy: Entropy) -> Levels
     counts = np.outer(np.diff(tops, append=height), np.diff(lefts, append=width))[..., None]
     unit = _unit(source)
     overall = sums.sum(axis=(0, 1)) / (counts.sum() * unit)
-    shown = toned(sums / (counts * unit), overall, 1.0, entropy)
+    shown = contrast_reduced(sums / (counts * unit), overall, 1.0, entropy)
     return np.asarray(shown[places.rows[:, None], places.columns[None, :]], np.float64)
 
 

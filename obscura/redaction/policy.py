@@ -1,4 +1,4 @@
-"""What is hidden how, and what a server does not let a request weaken.
+"""The redaction policy and the limits that a server does not let requests weaken.
 
 Needs no image library, so that a gateway can refuse a request before it is queued.
 """

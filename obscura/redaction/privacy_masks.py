@@ -1,4 +1,4 @@
-"""Masks that somebody drew: the car's bonnet, a watermark. A picture says which pixels are always hidden."""
+"""Privacy masks: a picture whose set pixels are always hidden."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from obscura.errors import PhotoError
 from obscura.geometry import Box, Size
 from obscura.imaging.open import Photo, decode
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.redaction.policy import require_fit
 
-__all__ = ["CELL", "MAX_AREAS", "FixedMask", "areas_of"]
+__all__ = ["CELL", "MAX_AREAS", "PrivacyMask", "areas_of"]
 
 CELL: Final = 16
 """Side of a cell, in pixels of the photo: the largest block that a JPEG codes at once."""
@@ -26,13 +26,13 @@ Drawn: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class FixedMask:
+class PrivacyMask:
     """What a mask shows: ``bool[height, width]``, True where it hides."""
 
     drawn: Drawn
 
     @classmethod
-    def read(cls, data: bytes, limits: GateLimits | None = None) -> "FixedMask":
+    def read(cls, data: bytes, limits: ValidationLimits | None = None) -> "PrivacyMask":
         """Return the mask in a picture file: all that is not black, and not wholly transparent.
 
         Raises

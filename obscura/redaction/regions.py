@@ -1,4 +1,4 @@
-"""What to paint: regions and how boxes grow into them."""
+"""Regions to paint, and growing boxes into them."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The ways to hide something, as variants. Needs no image library."""
+"""Redaction styles as variants. Needs no image library."""
 
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never

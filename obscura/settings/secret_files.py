@@ -1,4 +1,4 @@
-"""Settings out of files: a variable that ends in ``_FILE`` names a file that holds the value.
+"""Read settings from files named by ``OBSCURA_<FIELD>_FILE``.
 
 Container engines and Kubernetes hand secrets over as files; a variable would show in `docker inspect`, in the
 description of a pod, and in what a crashing process writes.

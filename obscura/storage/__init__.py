@@ -1,4 +1,4 @@
-"""Photos by key. Four verbs - put, get, delete, size - over obstore's stores."""
+"""Object storage by key (put, get, delete, size) over obstore."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""Small objects as files of a folder, read and written here and now, laid out as obstore's store has them.
+"""Read and write small objects directly as files, in obstore's layout.
 
 That store hands every call to threads of its own: on a machine whose cores are all at work each such turn
 waits for one, which takes longer than reading or writing a photo. What goes in pieces stays with obstore.

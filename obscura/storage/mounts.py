@@ -1,4 +1,4 @@
-"""Whether a folder lies on this machine, by the kind of its file system."""
+"""Whether a folder is on a local file system."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where objects lie: a folder, the memory, or a bucket behind the S3 API; and the URLs of objects there."""
+"""Storage locations: folder, memory, or S3 bucket, and public URLs."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a photo shows, in words: one interface, three backends, one way of comparing words."""
+"""Image tagging: one interface and its backends."""
 
 from obscura.errors import TaggerMissingError
 from obscura.imaging.pixels import Pixels

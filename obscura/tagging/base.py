@@ -1,4 +1,4 @@
-"""What a tagger is, whoever does the looking."""
+"""The tagger protocol."""
 
 from dataclasses import dataclass
 from typing import Protocol

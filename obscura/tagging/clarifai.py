@@ -1,4 +1,4 @@
-"""Clarifai's image recognition over gRPC. No other module imports clarifai_grpc.
+"""Tagging by Clarifai over gRPC. No other module imports clarifai_grpc.
 
 Only the picture travels: made small, upright, coded anew, and so without place, time or camera.
 """

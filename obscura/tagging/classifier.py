@@ -1,4 +1,4 @@
-"""A classifier of one's own: an ONNX file and a text file with its labels; nothing leaves the machine."""
+"""Tagging by a local ONNX classifier and its label file."""
 
 import re
 from pathlib import Path

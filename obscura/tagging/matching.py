@@ -1,4 +1,4 @@
-"""Whether a word that is asked for is among the tags of a picture."""
+"""Match a word against tags, with synonyms."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping

@@ -1,1 +1,1 @@
-"""Videos: boxes followed from frame to frame, a still pattern over each, everything else as it was."""
+"""Video redaction: objects tracked through frames, everything else unchanged."""

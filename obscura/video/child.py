@@ -1,4 +1,4 @@
-"""``python -m obscura.video.child``: the work on one video, in a process that can be killed at any moment.
+"""``python -m obscura.video.child``: process one video in a killable process.
 
 It reads an order, one line of JSON, and writes lines of JSON: how far it is, and in the end what was done or
 why nothing was. It ends when whoever gave the order does: its standard input stays open until then.

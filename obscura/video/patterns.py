@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from obscura.errors import UnsupportedFormatError
 from obscura.geometry import Box, Size
 from obscura.redaction.masks import Window, mask, window
-from obscura.redaction.mosaic import ring, toned
+from obscura.redaction.mosaic import border, contrast_reduced
 from obscura.redaction.regions import ONE_COLOUR_BELOW
 from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
 
@@ -102,14 +102,14 @@ def pattern_of(frame: VideoFrame, box: Box, style: Style) -> Pattern:
         else:
             unit = 2.0 ** (component.bits - BITS_8)
             share = CHROMA_SHARE if grids else 1.0
-            grid = unit * _toned(plane[inside.slices] / unit, (rows, columns), share)
+            grid = unit * _contrast_reduced(plane[inside.slices] / unit, (rows, columns), share)
         grids.append(np.clip(np.rint(grid), 0, 2**component.bits - 1).astype(plane.dtype))
     return Pattern(tuple(grids))
 
 
 def _around(plane: Plane, inside: Window, place: Box) -> NDArray[np.float64]:
     """Return the mean of what lies around a window: of what it hides it tells nothing."""
-    outer = plane[ring(inside, place.long_side, 1).slices]
+    outer = plane[border(inside, place.long_side, 1).slices]
     inner = plane[inside.slices]
     total = outer.sum(dtype=np.float64) - inner.sum(dtype=np.float64)
     count = outer.size - inner.size
@@ -117,7 +117,7 @@ def _around(plane: Plane, inside: Window, place: Box) -> NDArray[np.float64]:
     return np.full((1, 1), mean)
 
 
-def _toned(part: NDArray[np.float64], cells: tuple[int, int], share: float) -> NDArray[np.float64]:
+def _contrast_reduced(part: NDArray[np.float64], cells: tuple[int, int], share: float) -> NDArray[np.float64]:
     """Return what a mosaic shows of ``part``, in 8-bit levels."""
     rows, columns = cells
     if not part.size:
@@ -126,7 +126,7 @@ def _toned(part: NDArray[np.float64], cells: tuple[int, int], share: float) -> N
     means = np.array(
         [[[part[top:bottom, left:right].mean()] for left, right in across] for top, bottom in down]
     )
-    return toned(means, np.array([part.mean()]), share, os.urandom)[..., 0]
+    return contrast_reduced(means, np.array([part.mean()]), share, os.urandom)[..., 0]
 
 
 def _edges(length: int, cells: int) -> list[tuple[int, int]]:

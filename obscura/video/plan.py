@@ -1,4 +1,4 @@
-"""What is to be hidden where in each frame, once the whole video has been looked at."""
+"""Plan what to hide in each frame once all frames have been analysed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,12 @@ from av import VideoFrame
 from obscura.anonymisation.exclusion_zones import require_few
 from obscura.geometry import Box, Size
 from obscura.redaction.policy import MASK, RedactionPolicy
-from obscura.redaction.privacy_masks import FixedMask
+from obscura.redaction.privacy_masks import PrivacyMask
 from obscura.redaction.regions import grown
 from obscura.redaction.styles import RegionShape, Solid
 from obscura.video.patterns import Pattern, paintable, pattern_of
 from obscura.video.rotation import to_stored
-from obscura.video.tracking import Seen, Tracker
+from obscura.video.tracking import TrackedBox, Tracker
 
 __all__ = ["Painted", "Plan"]
 
@@ -30,7 +30,7 @@ class Plan:
     """
 
     def __init__(
-        self, tracker: Tracker, policy: RedactionPolicy, keep: Sequence[Box], mask: FixedMask | None
+        self, tracker: Tracker, policy: RedactionPolicy, keep: Sequence[Box], mask: PrivacyMask | None
     ) -> None:
         self._tracker = tracker
         self._policy = policy
@@ -46,7 +46,7 @@ class Plan:
         self.turns = 0
         self.size = Size(0, 0)
 
-    def enter(self, frame: VideoFrame, seen: Sequence[Seen]) -> None:
+    def enter(self, frame: VideoFrame, seen: Sequence[TrackedBox]) -> None:
         """Follow what was seen in the next frame; what is new gets its pattern.
 
         Raises

@@ -1,4 +1,4 @@
-"""The use case: a video in, the same video with its faces and plates hidden out.
+"""Redact a video: detect, track, paint, encode.
 
 Twice through the file: once to find and to follow, once to paint and to write. Memory holds boxes and a few
 frames, however long the video is.
@@ -23,14 +23,14 @@ from obscura.detection.inputs import Inputs
 from obscura.errors import ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size
 from obscura.redaction.policy import RedactionPolicy
-from obscura.redaction.privacy_masks import FixedMask
+from obscura.redaction.privacy_masks import PrivacyMask
 from obscura.video.patterns import cover, paintable
 from obscura.video.plan import Plan
 from obscura.video.rotation import quarters, upright
-from obscura.video.shot_detection import Scenes
+from obscura.video.shot_detection import ShotDetector
 from obscura.video.source import Checked, VideoLimits, info_of, kind_of, opened, pictures
-from obscura.video.tracking import Seen, Tracker, TrackerOptions
-from obscura.video.writer import Manner, Scribe, decoded
+from obscura.video.tracking import TrackedBox, Tracker, TrackerOptions
+from obscura.video.writer import EncoderOptions, VideoWriter, decoded
 
 __all__ = ["Progress", "Stage", "VideoReport", "VideoRequest", "redact_video"]
 
@@ -44,8 +44,8 @@ MAX_RATE: Final = 240.0
 class Stage(StrEnum):
     """What is being done."""
 
-    FINDING = "finding"
-    HIDING = "hiding"
+    DETECTING = "finding"
+    REDACTING = "hiding"
 
 
 Progress = Callable[[Stage, int, int], None]
@@ -65,7 +65,7 @@ class VideoRequest:
     hold_s: float = 0.5
     crf: int = 18
     keep: tuple[Box, ...] = ()
-    mask: FixedMask | None = None
+    mask: PrivacyMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def redact_video(
     with opened(source, kind) as container:
         total = info_of(container, request.limits).frames
         try:
-            plan = _find(container, detectors, request, lambda done: progress(Stage.FINDING, done, total))
+            plan = _find(container, detectors, request, lambda done: progress(Stage.DETECTING, done, total))
         except FFmpegError as error:
             message = f"the video cannot be read: {error.strerror}"
             raise UndecodablePhotoError(message) from error
@@ -144,9 +144,9 @@ def redact_video(
     temporary = Path(name)
     try:
         with opened(source, kind) as container, av.open(str(temporary), "w", format=writer) as output:
-            manner = Manner(kind.codec, writer, request.crf)
-            scribe = Scribe(container, output, manner, request.metadata, request.audio)
-            hidden_frames = _hide(scribe, plan, request.limits, progress)
+            encoder_options = EncoderOptions(kind.codec, writer, request.crf)
+            video_writer = VideoWriter(container, output, encoder_options, request.metadata, request.audio)
+            hidden_frames = _hide(video_writer, plan, request.limits, progress)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except FFmpegError as error:
@@ -159,9 +159,9 @@ def redact_video(
         size=plan.shown,
         tracks=plan.tracks,
         hidden_frames=hidden_frames,
-        audio=scribe.audio,
-        removed=scribe.removed,
-        warnings=(*_warnings(plan.broken), *scribe.warnings),
+        audio=video_writer.audio,
+        removed=video_writer.removed,
+        warnings=(*_warnings(plan.broken), *video_writer.warnings),
         kept=plan.kept if request.keep else None,
         regions=None if request.mask is None else plan.masked,
     )
@@ -191,7 +191,7 @@ def _find(
     hold = max(1, round(request.hold_s * rate))
     tracker = Tracker(TrackerOptions(sure, max(1, round(request.max_gap_s * rate)), hold))
     plan = Plan(tracker, request.policy, request.keep, request.mask)
-    scenes, checked = Scenes(), Checked(request.limits)
+    scenes, checked = ShotDetector(), Checked(request.limits)
     for packet in container.demux(stream):
         frames, good = decoded(packet)
         plan.broken += not good
@@ -208,11 +208,11 @@ def _find(
     return plan
 
 
-def _hide(scribe: Scribe, plan: Plan, limits: VideoLimits, progress: Progress) -> int:
+def _hide(video_writer: VideoWriter, plan: Plan, limits: VideoLimits, progress: Progress) -> int:
     """Write all frames; return how many of them hide something."""
     checked = Checked(limits)
     hidden_frames = 0
-    frames = scribe.frames()
+    frames = video_writer.frames()
     for hidden in plan.hidden():
         frame = next(frames, None)
         if frame is None:
@@ -223,24 +223,26 @@ def _hide(scribe: Scribe, plan: Plan, limits: VideoLimits, progress: Progress) -
             frame = paintable(frame)
             cover(frame, hidden)
             hidden_frames += 1
-        scribe.write(frame)
-        progress(Stage.HIDING, checked.frames, plan.frames)
+        video_writer.write(frame)
+        progress(Stage.REDACTING, checked.frames, plan.frames)
     # Sound may go on behind the last picture; another picture may not come.
     if next(frames, None) is not None:
         message = "the video did not decode the same way twice"
         raise ProcessingFailedError(message)
-    scribe.finish()
+    video_writer.finish()
     return hidden_frames
 
 
 def _look(
     frame: VideoFrame, turns: int, detectors: Sequence[Detector], options: DetectionOptions
-) -> list[Seen]:
+) -> list[TrackedBox]:
     pixels = upright(frame.to_ndarray(format="rgb24"), turns)
     options = replace(options, inputs=Inputs(pixels))
     found = []
     for detector in detectors:
         unsure = threshold_of(detector.card, options) * UNSURE_SHARE
         low = replace(options, min_confidence=unsure)
-        found += [Seen(item.class_name, item.box, item.confidence) for item in detector.detect(pixels, low)]
+        found += [
+            TrackedBox(item.class_name, item.box, item.confidence) for item in detector.detect(pixels, low)
+        ]
     return found

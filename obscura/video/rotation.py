@@ -1,4 +1,4 @@
-"""Between a frame as it is stored and as a person sees it: quarter turns only, as cameras write them."""
+"""Map between stored and displayed orientation of frames."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where one scene ends and another begins.
+"""Detect cuts between shots.
 
 A cut that is overlooked smears a box over half a second of another scene; one that is seen where there is
 none may leave a face unhidden that the detector blinked at. So only what is surely another picture counts:
@@ -11,7 +11,7 @@ import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
-__all__ = ["Scenes"]
+__all__ = ["ShotDetector"]
 
 COLUMNS: Final = 32
 ROWS: Final = 18
@@ -24,7 +24,7 @@ MOST_LIKENESS: Final = 0.4
 Thumbnail: TypeAlias = NDArray[np.float32]
 
 
-class Scenes:
+class ShotDetector:
     """Looks at one frame after the other."""
 
     def __init__(self) -> None:

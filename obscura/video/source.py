@@ -1,4 +1,4 @@
-"""Opening videos: which kinds, within which limits; what is told of them."""
+"""Open videos within limits and read their properties."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

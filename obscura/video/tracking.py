@@ -1,4 +1,4 @@
-"""Following objects through a video, so that a detector's blink does not show a face.
+"""Track objects through frames, bridging missed detections.
 
 Two thresholds in the manner of ByteTrack (Zhang et al., ECCV 2022): a sure detection begins a track, an
 unsure one only continues it. A track counts, however short it stays: what would be hidden in a photo is
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from obscura.geometry import Box
 
-__all__ = ["Seen", "Tracker", "TrackerOptions"]
+__all__ = ["TrackedBox", "Tracker", "TrackerOptions"]
 
 MIN_OVERLAP = 0.1
 MAX_SIZE_RATIO = 2.5
@@ -29,7 +29,7 @@ MAX_HOLD_GROWTH = 1.3
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrackedBox:
     """One detection in one frame: class, box in pixels of the upright frame, score 0..1."""
 
     class_name: str
@@ -114,11 +114,11 @@ class Tracker:
         self._cuts.append(frame)
         self._active.clear()
 
-    def is_sure(self, item: Seen) -> bool:
+    def is_sure(self, item: TrackedBox) -> bool:
         """Whether a detection alone is enough to be hidden."""
         return item.confidence >= self._options.sure.get(item.class_name, 0.0)
 
-    def update(self, frame: int, seen: Sequence[Seen]) -> list[int]:
+    def update(self, frame: int, seen: Sequence[TrackedBox]) -> list[int]:
         """Enter what was seen in ``frame`` (numbers must rise); return the tracks that begin with it."""
         self._active = [
             number for number in self._active if frame - self._tracks[number].last <= self._options.max_gap
@@ -134,7 +134,7 @@ class Tracker:
         self._active += begun
         return begun
 
-    def _continue(self, frame: int, seen: Iterable[Seen]) -> list[Seen]:
+    def _continue(self, frame: int, seen: Iterable[TrackedBox]) -> list[TrackedBox]:
         """Give detections to the tracks that they fit best; return those that fit none."""
         left = list(seen)
         free = [number for number in self._active if self._tracks[number].last != frame]
@@ -156,7 +156,7 @@ class Tracker:
                 taken.add(place)
         return [item for place, item in enumerate(left) if place not in taken]
 
-    def _fit(self, number: int, frame: int, item: Seen) -> float:
+    def _fit(self, number: int, frame: int, item: TrackedBox) -> float:
         track = self._tracks[number]
         return _likeness(track.predicted(frame), item.box, frame - track.last)
 

@@ -1,4 +1,4 @@
-"""Writing a video anew: painted pictures, sound as it was, tags by the policy, nothing else."""
+"""Encode a redacted video with its sound, orientation and permitted tags."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
 
-__all__ = ["Manner", "Scribe", "decoded"]
+__all__ = ["EncoderOptions", "VideoWriter", "decoded"]
 
 _is_time: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)?").fullmatch
 _is_place: Final = re.compile(r"([+-]\d{1,3}(\.\d{1,6})?){2,3}(CRS[A-Z0-9_]{1,8})?/?").fullmatch
@@ -51,7 +51,7 @@ def decoded(packet: "Packet[Any]") -> tuple[list[VideoFrame], bool]:
         return [], False
 
 
-class Manner:
+class EncoderOptions:
     """How pictures are written: the codec, and what it is told.
 
     ``crf`` is x264's constant rate factor; VP9 gets its like.
@@ -73,14 +73,14 @@ class Manner:
         return frame if frame.format.name in self._layouts else frame.reformat(format=LAST_RESORT)
 
 
-class Scribe:
+class VideoWriter:
     """Reads the source once more and writes the output beside it."""
 
     def __init__(
         self,
         source: InputContainer,
         output: OutputContainer,
-        manner: Manner,
+        encoder_options: EncoderOptions,
         policy: MetadataPolicy,
         audio: Audio,
     ) -> None:
@@ -89,7 +89,7 @@ class Scribe:
         self._in = pictures(source)[0]
         self._in.thread_type = "AUTO"
         self._out: VideoStream | None = None
-        self._manner = manner
+        self._encoder_options = encoder_options
         self._voices = tuple(source.streams.audio) if audio is Audio.KEEP else ()
         self._sound: dict[int, Stream] = {}
         self._pending: list[Packet[Any]] = []
@@ -119,7 +119,9 @@ class Scribe:
         # By name it could be any stream; of these two it is one of pictures.
         out = cast(
             "VideoStream",
-            self._output.add_stream(self._manner.codec, rate=rate, options=self._manner.options),
+            self._output.add_stream(
+                self._encoder_options.codec, rate=rate, options=self._encoder_options.options
+            ),
         )
         context = out.codec_context
         context.width, context.height = frame.width, frame.height
@@ -169,8 +171,8 @@ class Scribe:
 
     def _writable(self, frame: VideoFrame) -> VideoFrame:
         """Return a picture as the encoder takes it: in its layout, of even sides where those are needed."""
-        frame = self._manner.layout(frame)
-        if self._manner.codec == VP9 or not (frame.width % 2 or frame.height % 2):
+        frame = self._encoder_options.layout(frame)
+        if self._encoder_options.codec == VP9 or not (frame.width % 2 or frame.height % 2):
             return frame
         self.warnings = ("a row or column was added, a copy of its neighbour: H.264 has even sides only",)
         return _even(frame)

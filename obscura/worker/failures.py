@@ -1,4 +1,4 @@
-"""How steps and workers end that do not end by themselves, and what is said of an error.
+"""Failure handling: steps and workers that were killed or timed out.
 
 A worker's first process tells the ledger of a step whose own process was ended by a limit.
 
@@ -30,7 +30,7 @@ from obscura.errors import (
     ProcessingTimedOutError,
     ServiceError,
 )
-from obscura.jobs import Lease, Ledger
+from obscura.jobs import JobStore, Lease
 from obscura.jobs.celery_app import REQUEST_ID, TRACEPARENT
 from obscura.observability import trace_ids
 from obscura.settings import Settings
@@ -73,7 +73,7 @@ def answer_to(error: Exception) -> ObscuraError:
 class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
     """A message in work, as the worker's first process sees it."""
 
-    ledger_settings: Settings | None = None
+    job_store_settings: Settings | None = None
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - celery's signature
         """End the job when the process was killed at the hard limit."""
@@ -107,9 +107,9 @@ class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
         step = StepRequest.model_validate(payload)
         lease = Lease(step.job_id, step.step, token_of(self.worker_pid or os.getpid()))
         error = ProcessingTimedOutError("the photo took longer than the time limit")
-        ledger = _ledger(self.ledger_settings or Settings())
+        job_store = _job_store(self.job_store_settings or Settings())
         try:
-            ended = ledger.run(ledger.calls.fail(lease, error.code, error.message))
+            ended = job_store.run(job_store.calls.fail(lease, error.code, error.message))
         except ServiceError as away:
             # The reaper will find the step.
             log.warning("step_not_ended", code=away.code)
@@ -118,13 +118,13 @@ class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
 
 
 @cache
-def _ledger(settings: Settings) -> Ledger:
-    return Ledger(settings)
+def _job_store(settings: Settings) -> JobStore:
+    return JobStore(settings)
 
 
 def request_class(settings: Settings) -> type[Request]:
     """Return the class of messages in work that keep the ledger of ``settings``."""
-    return type("StepMessage", (_StepMessage,), {"ledger_settings": settings})
+    return type("StepMessage", (_StepMessage,), {"job_store_settings": settings})
 
 
 def bound_shutdown(patience_s: float = PATIENCE_S) -> None:

@@ -1,4 +1,4 @@
-"""Heartbeats of a worker: its models are loaded, its consumer fetches messages, its step is in work.
+"""Heartbeats of a worker: ready, consuming, lease extension.
 
 The first two are left in the ledger, where gateways look, and, where `Settings.heartbeat_dir` names a folder,
 as times of files, so that a container's own health check costs nothing and speaks of that container alone.
@@ -16,12 +16,12 @@ from redis.exceptions import RedisError
 
 from obscura.contract import Queue
 from obscura.errors import ServiceError
-from obscura.jobs import Claimed, Heartbeats, Ledger
+from obscura.jobs import Claimed, Heartbeats, JobStore
 from obscura.jobs.heartbeat import BEAT_S
-from obscura.jobs.worker_registry import Presence, note_consuming, note_presence
+from obscura.jobs.worker_registry import WorkerRegistry, note_consuming, register_worker
 from obscura.settings import Settings
 
-__all__ = ["beat_ready", "consumer_beat", "keep_claims"]
+__all__ = ["consumer_heartbeat", "extend_leases", "touch_ready"]
 
 RENEWALS = 4
 """How often a claim is renewed before it would run out."""
@@ -52,7 +52,7 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
     def __init__(self, parent: object, **_options: object) -> None:
         super().__init__(parent)
         self._entry: _Entry | None = None
-        self._ledger = Ledger(self.settings or Settings())
+        self._job_store = JobStore(self.settings or Settings())
         self._was_stuck = False
 
     def start(self, parent: _Consumer) -> None:
@@ -79,10 +79,10 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
         _touch(self.settings, "consuming")
         try:
             # A message may have been lost with a worker, and nothing else would lay the next one there.
-            self._ledger.run(self._ledger.calls.hand_out(self.queues))
+            self._job_store.run(self._job_store.calls.hand_out(self.queues))
             for queue in self.queues:
-                Heartbeats.consuming(self._ledger.client, queue)
-            note_consuming(self._ledger.client, self.queues)
+                Heartbeats.consuming(self._job_store.client, queue)
+            note_consuming(self._job_store.client, self.queues)
         except (RedisError, ServiceError) as error:
             log.warning("heartbeat_failed", error=type(error).__name__)
 
@@ -98,27 +98,27 @@ def _touch(settings: Settings | None, half: str) -> None:
         log.warning("heartbeat_failed", error=type(error).__name__)
 
 
-def beat_ready(settings: Settings, presence: Presence) -> None:
+def touch_ready(settings: Settings, presence: WorkerRegistry) -> None:
     """Say for ever that this process has its models loaded."""
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     pause = threading.Event()
     while True:
         _touch(settings, "ready")
         try:
             for queue in presence.queues:
-                Heartbeats.ready(ledger.client, queue)
-            note_presence(ledger.client, presence)
+                Heartbeats.ready(job_store.client, queue)
+            register_worker(job_store.client, presence)
         except RedisError as error:
             log.warning("heartbeat_failed", error=type(error).__name__)
         pause.wait(BEAT_S)
 
 
-def keep_claims(settings: Settings, current: Callable[[], Claimed | None]) -> None:
+def extend_leases(settings: Settings, current: Callable[[], Claimed | None]) -> None:
     """Make what this process has in work last, for ever: a step that is slow is not one whose worker died.
 
     It ends with its process, at the hard limit at the latest, and the claim with it.
     """
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     pause = threading.Event()
     while True:
         pause.wait(settings.lease_s / RENEWALS)
@@ -126,11 +126,11 @@ def keep_claims(settings: Settings, current: Callable[[], Claimed | None]) -> No
         if claimed is None:
             continue
         try:
-            ledger.run(ledger.calls.renew(claimed))
+            job_store.run(job_store.calls.renew(claimed))
         except ServiceError as error:
             log.warning("claim_not_renewed", code=error.code)
 
 
-def consumer_beat(settings: Settings, queues: Sequence[Queue]) -> type[bootsteps.StartStopStep]:
+def consumer_heartbeat(settings: Settings, queues: Sequence[Queue]) -> type[bootsteps.StartStopStep]:
     """Return the step that makes a consumer beat for ``queues``."""
     return type("Beat", (_Beat,), {"queues": queues, "settings": settings})

@@ -1,4 +1,4 @@
-"""Memory that a process keeps from one photo to the next, instead of handing it back and asking again.
+"""Tune glibc malloc so that a worker reuses memory between photos.
 
 A photo of 12 megapixels is an array of 36 MB. The C library asks the kernel for each such array anew and
 gives it back at once, and the kernel hands it out page by page, zeroed: a fifth of what a worker spends on it
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["KEPT_BYTES", "Keeper", "keep_memory", "unused_bytes"]
+__all__ = ["KEPT_BYTES", "HeapTrimmer", "tune_malloc", "unused_bytes"]
 
 KEPT_BYTES: Final = 128 * 1024 * 1024
 """Freed memory that a process keeps: three arrays of 12 megapixels. With more, several processes do not fit
@@ -59,7 +59,7 @@ def _library() -> ctypes.CDLL | None:
     return library
 
 
-def keep_memory() -> bool:
+def tune_malloc() -> bool:
     """Have this process keep up to `KEPT_BYTES` of what it frees; return whether the C library can.
 
     To be called once, before the memory is asked for.
@@ -76,7 +76,7 @@ def unused_bytes() -> int:
     return 0 if library is None else int(library.mallinfo2().fordblks)
 
 
-class Keeper:
+class HeapTrimmer:
     """Hands back to the kernel what a process has kept beyond `KEPT_BYTES`."""
 
     def __init__(self) -> None:

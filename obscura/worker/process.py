@@ -1,4 +1,4 @@
-"""A Celery worker around services: their tasks, its processes, its lanes, its end.
+"""The Celery worker process: tasks, processes, queues, shutdown.
 
 ``python -m obscura.worker.process --healthcheck QUEUE`` exits with 0 while a worker serves that queue.
 """
@@ -19,18 +19,18 @@ from redis.exceptions import RedisError
 
 from obscura.contract import Priority, Queue, StepRequest, TaskSpec
 from obscura.errors import ObscuraError, ServiceError
-from obscura.jobs import Heartbeats, Ledger
+from obscura.jobs import Heartbeats, JobStore
 from obscura.jobs.celery_app import TRACEPARENT, make_celery
 from obscura.observability import configure_logging, forbid_core_dumps, trace_ids
 from obscura.settings import Settings
 from obscura.worker.failures import LITTLE_PATIENCE_S, bound_shutdown, request_class
-from obscura.worker.heartbeat import beat_ready, consumer_beat, keep_claims
-from obscura.worker.malloc_tuning import keep_memory
+from obscura.worker.heartbeat import consumer_heartbeat, extend_leases, touch_ready
+from obscura.worker.malloc_tuning import tune_malloc
 from obscura.worker.runtime import Runtime
 from obscura.worker.service import Service, concurrency
 from obscura.worker.telemetry import keep_logging
 
-__all__ = ["lanes", "make_worker_app", "serve"]
+__all__ = ["make_worker_app", "priority_queues", "serve"]
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ def _limits(spec: TaskSpec, settings: Settings) -> tuple[int, int]:
     return settings.soft_limit_s * spec.length, settings.hard_limit_s * spec.length
 
 
-def lanes(services: Sequence[Service]) -> list[str]:
+def priority_queues(services: Sequence[Service]) -> list[str]:
     """Return the lanes that a worker of ``services`` fetches from, the most pressing first.
 
     All interactive lanes come before all bulk ones, so that a photo somebody waits for waits behind the
@@ -75,7 +75,7 @@ def lanes(services: Sequence[Service]) -> list[str]:
     begun is ended before more is begun.
     """
     queues = [service.spec.queue for service in reversed(services)]
-    return [queue.lane(priority) for priority in Priority for queue in queues]
+    return [queue.priority_queue(priority) for priority in Priority for queue in queues]
 
 
 def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
@@ -85,23 +85,27 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
     runtimes: list[Runtime] = []
     for service in services:
         _register(app, service, settings, lambda: runtimes[0])
-    app.steps["consumer"].add(consumer_beat(settings, queues))
+    app.steps["consumer"].add(consumer_heartbeat(settings, queues))
 
     def load(**_signal: object) -> None:
-        keep_memory()
+        tune_malloc()
         try:
             runtimes[:] = [Runtime(settings, services, app)]
         except ObscuraError as error:
             log.critical("process_cannot_start", code=error.code, error=error.message)
             raise
         runtime = runtimes[0]
-        keep = partial(keep_claims, settings, lambda: runtimes[0].claimed)
-        for work in (partial(beat_ready, settings, runtime.presence), keep, runtime.observer.report_for_ever):
+        keep = partial(extend_leases, settings, lambda: runtimes[0].claimed)
+        for work in (
+            partial(touch_ready, settings, runtime.presence),
+            keep,
+            runtime.step_telemetry.report_for_ever,
+        ):
             threading.Thread(target=work, daemon=True).start()
 
     def unload(**_signal: object) -> None:
         for runtime in runtimes:
-            runtime.observer.close()
+            runtime.step_telemetry.close()
 
     worker_process_init.connect(load, weak=False)
     worker_process_shutdown.connect(unload, weak=False)
@@ -127,7 +131,7 @@ def serve(settings: Settings, services: Sequence[Service]) -> int:
     else:
         bound_shutdown()
     worker = app.Worker(
-        queues=lanes(services),
+        queues=priority_queues(services),
         concurrency=concurrency(settings),
         pool="prefork",
         loglevel=settings.log_level.upper(),
@@ -148,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--healthcheck", metavar="QUEUE", type=Queue, required=True)
     queue = parser.parse_args(arguments).healthcheck
     try:
-        return 0 if Heartbeats.is_served(Ledger(Settings()).client, queue) else 1
+        return 0 if Heartbeats.is_served(JobStore(Settings()).client, queue) else 1
     except RedisError:
         return 1
 

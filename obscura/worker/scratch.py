@@ -1,4 +1,4 @@
-"""Folders for work on large files: gone when the work is, also where its process was killed."""
+"""Scratch directories that are removed even after a killed process."""
 
 import fcntl
 import shutil
@@ -10,14 +10,14 @@ from typing import Final
 
 from obscura.errors import StorageUnavailableError
 
-__all__ = ["workshop"]
+__all__ = ["scratch_directory"]
 
 PREFIX: Final = "obscura-work-"
 LOCK: Final = ".lock"
 
 
 @contextmanager
-def workshop(place: Path | None) -> Iterator[Path]:
+def scratch_directory(place: Path | None) -> Iterator[Path]:
     """Give an empty folder in ``place`` for the length of a block, and sweep up what others left there.
 
     Raises

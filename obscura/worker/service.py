@@ -1,4 +1,4 @@
-"""What a service is made of: its task, its handlers, and the tools that those are built with."""
+"""Services: task, handlers, and the context that handlers are built with."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     # A worker without a network of its own need not load what runs one.
     from obscura.detection.detector import Detector
 
-__all__ = ["Handler", "Service", "StepLostError", "Tools", "concurrency", "threads"]
+__all__ = ["Handler", "LeaseLostError", "Service", "WorkerContext", "concurrency", "threads"]
 
 
-class StepLostError(Exception):
+class LeaseLostError(Exception):
     """A step is no longer its worker's: the job was erased, or somebody else took the step over."""
 
 
-class Hold(Protocol):
+class ExtendLease(Protocol):
     """See ``Tools``."""
 
     def __call__(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None: ...
 
 
 @dataclass(frozen=True)
-class Tools:
+class WorkerContext:
     """What a handler is built with, once in every process, after the fork.
 
     Attributes
@@ -38,7 +38,7 @@ class Tools:
     settings, storage
         Of this installation.
     hold
-        To be called between the parts of a long step: makes its claim last, and raises `StepLostError` where
+        To be called between the parts of a long step: makes its claim last, and raises `LeaseLostError` where
         it does not hold any more. Fields that are handed over tell how far the step is.
     detectors
         Those that are loaded: services of one process share them.
@@ -46,7 +46,7 @@ class Tools:
 
     settings: Settings
     storage: Storage
-    hold: Hold
+    extend_lease: ExtendLease
     detectors: "dict[ObjectClass, Detector]" = field(default_factory=dict)
 
     def read(self, key: str) -> bytes:
@@ -73,7 +73,7 @@ class Service:
     """
 
     spec: TaskSpec
-    build: Callable[[Tools], Mapping[Step, Handler]]
+    build: Callable[[WorkerContext], Mapping[Step, Handler]]
     check: Callable[[Settings], None]
 
 

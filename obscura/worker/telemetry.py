@@ -1,4 +1,4 @@
-"""What a worker's process tells of its steps: a log line, numbers, and a trace where one is wanted."""
+"""Logs, metrics and traces of a worker's steps."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from obscura.jobs.counters import hand_over
 from obscura.observability import Meter, Role, Span, Tracer, Watch, open_tracer, watching
 from obscura.settings import Settings
 
-__all__ = ["Observer", "Seen", "keep_logging"]
+__all__ = ["StepMeasurement", "StepTelemetry", "keep_logging"]
 
 REPORT_S = 1.0
 NANO = 1e9
@@ -37,13 +37,13 @@ def _is_set_up(**_signal: object) -> None:
 
 
 @dataclass
-class Seen:
+class StepMeasurement:
     """What became of a step: the code of the error it ended with, empty where it ended well."""
 
     code: str = ""
 
 
-class Observer:
+class StepTelemetry:
     """Observes the steps of one process; made after the fork.
 
     Raises
@@ -71,12 +71,12 @@ class Observer:
             self._tracer.close()
 
     @contextmanager
-    def step(self, claimed: Claimed) -> Iterator[Seen]:
+    def step(self, claimed: Claimed) -> Iterator[StepMeasurement]:
         """Observe what is done with a claimed step, until it has ended."""
         began = time.perf_counter()
         span = None if self._tracer is None else self._begin(self._tracer, claimed)
         watch = Watch(self._meter, self._tracer, span)
-        seen = Seen()
+        seen = StepMeasurement()
         try:
             with watching(watch):
                 yield seen
@@ -86,7 +86,7 @@ class Observer:
                 span.end({}, error=seen.code)
             log.info(
                 "step_ended",
-                kind=claimed.row.kind.value,
+                kind=claimed.record.kind.value,
                 outcome=seen.code or "done",
                 ms=_milliseconds(time.perf_counter() - began),
                 waited_ms=_milliseconds(max(0.0, claimed.began - claimed.released)),
@@ -96,15 +96,19 @@ class Observer:
     @staticmethod
     def _begin(tracer: Tracer, claimed: Claimed) -> Span:
         """Begin the step's span, beside one for the time that it waited."""
-        row, step = claimed.row, claimed.step.value
-        facts = {"obscura.kind": row.kind.value, "obscura.step": step, "obscura.request_id": row.request_id}
+        record, step = claimed.record, claimed.step.value
+        facts = {
+            "obscura.kind": record.kind.value,
+            "obscura.step": step,
+            "obscura.request_id": record.request_id,
+        }
         if 0 < claimed.released <= claimed.began:
             # By the ledger's clock, which is another machine's perhaps.
-            waited = tracer.begin("queue wait", row.trace, at_ns=int(claimed.released * NANO))
+            waited = tracer.begin("queue wait", record.trace, at_ns=int(claimed.released * NANO))
             waited.end(
-                {**facts, "obscura.priority": row.options.priority.value}, at_ns=int(claimed.began * NANO)
+                {**facts, "obscura.priority": record.options.priority.value}, at_ns=int(claimed.began * NANO)
             )
-        span = tracer.begin(step, row.trace, role=Role.CONSUMER)
+        span = tracer.begin(step, record.trace, role=Role.CONSUMER)
         span.note(facts)
         return span
 

@@ -1,4 +1,4 @@
-"""Rows of photo verification: models, migrations, and the two databases they live in."""
+"""The database of photo verification: models, migrations, SQLite and PostgreSQL."""
 
 from photo_verification_service.database.administration import Administration
 from photo_verification_service.database.engine import Database

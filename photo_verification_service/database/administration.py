@@ -1,4 +1,4 @@
-"""Challenges and participations: making, listing, removing."""
+"""Create, list and remove challenges and participations."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Connections: SQLite or PostgreSQL by URL, tables made and upgraded before the first use."""
+"""Connections to SQLite or PostgreSQL by URL; tables are created and migrated before first use."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""What can become of a kept photo, and the rows that say so."""
+"""Database rows about a stored photo and its possible outcomes."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The tables.
+"""SQLAlchemy models of the tables.
 
 Four of them are the contract with other programs that read this database: ``challenge``, ``participation``,
 ``auth_standard_img`` and ``feed`` hold what seed 003 says and nothing else. The others are our own.

@@ -1,4 +1,4 @@
-"""What verification reads from the tables and writes to them, each as one transaction."""
+"""Queries of photo verification, each one transaction."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -137,13 +137,13 @@ def test_several_gateways_are_not_added_up() -> None:
 
 
 def test_every_alert_says_what_to_do() -> None:
-    """Each has a summary, a severity, and a heading of docs/operations.md that is there."""
-    links = heading_links((ROOT / "docs" / "operations.md").read_text("utf-8"))
+    """Each has a summary, a severity, and a heading of docs/how-to/operations.md that is there."""
+    links = heading_links((ROOT / "docs/how-to/operations.md").read_text("utf-8"))
     names = [rule["alert"] for rule in rules()]
     assert len(names) == len(set(names)) >= 15
     for rule in rules():
         page, _, heading = rule["annotations"]["runbook"].partition("#")
-        assert page == "docs/operations.md"
+        assert page == "docs/how-to/operations.md"
         assert heading in links
         assert rule["annotations"]["summary"]
         assert rule["labels"]["severity"] in {"page", "warn"}

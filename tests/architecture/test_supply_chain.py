@@ -11,7 +11,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
-# The first version without a fault that matters here; reasons stand in docs/operations.md.
+# The first version without a fault that matters here; reasons stand in docs/how-to/operations.md.
 FLOORS = {
     "celery": "5.7.0",
     "kombu": "5.7.0",

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 
 from obscura.anonymisation.detect import open_photo
-from obscura.contract import DETECT_FACES, DetectionPart, ImageInfo, ModelInfo, Step
-from obscura.imaging.configured_limits import gate_limits
+from obscura.contract import DETECT_FACES, DetectionResult, ImageInfo, ModelInfo, Step
+from obscura.imaging.configured_limits import validation_limits
 from obscura.imaging.resource_limits import within
 from obscura.jobs import Claimed
 from obscura.settings import Settings
 from obscura.worker.process import serve
-from obscura.worker.service import Handler, Service, Tools
+from obscura.worker.service import Handler, Service, WorkerContext
 
 NAP_S = 20.0
 
@@ -66,16 +66,16 @@ POISONS: Mapping[bytes, Callable[[], None]] = {
 }
 
 
-def _handle(tools: Tools, folder: Path, claimed: Claimed) -> Mapping[str, str]:
-    data = tools.storage.get(claimed.row.photo)
-    with (folder / claimed.row.id).open("a") as starts:
+def _handle(context: WorkerContext, folder: Path, claimed: Claimed) -> Mapping[str, str]:
+    data = context.storage.get(claimed.record.photo)
+    with (folder / claimed.record.id).open("a") as starts:
         starts.write(f"{time.time()}\n")
     poison = POISONS.get(data.rpartition(b"\xff\xd9")[2])
     if poison is not None:
-        with within(gate_limits(tools.settings).budget):
+        with within(validation_limits(context.settings).budget):
             poison()
-    size = open_photo(data, tools.settings).size
-    part = DetectionPart(
+    size = open_photo(data, context.settings).size
+    part = DetectionResult(
         image=ImageInfo(width=size.width, height=size.height),
         model=ModelInfo(name="none", version="0", engine="none"),
         detections=(),
@@ -83,8 +83,8 @@ def _handle(tools: Tools, folder: Path, claimed: Claimed) -> Mapping[str, str]:
     return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
 
 
-def _build(folder: Path, tools: Tools) -> Mapping[Step, Handler]:
-    return dict.fromkeys(DETECT_FACES.steps, partial(_handle, tools, folder))
+def _build(folder: Path, context: WorkerContext) -> Mapping[Step, Handler]:
+    return dict.fromkeys(DETECT_FACES.steps, partial(_handle, context, folder))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chaos.tools import Load, kill, ledger_of, objects, processes, wait_until_ready, wait_until_unready
+from tests.chaos.tools import (
+    Load,
+    job_store_of,
+    kill,
+    objects,
+    processes,
+    wait_until_ready,
+    wait_until_unready,
+)
 from tests.end_to_end.test_faceblur import finished
 from tests.system import RunningSystem
 
@@ -52,7 +60,7 @@ def frozen(system: RunningSystem, seconds: float) -> None:
 
 def emptied(system: RunningSystem, _seconds: float) -> None:
     """Make it forget everything."""
-    with ledger_of(system) as client:
+    with job_store_of(system) as client:
         client.flushall()
 
 

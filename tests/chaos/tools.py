@@ -176,7 +176,7 @@ def wait_until_unready(client: httpx.Client) -> None:
 
 
 @contextmanager
-def ledger_of(system: RunningSystem) -> Iterator[redis.Redis]:
+def job_store_of(system: RunningSystem) -> Iterator[redis.Redis]:
     """Return a client of the embedded server."""
     environment = Path(f"/proc/{processes(system, 'gateway')[0]}/environ").read_bytes().split(b"\0")
     url = next(item for item in environment if item.startswith(b"OBSCURA_REDIS_URL=")).partition(b"=")[2]

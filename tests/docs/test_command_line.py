@@ -1,4 +1,4 @@
-"""Every command of docs/command-line.md does what it says."""
+"""Every command of docs/how-to/command-line.md does what it says."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ from PIL import Image
 from tests import photos, videos
 from tests.command_line import Done, obscura
 
-PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/how-to/command-line.md").read_text("utf-8")
 COMMANDS = re.findall(r"^(obscura .*)$", PAGE, re.MULTILINE)
 # What is left of each command, by a word of it.
 RESULTS = {

@@ -1,4 +1,4 @@
-"""docs/observability.md says what /metrics shows.
+"""docs/reference/observability.md says what /metrics shows.
 
 ``python -m tests.docs.test_observability`` writes its table of metrics anew.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 from obscura.observability.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "observability.md"
+PAGE = ROOT / "docs/reference/observability.md"
 BEGIN, END = "<!-- metrics: begin -->\n", "\n<!-- metrics: end -->"
 
 

@@ -52,7 +52,7 @@ def test_settings_that_pages_name_exist(page: Path) -> None:
 
 def test_troubleshooting_has_every_code_that_callers_meet() -> None:
     """Each code of the README's table has a row, and no row has a code that does not exist."""
-    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    page = (ROOT / "docs/reference/errors.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
     table = (ROOT / "README.md").read_text("utf-8").split("| status | codes |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", table)) <= set(rows)

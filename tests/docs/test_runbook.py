@@ -1,4 +1,4 @@
-"""The runbook of docs/operations.md: its commands work, and what it names exists."""
+"""The runbook of docs/how-to/operations.md: its commands work, and what it names exists."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ from obscura.settings import Settings
 from tests import photos
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
+PAGE = (ROOT / "docs/how-to/operations.md").read_text("utf-8")
 RUNBOOK = PAGE.split("## Runbook\n")[1].split("\n## Supply chain")[0]
 BLOCKS = re.findall(r"```sh\n(.*?)```", RUNBOOK, re.DOTALL)
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
@@ -35,8 +35,8 @@ def test_a_compose_command_names_what_is_there(line: str) -> None:
         answer = CliRunner().invoke(app, [*command, "--help"])
         assert answer.exit_code == 0, answer.output
     if "llen" in words:
-        lanes = {queue.lane(priority) for queue in Queue for priority in Priority}
-        assert words[words.index("llen") + 1] in lanes
+        priority_queues = {queue.priority_queue(priority) for queue in Queue for priority in Priority}
+        assert words[words.index("llen") + 1] in priority_queues
     paths = {word for word in words if word.startswith("/var/lib/obscura/")}
     mounts = {volume.partition(":")[2] for volume in SERVICES["gateway_service"]["volumes"]}
     assert all(any(Path(path).is_relative_to(mount) for mount in mounts) for path in paths)

@@ -84,5 +84,5 @@ def test_a_bucket_that_is_down_is_a_clear_answer(settings: Settings) -> None:
         ready, answer = asyncio.run(_asked(create_app(away)))
         assert (ready.status_code, "storage" in ready.text) == (503, True)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage_unavailable")
-    with redis.Redis.from_url(settings.redis_url) as ledger:
-        assert not [key for key in ledger.scan_iter() if b"job:" in key]
+    with redis.Redis.from_url(settings.redis_url) as job_store:
+        assert not [key for key in job_store.scan_iter() if b"job:" in key]

@@ -189,8 +189,8 @@ def test_patience_ends(portrait: Path) -> None:
 
 
 def test_the_examples_of_the_documentation_run(system_url: str, portrait: Path, tmp_path: Path) -> None:
-    """Every piece of Python in docs/client.md does what it says."""
-    examples = EXAMPLE.findall((ROOT / "docs" / "client.md").read_text())
+    """Every piece of Python in docs/how-to/python-client.md does what it says."""
+    examples = EXAMPLE.findall((ROOT / "docs/how-to/python-client.md").read_text())
     assert len(examples) >= 4
     (tmp_path / "photo.jpg").write_bytes(portrait.read_bytes())
     (tmp_path / "photos").mkdir()

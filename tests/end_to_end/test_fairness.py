@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from obscura.access import Scope
-from obscura.access.key_store import KeyRing
+from obscura.access.key_store import KeyStore
 from obscura.jobs.commands import job_key
-from obscura.settings import LEDGER_URL_FILE, Settings
-from tests.chaos.tools import ledger_of
+from obscura.settings import JOB_STORE_URL_FILE, Settings
+from tests.chaos.tools import job_store_of
 from tests.end_to_end.test_faceblur import finished
 from tests.gateways import RunningGateway
 from tests.system import RunningSystem
@@ -25,7 +25,7 @@ MOST_BETWEEN = 4
 @pytest.fixture(scope="module")
 def keys(system: RunningSystem, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
     """Clients of two keys, at a gateway of the running system that asks for them."""
-    ring = KeyRing(Settings(redis_url=(system.data_dir / LEDGER_URL_FILE).read_text("utf-8")))
+    ring = KeyStore(Settings(redis_url=(system.data_dir / JOB_STORE_URL_FILE).read_text("utf-8")))
     made = [ring.create(name, frozenset({Scope.SUBMIT, Scope.READ})) for name in ("flood", "single")]
     folder = tmp_path_factory.mktemp("keyed")
     options = {"api_keys": "on", "rate_limit": "0", "address_rate_limit": "0"}
@@ -51,8 +51,8 @@ def submit(client: httpx.Client, photo: bytes) -> str:
 
 def times(system: RunningSystem, task: str) -> tuple[float, float]:
     """Return when a task was entered and when it ended, by the store's clock."""
-    with ledger_of(system) as ledger:
-        entered, ended = (float(ledger.hget(job_key(task), name) or 0) for name in ("created", "finished"))
+    with job_store_of(system) as job_store:
+        entered, ended = (float(job_store.hget(job_key(task), name) or 0) for name in ("created", "finished"))
     return entered, ended
 
 

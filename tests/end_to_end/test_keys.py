@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from obscura.access import Scope
-from obscura.access.key_store import KeyRing
+from obscura.access.key_store import KeyStore
 from obscura.settings import Settings
 from tests.command_line import Done, in_a_process, obscura
 from tests.end_to_end.test_faceblur import work
@@ -26,11 +26,11 @@ Pair = tuple[httpx.Client, httpx.Client]
 
 
 @pytest.fixture(scope="module")
-def ring(valkey_url: str) -> Iterator[KeyRing]:
+def key_store(valkey_url: str) -> Iterator[KeyStore]:
     """Return the keys of the gateways."""
-    ring = KeyRing(Settings(redis_url=valkey_url))
-    yield ring
-    ring.close()
+    key_store = KeyStore(Settings(redis_url=valkey_url))
+    yield key_store
+    key_store.close()
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,9 @@ def test_without_a_key_nothing_is_answered_but_health_and_description(gateways: 
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
-def test_a_key_opens_either_way(gateways: Pair, ring: KeyRing, portrait: Path, header: str) -> None:
+def test_a_key_opens_either_way(gateways: Pair, key_store: KeyStore, portrait: Path, header: str) -> None:
     """Bearer and X-API-Key are the same."""
-    _, text = ring.create("either", ALL)
+    _, text = key_store.create("either", ALL)
     headers = {header: text if header == "x-api-key" else f"Bearer {text}"}
     posted = gateways[0].post("/detect_faces", files={"file": portrait.read_bytes()}, headers=headers)
     assert posted.status_code == 200
@@ -107,29 +107,29 @@ def test_what_is_no_key_is_refused(gateways: Pair, text: str) -> None:
     assert (answer.status_code, code(answer)) == (401, "invalid_key")
 
 
-def test_a_right_id_with_a_wrong_secret_is_refused(gateways: Pair, ring: KeyRing) -> None:
+def test_a_right_id_with_a_wrong_secret_is_refused(gateways: Pair, key_store: KeyStore) -> None:
     """The id is public: it opens nothing."""
-    key, text = ring.create("id", ALL)
+    key, text = key_store.create("id", ALL)
     wrong = text[:-1] + ("A" if text[-1] != "A" else "B")
     assert f"obscura_{key.id}_" in wrong
     assert gateways[0].get("/task_result/x", headers=bearer(wrong)).status_code == 401
     assert gateways[0].get("/task_result/x", headers=bearer(text)).status_code == 404
 
 
-def test_a_revoked_key_ends_on_every_gateway(gateways: Pair, ring: KeyRing) -> None:
+def test_a_revoked_key_ends_on_every_gateway(gateways: Pair, key_store: KeyStore) -> None:
     """The very next request is refused on both."""
-    key, text = ring.create("short", ALL)
+    key, text = key_store.create("short", ALL)
     assert [each.get("/task_result/x", headers=bearer(text)).status_code for each in gateways] == [404, 404]
-    ring.revoke(key.id)
+    key_store.revoke(key.id)
     refused = [each.get("/task_result/x", headers=bearer(text)) for each in gateways]
     assert {(answer.status_code, code(answer)) for answer in refused} == {(401, "invalid_key")}
-    assert key.id not in {other.id for other in ring.all()}
+    assert key.id not in {other.id for other in key_store.all()}
 
 
-def test_an_expired_key_is_refused(gateways: Pair, ring: KeyRing) -> None:
+def test_an_expired_key_is_refused(gateways: Pair, key_store: KeyStore) -> None:
     """A key whose time is over opens nothing; one whose time runs does."""
-    _, over = ring.create("over", ALL, valid_s=-1)
-    _, runs = ring.create("runs", ALL, valid_s=3600)
+    _, over = key_store.create("over", ALL, valid_s=-1)
+    _, runs = key_store.create("runs", ALL, valid_s=3600)
     assert gateways[0].get("/task_result/x", headers=bearer(over)).status_code == 401
     assert gateways[0].get("/task_result/x", headers=bearer(runs)).status_code == 404
 
@@ -139,10 +139,10 @@ def test_an_expired_key_is_refused(gateways: Pair, ring: KeyRing) -> None:
     [({Scope.READ}, 404, 403), ({Scope.SUBMIT}, 403, 422), ({Scope.ADMIN}, 404, 422)],
 )
 def test_a_key_does_what_it_was_made_for(
-    gateways: Pair, ring: KeyRing, scopes: set[Scope], read: int, submit: int
+    gateways: Pair, key_store: KeyStore, scopes: set[Scope], read: int, submit: int
 ) -> None:
     """Reading needs `read`; posting, deleting, and bocashi's deleting GET need `submit`."""
-    headers = bearer(ring.create("scoped", frozenset(scopes))[1])
+    headers = bearer(key_store.create("scoped", frozenset(scopes))[1])
     client = gateways[0]
     assert client.get("/task_result/x", headers=headers).status_code == read
     assert client.post("/detect_faces", headers=headers).status_code == submit
@@ -150,10 +150,10 @@ def test_a_key_does_what_it_was_made_for(
     assert (client.get("/delete/x.jpg", headers=headers).status_code == 403) is (submit == 403)
 
 
-def test_anothers_task_is_an_unknown_task(gateways: Pair, ring: KeyRing, portrait: Path) -> None:
+def test_anothers_task_is_an_unknown_task(gateways: Pair, key_store: KeyStore, portrait: Path) -> None:
     """GET, image, DELETE, redaction and bocashi's names answer as for an id that never was, word for word."""
     client = gateways[0]
-    mine, other = (bearer(ring.create(name, ALL)[1]) for name in ("mine", "other"))
+    mine, other = (bearer(key_store.create(name, ALL)[1]) for name in ("mine", "other"))
     form = {"output": "jpeg"}
     photo = {"file": portrait.read_bytes()}
     task = client.post("/blur", files=photo, data=form, headers=mine).json()["task_id"]
@@ -179,9 +179,9 @@ def test_anothers_task_is_an_unknown_task(gateways: Pair, ring: KeyRing, portrai
     assert client.delete(f"/task_result/{task}", headers=mine).status_code == 204
 
 
-def test_only_hashes_are_kept(gateways: Pair, ring: KeyRing, valkey_url: str, tmp_path: Path) -> None:
+def test_only_hashes_are_kept(gateways: Pair, key_store: KeyStore, valkey_url: str, tmp_path: Path) -> None:
     """Nothing in the server holds the text of a key, nor its secret; the gateways' logs neither."""
-    _, text = ring.create("secret", ALL)
+    _, text = key_store.create("secret", ALL)
     gateways[0].get("/task_result/x", headers=bearer(text))
     gateways[0].get("/task_result/x", headers=bearer(text + "x"))
     secret = text.split("_", 2)[2]
@@ -192,9 +192,9 @@ def test_only_hashes_are_kept(gateways: Pair, ring: KeyRing, valkey_url: str, tm
     client.close()
 
 
-def test_the_limit_of_a_key_is_exact_over_two_gateways(gateways: Pair, ring: KeyRing) -> None:
+def test_the_limit_of_a_key_is_exact_over_two_gateways(gateways: Pair, key_store: KeyStore) -> None:
     """Of twice as many requests at once on both, exactly the limit is let in; the rest is told when."""
-    headers = bearer(ring.create("busy", ALL)[1])
+    headers = bearer(key_store.create("busy", ALL)[1])
 
     def ask(number: int) -> httpx.Response:
         return gateways[number % 2].get("/task_result/x", headers=headers)
@@ -206,7 +206,9 @@ def test_the_limit_of_a_key_is_exact_over_two_gateways(gateways: Pair, ring: Key
     assert {code(answer) for answer in refused} == {"rate_limited"}
     assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in refused)
     # Nobody else's affair.
-    assert gateways[0].get("/task_result/x", headers=bearer(ring.create("calm", ALL)[1])).status_code == 404
+    assert (
+        gateways[0].get("/task_result/x", headers=bearer(key_store.create("calm", ALL)[1])).status_code == 404
+    )
     assert gateways[0].get("/livez").status_code == 200
 
 
@@ -280,9 +282,9 @@ def test_switched_off_on_purpose_it_warns(valkey_url: str, tmp_path: Path) -> No
         assert "api_keys_off" in gateway.log.read_text()
 
 
-def test_two_different_keys_are_none(gateways: Pair, ring: KeyRing) -> None:
+def test_two_different_keys_are_none(gateways: Pair, key_store: KeyStore) -> None:
     """A request whose headers name two keys is nobody's; the same key twice is one."""
-    _, text = ring.create("twice", ALL)
+    _, text = key_store.create("twice", ALL)
     both = {"authorization": f"Bearer {text}", "x-api-key": text}
     assert gateways[0].get("/task_result/x", headers=both).status_code == 404
     answer = gateways[0].get("/task_result/x", headers={**both, "x-api-key": "obscura_other"})

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from obscura.access import Scope
-from obscura.access.key_store import KeyRing
+from obscura.access.key_store import KeyStore
 from obscura.settings import Settings
 from tests.architecture.test_observability import ITS_OWN, names_in, names_on, queries
 from tests.end_to_end.test_faceblur import finished
@@ -179,7 +179,7 @@ def _is_closed(spans: list[dict[str, Any]]) -> bool:
 
 def test_numbers_are_for_who_has_a_key_and_alike_on_all_gateways(valkey_url: str, tmp_path: Path) -> None:
     """A key of its own sees the numbers and nothing else; every gateway shows those of all."""
-    ring = KeyRing(Settings(redis_url=valkey_url))
+    ring = KeyStore(Settings(redis_url=valkey_url))
     texts = {scope: ring.create(scope, frozenset({scope}))[1] for scope in Scope}
     ring.close()
     bearer = {scope: {"authorization": f"Bearer {text}"} for scope, text in texts.items()}

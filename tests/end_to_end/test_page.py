@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from obscura.access import Scope
-from obscura.access.key_store import KeyRing
+from obscura.access.key_store import KeyStore
 from obscura.settings import Settings
 from tests import photos
 from tests.gateways import RunningGateway
@@ -249,7 +249,7 @@ def test_where_keys_are_asked_for_the_page_asks_too(
     browser: Browser, valkey_url: str, portrait: Path, tmp_path: Path
 ) -> None:
     """A photo without a key opens the dialog, a wrong key is named, a right one lets the photo in."""
-    _, text = KeyRing(Settings(redis_url=valkey_url)).create("page", frozenset(Scope))
+    _, text = KeyStore(Settings(redis_url=valkey_url)).create("page", frozenset(Scope))
     with RunningGateway(valkey_url, tmp_path, api_keys="on") as gateway:
         context = browser.new_context(locale="en-GB")
         page = context.new_page()

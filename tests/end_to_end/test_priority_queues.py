@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from obscura.jobs.commands import job_key
-from tests.chaos.tools import ledger_of
+from tests.chaos.tools import job_store_of
 from tests.end_to_end.test_faceblur import finished
 from tests.system import RunningSystem
 
@@ -32,9 +32,11 @@ def test_an_interactive_job_does_not_wait_for_the_pile(
     pile = [submit("bulk") for _ in range(BULK_JOBS)]
     urgent = submit("interactive")
     assert {finished(client, task)["status"] for task in [*pile, urgent]} == {"SUCCESS"}
-    with ledger_of(system) as ledger:
-        entered, ended = (float(ledger.hget(job_key(urgent), name) or 0) for name in ("created", "finished"))
-        times = [float(ledger.hget(job_key(task), "finished") or 0) for task in pile]
+    with job_store_of(system) as job_store:
+        entered, ended = (
+            float(job_store.hget(job_key(urgent), name) or 0) for name in ("created", "finished")
+        )
+        times = [float(job_store.hget(job_key(task), "finished") or 0) for task in pile]
     waited = sum(time > entered for time in times)
     assert waited > BULK_JOBS / 2, "the pile was done before anything could be measured"
     assert sum(entered < time < ended for time in times) < waited / 2

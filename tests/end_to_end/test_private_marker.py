@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chaos.tools import ledger_of
+from tests.chaos.tools import job_store_of
 from tests.end_to_end.test_faceblur import finished
 from tests.system import RunningSystem
 from tests.unit.imaging import samples
@@ -83,6 +83,6 @@ def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: 
     assert marks_in(system.data_dir.with_name("traces.jsonl").read_bytes()) == []
     assert marks_in(client.get("/metrics").content) == []
     assert [number for number, output in enumerate(outputs) if marks_in(output)] == []
-    with ledger_of(system) as ledger:
-        rows = {key: str(key).encode() + (ledger.dump(key) or b"") for key in ledger.keys("*")}
+    with job_store_of(system) as job_store:
+        rows = {key: str(key).encode() + (job_store.dump(key) or b"") for key in job_store.keys("*")}
     assert [key for key, row in rows.items() if marks_in(row)] == []

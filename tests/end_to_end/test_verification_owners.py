@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from obscura.access import Scope
-from obscura.access.key_store import KeyRing
+from obscura.access.key_store import KeyStore
 from obscura.settings import Settings
 from tests.verification import Verification, blank, something_else, standard, taken_again, text
 
@@ -27,7 +27,7 @@ PHOTOS = {
 class Callers:
     """Callers with keys of their own, and one that administers."""
 
-    def __init__(self, parts: Verification, ring: KeyRing) -> None:
+    def __init__(self, parts: Verification, ring: KeyStore) -> None:
         self.parts = parts
         self.ring = ring
         self.clients: list[httpx.Client] = []
@@ -50,7 +50,7 @@ def callers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callers]:
     """Gateway and worker that ask for keys; the first key has standard photos, participation 7 is open."""
     settings = {"OBSCURA_API_KEYS": "on", "OBSCURA_TIME_ZONE": "UTC"}
     parts = Verification(tmp_path_factory.mktemp("owners"), settings)
-    ring = KeyRing(Settings(redis_url=parts.redis_url))
+    ring = KeyStore(Settings(redis_url=parts.redis_url))
     try:
         parts.wait_until_ready()
         made = Callers(parts, ring)

@@ -17,7 +17,7 @@ from tests.end_to_end.test_faceblur import finished
 from tests.webhooks import SECRET, Receiver, wait_until
 
 pytestmark = pytest.mark.end_to_end
-PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
+PAGE = Path(__file__).parents[2] / "docs/how-to/webhooks.md"
 
 
 def test_a_task_tells_of_its_end(client: httpx.Client, receiver: Receiver, portrait: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_key_stands_for_one_batch(client: httpx.Client) -> None:
 def test_the_receiver_of_the_documentation_works(
     client: httpx.Client, receiver: Receiver, portrait: Path, tmp_path: Path
 ) -> None:
-    """The example in docs/webhooks.md takes what the system sent, and refuses it when it was changed."""
+    """The example in docs/how-to/webhooks.md takes what the system sent, and refuses it when it was changed."""
     path = f"/{uuid.uuid4()}"
     fields = {"webhook": receiver.origin + path}
     task = client.post("/blur", files={"file": portrait.read_bytes()}, data=fields).json()["task_id"]

@@ -11,13 +11,13 @@ from PIL import Image
 from obscura.anonymisation import Target, redact_photo
 from obscura.anonymisation.detect import find_objects, load_for, open_photo
 from obscura.anonymisation.request import RedactionRequest
-from obscura.anonymisation.residual_check import look_again
+from obscura.anonymisation.residual_check import find_residual
 from obscura.contract import Frames, ObjectClass
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.geometry import Box
 from obscura.imaging.composites import composites
-from obscura.imaging.configured_limits import gate_limits
-from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.configured_limits import validation_limits
+from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.high_bit_depth import png as deep_png
 from obscura.settings import Settings
 from tests import photos
@@ -65,7 +65,7 @@ def clear_gif() -> bytes:
 def deep_alpha() -> bytes:
     """Return a PNG of 16 bits a sample whose alpha alone is the portrait."""
     samples = np.zeros((*GREY.shape, 3), np.uint16)
-    return deep_png(Deep(samples, GREY.astype(np.uint16) * 257), None, b"")
+    return deep_png(HighBitDepth(samples, GREY.astype(np.uint16) * 257), None, b"")
 
 
 def animation(kind: str) -> bytes:
@@ -131,7 +131,7 @@ def test_a_face_is_hidden_wherever_it_is(faces: Detector, case: str) -> None:
 def test_the_second_look_sees_every_view_too(faces: Detector) -> None:
     """What is left in the alpha plane of a finished file is told."""
     picture = open_photo(saved(flat(0, GREY), "PNG"), SETTINGS)
-    assert any(covers(item.xyxy) for item in look_again(faces, picture, [], DetectionOptions()))
+    assert any(covers(item.xyxy) for item in find_residual(faces, picture, [], DetectionOptions()))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -143,7 +143,7 @@ def test_each_frame_of_an_animation_is_seen_over_both(faces: Detector, kind: str
     assert {item.frame for item in found} == {1}
     assert [covers(item.xyxy) for item in found].count(True) == 1
     targets = [Target("face", Box(*item.xyxy), item.frame) for item in found]
-    result = redact_photo(data, targets, RedactionRequest(limits=gate_limits(SETTINGS, Frames.ALL)))
+    result = redact_photo(data, targets, RedactionRequest(limits=validation_limits(SETTINGS, Frames.ALL)))
     for view in views(result.data, 1):
         assert not any(covers(item.box) for item in faces.detect(view))
 
@@ -170,7 +170,7 @@ def test_colours_that_nobody_sees_do_not_stay_in_16_bits() -> None:
     samples = random.integers(1, 65_536, (40, 40, 3)).astype(np.uint16)
     alpha = np.full((40, 40), 65_535, np.uint16)
     alpha[:10], alpha[10:20] = 0, 100
-    result = redact_photo(deep_png(Deep(samples, alpha), None, b""), [])
+    result = redact_photo(deep_png(HighBitDepth(samples, alpha), None, b""), [])
     shown = open_photo(result.data, SETTINGS).deep
     assert shown is not None
     assert not shown.samples[:10].any()

@@ -1,4 +1,4 @@
-"""Photo verification in the words of seeds 002 and 003: two dialects on the same paths."""
+"""The photo verification API: two dialects on the same paths."""
 
 from gateway_service.compat.verification.fetch import sources_of
 from gateway_service.compat.verification.routes import MAX_BODY_FACTOR, PATHS, not_understood, router

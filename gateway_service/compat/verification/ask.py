@@ -1,4 +1,4 @@
-"""Asking the verification workers and waiting for their answer, for a limited time."""
+"""Submit a verification request to the workers and wait for the answer, with a time limit."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from gateway_service.tasks.submission import Submission, enter
 from obscura.contract import JobKind, JobOptions
 from obscura.contract.verification import Ask, Envelope, VerificationAnswer, VerificationRequest
 from obscura.errors import ObscuraError, ProcessingFailedError, ProcessingTimedOutError
-from obscura.jobs import JobRow, JobState
+from obscura.jobs import JobRecord, JobState
 
 __all__ = ["Answered", "Question", "ask_workers"]
 
@@ -72,7 +72,7 @@ async def ask_workers(gateway: Gateway, question: Question, request_id: str) -> 
         await asyncio.shield(forget(gateway, job_id))
 
 
-async def _answered(gateway: Gateway, row: JobRow) -> Answered:
+async def _answered(gateway: Gateway, row: JobRecord) -> Answered:
     if not row.state.is_end:
         message = "the workers did not answer in time"
         raise ProcessingTimedOutError(message)

@@ -1,4 +1,4 @@
-"""From a request's body to what is asked: dialect, call, photo. No picture is opened here."""
+"""Parse a request body into dialect, call and photo, without opening a picture."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""Fetching a picture that a caller named by URL: only from hosts that the operator has listed.
+"""Fetch a picture named by URL, from allow-listed hosts only.
 
 Redirects stay on the same host.
 """

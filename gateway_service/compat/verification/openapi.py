@@ -1,4 +1,4 @@
-"""The two dialects of ``/auth`` as OpenAPI shows them; their routes read bodies by themselves."""
+"""OpenAPI descriptions of the two ``/auth`` dialects, whose routes read bodies themselves."""
 
 from collections.abc import Mapping
 from typing import Any

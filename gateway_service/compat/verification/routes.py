@@ -1,4 +1,4 @@
-"""``/auth/...``: read the body, ask the workers, answer in the caller's dialect and in no other words."""
+"""Routes of ``/auth/...``: parse the body, ask the workers, answer in the caller's dialect."""
 
 import asyncio
 import base64

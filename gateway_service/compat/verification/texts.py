@@ -1,4 +1,4 @@
-"""Every answer of the two dialects of photo verification, byte for byte.
+"""Every answer text of the two verification dialects, byte for byte.
 
 Dialect 1 (seed 002) answers HTTP 200 with ``{"status","message","result"}``. Dialect 2 (seed 003) answers
 with a real HTTP status and ``{"message","errcode","status","data":{"message","errcode"}}``, no errcode on

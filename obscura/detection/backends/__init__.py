@@ -1,1 +1,1 @@
-"""One module per inference engine; each loads its engine only when a session is opened."""
+"""Inference backends, one module each; an engine is imported when a session is opened."""

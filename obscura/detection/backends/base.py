@@ -1,4 +1,4 @@
-"""What a running model looks like, whichever engine runs it."""
+"""The protocol of an inference session."""
 
 from collections.abc import Sequence
 from typing import Protocol

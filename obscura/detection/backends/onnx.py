@@ -1,4 +1,4 @@
-"""onnxruntime on the CPU: the engine that is always there. No other module imports onnxruntime."""
+"""onnxruntime on the CPU. No other module imports onnxruntime."""
 
 from collections.abc import Sequence
 from pathlib import Path

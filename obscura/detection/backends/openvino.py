@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the fastest engine without a GPU. No other module imports openvino."""
+"""OpenVINO on the CPU. No other module imports openvino."""
 
 import sys
 from collections.abc import Collection, Iterator, Sequence

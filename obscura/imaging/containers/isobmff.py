@@ -1,4 +1,4 @@
-"""The boxes of HEIC and AVIF files: sizes, grids, items and frames. Standard library only.
+"""Boxes of HEIC and AVIF files: sizes, grids, items, frames. Standard library only.
 
 Nothing is followed but offsets that lie inside the file, every walk is bounded in depth and in the number of
 boxes, and a box that its parent cuts short is not yielded.

@@ -1,4 +1,4 @@
-"""Walks over the parts of JPEG, PNG, WebP and GIF files. Standard library only.
+"""Walk the segments and chunks of JPEG, PNG, WebP and GIF files. Standard library only.
 
 Each walk is one pass in linear time, ends where the file ends, however early that is, and yields a closing
 part (EOI, IEND, trailer) only where the file has one: a missing closing part means a truncated file.

@@ -1,4 +1,4 @@
-"""The structure of a TIFF file: pages, size, bits, and whether its picture data lies inside it.
+"""Structure of TIFF files: pages, sizes, bit depth, data ranges. Standard library only.
 
 Source: TIFF 6.0, sections 2, 8 and 15. Standard library only.
 """

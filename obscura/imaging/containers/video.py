@@ -1,4 +1,4 @@
-"""The gate of videos: what their first bytes and their length tell. Standard library only."""
+"""Probe videos by their first bytes and length. Standard library only."""
 
 from enum import StrEnum
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a picture file carries beside its picture, and the file without it. Standard library only.
+"""Embedded metadata of picture files, and files stripped of it. Standard library only.
 
 `items` names every foreign part; `skeleton` is the file with nothing but what a decoder needs, so that no
 profile, text or preview ever reaches a decoder's own parsers.
@@ -111,7 +111,7 @@ def items(data: Buffer, photo_format: PhotoFormat) -> Iterator[Item]:
             return
 
 
-class Told(NamedTuple):
+class EmbeddedMetadata(NamedTuple):
     """What a file tells of its picture beside the pixels.
 
     ``exif`` is the first EXIF block that can be read; ``profile`` the embedded ICC profile, unchecked, None
@@ -123,11 +123,11 @@ class Told(NamedTuple):
     panorama: bytes
 
 
-def told(data: Buffer, photo_format: PhotoFormat) -> Told:
+def told(data: Buffer, photo_format: PhotoFormat) -> EmbeddedMetadata:
     """Return what a file tells of its picture, in one walk through it."""
     # The rest, which may be longer than the picture, is not kept.
     parts = tuple(item for item in items(data, photo_format) if item.kind in {"exif", "icc", "xmp"})
-    return Told(
+    return EmbeddedMetadata(
         _exif(data, photo_format, parts),
         _profile(photo_format, parts),
         panorama.packet(item.body for item in parts if item.kind == "xmp"),
@@ -172,7 +172,7 @@ def _inflate(chunk: bytes) -> bytes:
         return b""
 
 
-def skeleton(data: Buffer, photo_format: PhotoFormat, *, is_animated: bool = False) -> Buffer:
+def stripped_file(data: Buffer, photo_format: PhotoFormat, *, is_animated: bool = False) -> Buffer:
     """Return a JPEG or PNG file without its foreign parts; a file of another format as it is.
 
     Only of an animated one are the frames behind a PNG's first picture no foreign parts.
@@ -184,9 +184,9 @@ def skeleton(data: Buffer, photo_format: PhotoFormat, *, is_animated: bool = Fal
     """
     match photo_format:
         case PhotoFormat.JPEG:
-            return _jpeg_skeleton(data)
+            return _stripped_jpeg(data)
         case PhotoFormat.PNG:
-            return _png_skeleton(data, _PNG_PICTURE | _PNG_FRAMES if is_animated else _PNG_PICTURE)
+            return _stripped_png(data, _PNG_PICTURE | _PNG_FRAMES if is_animated else _PNG_PICTURE)
         case _:
             return data
 
@@ -213,7 +213,7 @@ def _jpeg_item(marker: int, body: bytes) -> Item | None:
     return Item("app_data", body)
 
 
-def _jpeg_skeleton(data: Buffer) -> bytes:
+def _stripped_jpeg(data: Buffer) -> bytes:
     parts = [b"\xff\xd8"]
     for segment in jpeg_segments(data):
         part = bytes(data[segment.start : segment.end])
@@ -235,7 +235,7 @@ def _png_items(data: Buffer) -> Iterator[Item]:
         yield Item("xmp" if is_xmp else _PNG_KINDS.get(chunk.name, "private_chunk"), body)
 
 
-def _png_skeleton(data: Buffer, kept: frozenset[bytes]) -> bytes:
+def _stripped_png(data: Buffer, kept: frozenset[bytes]) -> bytes:
     parts = [PNG_SIGNATURE]
     for chunk in png_chunks(data):
         if chunk.name not in kept:

@@ -1,4 +1,4 @@
-"""EXIF blocks: a reader that survives anything, and a writer of small fresh ones. Standard library only.
+"""Read and write EXIF blocks. Standard library only.
 
 An EXIF block is a little TIFF file; the same reader therefore serves the directories of TIFF photos.
 Sources: TIFF 6.0 sections 2 and 8; CIPA DC-008 (Exif 2.32) section 4.6.

@@ -1,4 +1,4 @@
-"""The numbers that make a viewer show a 360-degree panorama as one. Standard library only.
+"""GPano metadata of 360-degree panoramas. Standard library only.
 
 Of an XMP packet only these are read, each checked against what it may be, and written into a fresh packet:
 nothing is copied as text.

@@ -1,4 +1,4 @@
-"""ICC profiles: their colours are kept where they can be read and fit the pixels."""
+"""ICC profiles of pictures: which are kept, and conversion of CMYK."""
 
 from io import BytesIO
 from typing import Final, cast

@@ -1,4 +1,4 @@
-"""The tables of modern ICC profiles (lutAToBType, lutBToAType), laid out anew. Standard library only.
+"""Rewrite lookup tables of version 4 ICC profiles. Standard library only.
 
 Such a table is a set of parts at offsets of its own choice, with room between them for anything. The length
 of each part follows from what it says; only that much is copied, one part behind the other.

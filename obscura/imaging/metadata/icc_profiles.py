@@ -1,4 +1,4 @@
-"""ICC profiles without their texts: the colour data of a profile, written anew. Standard library only.
+"""Rewrite ICC profiles without their texts. Standard library only.
 
 A profile carries free text (description, copyright, maker, model), private tags and a header with names and a
 date. Only what colour management needs is copied, each at the length that its type gives it.

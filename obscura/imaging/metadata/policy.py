@@ -1,4 +1,4 @@
-"""What of a photo's metadata is kept, and what was found in it. Needs no image library.
+"""The metadata policy: what is kept, and what a file contains.
 
 ``strip`` keeps nothing. ``keep_safe`` keeps time, camera, lens, exposure and GPS position, each of them only
 where it has the form that it must have (see `exif_values`), written anew.

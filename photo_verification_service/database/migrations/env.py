@@ -1,4 +1,4 @@
-"""How Alembic meets the database: on the connection that is handed in, inside its transaction."""
+"""Run Alembic on the connection and transaction that the caller hands in."""
 
 from alembic import context
 

@@ -12,19 +12,19 @@ from obscura.errors import MaskDoesNotFitError, WeakerThanPolicyError
 from obscura.geometry import Box
 from obscura.imaging.open import decode
 from obscura.redaction.policy import PolicyFloor, RedactionPolicy
-from obscura.redaction.privacy_masks import FixedMask
+from obscura.redaction.privacy_masks import PrivacyMask
 from tests import photos
 
 FACE = Target("face", Box(*photos.FACE))
 PLATE = Target("plate", Box(40, 420, 80, 440))
 
 
-def mask(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (512, 512)) -> FixedMask:
+def mask(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (512, 512)) -> PrivacyMask:
     """Return a mask with boxes of ``size``."""
     image = Image.new("1", size)
     for x1, y1, x2, y2 in boxes:
         ImageDraw.Draw(image).rectangle((x1, y1, x2 - 1, y2 - 1), fill=1)
-    return FixedMask.read(photos.encoded(image, "PNG"))
+    return PrivacyMask.read(photos.encoded(image, "PNG"))
 
 
 def change(data: bytes, result: bytes) -> np.ndarray:

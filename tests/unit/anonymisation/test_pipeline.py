@@ -6,8 +6,8 @@ import pytest
 
 from obscura.anonymisation import Target, redact_photo
 from obscura.anonymisation.detect import load_all, open_photo
-from obscura.anonymisation.pipeline import Looker
-from obscura.anonymisation.residual_check import look_again
+from obscura.anonymisation.pipeline import PhotoPipeline
+from obscura.anonymisation.residual_check import find_residual
 from obscura.contract import ObjectClass
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.geometry import Box
@@ -31,7 +31,7 @@ def test_the_second_look_sees_what_a_stranger_to_the_photo_sees(
     group = photos.group(6, 4)
     data = photos.encoded(group, "PNG") if form == "png" else photos.encoded(group, quality=90)
     photo = open_photo(data, EXACT)
-    looker = Looker(detectors, DetectionOptions())
+    looker = PhotoPipeline(detectors, DetectionOptions())
     first = looker.look(photo)
     found = first.parts[ObjectClass.FACE].detections
     # Left as they are: there has to be something to see.
@@ -40,9 +40,9 @@ def test_the_second_look_sees_what_a_stranger_to_the_photo_sees(
     targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in chosen]
     redacted = redact_photo(data, targets, before=photo)
     hidden = [Box(*region) for region in redacted.report.regions]
-    remembered = looker.look_again(first, redacted.shown, hidden)
+    remembered = looker.find_residual(first, redacted.shown, hidden)
     opened = open_photo(redacted.data, EXACT)
-    fresh = partial(look_again, picture=opened, hidden=hidden, options=DetectionOptions())
+    fresh = partial(find_residual, picture=opened, hidden=hidden, options=DetectionOptions())
     assert remembered == {name: fresh(detector) for name, detector in detectors.items()}
     assert len(remembered[ObjectClass.FACE]) >= len(found) - len(chosen)
 
@@ -67,6 +67,6 @@ def test_what_is_raised_between_two_parts_ends_the_work(detectors: dict[ObjectCl
         if len(turns) == 2:
             raise InterruptedError
 
-    looker = Looker(detectors, DetectionOptions(), give_up)
+    looker = PhotoPipeline(detectors, DetectionOptions(), give_up)
     with pytest.raises(InterruptedError):
         looker.look(open_photo(photos.PORTRAIT.read_bytes(), EXACT))

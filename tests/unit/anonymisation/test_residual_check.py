@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from obscura.anonymisation.detect import load_for, open_photo
-from obscura.anonymisation.residual_check import hidden_share, look_again
+from obscura.anonymisation.residual_check import find_residual, hidden_share
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.geometry import Box
@@ -25,15 +25,15 @@ def test_a_face_that_was_missed_is_seen(detector: Detector) -> None:
     picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
     blunt = DetectionOptions(min_confidence=0.999)
     assert detector.detect(picture.pixels, blunt) == ()
-    (suspect,) = look_again(detector, picture, [], blunt)
+    (suspect,) = find_residual(detector, picture, [], blunt)
     assert Box(*suspect.xyxy).iou(Box(*photos.FACE)) > 0.5
 
 
 def test_what_was_hidden_is_no_suspect(detector: Detector) -> None:
     """A find under a painted box is the mosaic, and one beside it is not."""
     picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
-    assert look_again(detector, picture, [Box(*photos.FACE).grow(1.3)], DetectionOptions()) == ()
-    assert len(look_again(detector, picture, [Box(300, 300, 500, 500)], DetectionOptions())) == 1
+    assert find_residual(detector, picture, [Box(*photos.FACE).grow(1.3)], DetectionOptions()) == ()
+    assert len(find_residual(detector, picture, [Box(300, 300, 500, 500)], DetectionOptions())) == 1
 
 
 def test_a_picture_with_its_face_painted_over_is_clean(detector: Detector) -> None:
@@ -43,7 +43,7 @@ def test_a_picture_with_its_face_painted_over_is_clean(detector: Detector) -> No
     x1, y1, x2, y2 = Box(*photos.FACE).grow(1.3).rounded()
     pixels[y1:y2, x1:x2] = np.array([150, 120, 100], dtype=np.uint8)
     painted = replace(picture, pixels=pixels)
-    assert look_again(detector, painted, [Box(x1, y1, x2, y2)], DetectionOptions()) == ()
+    assert find_residual(detector, painted, [Box(x1, y1, x2, y2)], DetectionOptions()) == ()
 
 
 @pytest.mark.parametrize(

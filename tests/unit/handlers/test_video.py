@@ -9,10 +9,10 @@ import pytest
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.handlers.video import video_service
-from obscura.jobs import Claimed, JobRow, NewJob
+from obscura.jobs import Claimed, JobRecord, NewJob
 from obscura.settings import Settings
 from obscura.storage import Storage
-from obscura.worker.service import Tools
+from obscura.worker.service import WorkerContext
 from tests import videos
 from tests.end_to_end.test_video_masks import STRIP, WHOLE_WAY, mask
 
@@ -25,7 +25,9 @@ def claimed(drawn: bytes) -> Claimed:
         {"classes": (ObjectClass.FACE,), "keep": ({"xyxy": WHOLE_WAY},), "mask_bytes": len(drawn)}
     )
     fields = NewJob("a", JobKind.BLUR_VIDEO, options, KEY).fields()
-    return Claimed(JobRow.from_fields("a", {**fields, "state": "running", "created": "0"}), Step.VIDEO, "1")
+    return Claimed(
+        JobRecord.from_fields("a", {**fields, "state": "running", "created": "0"}), Step.VIDEO, "1"
+    )
 
 
 @pytest.mark.parametrize("opened", [Storage.in_folder, lambda _: Storage.in_memory()], ids=["folder", "away"])
@@ -34,7 +36,7 @@ def test_a_mask_behind_a_video_is_no_part_of_it(tmp_path: Path, opened: Callable
     data = videos.make(tmp_path / "a.avi", frames=2, sound=False).read_bytes()
     storage = opened(tmp_path / "photos")
     settings = Settings(video_dir=tmp_path / "work")
-    work = video_service().build(Tools(settings, storage, lambda *_: None))[Step.VIDEO]
+    work = video_service().build(WorkerContext(settings, storage, lambda *_: None))[Step.VIDEO]
     storage.put_file(KEY, io.BytesIO(data + mask()))
     step = claimed(mask())
     report = json.loads(work(step)["report"])

@@ -13,13 +13,13 @@ from obscura.contract import OutputFormat
 from obscura.errors import AnimatedPhotoError, InvalidOptionError, TooManyPixelsError
 from obscura.geometry import Box
 from obscura.imaging.open import decode
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.redaction.policy import RedactionPolicy
 from obscura.redaction.styles import Solid
 from tests.unit.imaging.samples import MARKER, portrait
 
 FACE = Box(60, 40, 120, 110)
-ALL = RedactionRequest(limits=GateLimits(max_frames=10))
+ALL = RedactionRequest(limits=ValidationLimits(max_frames=10))
 DURATIONS = [100, 250, 100, 60]
 OUTSIDE = np.ones((150, 200), bool)
 OUTSIDE[20:130, 40:140] = False
@@ -115,10 +115,10 @@ def test_texts_of_an_animation_go() -> None:
 def test_limits() -> None:
     """More frames than allowed, and more pixels in all of them together, are refused at the gate."""
     with pytest.raises(AnimatedPhotoError, match="4 frames; at most 3"):
-        decode(animated("TIFF"), GateLimits(max_frames=3))
+        decode(animated("TIFF"), ValidationLimits(max_frames=3))
     with pytest.raises(TooManyPixelsError, match="4 frames"):
-        decode(animated("TIFF"), GateLimits(max_frames=9, max_pixels=4 * 150 * 200 - 1))
-    assert decode(animated("TIFF"), GateLimits(max_frames=4, max_pixels=4 * 150 * 200)).count == 4
+        decode(animated("TIFF"), ValidationLimits(max_frames=9, max_pixels=4 * 150 * 200 - 1))
+    assert decode(animated("TIFF"), ValidationLimits(max_frames=4, max_pixels=4 * 150 * 200)).count == 4
 
 
 def test_pages_of_different_sizes_are_refused() -> None:

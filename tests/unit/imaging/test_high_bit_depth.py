@@ -12,7 +12,7 @@ from obscura.anonymisation import RedactionRequest, Target, redact_photo
 from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.geometry import Box
 from obscura.imaging import high_bit_depth
-from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.open import DEEP_WARNING, decode
 from tests.unit.imaging.samples import MARKER, chunk, exif_block, portrait, save
 
@@ -63,7 +63,7 @@ def test_untouched_samples_are_the_same_bit_for_bit(name: str, channels: int) ->
 def test_grey_with_alpha() -> None:
     """A grey PNG with alpha stays one."""
     picture = samples(2)
-    source = high_bit_depth.png(Deep(picture[..., :1].copy(), picture[..., 1].copy()), None, b"")
+    source = high_bit_depth.png(HighBitDepth(picture[..., :1].copy(), picture[..., 1].copy()), None, b"")
     result = redact_photo(source, [Target("face", WHERE)])
     after = read(result.data)
     assert result.data[24:26] == b"\x10\x04"
@@ -93,7 +93,7 @@ def test_kept_metadata_and_profile_are_written(name: str) -> None:
     with Image.open(BytesIO(kept)) as image:
         block = image.info["exif"]
     write = high_bit_depth.png if name == "png" else high_bit_depth.tiff
-    source = write(Deep(samples(3), None), profile, block)
+    source = write(HighBitDepth(samples(3), None), profile, block)
     result = redact_photo(source, [Target("plate", WHERE)], KEEP)
     assert {"exif", "gps", "icc"} <= set(result.report.metadata_kept)
     with Image.open(BytesIO(result.data)) as image:

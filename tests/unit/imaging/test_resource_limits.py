@@ -19,15 +19,15 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from obscura.errors import PhotoTooCostlyError
 from obscura.imaging import decoders
 from obscura.imaging.formats import PhotoFormat
-from obscura.imaging.high_bit_depth import Deep
+from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.high_bit_depth import png as deep_png
 from obscura.imaging.open import decode
 from obscura.imaging.resource_limits import Budget, for_picture, within
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from tests import mammograms, photos
 
 MIB = 1 << 20
-WIDE = GateLimits(max_pixels=10**9, max_side=40_000, max_scans=10_000)
+WIDE = ValidationLimits(max_pixels=10**9, max_side=40_000, max_scans=10_000)
 """A gate left open by mistake: what stands behind it has to hold alone."""
 
 
@@ -110,7 +110,7 @@ def test_nothing_is_left_behind() -> None:
         return *handlers, *timers, resource.getrlimit(resource.RLIMIT_DATA)
 
     before = state()
-    limits = GateLimits(budget=Budget(5, 500 * MIB, kill_after_s=60))
+    limits = ValidationLimits(budget=Budget(5, 500 * MIB, kill_after_s=60))
     decode(photos.PORTRAIT.read_bytes(), limits)
     assert state() == before
     with pytest.raises(PhotoTooCostlyError), within(Budget(5, MIB, kill_after_s=60)):
@@ -133,7 +133,7 @@ def test_other_threads_are_left_alone() -> None:
     sizes = []
 
     def open_one() -> None:
-        sizes.append(decode(photos.PORTRAIT.read_bytes(), GateLimits(budget=Budget(1, MIB))).size)
+        sizes.append(decode(photos.PORTRAIT.read_bytes(), ValidationLimits(budget=Budget(1, MIB))).size)
 
     thread = threading.Thread(target=open_one)
     thread.start()
@@ -163,11 +163,11 @@ def test_16_bits_fit_their_budget_every_time(tmp_path: Path, *, has_alpha: bool)
     samples = np.dstack([ramp, ramp[::-1], ramp.T])
     path = tmp_path / "deep.png"
     path.write_bytes(
-        deep_png(Deep(samples, np.maximum(ramp, np.uint16(1)) if has_alpha else None), None, b"")
+        deep_png(HighBitDepth(samples, np.maximum(ramp, np.uint16(1)) if has_alpha else None), None, b"")
     )
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.unit.imaging.test_resource_limits import *\n"
-        f"limits = GateLimits(budget=Budget(60, 30 * {side * side}))\n"
+        f"limits = ValidationLimits(budget=Budget(60, 30 * {side * side}))\n"
         f"print(decode(Path(sys.argv[1]).read_bytes(), limits).deep is not None)"
     )
     command = [sys.executable, "-c", code, str(path)]
@@ -193,7 +193,7 @@ def test_every_parser_runs_within_the_budget(tmp_path: Path) -> None:
         "from obscura.errors import PhotoError\nfrom obscura.lesions.dicom import read_dicom\n"
         "decoders.require(PhotoFormat.HEIC)\n"
         "for size in (MIB, 500 * MIB):\n"
-        "    limits = GateLimits(budget=Budget(20, size))\n"
+        "    limits = ValidationLimits(budget=Budget(20, size))\n"
         "    for path in sorted(Path(sys.argv[1]).iterdir()):\n"
         "        work = read_dicom if 'DICOM' in path.name else decode\n"
         "        try: work(path.read_bytes(), limits)\n"

@@ -31,7 +31,7 @@ from obscura.errors import (
 from obscura.geometry import Size
 from obscura.imaging.headers import PhotoFormat, inspect, sniff
 from obscura.imaging.metadata import policy
-from obscura.imaging.validation import GateLimits, check
+from obscura.imaging.validation import ValidationLimits, check
 from tests.unit.imaging.samples import chunk, marked_jpeg, save, segment
 
 PICTURE = Image.fromarray(np.arange(60 * 40 * 3, dtype=np.uint8).reshape(40, 60, 3))
@@ -120,14 +120,14 @@ def test_limits_are_those_handed_in() -> None:
     """Bytes, pixels, sides and formats are each held against the limits of the caller."""
     data = SEEDS["PNG"]
     with pytest.raises(PhotoTooLargeError):
-        check(data, GateLimits(max_bytes=len(data) - 1))
+        check(data, ValidationLimits(max_bytes=len(data) - 1))
     with pytest.raises(TooManyPixelsError):
-        check(data, GateLimits(max_pixels=60 * 40 - 1))
+        check(data, ValidationLimits(max_pixels=60 * 40 - 1))
     with pytest.raises(TooManyPixelsError):
-        check(data, GateLimits(max_side=59))
+        check(data, ValidationLimits(max_side=59))
     with pytest.raises(UnsupportedFormatError):
-        check(data, GateLimits(formats=frozenset({PhotoFormat.JPEG})))
-    exact = GateLimits(max_bytes=len(data), max_pixels=60 * 40, max_side=60)
+        check(data, ValidationLimits(formats=frozenset({PhotoFormat.JPEG})))
+    exact = ValidationLimits(max_bytes=len(data), max_pixels=60 * 40, max_side=60)
     assert check(data, exact).size == Size(60, 40)
 
 
@@ -155,7 +155,7 @@ def test_animations_and_documents_are_refused_with_their_frames(name: str) -> No
     data = three_frames(name)
     with pytest.raises(AnimatedPhotoError, match="3 frames"):
         check(data)
-    assert check(data, GateLimits(max_frames=3)).frames == 3
+    assert check(data, ValidationLimits(max_frames=3)).frames == 3
 
 
 def test_the_second_picture_of_a_phone_jpeg_is_no_frame() -> None:

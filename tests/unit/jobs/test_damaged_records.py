@@ -22,17 +22,17 @@ from obscura.errors import (
     UnknownBatchError,
     UnknownTaskError,
 )
-from obscura.jobs import AsyncLedger, JobState, Ledger, NewJob, new_id
+from obscura.jobs import AsyncJobStore, JobState, JobStore, NewJob, new_id
 from obscura.jobs.commands import ACTIVE, ERASE, METRICS, job_key
 from obscura.jobs.lease_reaper import Reaper
 from obscura.jobs.record_fields import MAX_RECORD_BYTES, checked, packed, unpacked
-from obscura.jobs.retention import Eraser
-from obscura.jobs.stats_snapshot import census
+from obscura.jobs.retention import Retention
+from obscura.jobs.stats_snapshot import stats_snapshot
 from obscura.jobs.webhook_deliveries import batch_key
 from obscura.settings import Settings
 from obscura.storage import Storage
 from tests.gateways import in_gateway
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
 CODE = "record_unreadable"
 Damage = Callable[[redis.Redis, str], object]
@@ -82,11 +82,11 @@ def entered(settings: Settings, damage: Damage, owner: str = "") -> str:
     job_id = new_id(owner)
     quick = settings.model_copy(update={"lease_s": 0})
 
-    async def enter(ledger: AsyncLedger) -> None:
-        own = ledger.seen_by(owner)
+    async def enter(job_store: AsyncJobStore) -> None:
+        own = job_store.seen_by(owner)
         await own.run(own.calls.create(new(job_id)))
 
-    with_ledger(quick, enter)
+    with_job_store(quick, enter)
     Storage.in_folder(settings.storage_dir).put(f"photos/{job_id}", b"x")
     with redis.Redis.from_url(settings.redis_url, decode_responses=True) as client:
         damage(client, job_key(job_id))
@@ -102,29 +102,31 @@ def test_what_cannot_be_read_reads_as_a_failure(settings: Settings) -> None:
     damaged = {entered(settings, damage): name for name, damage in ALL.items()}
 
     async def look(gateway: Gateway) -> None:
-        ledger = gateway.ledger
+        job_store = gateway.job_store
         read = [job_id for job_id, name in damaged.items() if name in DAMAGES]
         for job_id in read[::2]:
-            row = await ledger.read(job_id)
-            assert (row.state, row.error_code) == (JobState.FAILED, CODE), damaged[job_id]
-        rows = await ledger.read_many(read)
-        assert [row and row.error_code for row in rows] == [CODE] * len(read)
-        await Reaper(ledger, nobody).round()
-        rows = await ledger.read_many(list(damaged))
-        assert {damaged[row.id] for row in rows if row and row.error_code == CODE} == ALL.keys()
-        for row in filter(None, rows):
-            assert not row.is_damaged
-            said = await answer(gateway, row)
+            record = await job_store.read(job_id)
+            assert (record.state, record.error_code) == (JobState.FAILED, CODE), damaged[job_id]
+        records = await job_store.read_many(read)
+        assert [record and record.error_code for record in records] == [CODE] * len(read)
+        await Reaper(job_store, nobody).round()
+        records = await job_store.read_many(list(damaged))
+        assert {
+            damaged[record.id] for record in records if record and record.error_code == CODE
+        } == ALL.keys()
+        for record in filter(None, records):
+            assert not record.is_damaged
+            said = await answer(gateway, record)
             assert said.error is not None
             assert (said.status, said.error.code) == (TaskStatus.FAILURE, CODE)
-        assert await ledger.client.zcard(ACTIVE) == 0
-        assert await ledger.client.hget(METRICS, "records_unreadable_total") == str(len(ALL))
-        await Eraser(ledger, gateway.storage).round()
+        assert await job_store.client.zcard(ACTIVE) == 0
+        assert await job_store.client.hget(METRICS, "records_unreadable_total") == str(len(ALL))
+        await Retention(job_store, gateway.storage).round()
         assert gateway.storage.keys(("photos",)) == []
-        for row in filter(None, rows):
-            assert await erase(gateway, row)
+        for record in filter(None, records):
+            assert await erase(gateway, record)
             with pytest.raises(UnknownTaskError):
-                await ledger.read(row.id)
+                await job_store.read(record.id)
 
     in_gateway(settings, look)
 
@@ -139,31 +141,31 @@ def test_it_stops_no_loop(settings: Settings) -> None:
     async def note(request: StepRequest) -> None:
         sent.append(request.job_id)
 
-    async def rounds(ledger: AsyncLedger) -> None:
+    async def rounds(job_store: AsyncJobStore) -> None:
         storage = Storage.in_folder(settings.storage_dir)
-        await census(ledger)
-        await Eraser(ledger, storage).sweep(0.0)
-        await Reaper(ledger, note).round()
+        await stats_snapshot(job_store)
+        await Retention(job_store, storage).sweep(0.0)
+        await Reaper(job_store, note).round()
         assert sent == [sound]
-        await Eraser(ledger, storage).round()
+        await Retention(job_store, storage).round()
         assert storage.keys(("photos",)) == [f"photos/{sound}"]
-        await Reaper(ledger, note).round()
-        assert (await census(ledger))["records_unreadable_total"] == len(ALL)
+        await Reaper(job_store, note).round()
+        assert (await stats_snapshot(job_store))["records_unreadable_total"] == len(ALL)
 
-    with_ledger(settings, rounds)
+    with_job_store(settings, rounds)
 
 
 def test_a_worker_that_gets_it_goes_on(settings: Settings) -> None:
     """A claim of it raises nothing, and leaves no step in work."""
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     for name, damage in ALL.items():
         job_id = entered(settings, damage)
-        claimed = ledger.run(ledger.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
-        assert claimed is None or claimed.row.is_damaged, name
+        claimed = job_store.run(job_store.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
+        assert claimed is None or claimed.record.is_damaged, name
         if claimed is not None:
-            ledger.run(ledger.calls.bury(job_id))
-        assert ledger.read(job_id).error_code == CODE
-    ledger.close()
+            job_store.run(job_store.calls.bury(job_id))
+        assert job_store.read(job_id).error_code == CODE
+    job_store.close()
 
 
 def test_every_address_of_a_damaged_task_answers(settings: Settings) -> None:
@@ -204,12 +206,12 @@ def test_it_stays_its_owners(settings: Settings, name: str) -> None:
 
     job_id = entered(settings, forgets, owner="anna")
 
-    async def look(ledger: AsyncLedger) -> None:
+    async def look(job_store: AsyncJobStore) -> None:
         with pytest.raises(UnknownTaskError):
-            await ledger.seen_by("ben").read(job_id)
-        assert (await ledger.seen_by("anna").read(job_id)).error_code == CODE
+            await job_store.seen_by("ben").read(job_id)
+        assert (await job_store.seen_by("anna").read(job_id)).error_code == CODE
 
-    with_ledger(settings, look)
+    with_job_store(settings, look)
 
 
 def test_it_is_erased_before_anybody_looked(settings: Settings) -> None:
@@ -217,18 +219,18 @@ def test_it_is_erased_before_anybody_looked(settings: Settings) -> None:
     job_id = entered(
         settings, lambda client, key: client.hset(key, mapping={"photo": "photos/other", "state": ""})
     )
-    ledger = Ledger(settings)
-    assert ledger.run(ledger.calls.erase(job_id))
-    assert ledger.client.zrange(ERASE, 0, -1) == [f"photos/{job_id}"]
-    ledger.close()
+    job_store = JobStore(settings)
+    assert job_store.run(job_store.calls.erase(job_id))
+    assert job_store.client.zrange(ERASE, 0, -1) == [f"photos/{job_id}"]
+    job_store.close()
 
 
 def test_a_damaged_batch_can_be_erased(settings: Settings) -> None:
     """It is told apart from one that is not there, and DELETE forgets it."""
 
     async def look(gateway: Gateway) -> None:
-        await gateway.ledger.client.hset(batch_key("b"), mapping={"owner": "", "entries": "{"})
-        await gateway.ledger.client.set(batch_key("c"), "x")
+        await gateway.job_store.client.hset(batch_key("b"), mapping={"owner": "", "entries": "{"})
+        await gateway.job_store.client.set(batch_key("c"), "x")
         for batch_id in ("b", "c"):
             with pytest.raises(BatchUnreadableError):
                 await batch.read(gateway, batch_id)

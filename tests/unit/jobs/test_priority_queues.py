@@ -4,11 +4,11 @@ import pytest
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Queue, Step
 from obscura.errors import QueueFullError, UnknownTaskError
-from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
 from obscura.settings import Settings
-from obscura.worker.process import lanes
+from obscura.worker.process import priority_queues
 from standalone.child import services
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
 
 def new(job_id: str, priority: Priority = Priority.INTERACTIVE, key: str = "") -> NewJob:
@@ -19,79 +19,81 @@ def new(job_id: str, priority: Priority = Priority.INTERACTIVE, key: str = "") -
 
 def test_a_full_lane_leaves_the_other_open(settings: Settings) -> None:
     """Bulk jobs do not take interactive ones their places, nor the other way round."""
-    ledger = Ledger(settings.model_copy(update={"queue_limit": 2, "bulk_queue_limit": 3}))
-    for lane, limit in ((Priority.BULK, 3), (Priority.INTERACTIVE, 2)):
+    job_store = JobStore(settings.model_copy(update={"queue_limit": 2, "bulk_queue_limit": 3}))
+    for priority_queue, limit in ((Priority.BULK, 3), (Priority.INTERACTIVE, 2)):
         for number in range(limit):
-            ledger.run(ledger.calls.create(new(f"{lane}-{number}", lane)))
+            job_store.run(job_store.calls.create(new(f"{priority_queue}-{number}", priority_queue)))
         with pytest.raises(QueueFullError):
-            ledger.run(ledger.calls.create(new(f"{lane}-more", lane)))
-    ledger.close()
+            job_store.run(job_store.calls.create(new(f"{priority_queue}-more", priority_queue)))
+    job_store.close()
 
 
 @pytest.mark.parametrize("how", ["erased", "done", "failed"])
 def test_an_ended_bulk_job_makes_room(settings: Settings, how: str) -> None:
     """However a bulk job ends, its place in the lane is free again."""
-    ledger = Ledger(settings.model_copy(update={"bulk_queue_limit": 1}))
-    ledger.run(ledger.calls.create(new("first", Priority.BULK)))
+    job_store = JobStore(settings.model_copy(update={"bulk_queue_limit": 1}))
+    job_store.run(job_store.calls.create(new("first", Priority.BULK)))
     if how == "erased":
-        ledger.run(ledger.calls.erase("first"))
+        job_store.run(job_store.calls.erase("first"))
     else:
-        claimed = ledger.run(ledger.calls.claim("first", Step.DETECT_FACES, "t", takeover=False))
+        claimed = job_store.run(job_store.calls.claim("first", Step.DETECT_FACES, "t", takeover=False))
         assert claimed is not None
         if how == "done":
-            ledger.run(ledger.calls.complete(claimed, {"x": "y"}))
+            job_store.run(job_store.calls.complete(claimed, {"x": "y"}))
         else:
-            ledger.run(ledger.calls.fail(claimed.lease, "code", "message"))
-    assert ledger.run(ledger.calls.create(new("second", Priority.BULK))).is_new
-    ledger.close()
+            job_store.run(job_store.calls.fail(claimed.lease, "code", "message"))
+    assert job_store.run(job_store.calls.create(new("second", Priority.BULK))).is_new
+    job_store.close()
 
 
 def test_a_step_waits_in_the_lane_of_its_job() -> None:
     """Every message of a bulk job names its priority, and the lanes have names of their own."""
     assert wake_up(new("a", Priority.BULK), Step.DETECT_FACES).priority is Priority.BULK
-    names = [queue.lane(priority) for queue in Queue for priority in Priority]
+    names = [queue.priority_queue(priority) for queue in Queue for priority in Priority]
     assert len(set(names)) == len(names)
-    assert Queue.FACES.lane(Priority.INTERACTIVE) == "detect.faces"
-    assert Queue.FACES.lane(Priority.BULK) == "detect.faces.bulk"
+    assert Queue.FACES.priority_queue(Priority.INTERACTIVE) == "detect.faces"
+    assert Queue.FACES.priority_queue(Priority.BULK) == "detect.faces.bulk"
 
 
 def test_a_worker_looks_at_every_interactive_lane_first() -> None:
     """The embedded worker serves all lanes but those of videos, and names the bulk ones last."""
-    order = lanes(services())
+    order = priority_queues(services())
     photos = [queue for queue in Queue if queue is not Queue.VIDEOS]
-    assert sorted(order) == sorted(queue.lane(priority) for queue in photos for priority in Priority)
+    assert sorted(order) == sorted(
+        queue.priority_queue(priority) for queue in photos for priority in Priority
+    )
     bulk = [name.endswith(".bulk") for name in order]
     assert bulk == sorted(bulk)
 
 
 def test_an_idempotency_key_is_free_again_when_its_job_is_gone(settings: Settings) -> None:
     """A key never answers with the id of a job that was erased."""
-    ledger = Ledger(settings)
-    assert ledger.run(ledger.calls.create(new("a", key="k"))).is_new
-    assert not ledger.run(ledger.calls.create(new("b", key="k"))).is_new
-    ledger.run(ledger.calls.erase("a"))
-    assert ledger.run(ledger.calls.create(new("c", key="k"))).job_id == "c"
-    assert ledger.run(ledger.calls.create(new("d", key="k"))).job_id == "c"
-    ledger.close()
+    job_store = JobStore(settings)
+    assert job_store.run(job_store.calls.create(new("a", key="k"))).is_new
+    assert not job_store.run(job_store.calls.create(new("b", key="k"))).is_new
+    job_store.run(job_store.calls.erase("a"))
+    assert job_store.run(job_store.calls.create(new("c", key="k"))).job_id == "c"
+    assert job_store.run(job_store.calls.create(new("d", key="k"))).job_id == "c"
+    job_store.close()
 
 
 def test_what_people_write_into_an_idempotency_key_is_kept_nowhere(settings: Settings) -> None:
     """No name and no value in the ledger holds it."""
-    ledger = Ledger(settings)
-    ledger.run(ledger.calls.create(new("a", key="jane.doe@example.com")))
-    assert not [name for name in ledger.client.keys("*") if "jane" in name]
-    ledger.close()
+    job_store = JobStore(settings)
+    job_store.run(job_store.calls.create(new("a", key="jane.doe@example.com")))
+    assert not [name for name in job_store.client.keys("*") if "jane" in name]
+    job_store.close()
 
 
 def test_an_owner_sees_own_jobs_only(settings: Settings) -> None:
     """Another's job is as unknown as one that never was, word for word; nobody in particular sees all."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        anna, ben = ledger.seen_by("anna"), ledger.seen_by("ben")
+    async def story(job_store: AsyncJobStore) -> None:
+        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
         await anna.run(anna.calls.create(new("a")))
-        await ledger.run(ledger.calls.create(new("nobodys")))
+        await job_store.run(job_store.calls.create(new("nobodys")))
         assert (await anna.read("a")).owner == "anna"
-        assert (await ledger.read("a")).owner == "anna"
+        assert (await job_store.read("a")).owner == "anna"
         messages = set()
         for owner, job_id in ((ben, "a"), (ben, "nobodys"), (anna, "nobodys"), (ben, "never")):
             with pytest.raises(UnknownTaskError) as refused:
@@ -99,16 +101,16 @@ def test_an_owner_sees_own_jobs_only(settings: Settings) -> None:
             messages.add(refused.value.message)
         assert len(messages) == 1
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_idempotency_keys_of_owners_do_not_meet(settings: Settings) -> None:
     """Two owners may use the same key; each gets a job of their own."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        anna, ben = ledger.seen_by("anna"), ledger.seen_by("ben")
+    async def story(job_store: AsyncJobStore) -> None:
+        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
         assert (await anna.run(anna.calls.create(new("a", key="k")))).is_new
         assert (await ben.run(ben.calls.create(new("b", key="k")))).is_new
         assert (await ben.run(ben.calls.create(new("c", key="k")))).job_id == "b"
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)

@@ -10,7 +10,7 @@ import redis  # noqa: TC002 - of a runtime annotation
 from obscura.contract import (
     STEP_TASKS,
     DetectedObject,
-    DetectionPart,
+    DetectionResult,
     ImageInfo,
     JobKind,
     JobOptions,
@@ -22,12 +22,12 @@ from obscura.contract import (
     queues_of,
 )
 from obscura.errors import IdempotencyConflictError, QueueFullError, QueueUnavailableError, UnknownTaskError
-from obscura.jobs import Claimed, JobState, Ledger, NewJob
+from obscura.jobs import Claimed, JobState, JobStore, NewJob
 from obscura.jobs.claims import Completed
 from obscura.jobs.commands import ACTIVE, ERASE, EXPIRY
 from obscura.settings import Settings
 
-PART = DetectionPart(
+PART = DetectionResult(
     image=ImageInfo(width=640, height=480),
     model=ModelInfo(name="m", version="1", engine="onnx"),
     detections=(DetectedObject(class_name=ObjectClass.FACE, xyxy=(1, 2, 3, 4), confidence=0.5),),
@@ -35,82 +35,84 @@ PART = DetectionPart(
 
 
 @pytest.fixture
-def ledger(settings: Settings) -> Iterator[Ledger]:
+def job_store(settings: Settings) -> Iterator[JobStore]:
     """A ledger with nothing in it."""
-    ledger = Ledger(settings)
-    yield ledger
-    ledger.close()
+    job_store = JobStore(settings)
+    yield job_store
+    job_store.close()
 
 
-def enter(ledger: Ledger, kind: JobKind = JobKind.BLUR, **options: object) -> NewJob:
+def enter(job_store: JobStore, kind: JobKind = JobKind.BLUR, **options: object) -> NewJob:
     """Enter a job for both classes."""
     job = NewJob(id="job-1", kind=kind, options=JobOptions.model_validate(options), photo="photos/job-1")
-    assert ledger.run(ledger.calls.create(job)).is_new
+    assert job_store.run(job_store.calls.create(job)).is_new
     return job
 
 
-def claim(ledger: Ledger, step: Step, holder: str = "first", *, takeover: bool = False) -> Claimed | None:
+def claim(
+    job_store: JobStore, step: Step, holder: str = "first", *, takeover: bool = False
+) -> Claimed | None:
     """Claim a step of the job that ``enter`` entered."""
-    return ledger.run(ledger.calls.claim("job-1", step, holder, takeover=takeover))
+    return job_store.run(job_store.calls.claim("job-1", step, holder, takeover=takeover))
 
 
-def do(ledger: Ledger, step: Step) -> Completed:
+def do(job_store: JobStore, step: Step) -> Completed:
     """Claim a step and end it well."""
-    claimed = claim(ledger, step)
+    claimed = claim(job_store, step)
     assert claimed is not None
     fields = {f"p:{step}": PART.model_dump_json(by_alias=True)}
     if step is Step.REDACT:
         fields = {"picture": "results/job-1"}
     elif step in {Step.REVIEW_FACES, Step.REVIEW_PLATES}:
         fields = {f"r:{step}": "[]"}
-    return ledger.run(ledger.calls.complete(claimed, fields))
+    return job_store.run(job_store.calls.complete(claimed, fields))
 
 
-def test_a_job_of_two_classes_joins_before_redaction(ledger: Ledger) -> None:
+def test_a_job_of_two_classes_joins_before_redaction(job_store: JobStore) -> None:
     """Redaction is released by the last detection to end, whichever that is, and ends the job."""
-    job = enter(ledger)
+    job = enter(job_store)
     assert job.first_steps == (Step.DETECT_FACES, Step.DETECT_PLATES)
-    assert claim(ledger, Step.REDACT) is None
-    first = do(ledger, Step.DETECT_PLATES)
+    assert claim(job_store, Step.REDACT) is None
+    first = do(job_store, Step.DETECT_PLATES)
     assert (first.next_steps, first.finished) == ((), False)
-    assert claim(ledger, Step.REDACT) is None
-    second = do(ledger, Step.DETECT_FACES)
+    assert claim(job_store, Step.REDACT) is None
+    second = do(job_store, Step.DETECT_FACES)
     assert second.next_steps == (Step.REDACT,)
-    third = do(ledger, Step.REDACT)
+    third = do(job_store, Step.REDACT)
     assert third.next_steps == (Step.REVIEW_FACES, Step.REVIEW_PLATES)
-    assert ledger.read("job-1").state is JobState.RUNNING
-    assert not do(ledger, Step.REVIEW_PLATES).finished
-    assert do(ledger, Step.REVIEW_FACES).finished
-    row = ledger.read("job-1")
-    assert row.state is JobState.DONE
-    assert row.parts == {Step.DETECT_FACES: PART, Step.DETECT_PLATES: PART}
-    assert row.picture == "results/job-1"
+    assert job_store.read("job-1").state is JobState.RUNNING
+    assert not do(job_store, Step.REVIEW_PLATES).finished
+    assert do(job_store, Step.REVIEW_FACES).finished
+    record = job_store.read("job-1")
+    assert record.state is JobState.DONE
+    assert record.parts == {Step.DETECT_FACES: PART, Step.DETECT_PLATES: PART}
+    assert record.picture == "results/job-1"
 
 
-def test_the_end_of_a_job_hands_its_original_to_the_eraser(ledger: Ledger) -> None:
+def test_the_end_of_a_job_hands_its_original_to_the_eraser(job_store: JobStore) -> None:
     """From the moment a job is done its photo is due to be erased, and the row to expire."""
-    enter(ledger, JobKind.DETECT, classes=["face"])
-    do(ledger, Step.DETECT_FACES)
-    assert ledger.run(ledger.calls.due(ERASE)) == ("photos/job-1",)
-    assert ledger.client.zscore(EXPIRY, "job-1") == pytest.approx(time.time() + 3600, abs=30)
-    assert ledger.client.zcard(ACTIVE) == 0
+    enter(job_store, JobKind.DETECT, classes=["face"])
+    do(job_store, Step.DETECT_FACES)
+    assert job_store.run(job_store.calls.due(ERASE)) == ("photos/job-1",)
+    assert job_store.client.zscore(EXPIRY, "job-1") == pytest.approx(time.time() + 3600, abs=30)
+    assert job_store.client.zcard(ACTIVE) == 0
 
 
-def test_a_retained_original_is_not_yet_due(ledger: Ledger) -> None:
+def test_a_retained_original_is_not_yet_due(job_store: JobStore) -> None:
     """``retain`` puts the erasing off by as many seconds."""
-    enter(ledger, JobKind.DETECT, classes=["face"], retain=60)
-    do(ledger, Step.DETECT_FACES)
-    assert ledger.run(ledger.calls.due(ERASE)) == ()
-    assert ledger.client.zscore(ERASE, "photos/job-1") == pytest.approx(time.time() + 60, abs=30)
+    enter(job_store, JobKind.DETECT, classes=["face"], retain=60)
+    do(job_store, Step.DETECT_FACES)
+    assert job_store.run(job_store.calls.due(ERASE)) == ()
+    assert job_store.client.zscore(ERASE, "photos/job-1") == pytest.approx(time.time() + 60, abs=30)
 
 
-def test_only_one_of_many_claims_wins(ledger: Ledger, settings: Settings) -> None:
+def test_only_one_of_many_claims_wins(job_store: JobStore, settings: Settings) -> None:
     """Eight workers that get the same message at once do the step once."""
-    enter(ledger)
+    enter(job_store)
     barrier, wins = Barrier(8), []
 
     def race(token: str) -> None:
-        own = Ledger(settings)
+        own = JobStore(settings)
         barrier.wait()
         if own.run(own.calls.claim("job-1", Step.DETECT_FACES, token, takeover=False)) is not None:
             wins.append(token)
@@ -124,54 +126,54 @@ def test_only_one_of_many_claims_wins(ledger: Ledger, settings: Settings) -> Non
     assert len(wins) == 1
 
 
-def test_a_late_outcome_is_refused(ledger: Ledger) -> None:
+def test_a_late_outcome_is_refused(job_store: JobStore) -> None:
     """A worker whose step was taken over cannot write its outcome any more."""
-    enter(ledger)
-    slow = claim(ledger, Step.DETECT_FACES, "slow")
-    fast = claim(ledger, Step.DETECT_FACES, "fast", takeover=True)
+    enter(job_store)
+    slow = claim(job_store, Step.DETECT_FACES, "slow")
+    fast = claim(job_store, Step.DETECT_FACES, "fast", takeover=True)
     assert slow is not None
     assert fast is not None
     outcome = {f"p:{Step.DETECT_FACES}": PART.model_dump_json(by_alias=True)}
-    assert not ledger.run(ledger.calls.complete(slow, outcome)).accepted
-    assert not ledger.run(ledger.calls.fail(slow.lease, "x", "y"))
-    assert ledger.run(ledger.calls.complete(fast, outcome)).accepted
-    assert not ledger.run(ledger.calls.complete(fast, outcome)).accepted
+    assert not job_store.run(job_store.calls.complete(slow, outcome)).accepted
+    assert not job_store.run(job_store.calls.fail(slow.lease, "x", "y"))
+    assert job_store.run(job_store.calls.complete(fast, outcome)).accepted
+    assert not job_store.run(job_store.calls.complete(fast, outcome)).accepted
 
 
-def test_a_step_that_kills_its_workers_ends_the_job(ledger: Ledger, settings: Settings) -> None:
+def test_a_step_that_kills_its_workers_ends_the_job(job_store: JobStore, settings: Settings) -> None:
     """After as many starts as are allowed the job fails with a code that says why."""
-    enter(ledger)
+    enter(job_store)
     for attempt in range(settings.max_attempts):
-        assert claim(ledger, Step.DETECT_FACES, str(attempt), takeover=True) is not None
-    assert claim(ledger, Step.DETECT_FACES, "one too many", takeover=True) is None
-    row = ledger.read("job-1")
-    assert (row.state, row.error_code) == (JobState.FAILED, "worker_lost")
-    assert ledger.run(ledger.calls.due(ERASE)) == ("photos/job-1",)
+        assert claim(job_store, Step.DETECT_FACES, str(attempt), takeover=True) is not None
+    assert claim(job_store, Step.DETECT_FACES, "one too many", takeover=True) is None
+    record = job_store.read("job-1")
+    assert (record.state, record.error_code) == (JobState.FAILED, "worker_lost")
+    assert job_store.run(job_store.calls.due(ERASE)) == ("photos/job-1",)
 
 
 def test_the_reaper_sends_a_silent_step_again(settings: Settings) -> None:
     """When a lease has run out the step is queued again, until its attempts are used up."""
-    ledger = Ledger(settings.model_copy(update={"lease_s": 0, "max_attempts": 2}))
-    enter(ledger, JobKind.DETECT, classes=["face"])
+    job_store = JobStore(settings.model_copy(update={"lease_s": 0, "max_attempts": 2}))
+    enter(job_store, JobKind.DETECT, classes=["face"])
     for _ in range(2):
-        assert claim(ledger, Step.DETECT_FACES) is not None
-        assert ledger.run(ledger.calls.due(ACTIVE)) == ("job-1",)
-        sent = ledger.run(ledger.calls.reap("job-1"))
+        assert claim(job_store, Step.DETECT_FACES) is not None
+        assert job_store.run(job_store.calls.due(ACTIVE)) == ("job-1",)
+        sent = job_store.run(job_store.calls.reap("job-1"))
     assert sent == ()
-    assert ledger.read("job-1").error_code == "worker_lost"
-    ledger.close()
+    assert job_store.read("job-1").error_code == "worker_lost"
+    job_store.close()
 
 
-def test_the_reaper_leaves_a_working_step_alone(ledger: Ledger) -> None:
+def test_the_reaper_leaves_a_working_step_alone(job_store: JobStore) -> None:
     """A lease that still runs is respected."""
-    enter(ledger, JobKind.DETECT, classes=["face"])
-    claim(ledger, Step.DETECT_FACES)
-    assert ledger.run(ledger.calls.due(ACTIVE)) == ()
-    assert ledger.run(ledger.calls.reap("job-1")) == ()
-    assert ledger.read("job-1").state is JobState.RUNNING
+    enter(job_store, JobKind.DETECT, classes=["face"])
+    claim(job_store, Step.DETECT_FACES)
+    assert job_store.run(job_store.calls.due(ACTIVE)) == ()
+    assert job_store.run(job_store.calls.reap("job-1")) == ()
+    assert job_store.read("job-1").state is JobState.RUNNING
 
 
-def test_an_idempotency_key_names_one_job(ledger: Ledger) -> None:
+def test_an_idempotency_key_names_one_job(job_store: JobStore) -> None:
     """The same key and body return the first job; the same key with another body is refused."""
 
     def keyed(job_id: str, fingerprint: str) -> NewJob:
@@ -184,95 +186,95 @@ def test_an_idempotency_key_names_one_job(ledger: Ledger) -> None:
             fingerprint=fingerprint,
         )
 
-    assert ledger.run(ledger.calls.create(keyed("a", "1"))).job_id == "a"
-    again = ledger.run(ledger.calls.create(keyed("b", "1")))
+    assert job_store.run(job_store.calls.create(keyed("a", "1"))).job_id == "a"
+    again = job_store.run(job_store.calls.create(keyed("b", "1")))
     assert (again.job_id, again.is_new) == ("a", False)
     with pytest.raises(IdempotencyConflictError):
-        ledger.run(ledger.calls.create(keyed("c", "2")))
+        job_store.run(job_store.calls.create(keyed("c", "2")))
     for absent in ("b", "c"):
         with pytest.raises(UnknownTaskError):
-            ledger.read(absent)
+            job_store.read(absent)
 
 
 def test_a_full_queue_takes_no_more(settings: Settings) -> None:
     """At the limit a new job is refused and leaves nothing behind."""
-    ledger = Ledger(settings.model_copy(update={"queue_limit": 1}))
-    enter(ledger)
+    job_store = JobStore(settings.model_copy(update={"queue_limit": 1}))
+    enter(job_store)
     with pytest.raises(QueueFullError):
-        ledger.run(ledger.calls.create(NewJob("job-2", JobKind.DETECT, JobOptions(), "p")))
+        job_store.run(job_store.calls.create(NewJob("job-2", JobKind.DETECT, JobOptions(), "p")))
     with pytest.raises(UnknownTaskError):
-        ledger.read("job-2")
-    ledger.close()
+        job_store.read("job-2")
+    job_store.close()
 
 
-def test_erasing_forgets_everything(ledger: Ledger) -> None:
+def test_erasing_forgets_everything(job_store: JobStore) -> None:
     """After erasing, the id is unknown, outcomes are refused, stored objects are due."""
-    enter(ledger)
-    claimed = claim(ledger, Step.DETECT_FACES)
+    enter(job_store)
+    claimed = claim(job_store, Step.DETECT_FACES)
     assert claimed is not None
-    assert ledger.run(ledger.calls.erase("job-1"))
-    assert not ledger.run(ledger.calls.erase("job-1"))
-    assert not ledger.run(ledger.calls.complete(claimed, {"x": "y"})).accepted
-    assert ledger.run(ledger.calls.due(ERASE)) == ("photos/job-1",)
+    assert job_store.run(job_store.calls.erase("job-1"))
+    assert not job_store.run(job_store.calls.erase("job-1"))
+    assert not job_store.run(job_store.calls.complete(claimed, {"x": "y"})).accepted
+    assert job_store.run(job_store.calls.due(ERASE)) == ("photos/job-1",)
     with pytest.raises(UnknownTaskError):
-        ledger.read("job-1")
+        job_store.read("job-1")
 
 
 def test_a_missing_server_is_a_clear_error_soon() -> None:
     """Without a server every call raises QueueUnavailableError, and soon."""
-    ledger = Ledger(Settings(redis_url="redis://127.0.0.1:1/0"))
+    job_store = JobStore(Settings(redis_url="redis://127.0.0.1:1/0"))
     began = time.monotonic()
     with pytest.raises(QueueUnavailableError):
-        ledger.read("job-1")
+        job_store.read("job-1")
     with pytest.raises(QueueUnavailableError):
-        ledger.run(ledger.calls.erase("job-1"))
+        job_store.run(job_store.calls.erase("job-1"))
     # Celery's own way of asking takes 19 s.
     assert time.monotonic() - began < 15
 
 
-def test_no_message_or_row_holds_a_picture(ledger: Ledger) -> None:
+def test_no_message_or_row_holds_a_picture(job_store: JobStore) -> None:
     """Rows hold ids, boxes and options: a few hundred bytes each."""
-    enter(ledger)
-    client: redis.Redis = ledger.client
+    enter(job_store)
+    client: redis.Redis = job_store.client
     for key in client.keys("*"):
         # A stream takes a page or two for its first entry.
         assert (client.memory_usage(key) or 0) < (4000 if client.type(key) != "stream" else 12_000)
 
 
-def test_a_claim_is_made_to_last_while_it_holds(ledger: Ledger) -> None:
+def test_a_claim_is_made_to_last_while_it_holds(job_store: JobStore) -> None:
     """Renewing moves the lease; once taken over, ended or erased it says so and moves nothing."""
-    enter(ledger)
-    claimed = claim(ledger, Step.DETECT_FACES)
+    enter(job_store)
+    claimed = claim(job_store, Step.DETECT_FACES)
     assert claimed is not None
-    before = ledger.client.zscore(ACTIVE, "job-1")
+    before = job_store.client.zscore(ACTIVE, "job-1")
     time.sleep(0.02)
-    assert ledger.run(ledger.calls.renew(claimed))
-    later = ledger.client.zscore(ACTIVE, "job-1")
+    assert job_store.run(job_store.calls.renew(claimed))
+    later = job_store.client.zscore(ACTIVE, "job-1")
     assert before is not None
     assert later is not None
     assert later > before
-    other = claim(ledger, Step.DETECT_FACES, "second", takeover=True)
+    other = claim(job_store, Step.DETECT_FACES, "second", takeover=True)
     assert other is not None
-    assert not ledger.run(ledger.calls.renew(claimed))
-    assert ledger.run(ledger.calls.renew(other))
-    ledger.run(ledger.calls.erase("job-1"))
-    assert not ledger.run(ledger.calls.renew(other))
-    assert ledger.client.zscore(ACTIVE, "job-1") is None
+    assert not job_store.run(job_store.calls.renew(claimed))
+    assert job_store.run(job_store.calls.renew(other))
+    job_store.run(job_store.calls.erase("job-1"))
+    assert not job_store.run(job_store.calls.renew(other))
+    assert job_store.client.zscore(ACTIVE, "job-1") is None
 
 
 @pytest.mark.parametrize("kind", [JobKind.DETECT, JobKind.BLUR, JobKind.REDACT])
-def test_a_fused_job_is_one_step(ledger: Ledger, kind: JobKind) -> None:
+def test_a_fused_job_is_one_step(job_store: JobStore, kind: JobKind) -> None:
     """Its one step is released at once and ends the job, with the fields of all steps that it stands for."""
     job = NewJob("job-1", kind, JobOptions(), "photos/job-1", pipeline=Pipeline.FUSED)
-    assert ledger.run(ledger.calls.create(job)).is_new
+    assert job_store.run(job_store.calls.create(job)).is_new
     assert job.first_steps == (Step.WHOLE,)
-    claimed = claim(ledger, Step.WHOLE)
+    claimed = claim(job_store, Step.WHOLE)
     assert claimed is not None
     fields = {f"p:{Step.DETECT_FACES}": PART.model_dump_json(by_alias=True), "picture": "results/job-1"}
-    assert ledger.run(ledger.calls.complete(claimed, fields)).finished
-    row = ledger.read("job-1")
-    assert (row.state, row.picture) == (JobState.DONE, "results/job-1")
-    assert row.parts == {Step.DETECT_FACES: PART}
+    assert job_store.run(job_store.calls.complete(claimed, fields)).finished
+    record = job_store.read("job-1")
+    assert (record.state, record.picture) == (JobState.DONE, "results/job-1")
+    assert record.parts == {Step.DETECT_FACES: PART}
 
 
 def test_each_pipeline_needs_its_own_queues() -> None:
@@ -286,9 +288,9 @@ def test_each_pipeline_needs_its_own_queues() -> None:
             assert {STEP_TASKS[step].queue for step in steps} <= queues
 
 
-def test_parts_stand_in_the_order_of_their_steps(ledger: Ledger) -> None:
+def test_parts_stand_in_the_order_of_their_steps(job_store: JobStore) -> None:
     """Which detector ended first says nothing: the answer is the same."""
-    enter(ledger)
-    do(ledger, Step.DETECT_PLATES)
-    do(ledger, Step.DETECT_FACES)
-    assert list(ledger.read("job-1").parts) == [Step.DETECT_FACES, Step.DETECT_PLATES]
+    enter(job_store)
+    do(job_store, Step.DETECT_PLATES)
+    do(job_store, Step.DETECT_FACES)
+    assert list(job_store.read("job-1").parts) == [Step.DETECT_FACES, Step.DETECT_PLATES]

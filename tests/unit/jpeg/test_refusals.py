@@ -21,7 +21,7 @@ from obscura.geometry import Box
 from obscura.imaging.containers.jpeg_png_webp_gif import jpeg_segments
 from obscura.jpeg import native, parsing
 from obscura.jpeg.codec import Codec
-from obscura.jpeg.header import Dressing
+from obscura.jpeg.header import HeaderOptions
 from obscura.jpeg.native import NativeCodec
 from obscura.jpeg.portable import PortableCodec
 from obscura.jpeg.splice import splice, splice_with
@@ -68,7 +68,7 @@ def test_a_file_cut_short(kind: str, share: float, codec: Codec) -> None:
     cut = source[: int(len(source) * share)]
     for part in (cut, cut + b"\xff\xd9"):
         with pytest.raises(PhotoError):
-            splice_with(codec, part, [FACE], Dressing())
+            splice_with(codec, part, [FACE], HeaderOptions())
 
 
 def test_a_huge_picture_in_a_few_bytes() -> None:
@@ -98,7 +98,7 @@ def test_large_progressive_files_need_the_compiled_coder() -> None:
     sink = BytesIO()
     Image.fromarray(noise).resize((3200, 2400)).convert("RGB").save(sink, "JPEG", progressive=True)
     with pytest.raises(NotSpliceableError, match="compiled"):
-        splice_with(PortableCodec(), sink.getvalue(), [FACE], Dressing())
+        splice_with(PortableCodec(), sink.getvalue(), [FACE], HeaderOptions())
 
 
 def test_tables_without_a_code_for_what_is_new(codec: Codec) -> None:
@@ -109,7 +109,7 @@ def test_tables_without_a_code_for_what_is_new(codec: Codec) -> None:
     Image.fromarray(grey).save(sink, "JPEG", optimize=True, quality=90)
     region = Region(Box(16.0, 16.0, 64.0, 48.0), Mosaic())
     done = splice_with(
-        codec, sink.getvalue(), [region], Dressing(), entropy=lambda count: b"\x07\x31" * (count // 2)
+        codec, sink.getvalue(), [region], HeaderOptions(), entropy=lambda count: b"\x07\x31" * (count // 2)
     )
     tables = [{bytes(s) for s in _tables(jpeg)} for jpeg in (sink.getvalue(), done.data)]
     assert tables[0] != tables[1]
@@ -142,7 +142,7 @@ def test_damaged_files_raise_or_work(kind: str, codec: Codec) -> None:
 
 def _outcome(codec: Codec, jpeg: bytes) -> bytes | str:
     try:
-        return splice_with(codec, jpeg, [FACE], Dressing(), entropy=bytes).data
+        return splice_with(codec, jpeg, [FACE], HeaderOptions(), entropy=bytes).data
     except PhotoError as error:
         return error.code
 

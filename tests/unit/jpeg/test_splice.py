@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from obscura.geometry import Box
 from obscura.jpeg import native
 from obscura.jpeg.codec import Codec
-from obscura.jpeg.header import Dressing
+from obscura.jpeg.header import HeaderOptions
 from obscura.jpeg.native import NativeCodec
 from obscura.jpeg.portable import PortableCodec
 from obscura.jpeg.splice import SplicedPhoto, available_engines, splice, splice_with
@@ -89,7 +89,7 @@ def require_spliced(source: bytes, done: SplicedPhoto, regions: list[Region]) ->
 def test_only_the_mcus_under_the_region_change(kind: str, codec: Codec) -> None:
     """Outside the touched MCUs every coefficient is the same; inside no AC coefficient is left."""
     source = made(kind)
-    done = splice_with(codec, source, [FACE], Dressing())
+    done = splice_with(codec, source, [FACE], HeaderOptions())
     require_spliced(source, done, [FACE])
     assert done.blocks_touched > 0
     assert done.engine == codec.name
@@ -99,10 +99,10 @@ def test_only_the_mcus_under_the_region_change(kind: str, codec: Codec) -> None:
 def test_the_coding_stays_what_it_was(kind: str, codec: Codec) -> None:
     """The spliced file has the frame, the scans and the restart intervals of its source, and its size."""
     source = made(kind)
-    done = splice_with(codec, source, [FACE], Dressing()).data
+    done = splice_with(codec, source, [FACE], HeaderOptions()).data
     assert _outline(done) == _outline(source)
     assert len(done) <= 1.02 * len(source)
-    unchanged = splice_with(codec, source, [], Dressing()).data
+    unchanged = splice_with(codec, source, [], HeaderOptions()).data
     assert abs(len(unchanged) - len(source)) <= 0.02 * len(source) + 700
 
 
@@ -126,7 +126,7 @@ def test_any_regions_of_any_file(kind: str, regions: list[Region]) -> None:
     """Whatever is hidden, and how, nothing else changes."""
     codec = NativeCodec() if native.problem() is None else PortableCodec()
     source = made(kind)
-    require_spliced(source, splice_with(codec, source, regions, Dressing()), regions)
+    require_spliced(source, splice_with(codec, source, regions, HeaderOptions()), regions)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -137,7 +137,7 @@ def test_both_coders_write_the_same_file(kind: str, regions: list[Region]) -> No
         pytest.skip(f"native coder: {native.problem()}")
     source = made(kind)
     first, second = (
-        splice_with(codec, source, regions, Dressing(), entropy=_noise)
+        splice_with(codec, source, regions, HeaderOptions(), entropy=_noise)
         for codec in (NativeCodec(), PortableCodec())
     )
     assert first.data == second.data
@@ -170,7 +170,7 @@ def test_orientation(orientation: int, codec: Codec) -> None:
         sink, "JPEG", quality=95, subsampling=0, exif=exif
     )
     region = Region(Box(100.0, 20.0, 130.0, 40.0), Solid())
-    done = splice_with(codec, sink.getvalue(), [region], Dressing(orientation))
+    done = splice_with(codec, sink.getvalue(), [region], HeaderOptions(orientation))
     with Image.open(BytesIO(done.data)) as result:
         tags = dict(result.getexif())
         assert tags == ({} if orientation == 1 else {274: orientation})
@@ -190,7 +190,7 @@ def test_no_more_cells_than_asked_for(style: Style, codec: Codec) -> None:
     """The long side of a region shows at most as many cells as its style says."""
     source = made("pillow quality 98")
     for box in (Box(8.0, 8.0, 88.0, 88.0), Box(3.0, 5.0, 114.0, 40.0), Box(-60.0, 1.0, 60.0, 60.0)):
-        done = splice_with(codec, source, [Region(box, style)], Dressing(), entropy=bytes)
+        done = splice_with(codec, source, [Region(box, style)], HeaderOptions(), entropy=bytes)
         mcus = touched_by([Region(box, style)], (8, 8))
         (plane, hidden), *_ = blocks_under(mcus, decoded(done.data))
         rows, columns = (np.flatnonzero(hidden.any(axis=axis)) for axis in (1, 0))
@@ -204,14 +204,14 @@ def test_no_more_cells_than_asked_for(style: Style, codec: Codec) -> None:
 def test_noise_is_fresh_each_time(codec: Codec) -> None:
     """Two splices of one photo differ inside the region: the noise cannot be looked up."""
     source = made("pillow 4:2:0")
-    files = {splice_with(codec, source, [FACE], Dressing()).data for _ in range(4)}
+    files = {splice_with(codec, source, [FACE], HeaderOptions()).data for _ in range(4)}
     assert len(files) == 4
 
 
 def test_solid_is_the_mean_colour_of_what_is_around(codec: Codec) -> None:
     """A solid region has one colour, the mean of the blocks around it, within a level and rounding."""
     source = made("pillow quality 98")
-    done = splice_with(codec, source, [Region(Box(16.0, 16.0, 80.0, 80.0), Solid())], Dressing())
+    done = splice_with(codec, source, [Region(Box(16.0, 16.0, 80.0, 80.0), Solid())], HeaderOptions())
     before, after = _upright(source)[:, :96].astype(float), _upright(done.data)[16:80, 16:80]
     before[16:80, 16:80] = np.nan
     assert np.abs(np.nanmean(before, axis=(0, 1)) - after.mean(axis=(0, 1))).max() < 5.0
@@ -243,7 +243,7 @@ def test_solid_with_a_soft_edge_takes_its_colour_from_beyond_it(codec: Codec) ->
     sink = BytesIO()
     Image.fromarray(red).save(sink, "JPEG", quality=95)
     region = Region(Box(60.0, 60.0, 100.0, 100.0), Solid(), feather=20.0)
-    after = _upright(splice_with(codec, sink.getvalue(), [region], Dressing()).data)
+    after = _upright(splice_with(codec, sink.getvalue(), [region], HeaderOptions()).data)
     assert np.abs(after[70:90, 70:90].astype(int) - (200, 30, 40)).max() < 6
 
 
@@ -254,7 +254,7 @@ def test_a_soft_edge_grows_what_is_touched(kind: str, shape: RegionShape, codec:
     hard = Region(Box(40.0, 30.0, 80.0, 64.0), Mosaic(), shape)
     soft = replace(hard, feather=20.0)
     without, done = (
-        splice_with(codec, made(kind), [item], Dressing(), entropy=_noise) for item in (hard, soft)
+        splice_with(codec, made(kind), [item], HeaderOptions(), entropy=_noise) for item in (hard, soft)
     )
     assert done.blocks_touched > without.blocks_touched
     source = decoded(made(kind))
@@ -269,7 +269,7 @@ def test_a_soft_edge_grows_what_is_touched(kind: str, shape: RegionShape, codec:
 def test_regions_outside_the_picture_are_left_out(codec: Codec) -> None:
     """A box that lies outside hides nothing, and is no error."""
     outside = Region(Box(500.0, 500.0, 600.0, 600.0), Solid())
-    assert splice_with(codec, made("cv2 420"), [outside], Dressing()).blocks_touched == 0
+    assert splice_with(codec, made("cv2 420"), [outside], HeaderOptions()).blocks_touched == 0
 
 
 def test_the_best_engine_is_taken() -> None:

@@ -3,13 +3,13 @@
 import pytest
 
 from obscura.imaging.configured_limits import medical_limits
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.settings import Settings
 from tests.mammograms import Phantom, phantom
 
 
 @pytest.fixture(scope="session")
-def limits() -> GateLimits:
+def limits() -> ValidationLimits:
     """The medical profile of the gate."""
     return medical_limits(Settings())
 

@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from obscura.errors import PhotoError, PhotoTooCostlyError, TruncatedPhotoError
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.lesions.deflated import inflated
 from obscura.lesions.reading import open_mammogram
 from tests import mammograms, photos
@@ -22,12 +22,12 @@ def test_a_bomb_is_refused_while_it_is_small() -> None:
     code = (
         "import resource, sys\n"
         "from obscura.errors import PhotoTooCostlyError\n"
-        "from obscura.worker.malloc_tuning import Keeper, keep_memory\n"
+        "from obscura.worker.malloc_tuning import Keeper, tune_malloc\n"
         "from obscura.lesions.reading import open_mammogram\n"
         "from obscura.imaging.configured_limits import medical_limits\n"
         "from obscura.settings import Settings\n"
         "resident = lambda: int(open('/proc/self/statm').read().split()[1]) * 4\n"
-        "keep_memory(); keeper = Keeper(); keeper.give_back()\n"
+        "tune_malloc(); keeper = Keeper(); keeper.give_back()\n"
         "data, limits, before = sys.stdin.buffer.read(), medical_limits(Settings()), resident()\n"
         "try: open_mammogram(data, limits)\n"
         "except PhotoTooCostlyError as error: print(error.message, file=sys.stderr)\n"
@@ -45,7 +45,7 @@ def test_a_bomb_is_refused_while_it_is_small() -> None:
     assert kept < 128 << 10
 
 
-def test_a_picture_that_compresses_well_is_read(limits: GateLimits) -> None:
+def test_a_picture_that_compresses_well_is_read(limits: ValidationLimits) -> None:
     """16 MiB are free of the ratio: an empty picture is a picture."""
     made = mammograms.dataset(np.zeros((2000, 1500), np.uint16), 12)
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
@@ -58,7 +58,7 @@ def test_the_bound_of_the_picture_holds_beside_the_ratio() -> None:
         inflated(mammograms.deflated_bomb(1), 1000)
 
 
-def test_what_is_cut_off_or_damaged_has_a_code(limits: GateLimits) -> None:
+def test_what_is_cut_off_or_damaged_has_a_code(limits: ValidationLimits) -> None:
     """A deflated file that ends early, and one with other bytes in it."""
     made = mammograms.dataset(np.arange(30_000, dtype=np.uint16).reshape(200, 150), 16)
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from obscura.contract import RESEARCH_ONLY, LesionOptions, LesionPart
-from obscura.imaging.validation import GateLimits
+from obscura.contract import RESEARCH_ONLY, LesionOptions, LesionResult
+from obscura.imaging.validation import ValidationLimits
 from obscura.lesions.clusters import groups
 from obscura.lesions.detector import detect
 from obscura.lesions.reading import open_mammogram
@@ -16,18 +16,20 @@ from tests import mammograms
 from tests.mammograms import Phantom, phantom
 
 
-def look(data: bytes, limits: GateLimits, pixel_mm: float = 0.1, min_score: float = 0.5) -> LesionPart:
+def look(
+    data: bytes, limits: ValidationLimits, pixel_mm: float = 0.1, min_score: float = 0.5
+) -> LesionResult:
     """Return what is found in a file."""
     return detect(open_mammogram(data, limits, pixel_mm), LesionOptions(min_score=min_score))
 
 
-def dumped(part: LesionPart) -> dict[str, object]:
+def dumped(part: LesionResult) -> dict[str, object]:
     """Return a part as JSON has it."""
     return part.model_dump(mode="json")
 
 
 @pytest.mark.parametrize("pixel_mm", [0.05, 0.07, 0.1, 0.2])
-def test_calcifications_of_any_pixel_size_are_found(limits: GateLimits, pixel_mm: float) -> None:
+def test_calcifications_of_any_pixel_size_are_found(limits: ValidationLimits, pixel_mm: float) -> None:
     """The detector knows millimetres: nine in ten of the simulated spots, at most one other mark."""
     made = phantom(90, 120, pixel_mm, seed=int(pixel_mm * 1000))
     part = look(mammograms.png(made.deep(16)), limits, pixel_mm)
@@ -37,7 +39,7 @@ def test_calcifications_of_any_pixel_size_are_found(limits: GateLimits, pixel_mm
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_labels_and_film_edges_are_not_marked(limits: GateLimits, seed: int) -> None:
+def test_labels_and_film_edges_are_not_marked(limits: ValidationLimits, seed: int) -> None:
     """A marker with letters and a bright edge outside the breast change nothing."""
     made = phantom(90, 120, 0.1, seed=seed, label=True)
     found, false = made.found(dumped(look(mammograms.png(made.deep(16)), limits)))
@@ -46,7 +48,7 @@ def test_labels_and_film_edges_are_not_marked(limits: GateLimits, seed: int) -> 
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_hollow_calcifications_stand_out(limits: GateLimits, seed: int) -> None:
+def test_hollow_calcifications_stand_out(limits: ValidationLimits, seed: int) -> None:
     """Rings of 1.5 to 2.5 mm with a clear centre are marked, and stand out more than any tissue does."""
     made = phantom(90, 120, 0.1, seed=seed)
     grey = made.grey.copy()
@@ -60,7 +62,7 @@ def test_hollow_calcifications_stand_out(limits: GateLimits, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_skin_is_not_marked(limits: GateLimits, seed: int) -> None:
+def test_skin_is_not_marked(limits: ValidationLimits, seed: int) -> None:
     """A bright line of skin and strands that run into it have two marks at most; no spot is hidden."""
     made = phantom(90, 120, 0.1, seed=seed)
     grey = mammograms.add_skin(made, seed=seed)
@@ -69,7 +71,7 @@ def test_skin_is_not_marked(limits: GateLimits, seed: int) -> None:
     assert false <= 2
 
 
-def test_either_breast(limits: GateLimits, made: Phantom) -> None:
+def test_either_breast(limits: ValidationLimits, made: Phantom) -> None:
     """A mirrored picture has mirrored marks."""
     left = look(mammograms.png(made.deep(16)), limits)
     right = look(mammograms.png(np.ascontiguousarray(made.deep(16)[:, ::-1])), limits)
@@ -82,7 +84,7 @@ def test_either_breast(limits: GateLimits, made: Phantom) -> None:
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
-def test_depth_keeps_what_is_found(limits: GateLimits, made: Phantom, bits: int) -> None:
+def test_depth_keeps_what_is_found(limits: ValidationLimits, made: Phantom, bits: int) -> None:
     """The same picture at any depth has calcifications at the same places."""
     pixels = made.eight() if bits == 8 else made.deep(bits)
     found, false = made.found(dumped(look(mammograms.png(pixels), limits)))
@@ -90,14 +92,14 @@ def test_depth_keeps_what_is_found(limits: GateLimits, made: Phantom, bits: int)
     assert false <= 1
 
 
-def test_faint_contrast_in_deep_pictures_is_kept(limits: GateLimits, made: Phantom) -> None:
+def test_faint_contrast_in_deep_pictures_is_kept(limits: ValidationLimits, made: Phantom) -> None:
     """Contrast that 8 bits would round away is found where the file has it: nothing brings it down to 8."""
     faint = np.rint(made.grey * 60 + 20_000).astype(np.uint16)
     found, _ = made.found(dumped(look(mammograms.png(faint), limits)))
     assert found >= 9
 
 
-def test_boxes_lie_on_the_spots(limits: GateLimits, made: Phantom) -> None:
+def test_boxes_lie_on_the_spots(limits: ValidationLimits, made: Phantom) -> None:
     """A box is inside the picture, not larger than a few times its spot, and agrees with its area."""
     part = look(mammograms.png(made.deep(16)), limits)
     height, width = made.grey.shape
@@ -112,7 +114,7 @@ def test_boxes_lie_on_the_spots(limits: GateLimits, made: Phantom) -> None:
     assert part.notice == RESEARCH_ONLY
 
 
-def test_a_lower_score_adds_marks_and_takes_none(limits: GateLimits, made: Phantom) -> None:
+def test_a_lower_score_adds_marks_and_takes_none(limits: ValidationLimits, made: Phantom) -> None:
     """``min_score`` cuts one list."""
     data = mammograms.png(made.deep(16))
     few = [mark.model_dump(exclude={"cluster"}) for mark in look(data, limits).marks]
@@ -124,7 +126,7 @@ def test_a_lower_score_adds_marks_and_takes_none(limits: GateLimits, made: Phant
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (40, 30), (700, 500)])
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_pictures_with_nothing_on_them(limits: GateLimits, shape: tuple[int, int], value: int) -> None:
+def test_pictures_with_nothing_on_them(limits: ValidationLimits, shape: tuple[int, int], value: int) -> None:
     """No marks and a warning; no crash."""
     part = look(mammograms.png(np.full(shape, value, np.uint8)), limits)
     assert part.marks == ()
@@ -132,7 +134,7 @@ def test_pictures_with_nothing_on_them(limits: GateLimits, shape: tuple[int, int
     assert "no breast was found in the picture" in part.warnings
 
 
-def test_pure_noise_is_no_breast_full_of_marks(limits: GateLimits) -> None:
+def test_pure_noise_is_no_breast_full_of_marks(limits: ValidationLimits) -> None:
     """Noise has no more marks than chance gives, whatever its strength."""
     random = np.random.default_rng(5)
     made = phantom(90, 120, 0.1, seed=9)
@@ -150,7 +152,7 @@ def test_groups_hang_together() -> None:
     assert groups([]) == ()
 
 
-def test_marks_know_their_cluster(limits: GateLimits) -> None:
+def test_marks_know_their_cluster(limits: ValidationLimits) -> None:
     """Five spots within a centimetre are one cluster whose box holds them."""
     made = phantom(90, 120, 0.1, seed=3)
     grey = made.grey.copy()
@@ -168,7 +170,7 @@ def test_marks_know_their_cluster(limits: GateLimits) -> None:
 
 
 @pytest.mark.slow
-def test_processor_time(limits: GateLimits) -> None:
+def test_processor_time(limits: ValidationLimits) -> None:
     """A full-size picture takes at most 0.3 s of processor time, decoding included."""
     data = mammograms.jpeg(phantom(239.4, 306.2, 0.1).eight())
     look(data, limits)

@@ -17,7 +17,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from obscura.contract import LesionPart
+from obscura.contract import LesionResult
 from obscura.errors import (
     AnimatedPhotoError,
     EmptyPhotoError,
@@ -27,7 +27,7 @@ from obscura.errors import (
     TruncatedPhotoError,
     UnsupportedFormatError,
 )
-from obscura.imaging.validation import GateLimits
+from obscura.imaging.validation import ValidationLimits
 from obscura.lesions.detector import detect
 from obscura.lesions.reading import open_mammogram
 from tests import mammograms
@@ -41,7 +41,7 @@ def small() -> Phantom:
     return phantom(60, 80, 0.1, seed=4)
 
 
-def marks(data: bytes, limits: GateLimits, pixel_mm: float | None = 0.1) -> LesionPart:
+def marks(data: bytes, limits: ValidationLimits, pixel_mm: float | None = 0.1) -> LesionResult:
     """Return what is found in a file."""
     return detect(open_mammogram(data, limits, pixel_mm))
 
@@ -49,7 +49,7 @@ def marks(data: bytes, limits: GateLimits, pixel_mm: float | None = 0.1) -> Lesi
 @pytest.mark.parametrize("bits", [12, 14, 16])
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_dicom_and_png_of_the_same_pixels(
-    limits: GateLimits, made: Phantom, bits: int, photometric: str
+    limits: ValidationLimits, made: Phantom, bits: int, photometric: str
 ) -> None:
     """The same marks, to the last figure, from DICOM of either polarity as from PNG and TIFF."""
     pixels = made.deep(bits)
@@ -61,7 +61,7 @@ def test_dicom_and_png_of_the_same_pixels(
     assert found.clusters == plain.clusters
 
 
-def test_eight_bit_dicom(limits: GateLimits, made: Phantom) -> None:
+def test_eight_bit_dicom(limits: ValidationLimits, made: Phantom) -> None:
     """8-bit DICOM as 8-bit PNG."""
     assert (
         marks(mammograms.dicom(made.eight(), 8), limits).marks
@@ -69,7 +69,7 @@ def test_eight_bit_dicom(limits: GateLimits, made: Phantom) -> None:
     )
 
 
-def test_jpeg_is_warned_of(limits: GateLimits, made: Phantom) -> None:
+def test_jpeg_is_warned_of(limits: ValidationLimits, made: Phantom) -> None:
     """JPEG is read, and the answer says what it costs; PNG of the same size has no such warning."""
     part = marks(mammograms.jpeg(made.eight()), limits)
     assert made.found(part.model_dump(mode="json"))[0] >= 8
@@ -89,7 +89,7 @@ def test_jpeg_is_warned_of(limits: GateLimits, made: Phantom) -> None:
     ],
 )
 def test_where_the_pixel_size_comes_from(
-    limits: GateLimits,
+    limits: ValidationLimits,
     made: Phantom,
     attributes: dict[str, Any],
     asked: float | None,
@@ -104,12 +104,12 @@ def test_where_the_pixel_size_comes_from(
 @pytest.mark.parametrize(
     ("size", "pixel_mm"), [((2394, 3062), 0.1), ((3328, 2560), 0.07), ((600, 1000), 0.2)]
 )
-def test_sizes_of_known_detectors(limits: GateLimits, size: tuple[int, int], pixel_mm: float) -> None:
+def test_sizes_of_known_detectors(limits: ValidationLimits, size: tuple[int, int], pixel_mm: float) -> None:
     """The matrix tells the detector, whichever way it lies."""
     assert open_mammogram(mammograms.png(np.zeros(size, np.uint8)), limits).pixel_mm == pixel_mm
 
 
-def test_modality_lut(limits: GateLimits, small: Phantom) -> None:
+def test_modality_lut(limits: ValidationLimits, small: Phantom) -> None:
     """A negative slope turns the picture over; the marks are those of the picture meant."""
     pixels = small.deep(12)
     turned = mammograms.dicom(
@@ -120,14 +120,14 @@ def test_modality_lut(limits: GateLimits, small: Phantom) -> None:
     ]
 
 
-def test_a_voi_window_is_not_applied(limits: GateLimits, small: Phantom) -> None:
+def test_a_voi_window_is_not_applied(limits: ValidationLimits, small: Phantom) -> None:
     """A window for eyes that would cut off everything changes nothing."""
     windowed = mammograms.dicom(small.deep(12), 12, WindowCenter="10", WindowWidth="2")
     assert marks(windowed, limits).marks == marks(mammograms.dicom(small.deep(12), 12), limits).marks
 
 
 @pytest.mark.parametrize(("photometric", "value"), [("MONOCHROME1", 0), ("MONOCHROME2", 4095)])
-def test_padding_is_no_tissue(limits: GateLimits, small: Phantom, photometric: str, value: int) -> None:
+def test_padding_is_no_tissue(limits: ValidationLimits, small: Phantom, photometric: str, value: int) -> None:
     """Values that stand for nothing measured count as air, not as the brightest tissue."""
     pixels = small.deep(12) // 2 + 100
     stored = pixels if photometric == "MONOCHROME2" else (4095 - pixels).astype(np.uint16)
@@ -143,7 +143,7 @@ def test_padding_is_no_tissue(limits: GateLimits, small: Phantom, photometric: s
 @pytest.mark.parametrize(
     "syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 )
-def test_uncompressed_syntaxes(limits: GateLimits, small: Phantom, syntax: str) -> None:
+def test_uncompressed_syntaxes(limits: ValidationLimits, small: Phantom, syntax: str) -> None:
     """However values are laid out, they are the same values."""
     pixels = small.deep(12)
     big = syntax == ExplicitVRBigEndian
@@ -155,14 +155,14 @@ def test_uncompressed_syntaxes(limits: GateLimits, small: Phantom, syntax: str) 
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
-def test_compressed_syntaxes(limits: GateLimits, small: Phantom, syntax: str) -> None:
+def test_compressed_syntaxes(limits: ValidationLimits, small: Phantom, syntax: str) -> None:
     """Lossless compression is undone to the last bit."""
     made = mammograms.dataset(small.deep(12), 12)
     made.compress(syntax)
     assert np.array_equal(open_mammogram(mammograms.written(made), limits).grey, small.deep(12))
 
 
-def test_lossless_jpeg(limits: GateLimits, small: Phantom) -> None:
+def test_lossless_jpeg(limits: ValidationLimits, small: Phantom) -> None:
     """What most archives hold, too."""
     pixels = small.deep(12)
     made = mammograms.dataset(pixels, 12)
@@ -172,7 +172,7 @@ def test_lossless_jpeg(limits: GateLimits, small: Phantom) -> None:
     assert np.array_equal(open_mammogram(mammograms.written(made), limits).grey, pixels)
 
 
-def test_a_syntax_without_decoder(limits: GateLimits, small: Phantom) -> None:
+def test_a_syntax_without_decoder(limits: ValidationLimits, small: Phantom) -> None:
     """It is refused by its name."""
     made = mammograms.dataset(small.deep(12), 12)
     made.file_meta.TransferSyntaxUID = MPEG4HP41
@@ -182,7 +182,7 @@ def test_a_syntax_without_decoder(limits: GateLimits, small: Phantom) -> None:
         open_mammogram(mammograms.written(made), limits)
 
 
-def test_without_preamble(limits: GateLimits, small: Phantom) -> None:
+def test_without_preamble(limits: ValidationLimits, small: Phantom) -> None:
     """A data set stored bare, as old archives do, is read."""
     data = mammograms.dicom(small.deep(12), 12)
     assert np.array_equal(open_mammogram(data[132:], limits).grey, small.deep(12))
@@ -201,14 +201,14 @@ def test_without_preamble(limits: GateLimits, small: Phantom) -> None:
     ],
 )
 def test_what_is_no_mammogram(
-    limits: GateLimits, small: Phantom, attributes: dict[str, Any], kind: type[PhotoError]
+    limits: ValidationLimits, small: Phantom, attributes: dict[str, Any], kind: type[PhotoError]
 ) -> None:
     """Each has an error of its own, before anything is decoded."""
     with pytest.raises(kind):
         open_mammogram(mammograms.dicom(small.deep(12), 12, **attributes), limits)
 
 
-def test_every_cut_and_flip_has_an_answer(limits: GateLimits) -> None:
+def test_every_cut_and_flip_has_an_answer(limits: ValidationLimits) -> None:
     """Whatever is cut off or changed in a file, the answer is a picture or an error of ours."""
     data = mammograms.dicom(phantom(60, 80, 0.4).deep(12), 12)
     random = np.random.default_rng(0)
@@ -225,7 +225,7 @@ def test_every_cut_and_flip_has_an_answer(limits: GateLimits) -> None:
             continue
 
 
-def test_errors_quote_nothing(limits: GateLimits, small: Phantom) -> None:
+def test_errors_quote_nothing(limits: ValidationLimits, small: Phantom) -> None:
     """No error, and nothing that it came from, holds what stands in the file."""
     marker = "ZQXPATIENT"
     attributes = {"PatientName": marker, "PhotometricInterpretation": marker, "SpecificCharacterSet": marker}
@@ -237,7 +237,7 @@ def test_errors_quote_nothing(limits: GateLimits, small: Phantom) -> None:
 
 def test_the_gate(small: Phantom) -> None:
     """Length is held against the medical profile."""
-    tight = GateLimits(max_bytes=1000)
+    tight = ValidationLimits(max_bytes=1000)
     with pytest.raises(PhotoTooLargeError):
         open_mammogram(mammograms.dicom(small.deep(12), 12), tight)
     with pytest.raises(EmptyPhotoError):

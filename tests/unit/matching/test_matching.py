@@ -227,7 +227,7 @@ def test_accident_proves_nothing(matches: int) -> None:
     ],
 )
 def test_real_pairs(shared_pack: Callable[[str], Path], step: int, moderate: float, hard: float) -> None:
-    """All re-takes, most real pairs, no wrong one (docs/verification.md has the table)."""
+    """All re-takes, most real pairs, no wrong one (docs/reference/photo-verification.md has the table)."""
     folder = shared_pack("photo_pairs")
     rows = list(csv.DictReader((folder / "pairs.csv").read_text().splitlines()))
     accepted = {}

@@ -6,16 +6,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway_service.metrics.exposition import expose
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Queue, Step
-from obscura.jobs import Ledger, NewJob
+from obscura.jobs import JobStore, NewJob
 from obscura.jobs.commands import METRICS
 from obscura.jobs.counters import hand_over
 from obscura.jobs.heartbeat import FRESH_S
-from obscura.jobs.stats_snapshot import census
-from obscura.jobs.worker_registry import Presence, note_consuming, note_presence, present
+from obscura.jobs.stats_snapshot import stats_snapshot
+from obscura.jobs.worker_registry import WorkerRegistry, note_consuming, present, register_worker
 from obscura.observability import Meter, catalogue
 from obscura.observability.catalogue import CATALOGUE, SEPARATOR, Kind
 from obscura.settings import Settings
-from tests.job_stores import with_ledger
+from tests.job_stores import with_job_store
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -35,9 +35,9 @@ def job(job_id: str, priority: Priority = Priority.INTERACTIVE) -> NewJob:
     return NewJob(job_id, JobKind.DETECT, options, f"photos/{job_id}")
 
 
-def claim(ledger: Ledger, job_id: str) -> object:
+def claim(job_store: JobStore, job_id: str) -> object:
     """Claim the step of a job."""
-    claimed = ledger.run(ledger.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
+    claimed = job_store.run(job_store.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
     assert claimed is not None
     return claimed
 
@@ -52,7 +52,7 @@ def test_what_processes_counted_adds_up(settings: Settings) -> None:
             meter.observe(catalogue.STAGE_DURATION, wait, "read")
         hand_over(client, meter)
         assert meter.pending() == {}
-    found = samples(expose(with_ledger(settings, census), "")[0])
+    found = samples(expose(with_job_store(settings, stats_snapshot), "")[0])
     assert found["obscura_detections_total", frozenset({("class", "face")})] == 6
     name, labels = "obscura_stage_duration_seconds", {("stage", "read")}
     buckets = {
@@ -80,18 +80,18 @@ def test_nothing_is_lost_while_the_server_is_away(settings: Settings) -> None:
 
 def test_the_ledger_counts_every_end_and_every_wait(settings: Settings) -> None:
     """Jobs by kind and end, failures by code, waits and steps: in the step that changes the job."""
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     for name in ("good", "bad", "left"):
-        ledger.run(ledger.calls.create(job(name)))
-    done = ledger.run(ledger.calls.claim("good", Step.DETECT_FACES, "t", takeover=False))
-    failed = ledger.run(ledger.calls.claim("bad", Step.DETECT_FACES, "u", takeover=False))
+        job_store.run(job_store.calls.create(job(name)))
+    done = job_store.run(job_store.calls.claim("good", Step.DETECT_FACES, "t", takeover=False))
+    failed = job_store.run(job_store.calls.claim("bad", Step.DETECT_FACES, "u", takeover=False))
     assert done is not None
     assert failed is not None
     assert 0 < done.released <= done.began
-    ledger.run(ledger.calls.complete(done, {"x": "y"}))
-    ledger.run(ledger.calls.complete(done, {"x": "y"}))
-    ledger.run(ledger.calls.fail(failed.lease, "too_many_pixels", "no"))
-    series = with_ledger(settings, census)
+    job_store.run(job_store.calls.complete(done, {"x": "y"}))
+    job_store.run(job_store.calls.complete(done, {"x": "y"}))
+    job_store.run(job_store.calls.fail(failed.lease, "too_many_pixels", "no"))
+    series = with_job_store(settings, stats_snapshot)
     assert [series[f"tasks_total|detect|{state}"] for state in ("accepted", "done", "failed")] == [3, 1, 1]
     assert series["task_failures_total|detect|too_many_pixels"] == 1
     found = samples(expose(series, "")[0])
@@ -102,41 +102,41 @@ def test_the_ledger_counts_every_end_and_every_wait(settings: Settings) -> None:
     assert (
         found["obscura_task_duration_seconds_count", frozenset({("kind", "detect"), ("state", "done")})] == 1
     )
-    ledger.close()
+    job_store.close()
 
 
 def test_every_series_that_is_kept_is_in_the_catalogue(settings: Settings) -> None:
     """The scripts and the catalogue agree on names and labels: nothing that is counted is left out."""
-    ledger = Ledger(settings)
-    ledger.run(ledger.calls.create(job("one")))
-    claimed = ledger.run(ledger.calls.claim("one", Step.DETECT_FACES, "t", takeover=False))
+    job_store = JobStore(settings)
+    job_store.run(job_store.calls.create(job("one")))
+    claimed = job_store.run(job_store.calls.claim("one", Step.DETECT_FACES, "t", takeover=False))
     assert claimed is not None
-    ledger.run(ledger.calls.fail(claimed.lease, "undecodable_photo", "no"))
-    kept = ledger.client.hgetall(METRICS)
+    job_store.run(job_store.calls.fail(claimed.lease, "undecodable_photo", "no"))
+    kept = job_store.client.hgetall(METRICS)
     assert isinstance(kept, dict)
     assert kept
     for series in kept:
         name, *labels = str(series).split(SEPARATOR)
         metric = CATALOGUE[name]
         assert len(labels) == len(metric.labels) + (metric.kind is Kind.HISTOGRAM), series
-    ledger.close()
+    job_store.close()
 
 
 def test_depths_are_counted_by_queue_lane_and_state(settings: Settings) -> None:
     """Steps that wait and steps in work are told apart; ended jobs are in neither."""
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     for name in ("a", "b", "c"):
-        ledger.run(ledger.calls.create(job(name)))
+        job_store.run(job_store.calls.create(job(name)))
     for name in ("d", "e"):
-        ledger.run(ledger.calls.create(job(name, Priority.BULK)))
-    claim(ledger, "a")
-    done = ledger.run(ledger.calls.claim("d", Step.DETECT_FACES, "t", takeover=False))
+        job_store.run(job_store.calls.create(job(name, Priority.BULK)))
+    claim(job_store, "a")
+    done = job_store.run(job_store.calls.claim("d", Step.DETECT_FACES, "t", takeover=False))
     assert done is not None
-    ledger.run(ledger.calls.complete(done, {"x": "y"}))
-    series = with_ledger(settings, census)
+    job_store.run(job_store.calls.complete(done, {"x": "y"}))
+    series = with_job_store(settings, stats_snapshot)
     depth = {
-        (lane, state): series[f"queue_depth|detect.faces|{lane}|{state}"]
-        for lane in Priority
+        (priority_queue, state): series[f"queue_depth|detect.faces|{priority_queue}|{state}"]
+        for priority_queue in Priority
         for state in ("queued", "running")
     }
     assert depth == {
@@ -149,7 +149,7 @@ def test_depths_are_counted_by_queue_lane_and_state(settings: Settings) -> None:
     assert series["jobs_unfinished|detect|running"] == 1
     assert series["oldest_job_age_seconds|detect|running"] >= 0
     assert series["queue_depth|redact|interactive|queued"] == 0
-    ledger.close()
+    job_store.close()
 
 
 def test_a_silent_worker_is_not_counted(settings: Settings) -> None:
@@ -157,13 +157,13 @@ def test_a_silent_worker_is_not_counted(settings: Settings) -> None:
     client = redis.Redis.from_url(settings.redis_url, decode_responses=True)
     model = catalogue.MODEL_INFO.series("face", "m|1", "1", "onnx", "cpu", "ab")
     for token in ("p", "q", "q"):
-        note_presence(client, Presence(token, (Queue.FACES, Queue.REDACTION), (model,)))
+        register_worker(client, WorkerRegistry(token, (Queue.FACES, Queue.REDACTION), (model,)))
     note_consuming(client, (Queue.FACES,))
     seconds, _ = client.time()
-    now = with_ledger(settings, lambda ledger: present(ledger.client, seconds))
+    now = with_job_store(settings, lambda job_store: present(job_store.client, seconds))
     assert (now["workers_alive|detect.faces"], now["workers_alive|redact"]) == (2, 2)
     assert now["model_info|face|m/1|1|onnx|cpu|ab"] == 1
-    later = with_ledger(settings, lambda ledger: present(ledger.client, seconds + FRESH_S + 2.0))
+    later = with_job_store(settings, lambda job_store: present(job_store.client, seconds + FRESH_S + 2.0))
     assert later == {"worker_last_consume_timestamp_seconds|detect.faces": pytest.approx(seconds, abs=30)}
     client.close()
 

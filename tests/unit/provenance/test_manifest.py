@@ -14,7 +14,7 @@ from obscura import __version__
 from obscura.anonymisation import RedactionRequest, Target, redact_photo
 from obscura.contract import (
     DetectedObject,
-    DetectionPart,
+    DetectionResult,
     ImageInfo,
     JobOptions,
     ModelInfo,
@@ -52,7 +52,7 @@ def work() -> Work:
         {"class": ObjectClass.FACE, "xyxy": tuple(map(float, photos.FACE)), "confidence": 0.91}
     )
     card = load_manifest(default_models_dir() / "manifest.toml")["face-yolov8n"]
-    part = DetectionPart(
+    part = DetectionResult(
         image=ImageInfo(width=512, height=512),
         model=ModelInfo(
             name=card.name,
@@ -98,7 +98,7 @@ def test_it_says_what_was_done(work: Work, manifest: dict[str, Any]) -> None:
 def test_weights_are_those_that_looked(work: Work) -> None:
     """Checksums come along with what was found, so that who hides needs no weights; none are made up."""
     (part,) = work.parts
-    passed_on = DetectionPart.model_validate_json(part.model_dump_json(by_alias=True))
+    passed_on = DetectionResult.model_validate_json(part.model_dump_json(by_alias=True))
     older = part.model_copy(update={"model": ModelInfo(name="m", version="1", engine="onnx")})
     said = manifest_of(Work(work.photo, work.redacted, (passed_on, older), work.options, work.request))
     first, second = said["detection"]["models"]

@@ -16,8 +16,8 @@ from obscura.errors import (
     UnsupportedFormatError,
 )
 from obscura.geometry import Box, Size
-from obscura.imaging.validation import GateLimits
-from obscura.redaction.privacy_masks import CELL, MAX_AREAS, FixedMask, areas_of
+from obscura.imaging.validation import ValidationLimits
+from obscura.redaction.privacy_masks import CELL, MAX_AREAS, PrivacyMask, areas_of
 
 SIDES = st.integers(1, 90)
 
@@ -115,7 +115,7 @@ def picture(mode: str, black: object, white: object, **options: object) -> bytes
 )
 def test_every_kind_of_picture_is_a_mask(data: bytes) -> None:
     """What is not black and not transparent hides."""
-    assert FixedMask.read(data).areas(Size(400, 200)) == (Box(192, 0, 400, 200),)
+    assert PrivacyMask.read(data).areas(Size(400, 200)) == (Box(192, 0, 400, 200),)
 
 
 def test_what_is_no_mask_is_refused() -> None:
@@ -124,15 +124,15 @@ def test_what_is_no_mask_is_refused() -> None:
     for data, limits, kind in (
         (b"no picture", None, UnsupportedFormatError),
         (whole[:45] + bytes(8) + whole[53:], None, UndecodablePhotoError),
-        (picture("L", 0, 255), GateLimits(max_pixels=100), TooManyPixelsError),
+        (picture("L", 0, 255), ValidationLimits(max_pixels=100), TooManyPixelsError),
     ):
         with pytest.raises(kind, match=r"^mask: "):
-            FixedMask.read(data, limits)
+            PrivacyMask.read(data, limits)
 
 
 def test_another_aspect_ratio_is_refused() -> None:
     """One in a hundred is rounding; more is another picture, and so is one that lies on its side."""
-    mask = FixedMask.read(picture("L", 0, 255))
+    mask = PrivacyMask.read(picture("L", 0, 255))
     assert mask.areas(Size(402, 200))
     for size in (Size(410, 200), Size(200, 400)):
         with pytest.raises(MaskDoesNotFitError):

@@ -28,8 +28,8 @@ from obscura.contract.verification import (
 from obscura.settings import Settings
 from obscura.storage import Storage
 from photo_verification_service.database import Database, Records
-from photo_verification_service.handler import answer, make_kit
-from photo_verification_service.request import Case, Kit
+from photo_verification_service.handler import answer, make_context
+from photo_verification_service.request import Context, Request
 from tests.unit.verification.test_operations import ALWAYS, NOON, stored
 from tests.verification import something_else, standard, taken_again
 
@@ -37,111 +37,111 @@ NUMBERS = iter(range(1_000_000))
 
 
 @pytest.fixture
-def kit(tmp_path: Path) -> Kit:
+def context(tmp_path: Path) -> Context:
     """Return what a worker works with; participation 7 may send photos at any time."""
     settings = Settings(database_url=SecretStr(f"sqlite:///{tmp_path}/rows.db"))
-    kit = make_kit(settings, Storage.in_folder(tmp_path / "photos"))
-    assert done(kit, "", AddChallenge.model_validate(ALWAYS)).outcome is Outcome.DONE
-    assert done(kit, "", AddParticipation(challenge_id=1, participation_id=7)).outcome is Outcome.DONE
-    return kit
+    context = make_context(settings, Storage.in_folder(tmp_path / "photos"))
+    assert done(context, "", AddChallenge.model_validate(ALWAYS)).outcome is Outcome.DONE
+    assert done(context, "", AddParticipation(challenge_id=1, participation_id=7)).outcome is Outcome.DONE
+    return context
 
 
-def done(kit: Kit, owner: str, ask: Ask, photo: bytes = b"", **flags: bool) -> VerificationAnswer:
+def done(context: Context, owner: str, ask: Ask, photo: bytes = b"", **flags: bool) -> VerificationAnswer:
     """Return the answer to a request of ``owner``."""
     request = VerificationRequest(ask=ask, deadline=time.time() + 60, **flags)
-    return answer(kit, Case(request, photo, b"", f"{next(NUMBERS):08x}", NOON, owner)).answer
+    return answer(context, Request(request, photo, b"", f"{next(NUMBERS):08x}", NOON, owner)).answer
 
 
-def test_the_same_participation_and_name_of_two_keys_are_two(kit: Kit, tmp_path: Path) -> None:
+def test_the_same_participation_and_name_of_two_keys_are_two(context: Context, tmp_path: Path) -> None:
     """Neither finds, replaces or compares with the other's photo; both may use the same id and name."""
     register, post = RegisterStandard(participation_id=7), PostFeature(participation_id=7, content="x")
     name, compare = CheckStandard(name="hong"), CompareWith(name="hong")
-    assert done(kit, "a", register, standard()).outcome is Outcome.DONE
-    assert done(kit, "a", name, standard()).outcome is Outcome.DONE
+    assert done(context, "a", register, standard()).outcome is Outcome.DONE
+    assert done(context, "a", name, standard()).outcome is Outcome.DONE
     before = stored(tmp_path)
-    assert done(kit, "b", post, taken_again()).outcome is Outcome.NO_STANDARD
-    assert done(kit, "b", compare, taken_again()).outcome is Outcome.NO_STANDARD
-    assert done(kit, "b", register, something_else()).outcome is Outcome.DONE
-    assert done(kit, "b", name, something_else()).outcome is Outcome.DONE
+    assert done(context, "b", post, taken_again()).outcome is Outcome.NO_STANDARD
+    assert done(context, "b", compare, taken_again()).outcome is Outcome.NO_STANDARD
+    assert done(context, "b", register, something_else()).outcome is Outcome.DONE
+    assert done(context, "b", name, something_else()).outcome is Outcome.DONE
     assert set(before) < set(stored(tmp_path))
     for owner, mine, other in (("a", taken_again(), something_else()), ("b", something_else(), standard())):
-        assert done(kit, owner, compare, mine).outcome is Outcome.DONE
-        assert done(kit, owner, compare, other).outcome is Outcome.MISMATCH
-        assert done(kit, owner, post, other).outcome is Outcome.MISMATCH
-        assert done(kit, owner, post, mine).outcome is Outcome.DONE
+        assert done(context, owner, compare, mine).outcome is Outcome.DONE
+        assert done(context, owner, compare, other).outcome is Outcome.MISMATCH
+        assert done(context, owner, post, other).outcome is Outcome.MISMATCH
+        assert done(context, owner, post, mine).outcome is Outcome.DONE
 
 
-def test_a_url_of_another_key_leads_nowhere(kit: Kit) -> None:
+def test_a_url_of_another_key_leads_nowhere(context: Context) -> None:
     """It is answered as one of a photo that never was, whatever the photo and whatever is asked beside it."""
-    url = done(kit, "a", CheckStandard(name="hong"), standard()).url
+    url = done(context, "a", CheckStandard(name="hong"), standard()).url
     assert url is not None
     missing = url.replace("std_", "std_no")
     for photo in (taken_again(), standard(), something_else(), b"no photo"):
         for debug in (False, True):
-            told = [done(kit, "b", CompareWith(url=each), photo, debug=debug) for each in (url, missing)]
+            told = [done(context, "b", CompareWith(url=each), photo, debug=debug) for each in (url, missing)]
             assert told[0] == told[1]
-    assert done(kit, "a", CompareWith(url=url), taken_again()).outcome is Outcome.DONE
+    assert done(context, "a", CompareWith(url=url), taken_again()).outcome is Outcome.DONE
 
 
-def test_answers_name_no_path_of_the_server(kit: Kit, tmp_path: Path) -> None:
+def test_answers_name_no_path_of_the_server(context: Context, tmp_path: Path) -> None:
     """A URL in an answer leads back to the photo and says nothing of the folder; older ones still work."""
-    url = done(kit, "", CheckStandard(name="hong"), standard()).url
+    url = done(context, "", CheckStandard(name="hong"), standard()).url
     assert url is not None
     assert url.startswith("obscura:///std_hong_")
-    assert done(kit, "", RegisterStandard(participation_id=7), standard()).url
-    listed = done(kit, "", ListParticipations(participation_id=7))
+    assert done(context, "", RegisterStandard(participation_id=7), standard()).url
+    listed = done(context, "", ListParticipations(participation_id=7))
     assert str(tmp_path) not in listed.model_dump_json() + url
-    old = kit.storage.url(url.removeprefix("obscura:///"))
+    old = context.storage.url(url.removeprefix("obscura:///"))
     assert old.startswith("file:///")
     for each in (url, old):
-        assert done(kit, "", CompareWith(url=each), taken_again()).outcome is Outcome.DONE
+        assert done(context, "", CompareWith(url=each), taken_again()).outcome is Outcome.DONE
 
 
-def test_a_key_that_may_not_read_is_shown_no_picture(kit: Kit) -> None:
+def test_a_key_that_may_not_read_is_shown_no_picture(context: Context) -> None:
     """With `debug` its own standard photo is one that is not there; without it nothing is shown."""
     register, name = RegisterStandard(participation_id=7), CheckStandard(name="hong")
-    assert done(kit, "a", register, standard()).outcome is Outcome.DONE
-    url = done(kit, "a", name, standard()).url
+    assert done(context, "a", register, standard()).outcome is Outcome.DONE
+    url = done(context, "a", name, standard()).url
     post = PostFeature(participation_id=7, content="x")
     for ask, none in (
         (CompareWith(name="hong"), CompareWith(name="nobody")),
         (CompareWith(url=url), CompareWith(url="obscura:///std_nobody.jpg")),
         (post, PostFeature(participation_id=8, content="x")),
     ):
-        shown = done(kit, "a", ask, taken_again(), debug=True, may_read=False)
-        assert shown == done(kit, "a", none, taken_again(), debug=True)
-        assert done(kit, "a", ask, taken_again(), may_read=False).outcome is Outcome.DONE
-        assert done(kit, "a", ask, taken_again(), debug=True).match is not None
+        shown = done(context, "a", ask, taken_again(), debug=True, may_read=False)
+        assert shown == done(context, "a", none, taken_again(), debug=True)
+        assert done(context, "a", ask, taken_again(), may_read=False).outcome is Outcome.DONE
+        assert done(context, "a", ask, taken_again(), debug=True).match is not None
 
 
 def test_what_was_sent_by_another_key_is_no_replay(tmp_path: Path) -> None:
     """An answer must not tell that somebody else has sent the same photo."""
     settings = Settings(database_url=SecretStr(f"sqlite:///{tmp_path}/rows.db"), verification_replay=True)
-    kit = make_kit(settings, Storage.in_folder(tmp_path / "photos"))
-    done(kit, "", AddChallenge.model_validate(ALWAYS))
-    done(kit, "", AddParticipation(challenge_id=1, participation_id=7))
+    context = make_context(settings, Storage.in_folder(tmp_path / "photos"))
+    done(context, "", AddChallenge.model_validate(ALWAYS))
+    done(context, "", AddParticipation(challenge_id=1, participation_id=7))
     post = PostFeature(participation_id=7, content="x")
     for owner in ("a", "b"):
-        assert done(kit, owner, RegisterStandard(participation_id=7), standard()).outcome is Outcome.DONE
-        assert done(kit, owner, post, taken_again()).outcome is Outcome.DONE
-        assert done(kit, owner, post, taken_again()).outcome is Outcome.MISMATCH
+        assert done(context, owner, RegisterStandard(participation_id=7), standard()).outcome is Outcome.DONE
+        assert done(context, owner, post, taken_again()).outcome is Outcome.DONE
+        assert done(context, owner, post, taken_again()).outcome is Outcome.MISMATCH
 
 
-def test_photos_are_given_to_another_key(kit: Kit) -> None:
+def test_photos_are_given_to_another_key(context: Context) -> None:
     """When a key is replaced its photos go with it, all or, where that key has such itself, none."""
     register, post = RegisterStandard(participation_id=7), PostFeature(participation_id=7, content="x")
-    assert done(kit, "", register, standard()).outcome is Outcome.DONE
-    assert done(kit, "", CheckStandard(name="hong"), standard()).outcome is Outcome.DONE
-    moved = done(kit, "", AssignOwner(old_owner="", new_owner="a"))
+    assert done(context, "", register, standard()).outcome is Outcome.DONE
+    assert done(context, "", CheckStandard(name="hong"), standard()).outcome is Outcome.DONE
+    moved = done(context, "", AssignOwner(old_owner="", new_owner="a"))
     assert (moved.outcome, moved.moved) == (Outcome.DONE, 2)
-    assert done(kit, "", post, taken_again()).outcome is Outcome.NO_STANDARD
-    assert done(kit, "a", post, taken_again()).outcome is Outcome.DONE
-    assert done(kit, "a", CompareWith(name="hong"), taken_again()).outcome is Outcome.DONE
+    assert done(context, "", post, taken_again()).outcome is Outcome.NO_STANDARD
+    assert done(context, "a", post, taken_again()).outcome is Outcome.DONE
+    assert done(context, "a", CompareWith(name="hong"), taken_again()).outcome is Outcome.DONE
     for ask in (register, CheckStandard(name="hong")):
-        assert done(kit, "b", ask, standard()).outcome is Outcome.DONE
-        assert done(kit, "", AssignOwner(old_owner="a", new_owner="b")).outcome is Outcome.CONFLICT
-        assert done(kit, "a", post, taken_again()).outcome is Outcome.DONE
-        assert done(kit, "", AssignOwner(old_owner="b", new_owner="c")).outcome is Outcome.DONE
+        assert done(context, "b", ask, standard()).outcome is Outcome.DONE
+        assert done(context, "", AssignOwner(old_owner="a", new_owner="b")).outcome is Outcome.CONFLICT
+        assert done(context, "a", post, taken_again()).outcome is Outcome.DONE
+        assert done(context, "", AssignOwner(old_owner="b", new_owner="c")).outcome is Outcome.DONE
 
 
 def test_rows_that_are_older_than_owners_belong_to_no_key(database_url: str) -> None:

@@ -18,7 +18,7 @@ from obscura.errors import DatabaseUnavailableError, StorageUnavailableError
 from obscura.settings import Settings
 from obscura.storage import Storage
 from photo_verification_service.database import Database, Kept, Records, StandardEntry
-from photo_verification_service.photo_repository import Album
+from photo_verification_service.photo_repository import PhotoRepository
 from tests.system import ROOT
 
 KEY = "std_7_20240501000000_0123abcd.jpg"
@@ -35,35 +35,35 @@ def kept(storage: Storage, key: str = KEY) -> Kept:
     return Kept(key, storage.url(key), 4, "00")
 
 
-def keep(album: Album, storage: Storage, key: str = KEY) -> None:
+def keep(repository: PhotoRepository, storage: Storage, key: str = KEY) -> None:
     """Keep a photo as the standard of participation 7."""
-    asyncio.run(album.keep(kept(storage, key), b"data", StandardEntry(7)))
+    asyncio.run(repository.keep(kept(storage, key), b"data", StandardEntry(7)))
 
 
 def test_a_kept_photo_has_object_and_row(database: Database, storage: Storage) -> None:
     """And the photo whose place it takes has neither any more; nothing is left to be swept."""
     records = Records(database)
-    album = Album(storage, records, 60)
-    keep(album, storage, "std_old.jpg")
-    keep(album, storage)
-    keep(album, storage)
+    repository = PhotoRepository(storage, records, 60)
+    keep(repository, storage, "std_old.jpg")
+    keep(repository, storage)
+    keep(repository, storage)
     assert storage.get(KEY) == b"data"
     assert storage.delete("std_old.jpg") is False
     assert asyncio.run(records.standard_of(7)) == storage.url(KEY)
-    assert asyncio.run(album.sweep(lambda: time.time() + 1000)) == 0
+    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 0
 
 
 def test_without_storage_there_is_no_row(database: Database, storage: Storage, tmp_path: Path) -> None:
     """The row is not even tried; the announcement is gone or swept."""
     (tmp_path / "photos" / KEY / "in the way").mkdir(parents=True)
-    album = Album(storage, Records(database), 60)
+    repository = PhotoRepository(storage, Records(database), 60)
     with pytest.raises(StorageUnavailableError):
-        keep(album, storage)
+        keep(repository, storage)
     assert asyncio.run(Records(database).standard_of(7)) is None
     (tmp_path / "photos" / KEY / "in the way").rmdir()
     (tmp_path / "photos" / KEY).rmdir()
-    asyncio.run(album.sweep(lambda: time.time() + 1000))
-    keep(album, storage, "std_other.jpg")
+    asyncio.run(repository.sweep(lambda: time.time() + 1000))
+    keep(repository, storage, "std_other.jpg")
 
 
 def test_without_a_row_there_is_no_object(database: Database, storage: Storage) -> None:
@@ -74,11 +74,11 @@ def test_without_a_row_there_is_no_object(database: Database, storage: Storage) 
             await session.execute(text("DROP TABLE auth_standard_img"))
 
     asyncio.run(drop())
-    album = Album(storage, Records(database), 60)
+    repository = PhotoRepository(storage, Records(database), 60)
     with pytest.raises(DatabaseUnavailableError):
-        keep(album, storage)
+        keep(repository, storage)
     assert storage.delete(KEY) is False
-    assert asyncio.run(album.sweep(lambda: time.time() + 1000)) == 0
+    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 0
 
 
 class Failing(Storage):
@@ -108,16 +108,16 @@ def test_a_database_that_goes_away_after_the_upload_takes_the_object_along(tmp_p
 
     storage = Failing.in_folder(tmp_path / "photos")
     assert isinstance(storage, Failing)
-    album = Album(storage.after(lose), Records(database), 60)
+    repository = PhotoRepository(storage.after(lose), Records(database), 60)
     with pytest.raises(DatabaseUnavailableError):
-        keep(album, storage)
+        keep(repository, storage)
     assert storage.delete(KEY) is False
     rows.rmdir()
     for path in tmp_path.glob("away-*"):
         path.rename(tmp_path / path.name.removeprefix("away-"))
     assert asyncio.run(Records(database).standard_of(7)) is None
-    assert asyncio.run(album.sweep(lambda: time.time() + 1000)) == 1
-    assert asyncio.run(album.sweep(lambda: time.time() + 1000)) == 0
+    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 1
+    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 0
 
 
 DIE = """
@@ -152,10 +152,10 @@ def test_a_process_that_dies_between_object_and_row_leaves_nothing_for_long(
     assert storage.get(KEY) == b"data"
     records = Records(database)
     assert asyncio.run(records.standard_of(7)) is None
-    album = Album(storage, records, 60)
-    assert asyncio.run(album.sweep()) == 0
+    repository = PhotoRepository(storage, records, 60)
+    assert asyncio.run(repository.sweep()) == 0
     assert storage.get(KEY) == b"data"
-    assert asyncio.run(album.sweep(lambda: time.time() + 61)) == 1
+    assert asyncio.run(repository.sweep(lambda: time.time() + 61)) == 1
     assert storage.delete(KEY) is False
 
 
@@ -165,8 +165,8 @@ def test_a_step_that_is_done_again_after_a_death_ends_what_was_begun(
     """The second try finds announcement and object of the first and makes one whole of them."""
     command = [sys.executable, "-c", DIE, database_url, str(tmp_path / "photos"), KEY]
     subprocess.run(command, check=False, cwd=ROOT, env=dict(os.environ))
-    album = Album(storage, Records(database), 60)
-    keep(album, storage)
+    repository = PhotoRepository(storage, Records(database), 60)
+    keep(repository, storage)
     assert asyncio.run(Records(database).standard_of(7)) == storage.url(KEY)
-    assert asyncio.run(album.sweep(lambda: time.time() + 1000)) == 0
+    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 0
     assert storage.get(KEY) == b"data"

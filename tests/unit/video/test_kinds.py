@@ -26,7 +26,7 @@ from obscura.errors import (
     WeakerThanPolicyError,
 )
 from obscura.geometry import Box
-from obscura.redaction.privacy_masks import FixedMask
+from obscura.redaction.privacy_masks import PrivacyMask
 from obscura.video.redact import VideoReport, VideoRequest, redact_video
 from obscura.video.source import VideoLimits
 
@@ -210,7 +210,7 @@ def test_a_mask_hides_its_part_of_every_frame(tmp_path: Path) -> None:
     drawn = np.zeros((12, 16), np.bool_)
     drawn[9:] = True
     source, target = make(tmp_path, Clip("a.mp4")), tmp_path / "b.mp4"
-    report = hide(source, target, lambda _: False, mask=FixedMask(drawn))
+    report = hide(source, target, lambda _: False, mask=PrivacyMask(drawn))
     assert (report.hidden_frames, report.tracks) == (FRAMES, {})
     for before, after in zip(pictures(source), pictures(target), strict=True):
         assert after[96:].std() < 6 < before[96:].std()
@@ -226,7 +226,7 @@ def test_a_zone_spares_what_lies_wholly_inside_it(tmp_path: Path) -> None:
     with pytest.raises(WeakerThanPolicyError):
         hide(source, target, keep=(Box(0, 0, 160, 120),))
     with pytest.raises(MaskDoesNotFitError):
-        hide(source, target, mask=FixedMask(np.ones((16, 16), np.bool_)))
+        hide(source, target, mask=PrivacyMask(np.ones((16, 16), np.bool_)))
     assert not target.exists()
 
 

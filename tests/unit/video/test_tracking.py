@@ -5,17 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obscura.geometry import Box
-from obscura.video.tracking import Seen, Tracker, TrackerOptions
+from obscura.video.tracking import TrackedBox, Tracker, TrackerOptions
 
 OPTIONS = TrackerOptions(sure={"face": 0.2, "plate": 0.2}, max_gap=5, hold=3)
 
 
-def at(x: float, *, side: float = 20.0, sure: float = 0.9, name: str = "face") -> Seen:
+def at(x: float, *, side: float = 20.0, sure: float = 0.9, name: str = "face") -> TrackedBox:
     """Return a detection of a square at ``x``."""
-    return Seen(name, Box(x, 50.0, x + side, 50.0 + side), sure)
+    return TrackedBox(name, Box(x, 50.0, x + side, 50.0 + side), sure)
 
 
-def hidden(frames: list[list[Seen]]) -> list[list[tuple[int, Box]]]:
+def hidden(frames: list[list[TrackedBox]]) -> list[list[tuple[int, Box]]]:
     """Follow what was seen and return what is hidden per frame."""
     tracker = Tracker(OPTIONS)
     for number, seen in enumerate(frames):
@@ -77,7 +77,7 @@ def test_an_unsure_detection_continues_and_never_begins() -> None:
     cuts=st.sets(st.integers(1, 19)),
 )
 def test_what_would_be_hidden_in_a_photo_is_hidden_in_its_frame(
-    finds: list[tuple[int, Seen]], cuts: set[int]
+    finds: list[tuple[int, TrackedBox]], cuts: set[int]
 ) -> None:
     """Any find of its class's threshold or above, wherever else it is seen, where it was found and whole."""
     tracker = Tracker(OPTIONS)
@@ -95,7 +95,7 @@ def test_what_would_be_hidden_in_a_photo_is_hidden_in_its_frame(
 
 def test_one_frame_alone_is_enough() -> None:
     """A face seen once, of just the score that counts, is held as any other is; below that it is none."""
-    frames: list[list[Seen]] = [[] for _ in range(12)]
+    frames: list[list[TrackedBox]] = [[] for _ in range(12)]
     frames[6] = [at(100, sure=OPTIONS.sure["face"])]
     assert [number for number, shown in enumerate(hidden(frames)) if shown] == list(range(3, 10))
     frames[6] = [at(100, sure=OPTIONS.sure["face"] - 0.001)]

@@ -69,7 +69,7 @@ def test_faces_are_hidden_in_every_frame(
         # Far from the person only the coding differs.
         assert change(old, new, (0, 200, 320, 240)) < 3
     assert videos.sound_packets(source) == videos.sound_packets(target)
-    assert seen.count(Stage.FINDING) == seen.count(Stage.HIDING) == FRAMES
+    assert seen.count(Stage.DETECTING) == seen.count(Stage.REDACTING) == FRAMES
     assert report.tracks == {"face": 1}
     assert b"PRIVATE MARKER" not in target.read_bytes()
     with av.open(str(target)) as container:
@@ -142,7 +142,7 @@ def test_whoever_ends_it_leaves_nothing(detectors: list[Detector], tmp_path: Pat
     source = videos.make(tmp_path / "a.mp4", frames=8)
 
     def cancel(stage: Stage, done: int, _total: int) -> None:
-        if stage is Stage.HIDING and done == 3:
+        if stage is Stage.REDACTING and done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

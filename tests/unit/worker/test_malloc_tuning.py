@@ -19,7 +19,7 @@ def told_by(code: str) -> list[int]:
         import resource
         from pathlib import Path
         import numpy as np
-        from obscura.worker.malloc_tuning import KEPT_BYTES, Keeper, keep_memory, unused_bytes
+        from obscura.worker.malloc_tuning import KEPT_BYTES, Keeper, tune_malloc, unused_bytes
 
         keeper = Keeper()
 
@@ -44,7 +44,7 @@ def told_by(code: str) -> list[int]:
 def test_the_next_photo_of_a_size_takes_no_new_pages() -> None:
     """Forty photos of 96 MiB: the memory of the first does for all, and the process does not grow."""
     first, others, before, after = told_by("""
-        assert keep_memory()
+        assert tune_malloc()
         began = faults()
         photo(96)
         first = faults() - began
@@ -61,7 +61,7 @@ def test_the_next_photo_of_a_size_takes_no_new_pages() -> None:
 def test_what_a_large_photo_took_goes_back() -> None:
     """More than is kept is handed back once the photo is done, and the next one works all the same."""
     large, left = told_by("""
-        assert keep_memory()
+        assert tune_malloc()
         keep = []
         for _ in range(4):
             keep += [np.ones(200 << 20, np.uint8), np.ones(1000, np.uint8)]
@@ -78,7 +78,7 @@ def test_what_a_large_photo_took_goes_back() -> None:
 def test_nothing_goes_back_that_is_little() -> None:
     """A process that holds a photo's worth of free memory is left alone."""
     given, unused = told_by("""
-        assert keep_memory()
+        assert tune_malloc()
         photo(64)
         print(int(keeper.give_back()), unused_bytes() >> 20)
     """)
@@ -89,7 +89,7 @@ def test_nothing_goes_back_that_is_little() -> None:
 def test_a_second_large_photo_goes_back_as_well() -> None:
     """What a process holds for good is told from what it has freed, however often it was asked before."""
     small, first, second, left = told_by("""
-        assert keep_memory()
+        assert tune_malloc()
         models = np.ones(300 << 20, np.uint8)
         pins = []
 

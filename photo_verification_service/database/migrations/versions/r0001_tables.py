@@ -1,4 +1,4 @@
-"""The first tables. Those of the contract may be there already, made by the app that shares the database."""
+"""Create the tables, skipping those that another application sharing the database has created."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway_service.http.dependencies import Gateway
-from gateway_service.http.threads import AT_ONCE_BYTES, fetch, is_quick, turn
+from gateway_service.http.threads import AT_ONCE_BYTES, fetch, is_quick, run_in_thread
 from gateway_service.tasks.submission import Submission, submit
 from obscura.contract import JobKind, JobOptions
 from obscura.errors import LookupFailedError, UnsupportedFormatError
@@ -29,7 +29,7 @@ def folder(path: Path, *, is_near: bool) -> Storage:
 def test_a_thread_has_its_turn_where_work_is_not_quick() -> None:
     """The loop's own thread does what is quick, another one the rest."""
     for quick in (True, False):
-        used = asyncio.run(turn(threading.get_ident, quick=quick))
+        used = asyncio.run(run_in_thread(threading.get_ident, quick=quick))
         assert (used == threading.get_ident()) is quick
 
 

@@ -11,7 +11,7 @@ from gateway_service.batches.batch import enter as enter_batch
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.uploads import Upload
 from gateway_service.tasks.submission import Submission, submit
-from obscura.contract import JobKind, JobOptions, Letter, ObjectClass, Pipeline, Quality, Queue
+from obscura.contract import JobKind, JobOptions, ObjectClass, OutboxMessage, Pipeline, Quality, Queue
 from obscura.errors import IdempotencyConflictError, ObscuraError, QueueFullError, UnsupportedFormatError
 from obscura.jobs.commands import ACTIVE, job_key
 from obscura.settings import Settings
@@ -22,7 +22,7 @@ WANTED = Submission(JobKind.BLUR, JobOptions(classes=(ObjectClass.FACE,)), "requ
 
 async def state(gateway: Gateway) -> tuple[int, int, int]:
     """Return how many photos are stored, jobs unfinished, and messages waiting."""
-    client = gateway.ledger.client
+    client = gateway.job_store.client
     messages = await client.llen(Queue.PHOTOS.value)
     return len(gateway.storage.keys(("photos",))), await client.zcard(ACTIVE), messages
 
@@ -86,24 +86,24 @@ def test_another_photo_under_the_same_key_leaves_nothing(settings: Settings, por
     in_gateway(in_fused(settings), work)
 
 
-def _failing(request: object) -> Letter:
+def _failing(request: object) -> OutboxMessage:
     raise QueueFullError(str(request))
 
 
-def _cancelled(_request: object) -> Letter:
+def _cancelled(_request: object) -> OutboxMessage:
     raise asyncio.CancelledError
 
 
 @pytest.mark.parametrize("write", [_failing, _cancelled])
 def test_a_job_that_cannot_be_sent_is_not_entered(
-    settings: Settings, portrait: Path, write: Callable[[object], Letter]
+    settings: Settings, portrait: Path, write: Callable[[object], OutboxMessage]
 ) -> None:
     """Whatever ends the entering of a job ends it for the photo too."""
     data = portrait.read_bytes()
 
     async def work(gateway: Gateway) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(gateway.letters, "write", write)
+            patch.setattr(gateway.outbox_messages, "write", write)
             with pytest.raises((QueueFullError, asyncio.CancelledError)):
                 await submit(gateway, io.BytesIO(data), WANTED)
         assert await state(gateway) == (0, 0, 0)
@@ -135,7 +135,7 @@ def test_a_job_is_entered_with_its_cost(settings: Settings, portrait: Path) -> N
         for quality in (Quality.RAPID, Quality.BALANCED, Quality.THOROUGH):
             wanted = Submission(JobKind.BLUR, JobOptions(quality=quality), "request")
             created = await submit(gateway, io.BytesIO(data), wanted)
-            costs[quality] = float(await gateway.ledger.client.hget(job_key(created.job_id), "cost") or 0)
+            costs[quality] = float(await gateway.job_store.client.hget(job_key(created.job_id), "cost") or 0)
         assert costs[Quality.BALANCED] == pytest.approx(512 * 512 / 1e6, abs=0.001)
         assert costs[Quality.RAPID] < costs[Quality.BALANCED] < costs[Quality.THOROUGH]
 

@@ -17,7 +17,7 @@ from obscura.client import verify_webhook
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step
 from obscura.contract.webhooks import TaskFinishedEvent, read_secrets, signatures
 from obscura.errors import InvalidOptionError, WebhookInvalidError, WebhookNotAllowedError
-from obscura.jobs import Ledger, NewJob
+from obscura.jobs import JobStore, NewJob
 from obscura.jobs.commands import METRICS
 from obscura.jobs.webhook_deliveries import subject_key
 from obscura.settings import Settings
@@ -48,18 +48,18 @@ def told(settings: Settings, receiver: Receiver) -> Settings:
 
 def ended(settings: Settings, job_id: str, url: str, code: str = "", owner: str = "") -> None:
     """Enter a job with a webhook and end it, as a gateway and a worker do."""
-    ledger = Ledger(settings)
+    job_store = JobStore(settings)
     wanted = JobOptions(classes=(ObjectClass.FACE,), webhook=url)
-    calls = replace(ledger.calls, owner=owner)
-    ledger.run(calls.create(NewJob(job_id, JobKind.DETECT, wanted, f"photos/{job_id}")))
-    claimed = ledger.run(ledger.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
+    calls = replace(job_store.calls, owner=owner)
+    job_store.run(calls.create(NewJob(job_id, JobKind.DETECT, wanted, f"photos/{job_id}")))
+    claimed = job_store.run(job_store.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
     assert claimed is not None
-    assert "webhook" not in claimed.row.options.model_dump(exclude_none=True)
+    assert "webhook" not in claimed.record.options.model_dump(exclude_none=True)
     if code:
-        ledger.run(ledger.calls.fail(claimed.lease, code, "why"))
+        job_store.run(job_store.calls.fail(claimed.lease, code, "why"))
     else:
-        ledger.run(ledger.calls.complete(claimed, {"x": "y"}))
-    ledger.close()
+        job_store.run(job_store.calls.complete(claimed, {"x": "y"}))
+    job_store.close()
 
 
 def deliver(settings: Settings, job_id: str) -> dict[str, object]:
@@ -211,13 +211,13 @@ def test_a_receiver_that_only_fails_is_switched_off(told: Settings, receiver: Re
     assert len(receiver.at("/a")) == tried
     ended(settings, "b", f"{receiver.origin}/b", owner="ben")
     assert deliver(settings, "b")["state"] == "delivered"
-    ledger = Ledger(settings)
-    assert ledger.field(METRICS, "webhook_receivers_switched_off_total") == "1"
-    [receiver_key] = ledger.client.keys("obscura:receiver:anna *")
+    job_store = JobStore(settings)
+    assert job_store.field(METRICS, "webhook_receivers_switched_off_total") == "1"
+    [receiver_key] = job_store.client.keys("obscura:receiver:anna *")
     # A day later one event is let through, and what takes it is on again.
-    ledger.client.hset(receiver_key, "off_until", "1")
+    job_store.client.hset(receiver_key, "off_until", "1")
     receiver.answers["/a"] = [204]
-    ledger.close()
+    job_store.close()
     for name in ("later", "again"):
         ended(settings, name, f"{receiver.origin}/a", owner="anna")
         assert deliver(settings, name)["state"] == "delivered"
@@ -227,23 +227,23 @@ def test_a_damaged_event_stops_no_other(told: Settings, receiver: Receiver) -> N
     """Events without an address, with a count that is none, or that are no hash are dropped and counted."""
     for name in ("a", "b", "c", "sound"):
         ended(told, name, f"{receiver.origin}/{name}")
-    ledger = Ledger(told)
-    ledger.client.hdel(subject_key("task:a"), "url")
-    ledger.client.hset(subject_key("task:b"), "attempts", "many")
-    ledger.client.delete(subject_key("task:c"))
-    ledger.client.set(subject_key("task:c"), "x")
+    job_store = JobStore(told)
+    job_store.client.hdel(subject_key("task:a"), "url")
+    job_store.client.hset(subject_key("task:b"), "attempts", "many")
+    job_store.client.delete(subject_key("task:c"))
+    job_store.client.set(subject_key("task:c"), "x")
     assert deliver(told, "sound")["state"] == "delivered"
     assert [item.path for item in receiver.received] == ["/sound"]
-    assert ledger.field(METRICS, "records_unreadable_total") == "3"
-    ledger.close()
+    assert job_store.field(METRICS, "records_unreadable_total") == "3"
+    job_store.close()
 
 
 def test_an_erased_task_is_told_to_nobody(told: Settings, receiver: Receiver) -> None:
     """Deleted by its owner before it was told: no request."""
     ended(told, "a", receiver.origin)
-    ledger = Ledger(told)
-    ledger.run(ledger.calls.erase("a"))
-    ledger.close()
+    job_store = JobStore(told)
+    job_store.run(job_store.calls.erase("a"))
+    job_store.close()
     in_gateway(told, lambda gateway: Deliverer(gateway).round())
     assert receiver.received == []
 

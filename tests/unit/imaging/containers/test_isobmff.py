@@ -27,7 +27,7 @@ from obscura.imaging.encode import EncodeOptions, encode
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.metadata import policy
 from obscura.imaging.open import decode
-from obscura.imaging.validation import GateLimits, check
+from obscura.imaging.validation import ValidationLimits, check
 from tests.unit.imaging.samples import MARKER, exif_block, portrait, save
 from tests.unit.imaging.test_validation import corpus
 
@@ -132,7 +132,7 @@ def test_without_its_decoder_heic_is_refused_by_the_worker_only(monkeypatch: pyt
     finally:
         decoders._register_heif.cache_clear()
     with pytest.raises(UnsupportedFormatError):
-        check(data, GateLimits(formats=frozenset({PhotoFormat.JPEG})))
+        check(data, ValidationLimits(formats=frozenset({PhotoFormat.JPEG})))
 
 
 @needs_avif
