@@ -1,7 +1,7 @@
 """Capacity model from measured costs: ``python -m benchmarks.capacity``.
 
-The model is one line per resource; `docs/explanation/capacity.md` tells where each cost was measured and what it leaves
-out. Other costs can be given: ``--costs FILE`` with the keys of `Costs`.
+The model is one line per resource; `docs/explanation/capacity.md` tells where each cost was measured and what
+it leaves out. Other costs can be given: ``--costs FILE`` with the keys of `Costs`.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from gateway_service.http.rate_limits import RateLimits
 from gateway_service.metrics.scraping import Scraper
 from gateway_service.results.events import JobEvents
-from gateway_service.shared_watch import Watches
+from gateway_service.results.shared_watch import Watches
 from obscura.access.key_store import AsyncKeyStore
 from obscura.contract import StepRequest
 from obscura.jobs import AsyncJobStore

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from gateway_service.zip_members import open_member
-from gateway_service.zip_reader import ArchiveLimits, read_directory
+from gateway_service.http.zip_members import open_member
+from gateway_service.http.zip_reader import ArchiveLimits, read_directory
 
 __all__ = ["FALLBACK_NAME", "MAX_NAME", "Upload", "files_in_zip", "safe_name"]
 

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.problems import answer_to
 from gateway_service.results.events import LOOK_AGAIN_S
-from gateway_service.shared_watch import SharedWatch, Subject
+from gateway_service.results.shared_watch import SharedWatch, Subject
 from obscura.errors import InvalidKeyError, ObscuraError
 
 __all__ = ["EventStream"]

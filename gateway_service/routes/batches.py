@@ -16,14 +16,14 @@ from gateway_service.batches.batch import BatchStatus
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.spooling import spooled
 from gateway_service.http.uploads import Upload, files_in_zip
+from gateway_service.http.zip_reader import ArchiveLimits
+from gateway_service.results.shared_watch import Subject
 from gateway_service.results.streams import EventStream
 from gateway_service.routes.results import MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
 from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, options_of
-from gateway_service.shared_watch import Subject
 from gateway_service.tasks.callers import CurrentCaller
 from gateway_service.tasks.submission import Submission
-from gateway_service.zip_reader import ArchiveLimits
 from obscura.contract import JobKind, Priority
 from obscura.errors import InvalidOptionError, MissingFieldError, TooManyFilesError
 

@@ -11,9 +11,9 @@ from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.ranges import ranged
 from gateway_service.results.downloads import StoredResult, file_response
 from gateway_service.results.serialisers import answer, picture_of, progress_of
+from gateway_service.results.shared_watch import Subject
 from gateway_service.results.streams import EventStream
 from gateway_service.schemas import Problem, TaskProgress, TaskResult
-from gateway_service.shared_watch import Subject
 from obscura.contract import JobKind
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRecord, JobState

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from obscura.contract import Audio, MetadataPolicy
-from obscura.imaging.camera_names import is_camera_name
+from obscura.imaging.metadata.camera_names import is_camera_name
 from obscura.video.patterns import paintable, planes
 from obscura.video.source import pictures
 

@@ -168,7 +168,7 @@ def test_labels_that_are_none(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.slow
 def test_evaluate_on_the_pack(shared_pack: Callable[[str], Path]) -> None:
-    """On real digital mammograms: at least what docs/reference/mammograms.md says, and far more than the original."""
+    """On real digital mammograms: at least what the page says, and far more than the original."""
     place = next(shared_pack("lesions").rglob("ffdm"))
     answer = json.loads(obscura("evaluate", "--task", "lesions", "--images", place, "--json").stdout)
     ours, original = (result["sensitivity_at"] for result in answer["results"])

@@ -14,11 +14,11 @@ from struct import pack
 from typing import Final
 
 from obscura.contract import MetadataPolicy
-from obscura.imaging.exif_values import EXIF_RULES, GPS_RULES, MAIN_RULES, allowed
 from obscura.imaging.formats import Buffer, PhotoFormat
 from obscura.imaging.headers import sniff
 from obscura.imaging.metadata import embedded, exif, gpano
 from obscura.imaging.metadata.exif import ASCII, RATIONAL, SHORT, Entry, ExifBlock
+from obscura.imaging.metadata.exif_values import EXIF_RULES, GPS_RULES, MAIN_RULES, allowed
 
 _GPS_VERSION: Final = 0
 _LATITUDE: Final = 2

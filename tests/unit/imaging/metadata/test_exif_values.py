@@ -4,10 +4,10 @@ import pytest
 from PIL import Image
 
 from obscura.contract import MetadataPolicy
-from obscura.imaging.camera_names import is_camera_name
-from obscura.imaging.exif_values import EXIF_RULES, GPS_RULES, MAIN_RULES
 from obscura.imaging.metadata import exif
+from obscura.imaging.metadata.camera_names import is_camera_name
 from obscura.imaging.metadata.exif import ASCII, Entry, ExifBlock
+from obscura.imaging.metadata.exif_values import EXIF_RULES, GPS_RULES, MAIN_RULES
 from obscura.imaging.metadata.policy import kept_exif
 
 NAMES = [

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway_service.zip_members import open_member
-from gateway_service.zip_reader import FREE_BYTES, ArchiveLimits, read_directory
+from gateway_service.http.zip_members import open_member
+from gateway_service.http.zip_reader import FREE_BYTES, ArchiveLimits, read_directory
 from obscura.errors import (
     ArchiveTooLargeError,
     InvalidRequestError,

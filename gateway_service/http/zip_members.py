@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, Final, cast
 
-from gateway_service.zip_reader import LOCAL, Entry
+from gateway_service.http.zip_reader import LOCAL, Entry
 from obscura.errors import PhotoTooLargeError, UndecodablePhotoError
 
 __all__ = ["open_member"]

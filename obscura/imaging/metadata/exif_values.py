@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
-from obscura.imaging.camera_names import is_camera_name
+from obscura.imaging.metadata.camera_names import is_camera_name
 from obscura.imaging.metadata.exif import ASCII, BYTE, RATIONAL, SHORT, Entry
 
 __all__ = ["EXIF_RULES", "GPS_RULES", "MAIN_RULES", "Rule", "allowed"]
