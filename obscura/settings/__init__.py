@@ -63,7 +63,7 @@ class Settings(
     StorageSettings,
     BaseSettings,
 ):
-    """Read once at start from variables named ``OBSCURA_<FIELD>``; see the table in the README.
+    """Read once at start from variables named ``OBSCURA_<FIELD>``; see docs/reference/settings.md.
 
     ``OBSCURA_<FIELD>_FILE`` names a file that holds the value instead.
     """

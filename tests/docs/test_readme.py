@@ -1,13 +1,9 @@
-"""The README says what the code does.
-
-``python -m tests.docs.test_readme`` writes its table of settings anew.
-"""
+"""The README says what the code does."""
 
 import re
 from pathlib import Path
 
 import pytest
-from pydantic_core import PydanticUndefined
 
 from gateway_service.app import create_app
 from obscura import errors
@@ -16,21 +12,6 @@ from tests.command_line import obscura
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-
-
-def settings_table() -> str:
-    """Return the table of settings as the README should show it."""
-    rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default in {None, PydanticUndefined} else f"`{field.default}`"
-        rows.append(f"| `OBSCURA_{name.upper()}` | {default} | {field.description} |")
-    return "\n".join(rows)
-
-
-def test_every_setting_stands_in_the_table() -> None:
-    """Name, default and meaning are those of the code."""
-    shown = README.split("<!-- settings: begin -->\n")[1].split("\n<!-- settings: end -->")[0]
-    assert shown == settings_table()
 
 
 def test_every_error_code_of_the_table_exists() -> None:
@@ -61,10 +42,3 @@ def test_every_command_exists(command: str) -> None:
     done = obscura(command, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
-
-
-if __name__ == "__main__":
-    before, rest = README.split("<!-- settings: begin -->\n")
-    after = rest.split("\n<!-- settings: end -->")[1]
-    text = f"{before}<!-- settings: begin -->\n{settings_table()}\n<!-- settings: end -->{after}"
-    (ROOT / "README.md").write_text(text, "utf-8")
