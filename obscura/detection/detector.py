@@ -26,7 +26,7 @@ from obscura.detection.manifest import ModelCard, card_for_class, load_manifest
 from obscura.detection.memory import NOTHING_SEEN, Memory, Seen
 from obscura.detection.merging import Candidates, concatenate, merge_passes
 from obscura.detection.priors import Priors, plausible, priors_for
-from obscura.detection.suppression import suppress
+from obscura.detection.suppression import suppress, suppress_nested
 from obscura.detection.tiling import (
     Pass,
     Quality,
@@ -245,6 +245,7 @@ class Detector:
         found = found.take(found.scores >= threshold_of(self.card, options))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
         found = found.take(plausible(found.boxes, size, priors))
+        found = found.take(suppress_nested(found.boxes, found.scores, view.period))
         boxes = tuple(
             Detection(self.card.class_name, box, float(score))
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
