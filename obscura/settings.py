@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     models_dir: Path | None = Field(
         None, description="folder with manifest.toml and weights; unset: the ones that come along"
     )
+    compiled_dir: str = Field(
+        "auto",
+        description="folder for compiled networks, which make a start faster; auto: `obscura` in the user's "
+        "cache folder; off: none",
+    )
 
     engine: EngineChoice = Field(EngineChoice.AUTO, description="inference engine")
     precision: Precision = Field(

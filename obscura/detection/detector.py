@@ -17,9 +17,10 @@ from obscura.detection.adaptive import (
 )
 from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.backends.base import Session
+from obscura.detection.backends.deferred import DeferredSession
 from obscura.detection.closer import CLOSER, LEAST, Closer, Window, judged, log_odds, plan_windows
 from obscura.detection.decode import BOX_ROWS, decode
-from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
+from obscura.detection.engines import EngineChoice, EngineOptions, Precision, checked_opener, open_session
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import input_size
 from obscura.detection.manifest import ModelCard, card_for_class, load_manifest
@@ -411,7 +412,12 @@ def load_detector(
 
 
 def open_detector(
-    models_dir: Path, card: ModelCard, options: EngineOptions, beside: Iterable[Detector] = ()
+    models_dir: Path,
+    card: ModelCard,
+    options: EngineOptions,
+    beside: Iterable[Detector] = (),
+    *,
+    is_deferred: bool = False,
 ) -> Detector:
     """Return a detector of what ``card`` says.
 
@@ -425,19 +431,24 @@ def open_detector(
         How to run it.
     beside
         Detectors of the same thread with the same options: where one of them has the same scout it is shared.
+    is_deferred
+        Whether the class's own network is loaded only once a photo needs it. Its weights are checked now.
 
     Raises
     ------
     ModelError
         See `load_detector`.
     """
-    session = open_session(models_dir, card, options)
+    opened = checked_opener(models_dir, card, options)
     if card.scout is None:
-        return Detector(card, session)
+        return Detector(card, opened())
     for other in beside:
-        if other.card.scout is not None and other.card.scout.files == card.scout.files:
-            return Detector(card, session, other.scout)
-    return Detector(card, session, open_session(models_dir, card.scout, options))
+        if other.card.scout is not None and other.card.scout.files == card.scout.files and other.scout:
+            scout = other.scout
+            break
+    else:
+        scout = open_session(models_dir, card.scout, options)
+    return Detector(card, DeferredSession(opened, scout) if is_deferred else opened(), scout)
 
 
 def threshold_of(card: ModelCard, options: DetectionOptions) -> float:
