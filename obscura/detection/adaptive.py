@@ -16,11 +16,13 @@ from typing import Final
 
 import numpy as np
 
+from obscura.contract import Quality
 from obscura.detection.arrays import Mask
+from obscura.detection.closer import CLOSER, Closer
 from obscura.detection.merging import Candidates
 from obscura.detection.tiling import Pass
 
-__all__ = ["ACTIVITY", "Activity", "Effort", "activity_of", "effort_for", "is_unclear", "tiles_with"]
+__all__ = ["ACTIVITY", "Activity", "Effort", "FurtherPasses", "activity_of", "effort_for", "plan_further"]
 
 ACTIVITY: Final = 0.05
 """Score from which a proposal counts as activity. Weaker ones still get a re-scoring window."""
@@ -61,6 +63,26 @@ class Activity:
     all_scales: int
 
 
+@dataclass(frozen=True, slots=True)
+class FurtherPasses:
+    """What follows the proposals.
+
+    Attributes
+    ----------
+    passes
+        Of the class's own network; none where windows are enough.
+    closer
+        Which boxes are re-scored, and how.
+    keeps_proposals
+        Whether the proposals count beside what these passes find. Where the class's own network has seen the
+        whole photo they do not: it also knows what is no object.
+    """
+
+    passes: tuple[Pass, ...]
+    closer: Closer
+    keeps_proposals: bool
+
+
 _ACTIVITIES: Final[Mapping[str, Activity]] = MappingProxyType(
     {
         "face": Activity(sure=0.5, small=24.0, one_pass=2, all_scales=6),
@@ -87,6 +109,37 @@ def effort_for(unclear: int, rule: Activity) -> Effort:
     if unclear >= rule.all_scales:
         return Effort.ALL_SCALES
     return Effort.ONE_PASS if unclear >= rule.one_pass else Effort.WINDOWS
+
+
+def plan_further(
+    proposals: Candidates, rule: Activity, whole: Sequence[Pass], single: Sequence[Pass]
+) -> FurtherPasses:
+    """Return what a class's own network does with a photo after the proposal network.
+
+    Parameters
+    ----------
+    proposals
+        From a score of `ACTIVITY` on, boxes in pixels of the photo.
+    rule
+        Of the class.
+    whole
+        The passes that the class's own network would make without proposals; for a large photo an overview, then
+        tiles.
+    single
+        Its pass at its own input size.
+    """
+    unclear = proposals.take(is_unclear(proposals, rule))
+    effort = effort_for(len(unclear), rule)
+    is_tiled = any(any(item.cuts) for item in whole)
+    if effort is Effort.WINDOWS or (effort is Effort.ONE_PASS and is_tiled):
+        return FurtherPasses((), CLOSER[Quality.FAST], keeps_proposals=True)
+    if effort is Effort.ONE_PASS:
+        return FurtherPasses(tuple(single), CLOSER[Quality.FAST], keeps_proposals=False)
+    if is_tiled:
+        # Of the tiles that nobody looks at again the proposals are all that is known.
+        tiles = tiles_with(unclear, whole[1:], rule.all_scales)
+        return FurtherPasses(tiles, CLOSER[Quality.BALANCED if tiles else Quality.FAST], keeps_proposals=True)
+    return FurtherPasses(tuple(whole), CLOSER[Quality.BALANCED], keeps_proposals=False)
 
 
 def tiles_with(found: Candidates, tiles: Sequence[Pass], least: int) -> tuple[Pass, ...]:

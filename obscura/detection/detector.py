@@ -7,14 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from obscura.detection.adaptive import (
-    ACTIVITY,
-    Effort,
-    activity_of,
-    effort_for,
-    is_unclear,
-    tiles_with,
-)
+from obscura.detection.adaptive import ACTIVITY, FurtherPasses, activity_of, plan_further
 from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.backends.base import Session
 from obscura.detection.backends.deferred import DeferredSession
@@ -200,6 +193,11 @@ class Detector:
         """Return the runs of the network that a photo of ``size`` takes, a panorama with its wrapped part."""
         return plan_passes(size, quality, self._sight)
 
+    def further_passes(self, proposals: Candidates, size: Size) -> FurtherPasses:
+        """Return what `Quality.BALANCED` does after the proposals, from a score of `ACTIVITY` on."""
+        whole, single = whole_passes(size, self._sight), self.passes(size, Quality.FAST)
+        return plan_further(proposals, activity_of(self.card.class_name), whole, single)
+
     def close(self) -> None:
         """Give the engine's memory back; neither the detector nor its scout can be used afterwards."""
         self._session.close()
@@ -282,27 +280,13 @@ class Detector:
 
     def _looked(self, view: _View, options: DetectionOptions) -> _Passes:
         """Make the passes over a photo that its quality asks for, and those that the proposals ask for."""
-        closer = CLOSER[options.quality]
         seen = self._seen(view, self.passes(view.size, options.quality))
         if options.quality is not Quality.BALANCED or self.scout is None:
-            return _Passes(seen, seen, closer)
-        rule = activity_of(self.card.class_name)
-        proposals = self._merged(seen, ACTIVITY, view.period)
-        unclear = proposals.take(is_unclear(proposals, rule))
-        effort = effort_for(len(unclear), rule)
-        whole = whole_passes(view.size, self._sight)
-        is_tiled = any(any(item.cuts) for item in whole)
-        if effort is Effort.ALL_SCALES and is_tiled:
-            own = self._seen(view, tiles_with(unclear, whole[1:], rule.all_scales))
-            # Beside the proposals, which are all there is of the tiles that nobody looks at.
-            return _Passes({**seen, **own}, {**seen, **own}, closer if own else CLOSER[Quality.FAST])
-        if effort is Effort.ALL_SCALES:
-            own = self._seen(view, whole)
-            return _Passes(own, {**seen, **own}, closer)
-        if effort is Effort.ONE_PASS and not is_tiled:
-            own = self._seen(view, self.passes(view.size, Quality.FAST))
-            return _Passes(own, {**seen, **own}, CLOSER[Quality.FAST])
-        return _Passes(seen, seen, CLOSER[Quality.FAST])
+            return _Passes(seen, seen, CLOSER[options.quality])
+        further = self.further_passes(self._merged(seen, ACTIVITY, view.period), view.size)
+        own = self._seen(view, further.passes)
+        everything = {**seen, **own}
+        return _Passes(everything if further.keeps_proposals else own, everything, further.closer)
 
     def _seen(self, view: _View, passes: Sequence[Pass]) -> Memory:
         """Return what the network says in passes, in their order."""

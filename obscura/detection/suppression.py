@@ -19,6 +19,9 @@ SHARED = 0.65
 INSIDE = 0.95
 """Share of a box in a larger one from which it is a part of that."""
 
+MAX_NESTED = 1000
+"""Boxes, best first, that `suppress_nested` compares with one another; more stay as they are."""
+
 AT_ONCE = 256
 """Boxes up to which all pairs are compared in one go: a quarter of the time of one box after the other."""
 
@@ -94,6 +97,7 @@ def suppress_nested(boxes: Floats, scores: Floats, period: float | None = None) 
         See the module.
     """
     order = np.argsort(-scores, kind="stable")
+    order, worst = order[:MAX_NESTED], order[MAX_NESTED:]
     rest = boxes[order]
     size = areas(rest)
     shared = intersections(rest, rest, period)
@@ -101,7 +105,7 @@ def suppress_nested(boxes: Floats, scores: Floats, period: float | None = None) 
     ratio = smaller / np.maximum(np.maximum(size[:, None], size[None, :]), np.finfo(np.float32).tiny)
     alike = (ratio >= LIKE_AREA) & (shared / smaller >= SHARED)
     within = (size[:, None] > size[None, :]) & (shared / smaller >= INSIDE) & _in_ellipse(rest, period)
-    return order[_standing(alike | within)]
+    return np.concatenate([order[_standing(alike | within)], worst])
 
 
 def _in_ellipse(boxes: Floats, period: float | None) -> Mask:

@@ -18,6 +18,7 @@ from obscura.geometry import Size
 __all__ = ["open_openvino"]
 
 TELEMETRY = "openvino_telemetry"
+CONVERTER = "openvino.tools.ovc"
 
 SHAPE_CACHE = "1000"
 """Prepared layers that are kept; the engine's own 5000 let a worker grow for hundreds of photos."""
@@ -173,7 +174,8 @@ def open_openvino(
     """
     _keep_telemetry_out()
     with _translated(path):
-        import openvino  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
+        with _without_converter():
+            import openvino  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
 
         network = _Network(openvino, path, threads, exact=exact, compiled=compiled)
     return _OpenVinoSession(network, openvino.Tensor, often)
@@ -186,6 +188,19 @@ def _taking_bytes(openvino: Any, model: Any) -> Any:  # noqa: ANN401 - openvino 
     steps.input().model().set_layout(openvino.Layout("NCHW"))
     steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
     return steps.build()
+
+
+@contextmanager
+def _without_converter() -> Iterator[None]:
+    """Make ``import openvino`` leave out its model converter, half of what it imports; it expects that."""
+    is_new = CONVERTER not in sys.modules
+    if is_new:
+        sys.modules[CONVERTER] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if is_new:
+            del sys.modules[CONVERTER]
 
 
 def _keep_telemetry_out() -> None:
