@@ -34,7 +34,7 @@ Looked = Sequence[Detector]
 
 
 def spent_ms(detectors: Looked, pixels: Pixels, quality: Quality) -> float:
-    """Return the CPU milliseconds of all detectors over one photo; the least of three, as the engine is warm."""
+    """Return the CPU milliseconds of all detectors over one photo: the least of three."""
     least = float("inf")
     for _ in range(3):
         options = DetectionOptions(quality, inputs=Inputs(pixels))
@@ -67,7 +67,9 @@ def crowds(side: int) -> Iterator[tuple[int, Pixels]]:
         yield count, np.ascontiguousarray(np.asarray(canvas))
 
 
-def photo_costs(variants: Mapping[str, tuple[Looked, Quality]], source: Material, count: int, side: int) -> None:
+def photo_costs(
+    variants: Mapping[str, tuple[Looked, Quality]], source: Material, count: int, side: int
+) -> None:
     """Print the mean cost of each variant over the same photos."""
     chosen = source.photos[:: max(1, len(source.photos) // count)][:count]
     spent: dict[str, list[float]] = {name: [] for name in variants}
@@ -78,7 +80,10 @@ def photo_costs(variants: Mapping[str, tuple[Looked, Quality]], source: Material
     for name, values in spent.items():
         about = {"side": side, "photos": len(values), "of": source.source, "detection": name}
         quartiles = [round(float(value), 1) for value in np.quantile(values, (0.1, 0.5, 0.9))]
-        print(json.dumps({**about, "cpu_ms": round(float(np.mean(values)), 1), "p10_50_90": quartiles}), flush=True)
+        print(
+            json.dumps({**about, "cpu_ms": round(float(np.mean(values)), 1), "p10_50_90": quartiles}),
+            flush=True,
+        )
 
 
 def main() -> int:

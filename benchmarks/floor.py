@@ -42,7 +42,6 @@ from obscura.jpeg.splice import splice
 from obscura.redaction.policy import RedactionPolicy, regions_for
 from obscura.reviewing import REVIEW_SHARE
 
-
 WITH_PROPOSALS = (Quality.RAPID, Quality.BALANCED)
 """Qualities that begin with the proposal network."""
 

@@ -61,8 +61,8 @@ def load_for(
     beside
         Detectors that the same thread has loaded with these settings: what can be shared is.
     is_deferred
-        For a process that ends after a few photos: nothing is warmed up, and the class's own network is loaded
-        once a photo needs it. Otherwise all is loaded and warm.
+        For a process that ends after a few photos: nothing is warmed up, and the class's own network is
+        loaded once a photo needs it. Otherwise all is loaded and warm.
     """
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
@@ -89,9 +89,7 @@ def load_all(
     """Return the detectors of ``classes`` for one thread; see `load_for`."""
     detectors: dict[ObjectClass, Detector] = {}
     for name in classes:
-        detectors[name] = load_for(
-            settings, name, thread_count, detectors.values(), is_deferred=is_deferred
-        )
+        detectors[name] = load_for(settings, name, thread_count, detectors.values(), is_deferred=is_deferred)
     return detectors
 
 

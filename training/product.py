@@ -166,7 +166,11 @@ def main() -> None:
     file = options.scout or MODELS / f"{SCOUT}.onnx"
     card = replace(card, scout=ScoutCard(SCOUT, "", OBJECT_CLASSES.index(options.object_class), {}))
     opened = partial(open_weights, engine=options.engine, threads=options.threads)
-    scout = opened(file, often=SCOUTED_SIZES) if {Quality.RAPID, Quality.BALANCED} & set(options.quality) else None
+    scout = (
+        opened(file, often=SCOUTED_SIZES)
+        if {Quality.RAPID, Quality.BALANCED} & set(options.quality)
+        else None
+    )
     for weights in options.weights:
         detector = Detector(card, opened(weights, often=WINDOW_SIZES), scout)
         for quality, damage in product(options.quality, options.damage):

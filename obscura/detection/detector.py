@@ -255,8 +255,8 @@ class Detector:
     def propose(self, pixels: Pixels, least: float = ACTIVITY, inputs: Inputs | None = None) -> Candidates:
         """Return what the proposal network says of this class, best first, boxes in pixels of the photo.
 
-        The network runs over the photo at its own size (`Quality.BALANCED`), once for all detectors that share
-        it and are given the same ``inputs``.
+        The network runs over the photo at its own size (`Quality.BALANCED`), once for all detectors that
+        share it and are given the same ``inputs``.
 
         Parameters
         ----------

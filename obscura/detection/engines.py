@@ -140,7 +140,9 @@ def open_session(models_dir: Path, card: ModelCard | ScoutCard, options: EngineO
     return checked_opener(models_dir, card, options)()
 
 
-def checked_opener(models_dir: Path, card: ModelCard | ScoutCard, options: EngineOptions) -> Callable[[], Session]:
+def checked_opener(
+    models_dir: Path, card: ModelCard | ScoutCard, options: EngineOptions
+) -> Callable[[], Session]:
     """Check the weights that the engine needs, and return what loads them; raise as `open_session` does."""
     choice = pick_engine(options)
     engine = _ENGINES[choice]

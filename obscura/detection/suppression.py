@@ -82,8 +82,8 @@ def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | 
 def suppress_nested(boxes: Floats, scores: Floats, period: float | None = None) -> Indices:
     """Return the positions of the boxes that are no second box on an object, best first.
 
-    `suppress` compares intersection over union, which is small for a box on a part of an object beside the box
-    around all of it: tiles and windows report both on large objects. A box goes where a better one
+    `suppress` compares intersection over union, which is small for a box on a part of an object beside the
+    box around all of it: tiles and windows report both on large objects. A box goes where a better one
 
     - is of like size (`LIKE_AREA`) and shares `SHARED` of the smaller of both, or
     - is larger, holds `INSIDE` of it, and its ellipse holds all of its corners, so that nothing of it shows

@@ -45,8 +45,8 @@ pixel photo has 20 or more in the overview: what the network needs."""
 
 PROPOSAL_SIDE = 960
 """Long side in pixels to which a small photo is enlarged for the proposal network, at most
-`PROPOSAL_ENLARGEMENT` times. AP50 of faces, then recall of those under 16 pixels at 1 false box per photo, with
-re-scoring windows: 0.898 and 0.82 at 640, 0.937 and 0.93 at 960, 0.919 and 0.93 at 1280."""
+`PROPOSAL_ENLARGEMENT` times. AP50 of faces, then recall of those under 16 pixels at 1 false box per photo,
+with re-scoring windows: 0.898 and 0.82 at 640, 0.937 and 0.93 at 960, 0.919 and 0.93 at 1280."""
 
 PROPOSAL_ENLARGEMENT = 2.0
 
@@ -143,8 +143,8 @@ def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
 
     - ``RAPID``: one pass at the model's own input size, by the scout where there is one.
     - ``FAST``: one pass at the model's own input size.
-    - ``BALANCED``: the proposal network over the photo at its own size, a small photo enlarged, a large one in
-      tiles with an overview; what it reports decides what the model itself does (see
+    - ``BALANCED``: the proposal network over the photo at its own size, a small photo enlarged, a large one
+      in tiles with an overview; what it reports decides what the model itself does (see
       `obscura.detection.adaptive`). Without a proposal network: `whole_passes`.
     - ``THOROUGH``: the photo at full resolution in tiles of up to 1280 pixels with a large overview, and
       everything once more mirrored.
@@ -171,8 +171,8 @@ def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
 def whole_passes(size: Size, sight: Sight) -> tuple[Pass, ...]:
     """Return the passes in which a model looks at all of a photo by itself.
 
-    One pass of up to 1280 pixels that follows the photo, and from 800 pixels one at the model's own size; where
-    this would reduce the photo below `WHOLE_SCALE`, an overview and tiles at full resolution instead.
+    One pass of up to 1280 pixels that follows the photo, and from 800 pixels one at the model's own size;
+    where this would reduce the photo below `WHOLE_SCALE`, an overview and tiles at full resolution instead.
     """
     return _detailed(size, sight, WHOLE_SCALE, OVERVIEW_SIDE)
 

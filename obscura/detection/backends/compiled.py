@@ -41,8 +41,8 @@ class CompiledNetworks:
     Attributes
     ----------
     folder
-        Where they lie. It must belong to this process's user and be writable by nobody else, because an engine
-        trusts what it finds there; otherwise nothing is read or written.
+        Where they lie. It must belong to this process's user and be writable by nobody else, because an
+        engine trusts what it finds there; otherwise nothing is read or written.
     """
 
     def __init__(self, folder: Path, weights_sha256: str) -> None:

@@ -1,4 +1,4 @@
-"""The cost of detection follows the photo: the proposal network first, a class's own network where it is needed."""
+"""The cost of detection follows the photo: proposals first, a class's own network where it is needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ SMALL = Size(640, 480)
 LARGE = Size(4000, 3000)
 
 
-def detector_of(proposer: WhiteSquares, network: WhiteSquares, class_name: str = "face", row: int = 0) -> Detector:
+def detector_of(
+    proposer: WhiteSquares, network: WhiteSquares, class_name: str = "face", row: int = 0
+) -> Detector:
     """Return a detector with this proposal network and this network of its own."""
     card = replace(CARD, class_name=class_name, scout=ScoutCard("proposals", "1", row, {}))
     return Detector(card, network, proposer)
@@ -62,7 +64,7 @@ def test_an_easy_photo_costs_one_proposal_pass(boxes: list[tuple[int, int, int, 
 
 
 def test_the_own_network_overrules_unclear_proposals() -> None:
-    """What the proposal network half saw and the class's own network does not see in its pass is not reported."""
+    """What the proposal network half saw and the class's own network does not see is not reported."""
     photo = photo_with((640, 480), *squares(3, 60))
     proposer, network = Doubtful(0.4), Doubtful(0.0)
     detector = detector_of(proposer, network)
@@ -91,7 +93,7 @@ def test_in_a_large_photo_only_the_tiles_of_the_crowd_are_looked_at() -> None:
 
 
 def test_the_cost_grows_with_what_is_there() -> None:
-    """From nobody over a few to a crowd, the own network looks at more and more, at most at what it always did."""
+    """From nobody over a few to a crowd, the own network looks at more and more."""
     spent = []
     for count in (0, 1, 3, 30):
         network = WhiteSquares()

@@ -90,7 +90,9 @@ def test_the_folder_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert networks.has(str(MOST_FILES + 4))
 
 
-def test_the_folder_is_the_users_and_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_folder_is_the_users_and_can_be_switched_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """XDG's variable is heeded, a folder may be named, and `off` is off."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "obscura"
@@ -100,7 +102,7 @@ def test_the_folder_is_the_users_and_can_be_switched_off(monkeypatch: pytest.Mon
 
 
 def test_a_stored_network_answers_as_the_compiled_one(tmp_path: Path, portrait: Pixels) -> None:
-    """The second start reads what the first one left, to the last bit; what it cannot read is compiled again."""
+    """The second start reads what the first one left; what cannot be read is compiled again."""
     pytest.importorskip("openvino")
     networks = CompiledNetworks(tmp_path, "weights")
 
@@ -144,7 +146,7 @@ def test_an_empty_photo_loads_no_class_of_its_own(monkeypatch: pytest.MonkeyPatc
     """The command line loads the proposal network; the others once a photo needs them."""
     monkeypatch.setenv("OBSCURA_COMPILED_DIR", str(tmp_path))
     finder = Finder(Settings(), tuple(ObjectClass), Quality.BALANCED, None)
-    sessions = [detector._session for detector in finder.detectors]  # noqa: SLF001 - what is loaded
+    sessions = [detector._session for detector in finder.detectors]
     finder.find(encoded(Image.new("RGB", (320, 240), (90, 100, 90))))
     assert [getattr(session, "is_open", None) for session in sessions] == [False, False]
     (face, _) = finder.find(PORTRAIT.read_bytes()).parts

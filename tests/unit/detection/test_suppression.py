@@ -76,10 +76,14 @@ def test_a_panorama_is_round() -> None:
     [
         pytest.param([(0, 0, 100, 120), (20, 30, 70, 80)], [0], id="a nose in its face"),
         pytest.param([(0, 0, 100, 120), (10, -25, 95, 75)], [0], id="the same face from another tile"),
-        pytest.param([(20, 30, 70, 80), (0, 0, 100, 120)], [0, 1], id="a better small box stays, and what is around"),
+        pytest.param(
+            [(20, 30, 70, 80), (0, 0, 100, 120)], [0, 1], id="a better small box stays, and what is around"
+        ),
         pytest.param([(0, 0, 100, 120), (0, 0, 20, 20)], [0, 1], id="a corner that an ellipse leaves open"),
         pytest.param([(0, 0, 100, 120), (70, 0, 170, 120)], [0, 1], id="neighbours in a crowd"),
-        pytest.param([(0, 0, 100, 120), (80, 90, 110, 125)], [0, 1], id="a small face in front of a large one"),
+        pytest.param(
+            [(0, 0, 100, 120), (80, 90, 110, 125)], [0, 1], id="a small face in front of a large one"
+        ),
     ],
 )
 def test_an_object_has_one_box(boxes: list[tuple[int, ...]], kept: list[int]) -> None:
