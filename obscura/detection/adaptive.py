@@ -1,7 +1,7 @@
 """How hard a class's own network looks at a photo, after the proposal network went over all of it.
 
 The proposal network costs a sixth of a class's own network and answers for all classes at once. On most
-photos that is enough: nothing is there, or what is there is large and clear, or a few re-scoring windows decide.
+photos that is enough: nothing is there, or what is there is large and clear, or a few windows decide.
 Where several proposals are unsure or small, others were overlooked, so the class's own network looks at the
 photo once; in a crowd it looks at all scales, and at a large photo in the tiles where the crowd is.
 
