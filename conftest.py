@@ -18,6 +18,9 @@ from tests.webhooks import SECRET, Receiver
 
 ROOT = Path(__file__).parent
 
+# Compiled networks of the tests: kept for the next run, and not in the home of whoever runs them.
+os.environ.setdefault("XDG_CACHE_HOME", str(ROOT / "build" / "cache"))
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Try a failed test of the whole running system once more; pytest names it in its summary.

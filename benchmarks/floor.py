@@ -26,6 +26,7 @@ import simplejpeg  # type: ignore[import-untyped, unused-ignore]  # publishes no
 from obscura.anonymisation import Target
 from obscura.anonymisation.residual_check import REVIEW_SHARE
 from obscura.contract import ObjectClass, Quality
+from obscura.detection.adaptive import ACTIVITY
 from obscura.detection.backends.base import Session
 from obscura.detection.decode import decode
 from obscura.detection.detector import Detector
@@ -40,6 +41,9 @@ from obscura.detection.weights import card_for_class, default_models_dir, load_m
 from obscura.geometry import Box, Size
 from obscura.jpeg.splice import splice
 from obscura.redaction.policy import RedactionPolicy, regions_for
+
+WITH_PROPOSALS = (Quality.RAPID, Quality.BALANCED)
+"""Qualities that begin with the proposal network."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Floor:
         for name in asked.classes:
             card = card_for_class(cards, name.value)
             session = open_session(folder, card, EngineOptions(threads=1))
-            if asked.quality is Quality.RAPID and card.scout is not None and scout is None:
+            if asked.quality in WITH_PROPOSALS and card.scout is not None and scout is None:
                 scout = open_session(folder, card.scout, EngineOptions(threads=1))
             self._networks[name] = (Detector(card, session, scout), session)
 
@@ -91,7 +95,6 @@ class Floor:
     ) -> dict[ObjectClass, list[Box]]:
         found: dict[ObjectClass, list[Box]] = {}
         size = Size(inputs.pixels.shape[1], inputs.pixels.shape[0])
-        closer = CLOSER[self._asked.quality]
         for name, (detector, session) in self._networks.items():
             card = detector.card
             seen = partial(_seen, detector, session, inputs)
@@ -100,7 +103,12 @@ class Floor:
                 for item in detector.passes(size, self._asked.quality)
                 if changes is None or changes.touch(item.region)
             ]
-            found[name] = []
+            found[name], closer = [], CLOSER[self._asked.quality]
+            if passes and self._asked.quality is Quality.BALANCED and detector.scout is not None:
+                proposals = concatenate([seen(item, ACTIVITY) for item in passes])
+                further = detector.further_passes(proposals, size)
+                passes = [*(passes if further.keeps_proposals else ()), *further.passes]
+                closer = further.closer
             if passes:
                 boxes = concatenate([seen(item, closer.doubt) for item in passes])
                 boxes = boxes.take(suppress(boxes.boxes, boxes.scores, card.max_overlap))

@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("weights", nargs="+", type=Path)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
-    parser.add_argument("--scout", type=Path, help="of `rapid`; the shipped one when left out")
+    parser.add_argument("--scout", type=Path, help="of `rapid` and `balanced`; the shipped one when left out")
     parser.add_argument("--split", default="val", choices=("val", "unseen", "train"))
     parser.add_argument("--quality", nargs="+", type=Quality, default=[Quality.BALANCED])
     parser.add_argument("--damage", nargs="+", choices=(*DAMAGES, *TURNS), default=["none"])
@@ -166,7 +166,11 @@ def main() -> None:
     file = options.scout or MODELS / f"{SCOUT}.onnx"
     card = replace(card, scout=ScoutCard(SCOUT, "", OBJECT_CLASSES.index(options.object_class), {}))
     opened = partial(open_weights, engine=options.engine, threads=options.threads)
-    scout = opened(file, often=SCOUTED_SIZES) if Quality.RAPID in options.quality else None
+    scout = (
+        opened(file, often=SCOUTED_SIZES)
+        if {Quality.RAPID, Quality.BALANCED} & set(options.quality)
+        else None
+    )
     for weights in options.weights:
         detector = Detector(card, opened(weights, often=WINDOW_SIZES), scout)
         for quality, damage in product(options.quality, options.damage):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from obscura.contract import (
     ModelInfo,
     ObjectClass,
 )
+from obscura.detection.backends.compiled import default_folder
 from obscura.detection.detector import Detection, DetectionOptions, Detector, Look, open_detector
 from obscura.detection.engines import EngineOptions
 from obscura.detection.nms import overlaps, suppress
@@ -30,6 +32,7 @@ from obscura.settings import Settings
 
 __all__ = [
     "check_weights",
+    "compiled_folder",
     "detection_options",
     "find_at",
     "find_objects",
@@ -41,9 +44,14 @@ __all__ = [
 
 
 def load_for(
-    settings: Settings, class_name: ObjectClass, thread_count: int, beside: Iterable[Detector] = ()
+    settings: Settings,
+    class_name: ObjectClass,
+    thread_count: int,
+    beside: Iterable[Detector] = (),
+    *,
+    is_deferred: bool = False,
 ) -> Detector:
-    """Return a warm detector of ``class_name``; raise ModelError where that is impossible.
+    """Return a detector of ``class_name``; raise ModelError where that is impossible.
 
     Parameters
     ----------
@@ -55,24 +63,36 @@ def load_for(
         Of one inference.
     beside
         Detectors that the same thread has loaded with these settings: what can be shared is.
+    is_deferred
+        For a process that ends after a few photos: nothing is warmed up, and the class's own network is
+        loaded once a photo needs it. Otherwise all is loaded and warm.
     """
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
-    engine = EngineOptions(settings.engine, thread_count, settings.device, settings.precision)
-    detector = open_detector(folder, card, engine, beside)
+    cache = compiled_folder(settings)
+    engine = EngineOptions(settings.engine, thread_count, settings.device, settings.precision, cache)
+    detector = open_detector(folder, card, engine, beside, is_deferred=is_deferred)
     # OpenCV's own threads would come on top: one pool per process, each as large as the machine.
     cv2.setNumThreads(thread_count)
-    detector.warm_up()
+    if not is_deferred:
+        detector.warm_up()
     return detector
 
 
+def compiled_folder(settings: Settings) -> Path | None:
+    """Return the folder for compiled networks that the settings mean, or None."""
+    if settings.compiled_dir == "off":
+        return None
+    return default_folder() if settings.compiled_dir == "auto" else Path(settings.compiled_dir)
+
+
 def load_all(
-    settings: Settings, classes: Sequence[ObjectClass], thread_count: int
+    settings: Settings, classes: Sequence[ObjectClass], thread_count: int, *, is_deferred: bool = False
 ) -> dict[ObjectClass, Detector]:
-    """Return the warm detectors of ``classes`` for one thread; see `load_for`."""
+    """Return the detectors of ``classes`` for one thread; see `load_for`."""
     detectors: dict[ObjectClass, Detector] = {}
     for name in classes:
-        detectors[name] = load_for(settings, name, thread_count, detectors.values())
+        detectors[name] = load_for(settings, name, thread_count, detectors.values(), is_deferred=is_deferred)
     return detectors
 
 

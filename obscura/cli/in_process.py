@@ -70,9 +70,7 @@ class Finder:
         self.settings = settings
         self.asked = JobOptions(quality=quality, min_confidence=min_confidence, frames=frames)
         thread_count = settings.threads or len(os.sched_getaffinity(0))
-        for name in classes:
-            check_weights(settings, name)
-        detectors = load_all(settings, classes, thread_count)
+        detectors = load_all(settings, classes, thread_count, is_deferred=True)
         self.options = detection_options(self.asked)
         self.detectors = tuple(detectors.values())
         self._looker = PhotoPipeline(detectors, self.options)

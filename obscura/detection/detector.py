@@ -7,18 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
+from obscura.detection.adaptive import ACTIVITY, FurtherPasses, activity_of, plan_further
 from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.backends.base import Session
+from obscura.detection.backends.deferred import DeferredSession
 from obscura.detection.decode import BOX_ROWS, decode
-from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
+from obscura.detection.engines import EngineChoice, EngineOptions, Precision, checked_opener, open_session
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import input_size
 from obscura.detection.merging import Candidates, concatenate, merge_passes
-from obscura.detection.nms import suppress
+from obscura.detection.nms import suppress, suppress_nested
 from obscura.detection.output_cache import NOTHING_SEEN, Memory, Seen
 from obscura.detection.priors import Priors, plausible, priors_for
-from obscura.detection.rescoring import CLOSER, LEAST, Window, judged, log_odds, plan_windows
-from obscura.detection.tiling import Pass, Quality, Sight, is_panorama, plan_passes, wrap_width
+from obscura.detection.rescoring import CLOSER, LEAST, Closer, Window, judged, log_odds, plan_windows
+from obscura.detection.tiling import (
+    Pass,
+    Quality,
+    Sight,
+    is_panorama,
+    plan_passes,
+    whole_passes,
+    wrap_width,
+)
 from obscura.detection.voting import vote
 from obscura.detection.weights import ModelCard, card_for_class, load_manifest
 from obscura.errors import ModelError
@@ -118,6 +128,25 @@ class _View:
     known: Memory
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Passes:
+    """What the passes over a photo said.
+
+    Attributes
+    ----------
+    seen
+        Raw outputs of the passes that count, in their order.
+    memory
+        Raw outputs of all passes that were made, those of the proposal network included.
+    closer
+        Which of the boxes are re-scored, and how.
+    """
+
+    seen: Memory
+    memory: Memory
+    closer: Closer
+
+
 class Detector:
     """Finds one class of objects.
 
@@ -164,6 +193,11 @@ class Detector:
         """Return the runs of the network that a photo of ``size`` takes, a panorama with its wrapped part."""
         return plan_passes(size, quality, self._sight)
 
+    def further_passes(self, proposals: Candidates, size: Size) -> FurtherPasses:
+        """Return what `Quality.BALANCED` does after the proposals, from a score of `ACTIVITY` on."""
+        whole, single = whole_passes(size, self._sight), self.passes(size, Quality.FAST)
+        return plan_further(proposals, activity_of(self.card.class_name), whole, single)
+
     def close(self) -> None:
         """Give the engine's memory back; neither the detector nor its scout can be used afterwards."""
         self._session.close()
@@ -201,21 +235,58 @@ class Detector:
         options = options or DetectionOptions()
         size = Size(pixels.shape[1], pixels.shape[0])
         view = _view(pixels, size, options, known)
-        passes = self.passes(view.size, options.quality)
-        seen = self._seen(view, passes)
-        found = self._merged(seen, options, view.period)
-        found, windows = self._windows(view, passes, found, options.quality)
+        looked = self._looked(view, options)
+        least = min(looked.closer.doubt, threshold_of(self.card, options))
+        found = self._merged(looked.seen, least, view.period)
+        found, windows = self._windows(view, tuple(looked.seen), found, looked.closer)
         shown = self._seen(view, [window.item for window in windows])
         found = self._judged(found, windows, shown, view.period)
         found = found.take(found.scores >= threshold_of(self.card, options))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
         found = found.take(plausible(found.boxes, size, priors))
+        found = found.take(suppress_nested(found.boxes, found.scores, view.period))
         boxes = tuple(
             Detection(self.card.class_name, box, float(score))
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
             for box in _in_photo(Box(*corners), size, view.period)
         )
-        return Look(boxes, {**seen, **shown})
+        return Look(boxes, {**looked.memory, **shown})
+
+    def propose(self, pixels: Pixels, least: float = ACTIVITY, inputs: Inputs | None = None) -> Candidates:
+        """Return what the proposal network says of this class, best first, boxes in pixels of the photo.
+
+        The network runs over the photo at its own size (`Quality.BALANCED`), once for all detectors that
+        share it and are given the same ``inputs``.
+
+        Parameters
+        ----------
+        pixels
+            uint8 ``[height, width, 3]``, RGB, upright. No panorama: its left edge continues nothing.
+        least
+            Score, 0..1, from which a box is returned.
+        inputs
+            Of these pixels, where several detectors look at them.
+
+        Raises
+        ------
+        ModelError
+            If there is no proposal network.
+        """
+        if inputs is None or inputs.pixels is not pixels:
+            inputs = Inputs(pixels)
+        size = Size(pixels.shape[1], pixels.shape[0])
+        seen = {item: self.scouted(inputs, item) for item in self.passes(size, Quality.BALANCED)}
+        return self._merged(seen, least, None)
+
+    def _looked(self, view: _View, options: DetectionOptions) -> _Passes:
+        """Make the passes over a photo that its quality asks for, and those that the proposals ask for."""
+        seen = self._seen(view, self.passes(view.size, options.quality))
+        if options.quality is not Quality.BALANCED or self.scout is None:
+            return _Passes(seen, seen, CLOSER[options.quality])
+        further = self.further_passes(self._merged(seen, ACTIVITY, view.period), view.size)
+        own = self._seen(view, further.passes)
+        everything = {**seen, **own}
+        return _Passes(everything if further.keeps_proposals else own, everything, further.closer)
 
     def _seen(self, view: _View, passes: Sequence[Pass]) -> Memory:
         """Return what the network says in passes, in their order."""
@@ -224,14 +295,14 @@ class Detector:
         return {item: new[item] if item in new else view.known[item] for item in passes}
 
     def _windows(
-        self, view: _View, passes: Sequence[Pass], found: Candidates, quality: Quality
+        self, view: _View, passes: Sequence[Pass], found: Candidates, closer: Closer
     ) -> tuple[Candidates, tuple[Window, ...]]:
         """Return what was found in the order of its turn, and the windows for it."""
         # What is nearest to the threshold may change sides, so it comes first; what is about as near comes in
         # reading order, so that scores that differ in their last digits change nothing.
         far = np.abs(log_odds(found.scores) - log_odds(self.card.min_confidence))
         found = found.take(np.lexsort((found.boxes[:, 0], found.boxes[:, 1], np.round(far))))
-        return found, plan_windows(found, view.size, CLOSER[quality], passes)
+        return found, plan_windows(found, view.size, closer, passes)
 
     def _judged(
         self, found: Candidates, windows: Sequence[Window], shown: Memory, period: float | None
@@ -244,11 +315,10 @@ class Detector:
         found = judged(found, looks)
         return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, period))
 
-    def _merged(self, seen: Memory, options: DetectionOptions, period: float | None) -> Candidates:
-        """Return what all passes found, without duplicates, down to what deserves a closer look."""
-        threshold = min(CLOSER[options.quality].doubt, threshold_of(self.card, options))
+    def _merged(self, seen: Memory, least: float, period: float | None) -> Candidates:
+        """Return what all passes found, without duplicates, from a score of ``least`` on."""
         parts = [
-            self._read(item, output, (number, threshold), wrapped=period is not None)
+            self._read(item, output, (number, least), wrapped=period is not None)
             for number, (item, output) in enumerate(seen.items())
         ]
         return merge_passes(concatenate(parts), self.card.max_overlap, period)
@@ -326,7 +396,12 @@ def load_detector(
 
 
 def open_detector(
-    models_dir: Path, card: ModelCard, options: EngineOptions, beside: Iterable[Detector] = ()
+    models_dir: Path,
+    card: ModelCard,
+    options: EngineOptions,
+    beside: Iterable[Detector] = (),
+    *,
+    is_deferred: bool = False,
 ) -> Detector:
     """Return a detector of what ``card`` says.
 
@@ -340,19 +415,24 @@ def open_detector(
         How to run it.
     beside
         Detectors of the same thread with the same options: where one of them has the same scout it is shared.
+    is_deferred
+        Whether the class's own network is loaded only once a photo needs it. Its weights are checked now.
 
     Raises
     ------
     ModelError
         See `load_detector`.
     """
-    session = open_session(models_dir, card, options)
+    opened = checked_opener(models_dir, card, options)
     if card.scout is None:
-        return Detector(card, session)
+        return Detector(card, opened())
     for other in beside:
-        if other.card.scout is not None and other.card.scout.files == card.scout.files:
-            return Detector(card, session, other.scout)
-    return Detector(card, session, open_session(models_dir, card.scout, options))
+        if other.card.scout is not None and other.card.scout.files == card.scout.files and other.scout:
+            scout = other.scout
+            break
+    else:
+        scout = open_session(models_dir, card.scout, options)
+    return Detector(card, DeferredSession(opened, scout) if is_deferred else opened(), scout)
 
 
 def threshold_of(card: ModelCard, options: DetectionOptions) -> float:

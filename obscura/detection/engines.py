@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from obscura.detection.backends.base import Session
+from obscura.detection.backends.compiled import CompiledNetworks
 from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import has_gpu, open_ultralytics
@@ -17,7 +18,7 @@ from obscura.errors import BackendUnavailableError, ModelMissingError
 from obscura.geometry import Size
 from obscura.settings import EngineChoice, Precision
 
-__all__ = ["EngineChoice", "EngineOptions", "Precision", "open_session", "pick_engine"]
+__all__ = ["EngineChoice", "EngineOptions", "Precision", "checked_opener", "open_session", "pick_engine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,30 @@ class EngineOptions:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; only ultralytics knows GPUs.
     precision
         Arithmetic.
+    cache
+        Folder in which compiled networks are kept, or None; only OpenVINO has any.
     """
 
     choice: EngineChoice = EngineChoice.AUTO
     threads: int = 1
     device: str = "auto"
     precision: Precision = Precision.AUTO
+    cache: Path | None = None
 
 
-Often = frozenset[Size]
-"""Sizes of inputs that come so often that an engine may prepare itself for each."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Checked weights: their place and checksum, and the sizes of inputs that come often.
 
-Opener = Callable[[Path, EngineOptions, Often], Session]
+    An engine may prepare itself for each of these sizes.
+    """
+
+    path: Path
+    sha256: str
+    often: frozenset[Size]
+
+
+Opener = Callable[[_File, EngineOptions], Session]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +69,19 @@ class _Engine:
     open: Opener
 
 
-def _onnx(path: Path, options: EngineOptions, _often: Often) -> Session:
-    return open_onnx(path, options.threads)
+def _onnx(file: _File, options: EngineOptions) -> Session:
+    return open_onnx(file.path, options.threads)
 
 
-def _openvino(path: Path, options: EngineOptions, often: Often) -> Session:
+def _openvino(file: _File, options: EngineOptions) -> Session:
+    compiled = None if options.cache is None else CompiledNetworks(options.cache, file.sha256)
     exact = options.precision is Precision.F32
-    return open_openvino(path, options.threads, exact=exact, often=often)
+    return open_openvino(file.path, options.threads, exact=exact, often=file.often, compiled=compiled)
 
 
-def _ultralytics(path: Path, options: EngineOptions, _often: Often) -> Session:
-    return open_ultralytics(path, options.threads, options.device, exact=options.precision is Precision.F32)
+def _ultralytics(file: _File, options: EngineOptions) -> Session:
+    exact = options.precision is Precision.F32
+    return open_ultralytics(file.path, options.threads, options.device, exact=exact)
 
 
 _ENGINES: Mapping[EngineChoice, _Engine] = MappingProxyType(
@@ -124,6 +139,13 @@ def open_session(models_dir: Path, card: ModelCard | ScoutCard, options: EngineO
     BackendUnavailableError
         If the engine is absent or cannot run them.
     """
+    return checked_opener(models_dir, card, options)()
+
+
+def checked_opener(
+    models_dir: Path, card: ModelCard | ScoutCard, options: EngineOptions
+) -> Callable[[], Session]:
+    """Check the weights that the engine needs, and return what loads them; raise as `open_session` does."""
     choice = pick_engine(options)
     engine = _ENGINES[choice]
     weights = card.files.get(engine.weights)
@@ -131,7 +153,8 @@ def open_session(models_dir: Path, card: ModelCard | ScoutCard, options: EngineO
         message = f"model {card.name} has no {engine.weights} weights for engine {choice.value}"
         raise ModelMissingError(message)
     often = SCOUTED_SIZES if isinstance(card, ScoutCard) else WINDOW_SIZES
-    return engine.open(verified_path(models_dir, weights), options, often)
+    file = _File(verified_path(models_dir, weights), weights.sha256, often)
+    return lambda: engine.open(file, options)
 
 
 def _installed(engine: _Engine) -> bool:

@@ -8,7 +8,19 @@ import numpy as np
 
 from obscura.detection.arrays import Floats, Indices, Mask
 
-__all__ = ["areas", "intersections", "overlaps", "suppress"]
+__all__ = ["areas", "intersections", "overlaps", "suppress", "suppress_nested"]
+
+LIKE_AREA = 0.4
+"""Ratio of areas from which two boxes are of like size."""
+
+SHARED = 0.65
+"""Share of the smaller of two boxes of like size from which both are on one object."""
+
+INSIDE = 0.95
+"""Share of a box in a larger one from which it is a part of that."""
+
+MAX_NESTED = 1000
+"""Boxes, best first, that `suppress_nested` compares with one another; more stay as they are."""
 
 AT_ONCE = 256
 """Boxes up to which all pairs are compared in one go: a quarter of the time of one box after the other."""
@@ -65,6 +77,47 @@ def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | 
         free = overlaps(rest[:1], rest[1:], period)[0] <= max_overlap
         order, rest = order[1:][free], rest[1:][free]
     return np.array(kept, dtype=np.intp)
+
+
+def suppress_nested(boxes: Floats, scores: Floats, period: float | None = None) -> Indices:
+    """Return the positions of the boxes that are no second box on an object, best first.
+
+    `suppress` compares intersection over union, which is small for a box on a part of an object beside the
+    box around all of it: tiles and windows report both on large objects. A box goes where a better one
+
+    - is of like size (`LIKE_AREA`) and shares `SHARED` of the smaller of both, or
+    - is larger, holds `INSIDE` of it, and its ellipse holds all of its corners, so that nothing of it shows
+      where the larger one is hidden in any outline.
+
+    Parameters
+    ----------
+    boxes, scores
+        ``[n, 4]`` and ``[n]``.
+    period
+        See the module.
+    """
+    order = np.argsort(-scores, kind="stable")
+    order, worst = order[:MAX_NESTED], order[MAX_NESTED:]
+    rest = boxes[order]
+    size = areas(rest)
+    shared = intersections(rest, rest, period)
+    smaller = np.maximum(np.minimum(size[:, None], size[None, :]), np.finfo(np.float32).tiny)
+    ratio = smaller / np.maximum(np.maximum(size[:, None], size[None, :]), np.finfo(np.float32).tiny)
+    alike = (ratio >= LIKE_AREA) & (shared / smaller >= SHARED)
+    within = (size[:, None] > size[None, :]) & (shared / smaller >= INSIDE) & _in_ellipse(rest, period)
+    return np.concatenate([order[_standing(alike | within)], worst])
+
+
+def _in_ellipse(boxes: Floats, period: float | None) -> Mask:
+    """Return in whose inscribed ellipse (rows) whose four corners (columns) lie, ``[n, n]``."""
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    halves = np.maximum((boxes[:, 2:] - boxes[:, :2]) / 2, np.finfo(np.float32).tiny)
+    away = np.abs(middles[None] - middles[:, None])
+    if period is not None:
+        away[..., 0] = np.minimum(away[..., 0], np.abs(period - away[..., 0]))
+    corners = (away + halves[None]) / halves[:, None]
+    inside: Mask = (corners**2).sum(axis=2) <= 1.0
+    return inside
 
 
 def _standing(above: Mask) -> Indices:

@@ -20,6 +20,7 @@ __all__ = [
     "Sight",
     "is_panorama",
     "plan_passes",
+    "whole_passes",
     "wrap_width",
 ]
 
@@ -41,6 +42,13 @@ are looked at whole."""
 OVERLAP = 160
 """Input pixels that neighbouring tiles share. An object of 160 input pixels in a tile of a 4000
 pixel photo has 20 or more in the overview: what the network needs."""
+
+PROPOSAL_SIDE = 960
+"""Long side in pixels to which a small photo is enlarged for the proposal network, at most
+`PROPOSAL_ENLARGEMENT` times. AP50 of faces, then recall of those under 16 pixels at 1 false box per photo,
+with re-scoring windows: 0.898 and 0.82 at 640, 0.937 and 0.93 at 960, 0.919 and 0.93 at 1280."""
+
+PROPOSAL_ENLARGEMENT = 2.0
 
 SCOUTED_SIZES = frozenset(
     size for short in (384, 448, 480, 640) for size in (Size(640, short), Size(short, 640))
@@ -135,9 +143,9 @@ def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
 
     - ``RAPID``: one pass at the model's own input size, by the scout where there is one.
     - ``FAST``: one pass at the model's own input size.
-    - ``BALANCED``: one pass of up to 1280 pixels that follows the photo, and from 800 pixels one at the
-      model's own size; where this would reduce the photo below `WHOLE_SCALE`, tiles at full
-      resolution and an overview instead.
+    - ``BALANCED``: the proposal network over the photo at its own size, a small photo enlarged, a large one
+      in tiles with an overview; what it reports decides what the model itself does (see
+      `obscura.detection.adaptive`). Without a proposal network: `whole_passes`.
     - ``THOROUGH``: the photo at full resolution in tiles of up to 1280 pixels with a large overview, and
       everything once more mirrored.
     """
@@ -147,8 +155,10 @@ def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
             return (replace(_whole(size, side), scouted=sight.has_scout),)
         case Quality.FAST:
             return (_whole(size, _enlarged(size, sight.input_side, sight)),)
+        case Quality.BALANCED if sight.has_scout:
+            return _proposals(size)
         case Quality.BALANCED:
-            return _detailed(size, sight, WHOLE_SCALE, OVERVIEW_SIDE)
+            return whole_passes(size, sight)
         case Quality.THOROUGH:
             plain = _detailed(size, sight, 1.0, MAX_PASS_SIDE)
             return plain + tuple(
@@ -156,6 +166,15 @@ def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
             )
         case _:
             assert_never(quality)
+
+
+def whole_passes(size: Size, sight: Sight) -> tuple[Pass, ...]:
+    """Return the passes in which a model looks at all of a photo by itself.
+
+    One pass of up to 1280 pixels that follows the photo, and from 800 pixels one at the model's own size;
+    where this would reduce the photo below `WHOLE_SCALE`, an overview and tiles at full resolution instead.
+    """
+    return _detailed(size, sight, WHOLE_SCALE, OVERVIEW_SIDE)
 
 
 def is_panorama(size: Size) -> bool:
@@ -166,6 +185,15 @@ def is_panorama(size: Size) -> bool:
 def wrap_width(size: Size) -> int:
     """Return how many columns of a panorama are repeated behind its right edge: an eighth of a turn."""
     return size.width // PANORAMA_WRAP
+
+
+def _proposals(size: Size) -> tuple[Pass, ...]:
+    """Return the passes of the proposal network, the same for all classes."""
+    enlarged = max(1, min(PROPOSAL_SIDE, round(size.long_side * PROPOSAL_ENLARGEMENT)))
+    side = min(MAX_PASS_SIDE, max(size.long_side, enlarged))
+    if side >= WHOLE_SCALE * size.long_side:
+        return (replace(_whole(size, side), scouted=True),)
+    return tuple(replace(item, scouted=True) for item in (_whole(size, OVERVIEW_SIDE), *_tiles(size, 1.0)))
 
 
 def _detailed(size: Size, sight: Sight, min_scale: float, overview_side: int) -> tuple[Pass, ...]:

@@ -34,6 +34,11 @@ class DetectionSettings(BaseModel):
     models_dir: Path | None = Field(
         None, description="folder with manifest.toml and weights; unset: the ones that come along"
     )
+    compiled_dir: str = Field(
+        "auto",
+        description="folder for compiled networks, which make a start faster; auto: `obscura` in the user's "
+        "cache folder; off: none",
+    )
     engine: EngineChoice = Field(EngineChoice.AUTO, description="inference engine")
     precision: Precision = Field(
         Precision.AUTO, description="auto: 16 bit where that is faster; f32: the same boxes on every engine"

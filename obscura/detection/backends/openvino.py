@@ -1,8 +1,9 @@
 """OpenVINO on the CPU. No other module imports openvino."""
 
+import io
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 
 from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.base import Session
+from obscura.detection.backends.compiled import CompiledNetworks
 from obscura.errors import BackendUnavailableError
 from obscura.geometry import Size
 
 __all__ = ["open_openvino"]
 
 TELEMETRY = "openvino_telemetry"
+CONVERTER = "openvino.tools.ovc"
 
 SHAPE_CACHE = "1000"
 """Prepared layers that are kept; the engine's own 5000 let a worker grow for hundreds of photos."""
@@ -32,15 +35,24 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 class _Network:
-    """A network as read from its file."""
+    """A network in its file, or compiled earlier."""
 
-    # openvino publishes no types.
-    def __init__(self, openvino: Any, path: Path, threads: int, *, exact: bool) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        openvino: Any,  # noqa: ANN401 - openvino publishes no types
+        path: Path,
+        threads: int,
+        *,
+        exact: bool,
+        compiled: CompiledNetworks | None,
+    ) -> None:
+        self._openvino = openvino
         self._path = path
         self._core = openvino.Core()
         has_bf16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = "bf16" if has_bf16 and not exact else "f32"
-        self._model = _taking_bytes(openvino, self._core.read_model(str(path)))
+        self._model: Any = None
+        self._compiled = compiled
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": max(1, threads),
@@ -51,14 +63,41 @@ class _Network:
             "CPU_RUNTIME_CACHE_CAPACITY": SHAPE_CACHE,
         }
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the file was compiled earlier, for inputs of any size."""
+        return self._compiled is not None and self._compiled.has(self._key(None))
+
     def prepared(self, size: Size | None) -> Any:  # noqa: ANN401
         """Return it ready to run on single inputs of a size, or on inputs of any."""
+        key = self._key(size)
+        blob = None if self._compiled is None else self._compiled.load(key)
+        if blob is not None:
+            # What another build of the engine has left is compiled again below.
+            with suppress(RuntimeError):
+                imported = self._core.import_model(io.BytesIO(blob), "CPU", self._options)
+                return imported.create_infer_request()
         with _translated(self._path):
-            model = self._model
-            if size is not None:
-                model = model.clone()
-                model.reshape([1, size.height, size.width, 3])
-            return self._core.compile_model(model, "CPU", self._options).create_infer_request()
+            network = self._core.compile_model(self._of_size(size), "CPU", self._options)
+        if self._compiled is not None:
+            exported = network.export_model()
+            self._compiled.store(key, exported if isinstance(exported, bytes) else exported.getvalue())
+        return network.create_infer_request()
+
+    def _of_size(self, size: Size | None) -> Any:  # noqa: ANN401
+        if self._model is None:
+            self._model = _taking_bytes(self._openvino, self._core.read_model(str(self._path)))
+        if size is None:
+            return self._model
+        model = self._model.clone()
+        model.reshape([1, size.height, size.width, 3])
+        return model
+
+    def _key(self, size: Size | None) -> str:
+        """Return what a compiled network depends on, besides its weights."""
+        machine = self._core.get_property("CPU", "FULL_DEVICE_NAME")
+        abilities = sorted(self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        return repr((self._openvino.get_version(), machine, abilities, sorted(self._options.items()), size))
 
 
 class _OpenVinoSession:
@@ -78,7 +117,10 @@ class _OpenVinoSession:
         self._network: _Network | None = network
         self._tensor = tensor
         self._often = frozenset(often)
-        self._requests: dict[Size | None, Any] = {None: network.prepared(None)}
+        self._requests: dict[Size | None, Any] = {}
+        if not network.is_compiled:
+            # A file that the engine cannot read is told now.
+            self._requests[None] = network.prepared(None)
 
     def run(self, batch: Sequence[Pixels]) -> Floats:
         # What is shared has to be in one piece, and writeable although nobody writes to it.
@@ -106,7 +148,14 @@ class _OpenVinoSession:
         self._requests.clear()
 
 
-def open_openvino(path: Path, threads: int, *, exact: bool, often: Collection[Size] = ()) -> Session:
+def open_openvino(
+    path: Path,
+    threads: int,
+    *,
+    exact: bool,
+    often: Collection[Size] = (),
+    compiled: CompiledNetworks | None = None,
+) -> Session:
     """Load an ONNX file; raise BackendUnavailableError where OpenVINO cannot.
 
     Parameters
@@ -120,12 +169,15 @@ def open_openvino(path: Path, threads: int, *, exact: bool, often: Collection[Si
         boxes that differ by a pixel or so).
     often
         Sizes of inputs for each of which the network is prepared once more.
+    compiled
+        Where compiled networks of this file are kept, or None.
     """
     _keep_telemetry_out()
     with _translated(path):
-        import openvino  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
+        with _without_converter():
+            import openvino  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
 
-        network = _Network(openvino, path, threads, exact=exact)
+        network = _Network(openvino, path, threads, exact=exact, compiled=compiled)
     return _OpenVinoSession(network, openvino.Tensor, often)
 
 
@@ -136,6 +188,19 @@ def _taking_bytes(openvino: Any, model: Any) -> Any:  # noqa: ANN401 - openvino 
     steps.input().model().set_layout(openvino.Layout("NCHW"))
     steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
     return steps.build()
+
+
+@contextmanager
+def _without_converter() -> Iterator[None]:
+    """Make ``import openvino`` leave out its model converter, half of what it imports; it expects that."""
+    is_new = CONVERTER not in sys.modules
+    if is_new:
+        sys.modules[CONVERTER] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if is_new:
+            del sys.modules[CONVERTER]
 
 
 def _keep_telemetry_out() -> None:

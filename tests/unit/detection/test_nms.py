@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obscura.detection import nms
-from obscura.detection.nms import overlaps, suppress
+from obscura.detection.nms import overlaps, suppress, suppress_nested
 from obscura.geometry import Box
 
 
@@ -69,3 +69,40 @@ def test_a_panorama_is_round() -> None:
     second = np.array([[-10, 0, 10, 20]], np.float32)
     assert overlaps(first, second, 1000.0)[0, 0] == pytest.approx(1.0)
     assert overlaps(first, second)[0, 0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("boxes", "kept"),
+    [
+        pytest.param([(0, 0, 100, 120), (20, 30, 70, 80)], [0], id="a nose in its face"),
+        pytest.param([(0, 0, 100, 120), (10, -25, 95, 75)], [0], id="the same face from another tile"),
+        pytest.param(
+            [(20, 30, 70, 80), (0, 0, 100, 120)], [0, 1], id="a better small box stays, and what is around"
+        ),
+        pytest.param([(0, 0, 100, 120), (0, 0, 20, 20)], [0, 1], id="a corner that an ellipse leaves open"),
+        pytest.param([(0, 0, 100, 120), (70, 0, 170, 120)], [0, 1], id="neighbours in a crowd"),
+        pytest.param(
+            [(0, 0, 100, 120), (80, 90, 110, 125)], [0, 1], id="a small face in front of a large one"
+        ),
+    ],
+)
+def test_an_object_has_one_box(boxes: list[tuple[int, ...]], kept: list[int]) -> None:
+    """Best first: a second box on an object goes, and nothing that would be seen beside the first."""
+    scores = np.linspace(0.9, 0.5, len(boxes)).astype(np.float32)
+    assert suppress_nested(np.array(boxes, np.float32), scores).tolist() == kept
+
+
+def test_one_object_across_the_seam_has_one_box() -> None:
+    """Half a turn is nothing: the part and the whole lie on either side of a panorama's edge."""
+    boxes = np.array([[950, 0, 1050, 120], [-20, 30, 20, 80]], np.float32)
+    scores = np.array([0.9, 0.5], np.float32)
+    assert suppress_nested(boxes, scores, 1000.0).tolist() == [0]
+    assert suppress_nested(boxes, scores).tolist() == [0, 1]
+
+
+def test_a_flood_of_boxes_is_no_flood_of_memory() -> None:
+    """What is more than can be compared stays, last."""
+    boxes = np.tile(np.array([[0, 0, 10, 10]], np.float32), (20_000, 1))
+    kept = suppress_nested(boxes, np.linspace(1, 0, 20_000, dtype=np.float32))
+    assert kept[0] == 0
+    assert len(kept) == 1 + 20_000 - nms.MAX_NESTED

@@ -1,0 +1,164 @@
+"""The cost of detection follows the photo: proposals first, a class's own network where it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from obscura.detection.adaptive import ACTIVITY, Effort, activity_of, effort_for, plan_further
+from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.inputs import Inputs
+from obscura.detection.merging import Candidates
+from obscura.detection.tiling import Quality, Sight, plan_passes, whole_passes
+from obscura.detection.weights import ScoutCard
+from obscura.geometry import Box, Size
+from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
+from tests.unit.detection.test_proposals import Doubtful, WhiteOrNothing
+
+SMALL = Size(640, 480)
+LARGE = Size(4000, 3000)
+
+
+def detector_of(
+    proposer: WhiteSquares, network: WhiteSquares, class_name: str = "face", row: int = 0
+) -> Detector:
+    """Return a detector with this proposal network and this network of its own."""
+    card = replace(CARD, class_name=class_name, scout=ScoutCard("proposals", "1", row, {}))
+    return Detector(card, network, proposer)
+
+
+def squares(count: int, side: int, start: tuple[int, int] = (20, 20)) -> list[tuple[int, int, int, int]]:
+    """Return boxes in rows of ten, as far from each other as they are wide."""
+    step = 2 * side
+    corners = [(start[0] + step * (number % 10), start[1] + step * (number // 10)) for number in range(count)]
+    return [(left, top, left + side, top + side) for left, top in corners]
+
+
+def proposals(boxes: list[tuple[int, int, int, int]], score: float, scale: float = 1.0) -> Candidates:
+    """Return boxes as the proposal network reports them."""
+    count = len(boxes)
+    return Candidates(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.full(count, score, np.float32),
+        np.zeros(count, np.bool_),
+        np.zeros(count, np.intp),
+        np.full(count, scale, np.float32),
+    )
+
+
+def pixels_of(network: WhiteSquares) -> int:
+    """Return how many pixels a network has looked at."""
+    return sum(count * height * width for count, height, width, _ in network.shapes)
+
+
+@pytest.mark.parametrize("boxes", [[], [(200, 100, 400, 360)]], ids=["nobody", "one large clear face"])
+def test_an_easy_photo_costs_one_proposal_pass(boxes: list[tuple[int, int, int, int]]) -> None:
+    """Where nothing is unclear the class's own network is not run at all."""
+    proposer, network = WhiteSquares(), WhiteSquares()
+    found = detector_of(proposer, network).detect(photo_with((640, 480), *boxes))
+    assert len(found) == len(boxes)
+    assert [shape[1:3] for shape in proposer.shapes] == [(768, 960)]
+    assert network.shapes == []
+
+
+def test_the_own_network_overrules_unclear_proposals() -> None:
+    """What the proposal network half saw and the class's own network does not see is not reported."""
+    photo = photo_with((640, 480), *squares(3, 60))
+    proposer, network = Doubtful(0.4), Doubtful(0.0)
+    detector = detector_of(proposer, network)
+    assert detector.detect(photo, DetectionOptions(min_confidence=0.1)) == ()
+    assert [shape[1:3] for shape in network.shapes] == [(480, 640)]
+
+
+def test_a_crowd_gets_every_pass_of_the_own_network() -> None:
+    """Many small objects: all scales, as without a proposal network, with the same finds."""
+    photo = photo_with((640, 480), *squares(30, 12))
+    network, alone = WhiteSquares(), WhiteSquares()
+    found = detector_of(WhiteSquares(), network).detect(photo)
+    expected = Detector(replace(CARD, class_name="face"), alone).detect(photo)
+    assert found == expected
+    assert network.shapes == alone.shapes
+
+
+def test_in_a_large_photo_only_the_tiles_of_the_crowd_are_looked_at() -> None:
+    """A crowd in one corner of 12 megapixels takes no tile of the opposite corner."""
+    crowd = proposals(squares(40, 15), 0.3)
+    whole = whole_passes(LARGE, Sight(640, 960, 2.0, 1.25))
+    further = plan_further(crowd, activity_of("face"), whole, plan_passes(LARGE, Quality.FAST, Sight()))
+    assert further.keeps_proposals
+    assert 0 < len(further.passes) < 4
+    assert all(item.region.left < 620 and item.region.top < 140 for item in further.passes)
+
+
+def test_the_cost_grows_with_what_is_there() -> None:
+    """From nobody over a few to a crowd, the own network looks at more and more."""
+    spent = []
+    for count in (0, 1, 3, 30):
+        network = WhiteSquares()
+        detector_of(Doubtful(0.4), network).detect(photo_with((640, 480), *squares(count, 14)))
+        spent.append(pixels_of(network))
+    assert spent[0] == 0
+    assert spent == sorted(spent)
+    assert len(set(spent)) == len(spent)
+
+
+def test_no_answer_depends_on_the_photos_before() -> None:
+    """Equal photos get equal answers, whatever was looked at in between, and whichever class comes first."""
+    photos = [photo_with((640, 480), *squares(count, 14)) for count in (0, 2, 30)]
+    detector = detector_of(Doubtful(0.4), WhiteSquares())
+    forwards = [detector.detect(photo) for photo in photos]
+    backwards = [detector.detect(photo) for photo in reversed(photos)]
+    assert forwards == backwards[::-1]
+
+
+def test_a_threshold_does_not_change_how_hard_is_looked() -> None:
+    """A lower threshold reports more of the same finds; it finds nothing else above the usual one."""
+    photo = photo_with((640, 480), *squares(3, 40))
+    detector = detector_of(Doubtful(0.5), Doubtful(0.6))
+    usual = detector.detect(photo)
+    low = detector.detect(photo, DetectionOptions(min_confidence=0.01))
+    assert usual
+    assert [item for item in low if item.confidence >= CARD.min_confidence] == list(usual)
+
+
+@pytest.mark.parametrize(
+    ("class_name", "unclear", "effort"),
+    [
+        pytest.param("face", 0, Effort.WINDOWS, id="nothing unclear"),
+        pytest.param("face", 1, Effort.WINDOWS, id="one unclear face: a window decides"),
+        pytest.param("plate", 1, Effort.ONE_PASS, id="one unclear plate needs its surroundings"),
+        pytest.param("face", 5, Effort.ONE_PASS, id="a few"),
+        pytest.param("face", 6, Effort.ALL_SCALES, id="a crowd"),
+        pytest.param("dog", 2, Effort.ONE_PASS, id="a class of one's own has the rule of faces"),
+    ],
+)
+def test_the_effort_follows_from_what_is_unclear(class_name: str, unclear: int, effort: Effort) -> None:
+    """The rule of each class, case by case."""
+    assert effort_for(unclear, activity_of(class_name)) is effort
+
+
+def test_small_faces_are_unclear_however_sure_they_are() -> None:
+    """Where six small faces were found others were overlooked; six large ones are all there are."""
+    small, large = proposals(squares(6, 20), 0.9), proposals(squares(6, 40), 0.9)
+    whole, single = whole_passes(SMALL, Sight()), plan_passes(SMALL, Quality.FAST, Sight())
+    assert plan_further(small, activity_of("face"), whole, single).passes == whole
+    assert plan_further(large, activity_of("face"), whole, single).passes == ()
+    # As the proposal network sees them: enlarged twofold they are not small.
+    enlarged = proposals(squares(6, 20), 0.9, scale=2.0)
+    assert plan_further(enlarged, activity_of("face"), whole, single).passes == ()
+
+
+def test_proposals_of_all_classes_take_one_run() -> None:
+    """Detectors that share the proposal network and the inputs ask it once; each reads its own row."""
+    photo = photo_with((640, 480), (100, 100, 200, 200))
+    proposer, network = WhiteOrNothing(), WhiteSquares()
+    inputs = Inputs(photo)
+    first = detector_of(proposer, network, "face", 0).propose(photo, ACTIVITY, inputs)
+    second = detector_of(proposer, network, "plate", 1).propose(photo, ACTIVITY, inputs)
+    assert len(first) == 0
+    assert [Box(*corners).iou(Box(100, 100, 200, 200)) > 0.95 for corners in second.boxes.tolist()] == [True]
+    assert second.scores.tolist() == pytest.approx([0.9])
+    assert len(proposer.shapes) == 1
+    assert network.shapes == []
