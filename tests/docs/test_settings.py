@@ -9,8 +9,8 @@ from obscura.settings import Settings
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 HEAD = """# Settings
 
-Read once at the start of a process from variables named `OBSCURA_...`. `OBSCURA_<NAME>_FILE` names a file that
-holds the value instead. Unknown variables and values that are not allowed end the start with a line for each;
+Read once at the start of a process from variables named `OBSCURA_...`. `OBSCURA_<NAME>_FILE` names a file
+that holds the value instead. Unknown variables and values that are not allowed end the start with a line each;
 `obscura settings` prints the settings in force and where each comes from.
 """
 TABLE = ("| variable | default | meaning |", "|---|---|---|")
