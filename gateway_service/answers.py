@@ -18,6 +18,7 @@ from obscura.contract import (
     JobKind,
     LesionPart,
     ObjectClass,
+    ResidualCheck,
     reviewed,
     surest_first,
 )
@@ -40,10 +41,12 @@ def boxes_by_name(detections: Iterable[DetectedObject]) -> dict[str, dict[str, l
 
 
 def report_of(row: JobRow) -> dict[str, Any] | None:
-    """Return the report of a redaction, with what the second look found."""
+    """Return the report of a redaction, with what its residual check found."""
     if row.report is None:
         return None
-    return reviewed(json.loads(row.report), row.suspects)
+    # Of a video nothing is looked for once it is written.
+    check = ResidualCheck.OFF if row.kind is JobKind.BLUR_VIDEO else row.options.residual_check
+    return reviewed(json.loads(row.report), row.suspects, check)
 
 
 def lesions_of(row: JobRow) -> LesionPart:

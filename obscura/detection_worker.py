@@ -11,7 +11,7 @@ from obscura.finding import check_weights, detection_options, find_objects, load
 from obscura.geometry import Box
 from obscura.imaging.photo import as_shown
 from obscura.jobs import Claimed
-from obscura.reviewing import look_again, outside
+from obscura.reviewing import FinishedPicture, outside
 from obscura.service import Handler, Service, Tools, threads
 
 __all__ = ["detection_service", "detector_of"]
@@ -36,7 +36,7 @@ def _detect(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, 
 def _review(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     row = claimed.row
     if row.picture is None or row.report is None:
-        message = "there is no redacted picture to look at again"
+        message = "there is no redacted picture to check"
         raise ProcessingFailedError(message)
     picture = open_photo(tools.read(row.picture), tools.settings, row.options.frames)
     report = json.loads(row.report)
@@ -49,7 +49,10 @@ def _review(tools: Tools, detector: Detector, claimed: Claimed) -> Mapping[str, 
             for box, number in zip(hidden, frames["regions"], strict=True)
         ]
     zones = [Box(*zone.xyxy) for zone in row.options.keep]
-    suspects = outside(look_again(detector, picture, hidden, detection_options(row.options)), zones)
+    options = detection_options(row.options)
+    finished = FinishedPicture(picture, hidden, options, row.options.residual_check)
+    first = row.parts.get(ObjectClass(detector.card.class_name).step)
+    suspects = outside(finished.residual(detector, first), zones)
     return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
 
 

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from functools import partial
 
+from obscura.anonymisation import RedactedPhoto
 from obscura.contract import WHOLE, JobKind, ObjectClass, Step
 from obscura.detection_worker import detector_of
 from obscura.finding import check_weights, detection_options, open_photo
 from obscura.geometry import Box
-from obscura.jobs import Claimed
+from obscura.jobs import Claimed, JobRow
 from obscura.redaction_worker import Hiding, Opened, check_key, picture_key
 from obscura.reviewing import outside
 from obscura.service import Handler, Service, Tools
@@ -25,27 +26,34 @@ def _detection_fields(sighting: Sighting) -> dict[str, str]:
 def _work(tools: Tools, hiding: Hiding, claimed: Claimed) -> Mapping[str, str]:
     """Do what the steps of a split job do, and leave the same fields."""
     row = claimed.row
-    classes = () if row.kind is JobKind.REDACT else row.options.classes
-    detectors = {name: detector_of(tools, name) for name in classes}
+    detectors = {name: detector_of(tools, name) for name in row.options.classes}
     looker = Looker(detectors, detection_options(row.options), lambda: tools.hold(claimed))
     data, mask = row.options.parted(tools.read(row.photo))
     photo = open_photo(data, tools.settings, row.options.frames)
-    first = looker.look(photo)
+    # A person's boxes are hidden as they are: nothing is looked for before.
+    first = Sighting(photo) if row.kind is JobKind.REDACT else looker.look(photo)
     fields = _detection_fields(first)
     if row.kind is JobKind.DETECT:
         return fields
     tools.hold(claimed)
     redacted, told = hiding.hide(row, Opened(data, photo, mask), first.parts.values())
-    fields |= told
-    if classes and row.options.review:
-        hidden = redacted.report.hidden_boxes
-        zones = [Box(*zone.xyxy) for zone in row.options.keep]
-        for name, suspects in looker.look_again(first, redacted.shown, hidden).items():
-            shown = [item.model_dump(by_alias=True) for item in outside(suspects, zones)]
-            fields[f"r:{name.review_step}"] = json.dumps(shown)
+    fields |= told | _residual_fields(row, looker, first, redacted)
     key = picture_key(claimed)
     tools.store(key, redacted.data)
     return {"picture": key, **fields}
+
+
+def _residual_fields(row: JobRow, looker: Looker, first: Sighting, redacted: RedactedPhoto) -> dict[str, str]:
+    """Return what is left open in a finished picture, but for what lies in the zones to spare."""
+    zones = [Box(*zone.xyxy) for zone in row.options.keep]
+    hidden = redacted.report.hidden_boxes
+    found = looker.find_residual(first, redacted.shown, hidden, row.options.residual_check)
+    return {
+        f"r:{name.review_step}": json.dumps(
+            [item.model_dump(by_alias=True) for item in outside(items, zones)]
+        )
+        for name, items in found.items()
+    }
 
 
 def _build(tools: Tools) -> Mapping[Step, Handler]:

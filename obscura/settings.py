@@ -230,14 +230,36 @@ class Settings(BaseSettings):
         Unspliceable.RECODE,
         description="a JPEG that cannot be redacted in place: `recode` it with a warning, or `refuse` it",
     )
+    residual_check: Literal["quick", "full", "off"] = Field(
+        "quick",
+        description="how every finished picture is searched for what is not hidden, which makes it "
+        "`needs_review`: `quick` (the proposal network), `full` (the detectors once more) or `off`; "
+        "a request may ask for more",
+    )
     review: bool = Field(
-        True, description="look at every redacted picture again; what is still seen makes it `needs_review`"
+        True, description="the older name of `residual_check`: `False` is `OBSCURA_RESIDUAL_CHECK=off`"
     )
 
     manifest_key: SecretStr | None = Field(
         None,
         description="signs the manifest of every redacted picture: `hmac:<hex>` or `ed25519:<hex seed>`; "
         "unset: manifests are not signed",
+    )
+
+    content_credentials: bool = Field(
+        False,
+        description="write signed Content Credentials (C2PA) into every finished picture; needs the extra "
+        "`c2pa`, a certificate and its key",
+    )
+    c2pa_certificate: str | None = Field(
+        None,
+        description="certificate chain (PEM, the signer's first) of Content Credentials; best as "
+        "`OBSCURA_C2PA_CERTIFICATE_FILE`, which names a file",
+    )
+    c2pa_key: SecretStr | None = Field(
+        None,
+        description="private key (PEM, PKCS #8) of that certificate; best as `OBSCURA_C2PA_KEY_FILE`, which "
+        "names a file",
     )
 
     result_ttl_s: int = Field(3600, ge=1, description="seconds that results are kept")
@@ -398,6 +420,11 @@ class Settings(BaseSettings):
     def cors_origin_names(self) -> frozenset[str]:
         """Origins of ``cors_origins``, as browsers write them."""
         return frozenset(item.rstrip("/") for item in _items(self.cors_origins.lower()))
+
+    @property
+    def least_residual_check(self) -> Literal["quick", "full", "off"]:
+        """The residual check of a request that asks for none, and the least that one may ask for."""
+        return self.residual_check if self.review else "off"
 
     @property
     def max_upload_bytes(self) -> int:

@@ -1,21 +1,21 @@
-"""The use case of a whole photo in one process: looked at, and once hidden looked at again.
+"""The use case of a whole photo in one process: detection, and once hidden the residual check.
 
-The photo is decoded once and the finished file once; the second look runs the network where pixels of the
-finished file differ from the photo's, and takes its first answer where every pixel is the same.
+The photo is decoded once and the finished file once; the full residual check runs the network where pixels of
+the finished file differ from the photo's, and takes its first answer where every pixel is the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from obscura.contract import DetectedObject, DetectionPart, ObjectClass
+from obscura.contract import DetectedObject, DetectionPart, ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.inputs import Inputs
 from obscura.detection.memory import NOTHING_SEEN, Changes, Memory
 from obscura.finding import find_at
 from obscura.geometry import Box
 from obscura.imaging.photo import Photo
-from obscura.reviewing import look_again
+from obscura.reviewing import FinishedPicture
 
 __all__ = ["Looker", "Sighting"]
 
@@ -26,11 +26,11 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sighting:
-    """What all detectors found in one photo, and what they remember of it."""
+    """What all detectors found in one photo, and what they remember of it; nothing where none has looked."""
 
     photo: Photo
-    parts: Mapping[ObjectClass, DetectionPart]
-    memories: Mapping[ObjectClass, Memory]
+    parts: Mapping[ObjectClass, DetectionPart] = field(default_factory=dict)
+    memories: Mapping[ObjectClass, Memory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,26 +61,32 @@ class Looker:
             parts[name], memories[name] = find_at(detector, photo, options)
         return Sighting(photo, MappingProxyType(parts), MappingProxyType(memories))
 
-    def look_again(
-        self, first: Sighting, shown: Photo, hidden: Sequence[Box]
+    def find_residual(
+        self, first: Sighting, shown: Photo, hidden: Sequence[Box], check: ResidualCheck
     ) -> Mapping[ObjectClass, tuple[DetectedObject, ...]]:
-        """Return what is still to be seen in a finished file.
+        """Return what is found in a finished file outside of what is hidden, by class.
 
         Parameters
         ----------
         first
-            What was found in the photo.
+            What was found in the photo; without parts where nothing was looked for.
         shown
             The finished file, decoded again.
         hidden
             The boxes that were painted over, in pixels of the picture.
+        check
+            Quick, full or none.
         """
-        same_size = shown.pixels.shape == first.photo.pixels.shape
-        changes = Changes.between(first.photo.pixels, shown.pixels) if same_size else None
+        if check is ResidualCheck.OFF:
+            return {}
+        is_compared = check is ResidualCheck.FULL and shown.pixels.shape == first.photo.pixels.shape
+        changes = Changes.between(first.photo.pixels, shown.pixels) if is_compared else None
         options = replace(self.options, inputs=Inputs(shown.pixels))
-        suspects: dict[ObjectClass, tuple[DetectedObject, ...]] = {}
+        finished = FinishedPicture(shown, hidden, options, check)
+        residual: dict[ObjectClass, tuple[DetectedObject, ...]] = {}
         for name, detector in self.detectors.items():
             self.between()
-            known = NOTHING_SEEN if changes is None else changes.outside(first.memories[name])
-            suspects[name] = look_again(detector, shown, hidden, options, known)
-        return suspects
+            memory = first.memories.get(name, NOTHING_SEEN)
+            known = NOTHING_SEEN if changes is None else changes.outside(memory)
+            residual[name] = finished.residual(detector, first.parts.get(name), known)
+        return residual

@@ -18,6 +18,7 @@ from obscura.contract import (
     JobOptions,
     ObjectClass,
     Quality,
+    ResidualCheck,
     reviewed,
     surest_first,
 )
@@ -81,11 +82,13 @@ class Finder:
         """Return what is in a photo; raise PhotoError where it cannot be opened."""
         return Findings(self._looker.look(open_photo(data, self.settings, self.asked.frames)))
 
-    def find_again(self, findings: Findings, redacted: RedactedPhoto) -> list[DetectedObject]:
-        """Return what is still to be seen in a redacted picture."""
+    def find_residual(
+        self, findings: Findings, redacted: RedactedPhoto, check: ResidualCheck
+    ) -> list[DetectedObject]:
+        """Return what is found in a finished picture outside of what is hidden."""
         hidden = redacted.report.hidden_boxes
-        suspects = self._looker.look_again(findings.sighting, redacted.shown, hidden)
-        return [item for found in suspects.values() for item in found]
+        residual = self._looker.find_residual(findings.sighting, redacted.shown, hidden, check)
+        return [item for found in residual.values() for item in found]
 
 
 def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
@@ -119,7 +122,7 @@ class Blurrer:
         self._finder = finder
         self._targets = targets
         self._request = _request(finder.settings, hide)
-        self._reviews = finder.settings.review
+        self._check = hide.residual_check or ResidualCheck(finder.settings.least_residual_check)
         self._manifest = hide.manifest
         self._audio = hide.audio
         # Before the first photo: a key that is none must not come out after the work.
@@ -141,9 +144,9 @@ class Blurrer:
         found = [item for part in findings.parts for item in part.detections]
         targets = [Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found]
         redacted = redact_photo(data, targets, self._request, findings.sighting.photo)
-        seen = self._finder.find_again(findings, redacted) if self._reviews else []
-        suspects = outside(seen, self._request.keep)
-        report = reviewed(redacted.report.as_dict(), suspects)
+        seen = self._finder.find_residual(findings, redacted, self._check)
+        residual = outside(seen, self._request.keep)
+        report = reviewed(redacted.report.as_dict(), residual, self._check)
         return redacted, findings, {**findings.as_line(), "report": report}
 
     def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
@@ -153,7 +156,8 @@ class Blurrer:
         write_whole(output, redacted.data)
         line = {"output": str(output), **done}
         if self._manifest:
-            verdict = done["report"]["verdict"] if self._reviews else None
+            is_checked = self._check is not ResidualCheck.OFF
+            verdict = done["report"]["verdict"] if is_checked else None
             work = Work(
                 data,
                 redacted,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from obscura.contract import JobKind, JobOptions, ObjectClass, Step
+from obscura.contract import JobKind, JobOptions, ObjectClass, ResidualCheck, Step
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.finding import load_for, open_photo
 from obscura.geometry import Box
@@ -63,9 +63,17 @@ def test_the_union_of_what_was_hidden_counts(hidden: list[Box], share: float) ->
     assert hidden_share(Box(0, 0, 10, 10), hidden) == share
 
 
-def test_jobs_for_a_persons_boxes_are_not_looked_at_again() -> None:
-    """What a person chose is applied exactly; a blur job has a third stage unless that is switched off."""
+def test_a_persons_boxes_are_checked_like_detections() -> None:
+    """Blur and redact jobs end with the residual check, unless that is switched off."""
     options = JobOptions(classes=(ObjectClass.FACE,))
-    assert options.stages(JobKind.REDACT) == ((Step.REDACT,),)
-    assert options.stages(JobKind.BLUR) == ((Step.DETECT_FACES,), (Step.REDACT,), (Step.REVIEW_FACES,))
-    assert options.model_copy(update={"review": False}).stages(JobKind.BLUR)[-1] == (Step.REDACT,)
+    check = (Step.REVIEW_FACES,)
+    assert options.stages(JobKind.REDACT) == ((Step.REDACT,), check)
+    assert options.stages(JobKind.BLUR) == ((Step.DETECT_FACES,), (Step.REDACT,), check)
+    unchecked = options.model_copy(update={"residual_check": ResidualCheck.OFF})
+    assert unchecked.stages(JobKind.BLUR)[-1] == unchecked.stages(JobKind.REDACT)[-1] == (Step.REDACT,)
+
+
+@pytest.mark.parametrize(("review", "check"), [(True, ResidualCheck.QUICK), (False, ResidualCheck.OFF)])
+def test_jobs_of_an_older_version_can_be_read(review: bool, check: ResidualCheck) -> None:  # noqa: FBT001
+    """The option ``review`` of jobs that still wait after an update means what it meant."""
+    assert JobOptions.model_validate({"review": review}).residual_check is check

@@ -5,13 +5,13 @@ from functools import partial
 import pytest
 
 from obscura.anonymisation import Target, redact_photo
-from obscura.contract import ObjectClass
+from obscura.contract import ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.finding import load_all, open_photo
 from obscura.geometry import Box
 from obscura.reviewing import look_again
 from obscura.settings import Precision, Settings
-from obscura.whole import Looker
+from obscura.whole import Looker, Sighting
 from tests import photos
 
 EXACT = Settings(precision=Precision.F32)
@@ -40,7 +40,9 @@ def test_the_second_look_sees_what_a_stranger_to_the_photo_sees(
     targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in chosen]
     redacted = redact_photo(data, targets, before=photo)
     hidden = [Box(*region) for region in redacted.report.regions]
-    remembered = looker.look_again(first, redacted.shown, hidden)
+    remembered = looker.find_residual(
+        Sighting(photo, memories=first.memories), redacted.shown, hidden, ResidualCheck.FULL
+    )
     opened = open_photo(redacted.data, EXACT)
     fresh = partial(look_again, picture=opened, hidden=hidden, options=DetectionOptions())
     assert remembered == {name: fresh(detector) for name, detector in detectors.items()}
