@@ -12,6 +12,7 @@ from obscura.hiding import request_of
 from obscura.imaging.photo import Photo
 from obscura.jobs import Claimed, JobRow
 from obscura.manifest import Key, Work, manifest_of, signed, signing_key
+from obscura.provenance import Credentials
 from obscura.service import Handler, Service, Tools
 from obscura.settings import Settings
 
@@ -33,11 +34,12 @@ class Hiding:
 
     settings: Settings
     key: Key | None
+    credentials: Credentials
 
     @classmethod
     def of(cls, settings: Settings) -> "Hiding":
         """Return what hides on this installation; raise InvalidOptionError where its key is none."""
-        return cls(settings, signing_key(settings.manifest_key))
+        return cls(settings, signing_key(settings.manifest_key), Credentials(settings))
 
     def hide(
         self, row: JobRow, opened: Opened, parts: Iterable[DetectionPart]
@@ -52,6 +54,9 @@ class Hiding:
         parts = tuple(parts)
         request = request_of(row.options, self.settings, opened.mask)
         redacted = redact_photo(opened.data, _targets(row, parts), request, opened.photo)
+        if row.options.content_credentials:
+            models = [part.model for part in parts]
+            redacted = self.credentials.embed(redacted, models, request.limits)
         work = Work(opened.data, redacted, parts, row.options, request)
         manifest = signed(manifest_of(work), self.key)
         report = {**redacted.report.as_dict(), "image": redacted.size._asdict(), "manifest": manifest}
@@ -85,8 +90,10 @@ def _build(tools: Tools) -> Mapping[Step, Handler]:
 
 
 def check_key(settings: Settings) -> None:
-    """Raise InvalidOptionError where manifests could not be signed."""
+    """Raise InvalidOptionError or CredentialsUnavailableError where what is asked for could not be signed."""
     signing_key(settings.manifest_key)
+    if settings.content_credentials or settings.c2pa_certificate:
+        Credentials(settings).require_usable()
 
 
 def redaction_service() -> Service:

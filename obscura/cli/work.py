@@ -28,6 +28,7 @@ from obscura.finding import check_weights, detection_options, load_all, open_pho
 from obscura.geometry import Box
 from obscura.hiding import request_of
 from obscura.manifest import Work, canonical, manifest_of, signed, signing_key
+from obscura.provenance import Credentials
 from obscura.reviewing import outside
 from obscura.settings import Settings
 from obscura.whole import Looker, Sighting
@@ -113,6 +114,8 @@ def check(settings: Settings, classes: Sequence[ObjectClass], hide: HideOptions)
     _request(settings, hide)
     if hide.manifest:
         signing_key(settings.manifest_key)
+    if hide.content_credentials or settings.content_credentials:
+        Credentials(settings).require_usable()
 
 
 class Blurrer:
@@ -124,6 +127,8 @@ class Blurrer:
         self._request = _request(finder.settings, hide)
         self._check = hide.residual_check or ResidualCheck(finder.settings.least_residual_check)
         self._manifest = hide.manifest
+        self._credentials = Credentials(finder.settings)
+        self._signs = hide.content_credentials or finder.settings.content_credentials
         self._audio = hide.audio
         # Before the first photo: a key that is none must not come out after the work.
         self._key = signing_key(finder.settings.manifest_key) if hide.manifest else None
@@ -144,6 +149,9 @@ class Blurrer:
         found = [item for part in findings.parts for item in part.detections]
         targets = [Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found]
         redacted = redact_photo(data, targets, self._request, findings.sighting.photo)
+        if self._signs:
+            models = [part.model for part in findings.parts]
+            redacted = self._credentials.embed(redacted, models, self._request.limits)
         seen = self._finder.find_residual(findings, redacted, self._check)
         residual = outside(seen, self._request.keep)
         report = reviewed(redacted.report.as_dict(), residual, self._check)
