@@ -28,7 +28,7 @@ from obscura.imaging.photo import Photo
 
 __all__ = ["REVIEW_THRESHOLDS", "proposals"]
 
-REVIEW_THRESHOLDS: Final[Mapping[str, float]] = MappingProxyType({"face": 0.25, "plate": 0.3})
+REVIEW_THRESHOLDS: Final[Mapping[str, float]] = MappingProxyType({"face": 0.37, "plate": 0.3})
 """Score of the proposal network, 0..1, from which something that is not hidden needs a person's look.
 
 Chosen by ``python -m benchmarks.verdict``; measure again after training."""
@@ -52,7 +52,9 @@ class _View(NamedTuple):
     period: float | None
 
 
-def proposals(detector: Detector, picture: Photo, inputs: Inputs | None = None) -> tuple[DetectedObject, ...]:
+def proposals(
+    detector: Detector, picture: Photo, inputs: Inputs | None = None, threshold: float | None = None
+) -> tuple[DetectedObject, ...]:
     """Return what the proposal network of a detector finds in a picture from the review threshold on.
 
     Parameters
@@ -63,6 +65,8 @@ def proposals(detector: Detector, picture: Photo, inputs: Inputs | None = None) 
         The finished picture; every frame of it is looked at.
     inputs
         Of its pixels, where several classes share them: the network then runs once for all.
+    threshold
+        Score, 0..1, from which a box counts; the class's own of `REVIEW_THRESHOLDS` where None.
 
     Returns
     -------
@@ -74,10 +78,12 @@ def proposals(detector: Detector, picture: Photo, inputs: Inputs | None = None) 
     ModelError
         If there is no proposal network.
     """
+    if threshold is None:
+        threshold = REVIEW_THRESHOLDS.get(detector.card.class_name, _DEFAULT_THRESHOLD)
     found: list[DetectedObject] = []
     for number, frame in enumerate(picture.frames):
         view = _view(frame, inputs)
-        boxes = _found(detector, view)
+        boxes = _found(detector, view, threshold)
         boxes = boxes.take(plausible(boxes.boxes, frame.size, priors_for(detector.card.class_name)))
         found += [
             DetectedObject(
@@ -104,12 +110,10 @@ def _view(frame: Photo, inputs: Inputs | None) -> _View:
     return _View(shared, size, None)
 
 
-def _found(detector: Detector, view: _View) -> Candidates:
+def _found(detector: Detector, view: _View, threshold: float) -> Candidates:
     """Return what all passes of the proposal network see, without duplicates, in pixels of the view."""
-    threshold = REVIEW_THRESHOLDS.get(detector.card.class_name, _DEFAULT_THRESHOLD)
     parts = []
-    for number, planned in enumerate(plan_passes(view.size, Quality.BALANCED, _SIGHT)):
-        item = replace(planned, scouted=True)
+    for number, item in enumerate(_passes(view.size)):
         seen = detector.scouted(view.inputs, item)
         raw = decode(seen.output, threshold)
         kept = suppress(raw.boxes, raw.scores, detector.card.max_overlap)
@@ -125,6 +129,15 @@ def _found(detector: Detector, view: _View) -> Candidates:
             )
         )
     return merge_passes(concatenate(parts), detector.card.max_overlap, view.period)
+
+
+def _passes(size: Size) -> tuple[Pass, ...]:
+    """Return the passes over a picture; one at half the scale goes with a single one, for large faces."""
+    planned = plan_passes(size, Quality.BALANCED, _SIGHT)
+    if len(planned) == 1:
+        (whole,) = planned
+        planned = (replace(whole, long_side=max(1, whole.long_side // 2)), whole)
+    return tuple(replace(item, scouted=True) for item in planned)
 
 
 def _cut(boxes: Floats, item: Pass, scale: float) -> Mask:
