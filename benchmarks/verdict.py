@@ -6,8 +6,8 @@ prints the table of docs/verdict.md, with the shares at other thresholds beside 
 
 Each photo is worked on as ``obscura blur`` does it, as a JPEG of quality 92. *Hidden* are photos on which
 every labelled object of 24 pixels and more (longer side) lies mostly inside a hidden area. The smallest
-object of 48 pixels and more (shorter side) of a photo is left open on purpose: once as if detection had missed it, and once
-by hand, with a person's boxes over all other labels and no detection before.
+object of 48 pixels and more (shorter side) of a photo is left open on purpose: once as if detection had
+missed it, and once by hand, with a person's boxes over all other labels and no detection before.
 """
 
 import argparse

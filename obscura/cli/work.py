@@ -19,6 +19,7 @@ from obscura.contract import (
     ObjectClass,
     Quality,
     ResidualCheck,
+    UserBox,
     reviewed,
     surest_first,
 )
@@ -208,6 +209,34 @@ class Blurrer:
             message = f"cannot read or write the video: {error.strerror}"
             raise UndecodablePhotoError(message) from error
         return {"output": str(output), "report": report.as_dict()}
+
+
+class BoxRedactor:
+    """Hides a person's boxes in photos, and looks for what they leave open."""
+
+    def __init__(self, settings: Settings, hide: HideOptions, targets: Targets) -> None:
+        self._settings = settings
+        self._targets = targets
+        self._request = _request(settings, hide)
+        self._check = hide.residual_check or ResidualCheck(settings.least_residual_check)
+        self._credentials = Credentials(settings)
+        self._signs = hide.content_credentials or settings.content_credentials
+        # Without a check nothing has to be found, and no weights are needed.
+        classes = () if self._check is ResidualCheck.OFF else tuple(ObjectClass)
+        self._finder = Finder(settings, classes, Quality.BALANCED, None)
+
+    def __call__(self, photo: FoundPhoto, data: bytes, boxes: Sequence[UserBox]) -> dict[str, Any]:
+        """Write the redacted picture of ``data`` and return what was done, for a JSON line."""
+        opened = open_photo(data, self._settings)
+        targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in boxes]
+        redacted = redact_photo(data, targets, self._request, opened)
+        if self._signs:
+            redacted = self._credentials.embed(redacted, (), self._request.limits)
+        residual = self._finder.find_residual(Findings(Sighting(opened)), redacted, self._check)
+        output = self._targets.of(photo, suffix_of(photo.path, redacted.extension))
+        write_whole(output, redacted.data)
+        report = reviewed(redacted.report.as_dict(), residual, self._check)
+        return {"output": str(output), **redacted.size._asdict(), "detections": [], "report": report}
 
 
 def read(path: Path) -> bytes:
