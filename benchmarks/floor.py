@@ -24,6 +24,7 @@ import numpy as np
 import simplejpeg  # type: ignore[import-untyped, unused-ignore]  # publishes no types for some versions
 
 from obscura.anonymisation import Target
+from obscura.anonymisation.residual import REVIEW_THRESHOLDS, check_passes
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.backends.base import Session
 from obscura.detection.closer import CLOSER, LEAST, judged, plan_windows
@@ -32,14 +33,12 @@ from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.inputs import Inputs
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
-from obscura.detection.memory import Changes
 from obscura.detection.merging import Candidates, concatenate
 from obscura.detection.suppression import suppress
 from obscura.detection.tiling import Pass
 from obscura.geometry import Box, Size
 from obscura.jpeg.splice import splice
 from obscura.redaction.policy import RedactionPolicy, regions_for
-from obscura.reviewing import REVIEW_SHARE
 
 
 @dataclass(frozen=True)
@@ -71,47 +70,44 @@ class Floor:
         for name in asked.classes:
             card = card_for_class(cards, name.value)
             session = open_session(folder, card, EngineOptions(threads=1))
-            if asked.quality is Quality.RAPID and card.scout is not None and scout is None:
+            is_used = asked.review or asked.quality is Quality.RAPID
+            if is_used and card.scout is not None and scout is None:
                 scout = open_session(folder, card.scout, EngineOptions(threads=1))
             self._networks[name] = (Detector(card, session, scout), session)
 
     def work(self, data: bytes) -> bytes:
         """Return the finished file of a JPEG."""
         pixels = simplejpeg.decode_jpeg(data)
-        found = self._look(Inputs(pixels), 1.0)
+        found = self._look(Inputs(pixels))
         targets = [Target(name.value, box) for name, boxes in found.items() for box in boxes]
         finished = splice(data, regions_for(targets, RedactionPolicy())).data
         if self._asked.review:
             shown = simplejpeg.decode_jpeg(finished)
-            self._look(Inputs(shown), REVIEW_SHARE, Changes.between(pixels, shown))
+            self._check(Inputs(shown))
         return finished
 
-    def _look(
-        self, inputs: Inputs, share: float, changes: Changes | None = None
-    ) -> dict[ObjectClass, list[Box]]:
+    def _check(self, inputs: Inputs) -> None:
+        """Run the proposal network over a finished picture, as the quick residual check does."""
+        for name, (detector, session) in self._networks.items():
+            for item in check_passes(Size(inputs.pixels.shape[1], inputs.pixels.shape[0])):
+                _seen(detector, session, inputs, item, REVIEW_THRESHOLDS[name])
+
+    def _look(self, inputs: Inputs) -> dict[ObjectClass, list[Box]]:
         found: dict[ObjectClass, list[Box]] = {}
         size = Size(inputs.pixels.shape[1], inputs.pixels.shape[0])
         closer = CLOSER[self._asked.quality]
         for name, (detector, session) in self._networks.items():
             card = detector.card
             seen = partial(_seen, detector, session, inputs)
-            passes = [
-                item
-                for item in detector.passes(size, self._asked.quality)
-                if changes is None or changes.touch(item.region)
+            passes = detector.passes(size, self._asked.quality)
+            boxes = concatenate([seen(item, closer.doubt) for item in passes])
+            boxes = boxes.take(suppress(boxes.boxes, boxes.scores, card.max_overlap))
+            looks = [
+                (window, seen(window.item, LEAST)) for window in plan_windows(boxes, size, closer, passes)
             ]
-            found[name] = []
-            if passes:
-                boxes = concatenate([seen(item, closer.doubt) for item in passes])
-                boxes = boxes.take(suppress(boxes.boxes, boxes.scores, card.max_overlap))
-                looks = [
-                    (window, seen(window.item, LEAST))
-                    for window in plan_windows(boxes, size, closer, passes)
-                    if changes is None or changes.touch(window.item.region)
-                ]
-                boxes = judged(boxes, looks)
-                kept = boxes.boxes[boxes.scores >= card.min_confidence * share]
-                found[name] = [Box(*corners) for corners in kept.tolist()]
+            boxes = judged(boxes, looks)
+            kept = boxes.boxes[boxes.scores >= card.min_confidence]
+            found[name] = [Box(*corners) for corners in kept.tolist()]
         return found
 
 

@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.verdict --rows rows.jsonl --part 1/4`` measures a part of the validation photos under
 ``OBSCURA_SHARED`` and appends a line for each; ``python -m benchmarks.verdict --rows rows.jsonl --table``
-prints the table of docs/verdict.md, with the shares at other thresholds beside those of the shipped ones.
+prints the table of docs/verdict.md, with the shares at other thresholds beside those of the shipped ones. A
+run that was ended goes on where it was.
 
 Each photo is worked on as ``obscura blur`` does it, as a JPEG of quality 92. *Hidden* are photos on which
 every labelled object of 24 pixels and more (longer side) lies mostly inside a hidden area. The smallest
@@ -222,12 +223,14 @@ def _boxes(path: Path, size: tuple[int, int]) -> Iterator[Box]:
 
 
 def measure(rows: Path, part: int, parts: int, sets: Sequence[str]) -> None:
-    """Append a line for every photo of a part of the sets."""
+    """Append a line for every photo of a part of the sets that has none yet."""
     bench = Bench()
+    lines = rows.read_text().splitlines() if rows.exists() else []
+    done = {(row["set"], row["name"]) for row in map(json.loads, lines)}
     with tempfile.TemporaryDirectory() as folder, rows.open("a") as file:
         for name in sets:
             for number, labelled in enumerate(labelled_photos(name, Path(folder))):
-                if number % parts == part:
+                if number % parts == part and (name, labelled.name) not in done:
                     with_full = number // parts % FULL_EVERY == 0
                     row = bench.row(name, labelled, with_full=with_full)
                     file.write(json.dumps(asdict(row)) + "\n")

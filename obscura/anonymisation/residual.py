@@ -26,7 +26,7 @@ from obscura.geometry import Box, Size
 from obscura.imaging import panorama
 from obscura.imaging.photo import Photo
 
-__all__ = ["REVIEW_THRESHOLDS", "proposals"]
+__all__ = ["REVIEW_THRESHOLDS", "check_passes", "proposals"]
 
 REVIEW_THRESHOLDS: Final[Mapping[str, float]] = MappingProxyType({"face": 0.37, "plate": 0.3})
 """Score of the proposal network, 0..1, from which something that is not hidden needs a person's look.
@@ -113,7 +113,7 @@ def _view(frame: Photo, inputs: Inputs | None) -> _View:
 def _found(detector: Detector, view: _View, threshold: float) -> Candidates:
     """Return what all passes of the proposal network see, without duplicates, in pixels of the view."""
     parts = []
-    for number, item in enumerate(_passes(view.size)):
+    for number, item in enumerate(check_passes(view.size)):
         seen = detector.scouted(view.inputs, item)
         raw = decode(seen.output, threshold)
         kept = suppress(raw.boxes, raw.scores, detector.card.max_overlap)
@@ -131,7 +131,7 @@ def _found(detector: Detector, view: _View, threshold: float) -> Candidates:
     return merge_passes(concatenate(parts), detector.card.max_overlap, view.period)
 
 
-def _passes(size: Size) -> tuple[Pass, ...]:
+def check_passes(size: Size) -> tuple[Pass, ...]:
     """Return the passes over a picture; one at half the scale goes with a single one, for large faces."""
     planned = plan_passes(size, Quality.BALANCED, _SIGHT)
     if len(planned) == 1:
