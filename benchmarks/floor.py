@@ -1,10 +1,9 @@
 """The floor: what has to be done for a photo, in one process, with nothing around it.
 
 Decoding (libjpeg-turbo into an array), a letterbox and one run of each network per pass that the quality asks
-for and per window of the closer look, reading their outputs, and the lossless splice; with the second look
-also decoding the finished file and running the networks once more over the passes and windows in which pixels
-changed. There is no gate, no metadata, no report, no manifest, no check of the picture, no storage, no queue
-and no HTTP in it.
+for and per window of the closer look, reading their outputs, and the lossless splice; with the residual
+check also decoding the finished file and running the proposal network over it. There is no gate, no metadata,
+no report, no manifest, no check of the picture, no storage, no queue and no HTTP in it.
 
 ``python -m benchmarks.floor`` reads photos' paths from its arguments and prints a line of JSON per round; the
 benchmarks start it as a process, one or two side by side.
@@ -43,7 +42,7 @@ from obscura.redaction.policy import RedactionPolicy, regions_for
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be done: classes, quality, whether with the second look."""
+    """What is to be done: classes, quality, whether with the quick residual check."""
 
     classes: tuple[ObjectClass, ...] = tuple(ObjectClass)
     quality: Quality = Quality.BALANCED

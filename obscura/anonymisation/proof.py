@@ -40,7 +40,7 @@ _SECOND_STEP: Final = 1
 """Levels by which two decoders of one file may round apart."""
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_DEEP_SHIFT: Final = 8
+_DEEP: Final = 256
 _WITHOUT_CHANNELS: Final = 2
 
 
@@ -109,7 +109,7 @@ def _allowed(shown: Photo, spot: _Spot) -> float:
     rms = math.sqrt(float(np.square(divisors / 2).mean())) + _COLOUR_SLACK
     # Blocks that the window touches wherever they begin: of a turned picture they begin at any pixel.
     rows, columns = ((side - 2) // _BLOCK + 2 for side in (spot.covered.shape))
-    return rows * columns * _BLOCK**2 * rms**2
+    return float(rows * columns * _BLOCK**2 * rms**2)
 
 
 def _second_view(redaction: Redaction) -> Pixels | None:
@@ -127,10 +127,8 @@ def _second_view(redaction: Redaction) -> Pixels | None:
     if read is None:
         message = "another decoder cannot open the redacted photo"
         raise ProcessingFailedError(message)
-    samples = np.asarray(read)
-    if samples.dtype == np.uint16:
-        samples = samples >> _DEEP_SHIFT
-    samples = samples.astype(np.uint8, copy=False)
+    # Of 16 bits the upper ones, as a photo's own pixels have them.
+    samples = np.asarray(read // _DEEP if read.dtype == np.uint16 else read, dtype=np.uint8)
     if samples.ndim == _WITHOUT_CHANNELS:
         return np.repeat(samples[..., None], 3, axis=2)
     return np.ascontiguousarray(samples[..., 2::-1])

@@ -1,5 +1,6 @@
 """The proof that every hidden pixel of a finished file is what was painted."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 
@@ -15,6 +16,7 @@ from obscura.geometry import Box
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
 from obscura.imaging.photo import Photo, decode
 from obscura.redaction.policy import RedactionPolicy
+from obscura.redaction.regions import Region
 from obscura.redaction.styles import Solid
 from tests.unit.imaging.samples import FACE, portrait, save
 
@@ -65,7 +67,7 @@ def test_decoders_that_disagree_are_caught(monkeypatch: pytest.MonkeyPatch) -> N
 
     painted: list[Photo] = []
 
-    def remembered(before: Photo, regions: object) -> Photo:
+    def remembered(before: Photo, regions: Sequence[Region]) -> Photo:
         painted.append(before_painted(before, regions))
         return painted[-1]
 
