@@ -38,6 +38,7 @@ from obscura.reviewing import FinishedPicture, hidden_share, not_hidden
 from obscura.settings import Settings
 from obscura.whole import Looker, Sighting
 
+ROOT: Final = Path(__file__).parent.parent
 LEAST_HIDDEN: Final = 24
 """Pixels of the longer side from which a labelled object has to be hidden."""
 
@@ -200,7 +201,8 @@ class Bench:
 def labelled_photos(name: str, folder: Path) -> Iterator[Labelled]:
     """Yield the photos of a set of the shared material."""
     images, labels, label = SETS[name]
-    pack = Path(os.environ["OBSCURA_SHARED"]) / "data" / f"{name}.tar"
+    shared = Path(os.environ.get("OBSCURA_SHARED", ROOT.parent / "shared"))
+    pack = shared / "data" / f"{name}.tar"
     with tarfile.open(pack) as tar:
         wanted = [item for item in tar if item.name.startswith((images, labels))]
         tar.extractall(folder, wanted, filter="data")
