@@ -68,10 +68,12 @@ def test_an_open_face_is_residual_and_a_hidden_one_is_not(detector: Detector, ch
 def test_the_quick_check_asks_the_proposal_network_alone(
     detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The class's own network does not run."""
+    """Where there was a first detection the class's own network does not run again."""
     picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
+    first = find_objects(detector, picture, DetectionOptions())
+    missed = first.model_copy(update={"detections": ()})
     monkeypatch.setattr(detector, "_session", None)
-    assert len(finished(picture, []).residual(detector)) == 1
+    assert len(finished(picture, []).residual(detector, missed)) == 1
 
 
 def test_what_the_first_detection_left_open_counts(detector: Detector) -> None:
