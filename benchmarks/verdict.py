@@ -95,7 +95,9 @@ class Row:
     scores
         Best score, by class, of the proposal network outside of what is hidden.
     verdicts
-        Of equal requests: what was left open each time.
+        Of equal requests: whether something was left open.
+    after_redact
+        The same where no detection came before.
     opened
         What was left open on purpose.
     cpu_ms
@@ -109,6 +111,7 @@ class Row:
     is_hidden: bool
     scores: Mapping[str, float]
     verdicts: tuple[bool, ...]
+    after_redact: bool
     opened: tuple[Opened, ...]
     cpu_ms: Mapping[str, float]
     full: Mapping[str, float]
@@ -144,6 +147,7 @@ class Bench:
             ),
             scores=self._scores(finished[0].shown, hidden),
             verdicts=verdicts,
+            after_redact=bool(self._residual(Sighting(photo), finished[0], ResidualCheck.QUICK)),
             opened=tuple(self._opened(labelled, first, targets)),
             cpu_ms=spent,
             full=full,
@@ -275,6 +279,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
     changed = sum(len(set(row["verdicts"])) > 1 for row in rows)
     yield f"\nVerdicts that changed in {REPEATS} equal requests: {changed} of {len(rows)} photos.\n"
+    redacted = [row for row in rows if row["is_hidden"]]
+    asked = sum(row["after_redact"] for row in redacted)
+    yield f"All hidden by hand: `needs_review` for {_share(asked, len(redacted))} of {len(redacted)}."
     yield from _by_way(rows)
     yield from _sweep(rows)
     yield from _costs([row for row in rows if row["cpu_ms"]])
