@@ -27,6 +27,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── TooManyFilesError           too_many_files
     │   ├── BatchNotFinishedError       batch_not_finished
     │   ├── WebhookNotAllowedError      webhook_not_allowed
+    │   ├── CredentialsUnavailableError credentials_unavailable
     │   └── ConflictError               conflict
     ├── FeaturesUnreadableError features_unreadable: a cache that cannot be used
     ├── AccessError             the caller may not do this
@@ -221,6 +222,12 @@ class WebhookNotAllowedError(RequestError):
     """A webhook names a host that this installation does not tell anything."""
 
     code = "webhook_not_allowed"
+
+
+class CredentialsUnavailableError(RequestError):
+    """Content Credentials are asked for, and this installation cannot sign any."""
+
+    code = "credentials_unavailable"
 
 
 class IdempotencyConflictError(RequestError):

@@ -17,6 +17,7 @@ from obscura.cli.evaluate import evaluate
 from obscura.cli.keys import app as keys
 from obscura.cli.lesions import lesions
 from obscura.cli.progress import notes
+from obscura.cli.redact import redact
 from obscura.cli.verify import verify
 from obscura.errors import ObscuraError
 from obscura.settings import Settings
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(detect)
 app.command()(blur)
+app.command()(redact)
 
 
 @app.command()

@@ -33,6 +33,7 @@ from obscura.contract.options import (
     Quality,
     RedactionShape,
     RedactionStyle,
+    ResidualCheck,
     UserBox,
 )
 from obscura.contract.results import (
@@ -77,6 +78,7 @@ __all__ = [
     "Queue",
     "RedactionShape",
     "RedactionStyle",
+    "ResidualCheck",
     "Stages",
     "Step",
     "StepRequest",

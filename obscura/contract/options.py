@@ -1,7 +1,7 @@
 """Job options and their technical bounds; policy limits are settings."""
 
 from enum import StrEnum
-from typing import Annotated, Self, assert_never
+from typing import Annotated, Any, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -26,7 +26,7 @@ class ObjectClass(StrEnum):
 
     @property
     def review_step(self) -> Step:
-        """The step that looks for this class again in the redacted picture."""
+        """The step that looks for this class in the finished picture."""
         return Step.REVIEW_FACES if self is ObjectClass.FACE else Step.REVIEW_PLATES
 
 
@@ -86,6 +86,23 @@ class Frames(StrEnum):
 
     ONE = "one"
     ALL = "all"
+
+
+class ResidualCheck(StrEnum):
+    """How a finished picture is searched for what is not hidden.
+
+    ``quick``: one pass of the proposal network, and what the first detection left open. ``full``: the
+    classes' own detectors once more. ``off``: not at all; the verdict then speaks of the hidden areas only.
+    """
+
+    QUICK = "quick"
+    FULL = "full"
+    OFF = "off"
+
+    @property
+    def strength(self) -> int:
+        """Rank, the stronger the higher."""
+        return (ResidualCheck.OFF, ResidualCheck.QUICK, ResidualCheck.FULL).index(self)
 
 
 class Quality(StrEnum):
@@ -169,7 +186,16 @@ class JobOptions(BaseModel):
     output: OutputFormat = OutputFormat.SAME
     retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
     zero_retention: bool = Field(False, description="erase photo and result as soon as the answer is given")
-    review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
+    residual_check: ResidualCheck = Field(
+        ResidualCheck.QUICK,
+        exclude_if=lambda check: check is ResidualCheck.QUICK,
+        description="how the finished picture is searched for what is not hidden",
+    )
+    content_credentials: bool = Field(
+        default=False,
+        exclude_if=lambda wanted: not wanted,
+        description="write signed Content Credentials (C2PA) into the finished picture",
+    )
     boxes: tuple[UserBox, ...] = Field((), max_length=2000)
     keep: tuple[ExclusionZone, ...] = Field(
         (),
@@ -188,6 +214,15 @@ class JobOptions(BaseModel):
     audio: Audio = Field(Audio.KEEP, description="of a video: keep its sound as it is, or drop it")
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_review(cls, values: Any) -> Any:  # noqa: ANN401 - whatever is to be validated
+        """Read the option that came before ``residual_check``: jobs of an older version may still wait."""
+        if not isinstance(values, dict) or "review" not in values:
+            return values
+        rest = {name: value for name, value in values.items() if name != "review"}
+        return rest if values["review"] else {**rest, "residual_check": ResidualCheck.OFF}
+
     def parted(self, stored: bytes) -> tuple[bytes, bytes]:
         """Return the photo and the mask of what is stored for a job; no bytes where there is no mask."""
         length = len(stored) - self.mask_bytes
@@ -196,15 +231,16 @@ class JobOptions(BaseModel):
     def stages(self, kind: JobKind) -> Stages:
         """Return the steps of a job of ``kind``: side by side in a stage, one stage after the other."""
         detect = tuple(item.step for item in self.classes)
-        review = tuple(item.review_step for item in self.classes) if self.review else ()
+        is_checked = self.residual_check is not ResidualCheck.OFF
+        review = tuple(item.review_step for item in self.classes) if is_checked else ()
         match kind:
             case JobKind.DETECT:
                 stages: Stages = (detect,)
             case JobKind.BLUR:
                 stages = (detect, (Step.REDACT,), review)
             case JobKind.REDACT:
-                # A person chose the boxes: there is nothing to look for.
-                stages = ((Step.REDACT,),)
+                # A person chose the boxes: nothing is looked for before, but what they left open after.
+                stages = ((Step.REDACT,), review)
             case JobKind.VERIFY:
                 stages = ((Step.VERIFY,),)
             case JobKind.LESIONS:
