@@ -177,6 +177,7 @@ release: $(VENV)/.test ## wheel, source, bills of materials, images where docker
 COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 EXTRAS := --extra all
+RUN_EXTRAS := --extra server --extra video --extra dicom --extra verification --extra tracing
 # What every worker image has; each kind of worker adds to it (Dockerfile).
 WORKER := --extra jobs --extra heic --extra signing
 
@@ -185,7 +186,7 @@ lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: 
 	$(COMPILE) pyproject.toml requirements/bootstrap.in $(EXTRAS) --extra test --extra dev \
 		-o requirements/test.lock
 	$(COMPILE) -c requirements/test.lock requirements/bootstrap.in -o requirements/bootstrap.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml $(EXTRAS) -o requirements/run.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(RUN_EXTRAS) -o requirements/run.lock
 	@# The gateway opens no picture and most workers run no network: they do without these of the plain install.
 	$(COMPILE) -c requirements/test.lock --override requirements/without-pictures.txt pyproject.toml --extra gateway \
 		-o requirements/gateway.lock

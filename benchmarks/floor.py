@@ -1,10 +1,9 @@
 """The floor: the least work that a photo needs, in one process without a service around it.
 
 Decoding (libjpeg-turbo into an array), a letterbox and one run of each network per pass that the quality asks
-for and per window of the closer look, reading their outputs, and the lossless splice; with the second look
-also decoding the finished file and running the networks once more over the passes and windows in which pixels
-changed. There is no gate, no metadata, no report, no manifest, no check of the picture, no storage, no queue
-and no HTTP in it.
+for and per window of the closer look, reading their outputs, and the lossless splice; with the residual
+check also decoding the finished file and running the proposal network over it. There is no gate, no metadata,
+no report, no manifest, no check of the picture, no storage, no queue and no HTTP in it.
 
 ``python -m benchmarks.floor`` reads photos' paths from its arguments and prints a line of JSON per round; the
 benchmarks start it as a process, one or two side by side.
@@ -24,7 +23,7 @@ import numpy as np
 import simplejpeg  # type: ignore[import-untyped, unused-ignore]  # publishes no types for some versions
 
 from obscura.anonymisation import Target
-from obscura.anonymisation.residual_check import REVIEW_SHARE
+from obscura.anonymisation.residual import REVIEW_THRESHOLDS, check_passes
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.adaptive import ACTIVITY
 from obscura.detection.backends.base import Session
@@ -34,7 +33,6 @@ from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates, concatenate
 from obscura.detection.nms import suppress
-from obscura.detection.output_cache import Changes
 from obscura.detection.rescoring import CLOSER, LEAST, judged, plan_windows
 from obscura.detection.tiling import Pass
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
@@ -48,7 +46,7 @@ WITH_PROPOSALS = (Quality.RAPID, Quality.BALANCED)
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be done: classes, quality, whether with the second look."""
+    """What is to be done: classes, quality, whether with the quick residual check."""
 
     classes: tuple[ObjectClass, ...] = tuple(ObjectClass)
     quality: Quality = Quality.BALANCED
@@ -75,34 +73,35 @@ class Floor:
         for name in asked.classes:
             card = card_for_class(cards, name.value)
             session = open_session(folder, card, EngineOptions(threads=1))
-            if asked.quality in WITH_PROPOSALS and card.scout is not None and scout is None:
+            is_used = asked.review or asked.quality in WITH_PROPOSALS
+            if is_used and card.scout is not None and scout is None:
                 scout = open_session(folder, card.scout, EngineOptions(threads=1))
             self._networks[name] = (Detector(card, session, scout), session)
 
     def work(self, data: bytes) -> bytes:
         """Return the finished file of a JPEG."""
         pixels = simplejpeg.decode_jpeg(data)
-        found = self._look(Inputs(pixels), 1.0)
+        found = self._look(Inputs(pixels))
         targets = [Target(name.value, box) for name, boxes in found.items() for box in boxes]
         finished = splice(data, regions_for(targets, RedactionPolicy())).data
         if self._asked.review:
             shown = simplejpeg.decode_jpeg(finished)
-            self._look(Inputs(shown), REVIEW_SHARE, Changes.between(pixels, shown))
+            self._check(Inputs(shown))
         return finished
 
-    def _look(
-        self, inputs: Inputs, share: float, changes: Changes | None = None
-    ) -> dict[ObjectClass, list[Box]]:
+    def _check(self, inputs: Inputs) -> None:
+        """Run the proposal network over a finished picture, as the quick residual check does."""
+        for name, (detector, session) in self._networks.items():
+            for item in check_passes(Size(inputs.pixels.shape[1], inputs.pixels.shape[0])):
+                _seen(detector, session, inputs, item, REVIEW_THRESHOLDS[name])
+
+    def _look(self, inputs: Inputs) -> dict[ObjectClass, list[Box]]:
         found: dict[ObjectClass, list[Box]] = {}
         size = Size(inputs.pixels.shape[1], inputs.pixels.shape[0])
         for name, (detector, session) in self._networks.items():
             card = detector.card
             seen = partial(_seen, detector, session, inputs)
-            passes = [
-                item
-                for item in detector.passes(size, self._asked.quality)
-                if changes is None or changes.touch(item.region)
-            ]
+            passes = list(detector.passes(size, self._asked.quality))
             found[name], closer = [], CLOSER[self._asked.quality]
             if passes and self._asked.quality is Quality.BALANCED and detector.scout is not None:
                 proposals = concatenate([seen(item, ACTIVITY) for item in passes])
@@ -113,12 +112,10 @@ class Floor:
                 boxes = concatenate([seen(item, closer.doubt) for item in passes])
                 boxes = boxes.take(suppress(boxes.boxes, boxes.scores, card.max_overlap))
                 looks = [
-                    (window, seen(window.item, LEAST))
-                    for window in plan_windows(boxes, size, closer, passes)
-                    if changes is None or changes.touch(window.item.region)
+                    (window, seen(window.item, LEAST)) for window in plan_windows(boxes, size, closer, passes)
                 ]
                 boxes = judged(boxes, looks)
-                kept = boxes.boxes[boxes.scores >= card.min_confidence * share]
+                kept = boxes.boxes[boxes.scores >= card.min_confidence]
                 found[name] = [Box(*corners) for corners in kept.tolist()]
         return found
 

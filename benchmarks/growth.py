@@ -51,7 +51,7 @@ def _in_process() -> Callable[[bytes], bytes]:
         first = looker.look(photo)
         redacted, _ = redactor.hide(row, Opened(data, photo), first.parts.values())
         hidden = [Box(*region) for region in redacted.report.regions]
-        looker.find_residual(first, redacted.shown, hidden)
+        looker.find_residual(first, redacted.shown, hidden, options.residual_check)
         return redacted.data
 
     return work

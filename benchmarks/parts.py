@@ -43,8 +43,8 @@ from obscura.settings import Settings
 
 SIDES: Final = (320, 640, 960, 1280)
 SIZES: Final = ("0.3", "2", "12")
-NOTHING: Final = Shape("/redact", {"boxes": "[]", "review": "false"})
-"""A job that goes the whole way and in which nothing is looked for or hidden."""
+NOTHING: Final = Shape("/redact", {"boxes": "[]"})
+"""A job that goes the whole way and hides nothing; a server that checks nothing looks for nothing either."""
 
 TIMES: Final = 5
 """Runs of one measurement: some machines' CPU clocks tick every ten milliseconds only."""
@@ -151,7 +151,7 @@ def pictures(rounds: int) -> dict[str, Any]:
 def transport(rounds: int) -> dict[str, Any]:
     """Return CPU milliseconds per photo there and back: the system without networks, and the seed's way."""
     answer: dict[str, Any] = {}
-    settings = {"OBSCURA_REVIEW": "false", "OBSCURA_CONCURRENCY": "1", "OBSCURA_THREADS": "1"}
+    settings = {"OBSCURA_RESIDUAL_CHECK": "off", "OBSCURA_CONCURRENCY": "1", "OBSCURA_THREADS": "1"}
     with obscura(settings) as server, tempfile.TemporaryDirectory() as folder:
         broker = ValkeyServer(data_dir=Path(folder), config={"maxmemory-policy": "noeviction"})
         broker.start()
@@ -224,7 +224,7 @@ def _pid(url: str, app: Celery) -> int:
 def gateway(rounds: int) -> dict[str, Any]:
     """Return CPU milliseconds of gateway and ledger per photo handed in, and per picture taken out."""
     answer: dict[str, Any] = {}
-    with obscura({"OBSCURA_REVIEW": "false"}) as server:
+    with obscura({"OBSCURA_RESIDUAL_CHECK": "off"}) as server:
         for size in SIZES:
             (data,) = photos(size, 1)
             body, client = form(data, NOTHING.fields), Client(server.port, NOTHING)

@@ -171,7 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = Asked(tuple(chosen.classes), chosen.quality, not chosen.no_review)
     plan = Plan(chosen.megapixels, chosen.clients, asked, chosen.rounds, chosen.count)
     data = photos(plan.megapixels, 8)
-    settings = {"OBSCURA_PIPELINE": chosen.pipeline, "OBSCURA_REVIEW": str(asked.review)}
+    settings = {
+        "OBSCURA_PIPELINE": chosen.pipeline,
+        "OBSCURA_RESIDUAL_CHECK": "quick" if asked.review else "off",
+    }
     with obscura(settings) as server:
         print(json.dumps(measured(plan, server, data), indent=1))
     return 0

@@ -24,6 +24,7 @@ from obscura.contract import (
     Quality,
     RedactionShape,
     RedactionStyle,
+    ResidualCheck,
     UserBox,
     VideoProgress,
 )
@@ -56,6 +57,11 @@ KEEP_TEXT = "JSON: [[x1, y1, x2, y2], ...]; finds that lie wholly inside one of 
 FRAMES_TEXT = "all: every frame of an animation, every page of a TIFF; default one, and an error for several"
 WEBHOOK_TEXT = "address that is told of the end by a signed POST; only hosts that this server lists"
 PRIORITY_TEXT = "bulk: waits behind everything that somebody waits for; default interactive"
+CHECK_TEXT = (
+    "how the finished picture is searched for what is not hidden: quick (default), full or off; "
+    "not less than the server's own"
+)
+CREDENTIALS_TEXT = "true: write signed Content Credentials (C2PA) into the picture; the server needs a key"
 Blank = BeforeValidator(_blank_is_absent)
 
 
@@ -127,6 +133,8 @@ class HideOptions(BaseModel):
     )
     metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     output: Annotated[OutputFormat | None, Blank] = Field(None, description="default same")
+    residual_check: Annotated[ResidualCheck | None, Blank] = Field(None, description=CHECK_TEXT)
+    content_credentials: Annotated[bool | None, Blank] = Field(None, description=CREDENTIALS_TEXT)
 
 
 Keep = Annotated[str | None, Blank]

@@ -28,6 +28,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── ArchiveTooLargeError        archive_too_large
     │   ├── BatchNotFinishedError       batch_not_finished
     │   ├── WebhookNotAllowedError      webhook_not_allowed
+    │   ├── CredentialsUnavailableError credentials_unavailable
     │   └── ConflictError               conflict
     ├── FeaturesUnreadableError features_unreadable: a cache that cannot be used
     ├── AccessError             the caller may not do this
@@ -232,6 +233,12 @@ class WebhookNotAllowedError(RequestError):
     """A webhook names a host that this installation does not tell anything."""
 
     code = "webhook_not_allowed"
+
+
+class CredentialsUnavailableError(RequestError):
+    """Content Credentials are asked for, and this installation cannot sign any."""
+
+    code = "credentials_unavailable"
 
 
 class IdempotencyConflictError(RequestError):

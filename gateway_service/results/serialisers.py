@@ -20,6 +20,7 @@ from obscura.contract import (
     JobKind,
     LesionResult,
     ObjectClass,
+    ResidualCheck,
     reviewed,
     surest_first,
 )
@@ -44,10 +45,12 @@ def boxes_by_name(detections: Iterable[DetectedObject]) -> dict[str, dict[str, l
 
 
 def report_of(record: JobRecord) -> dict[str, Any] | None:
-    """Return the report of a redaction, with what the second look found."""
+    """Return the report of a redaction, with what its residual check found."""
     if record.report is None:
         return None
-    return reviewed(json.loads(record.report), record.suspects)
+    # Of a video nothing is looked for once it is written.
+    check = ResidualCheck.OFF if record.kind is JobKind.BLUR_VIDEO else record.options.residual_check
+    return reviewed(json.loads(record.report), record.suspects, check)
 
 
 def lesions_of(record: JobRecord) -> LesionResult:

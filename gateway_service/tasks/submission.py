@@ -11,7 +11,7 @@ from typing import BinaryIO
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.threads import is_quick, run_in_thread
 from gateway_service.webhooks.registration import check_webhook
-from obscura.contract import JobKind, JobOptions
+from obscura.contract import JobKind, JobOptions, ResidualCheck
 from obscura.errors import (
     InvalidOptionError,
     PhotoError,
@@ -87,11 +87,20 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
         weak.append(f"grow must be at least {settings.min_grow}")
     if options.min_confidence is not None and options.min_confidence > settings.max_min_confidence:
         weak.append(f"min_confidence must be at most {settings.max_min_confidence}")
+    if _residual_check(options, settings).strength < ResidualCheck(settings.least_residual_check).strength:
+        weak.append(f"residual_check must be at least {settings.least_residual_check}")
     if weak:
         raise WeakerThanPolicyError("; ".join(weak))
     if options.retain > settings.max_retain_s:
         message = f"retain must be at most {settings.max_retain_s}"
         raise InvalidOptionError(message)
+
+
+def _residual_check(options: JobOptions, settings: Settings) -> ResidualCheck:
+    """Return the check that a request asks for; the server's own where it asks for none."""
+    if "residual_check" in options.model_fields_set:
+        return options.residual_check
+    return ResidualCheck(settings.least_residual_check)
 
 
 def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> tuple[bytes, float]:
@@ -264,7 +273,11 @@ def _job(gateway: Gateway, job_id: str, taken: Taken) -> NewJob:
         id=job_id,
         kind=submission.kind,
         options=submission.options.model_copy(
-            update={"review": settings.review, "zero_retention": zero_retention}
+            update={
+                "residual_check": _residual_check(submission.options, settings),
+                "content_credentials": submission.options.content_credentials or settings.content_credentials,
+                "zero_retention": zero_retention,
+            }
         ),
         photo=f"photos/{job_id}",
         request_id=submission.request_id,

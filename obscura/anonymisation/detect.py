@@ -17,7 +17,14 @@ from obscura.contract import (
     ObjectClass,
 )
 from obscura.detection.backends.compiled import default_folder
-from obscura.detection.detector import Detection, DetectionOptions, Detector, Look, open_detector
+from obscura.detection.detector import (
+    Detection,
+    DetectionOptions,
+    Detector,
+    Look,
+    open_detector,
+    threshold_of,
+)
 from obscura.detection.engines import EngineOptions
 from obscura.detection.nms import overlaps, suppress
 from obscura.detection.output_cache import NOTHING_SEEN, Changes, Memory
@@ -123,12 +130,26 @@ def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) ->
 
 
 def find_at(detector: Detector, photo: Photo, options: DetectionOptions) -> tuple[DetectionResult, Memory]:
-    """Take the first look at ``photo``: the one that counts what is found."""
+    """Detect in ``photo`` and count what is found.
+
+    Where the threshold of ``options`` is above the model's own, what lies between them is in ``left_open``.
+    """
+    threshold = threshold_of(detector.card, options)
+    least = min(threshold, detector.card.min_confidence)
     with stage(Stage.DETECT, model=detector.card.name) as told:
-        part, memory = look_at(detector, photo, options)
+        part, memory = look_at(detector, photo, replace(options, min_confidence=least))
+        if threshold > least:
+            part = _divided(part, threshold)
         told["found"] = len(part.detections)
     count(catalogue.DETECTIONS, detector.card.class_name, by=len(part.detections))
     return part, memory
+
+
+def _divided(part: DetectionResult, threshold: float) -> DetectionResult:
+    """Move detections below a threshold to ``left_open``."""
+    above = tuple(item for item in part.detections if item.confidence >= threshold)
+    below = tuple(item for item in part.detections if item.confidence < threshold)
+    return part.model_copy(update={"detections": above, "left_open": below})
 
 
 def look_at(

@@ -1,16 +1,16 @@
 """The photo pipeline in one process: detect, redact, verify, check for residual detections.
 
-The photo is decoded once and the finished file once; the second look runs the network where pixels of the
-finished file differ from the photo's, and takes its first answer where every pixel is the same.
+The photo is decoded once and the finished file once; the full residual check runs the network where pixels of
+the finished file differ from the photo's, and takes its first answer where every pixel is the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from obscura.anonymisation.detect import find_at
-from obscura.anonymisation.residual_check import find_residual
-from obscura.contract import DetectedObject, DetectionResult, ObjectClass
+from obscura.anonymisation.residual_check import FinishedPicture
+from obscura.contract import DetectedObject, DetectionResult, ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.inputs import Inputs
 from obscura.detection.output_cache import NOTHING_SEEN, Changes, Memory
@@ -26,11 +26,11 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PipelineResult:
-    """What all detectors found in one photo, and what they remember of it."""
+    """What all detectors found in one photo, and what they remember of it; nothing where none has looked."""
 
     photo: Photo
-    parts: Mapping[ObjectClass, DetectionResult]
-    memories: Mapping[ObjectClass, Memory]
+    parts: Mapping[ObjectClass, DetectionResult] = field(default_factory=dict)
+    memories: Mapping[ObjectClass, Memory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,25 +62,31 @@ class PhotoPipeline:
         return PipelineResult(photo, MappingProxyType(parts), MappingProxyType(memories))
 
     def find_residual(
-        self, first: PipelineResult, shown: Photo, hidden: Sequence[Box]
+        self, first: PipelineResult, shown: Photo, hidden: Sequence[Box], check: ResidualCheck
     ) -> Mapping[ObjectClass, tuple[DetectedObject, ...]]:
-        """Return what is still to be seen in a finished file.
+        """Return what is found in a finished file outside of what is hidden, by class.
 
         Parameters
         ----------
         first
-            What was found in the photo.
+            What was found in the photo; without parts where nothing was looked for.
         shown
             The finished file, decoded again.
         hidden
             The boxes that were painted over, in pixels of the picture.
+        check
+            Quick, full or none.
         """
-        same_size = shown.pixels.shape == first.photo.pixels.shape
-        changes = Changes.between(first.photo.pixels, shown.pixels) if same_size else None
+        if check is ResidualCheck.OFF:
+            return {}
+        is_compared = check is ResidualCheck.FULL and shown.pixels.shape == first.photo.pixels.shape
+        changes = Changes.between(first.photo.pixels, shown.pixels) if is_compared else None
         options = replace(self.options, inputs=Inputs(shown.pixels))
-        suspects: dict[ObjectClass, tuple[DetectedObject, ...]] = {}
+        finished = FinishedPicture(shown, hidden, options, check)
+        residual: dict[ObjectClass, tuple[DetectedObject, ...]] = {}
         for name, detector in self.detectors.items():
             self.between()
-            known = NOTHING_SEEN if changes is None else changes.outside(first.memories[name])
-            suspects[name] = find_residual(detector, shown, hidden, options, known)
-        return suspects
+            memory = first.memories.get(name, NOTHING_SEEN)
+            known = NOTHING_SEEN if changes is None else changes.outside(memory)
+            residual[name] = finished.residual(detector, first.parts.get(name), known)
+        return residual

@@ -76,6 +76,8 @@ class RedactionReport:
         Where things are, where there are several frames; None for one picture.
     kept
         How many finds were spared by zones; None where there are no zones.
+    content_credentials
+        Whether signed Content Credentials (C2PA) are in the file.
     """
 
     verdict: Verdict
@@ -88,6 +90,7 @@ class RedactionReport:
     lossless: SplicedPhoto | None = None
     frames: FrameReport | None = None
     kept: int | None = None
+    content_credentials: bool = False
 
     @property
     def hidden_boxes(self) -> list[Box]:
@@ -102,9 +105,11 @@ class RedactionReport:
         """Return the report as JSON types."""
         several = {} if self.frames is None else {"frames": asdict(self.frames)}
         spared = {} if self.kept is None else {"kept": self.kept}
+        signed = {"content_credentials": True} if self.content_credentials else {}
         return (
             several
             | spared
+            | signed
             | {
                 "verdict": self.verdict.value,
                 "hidden": dict(self.hidden),

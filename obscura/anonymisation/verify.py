@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from obscura.anonymisation.outcome import Redaction, Regions
+from obscura.anonymisation.proof import require_meant
 from obscura.anonymisation.request import RedactionRequest
 from obscura.contract import MetadataPolicy
 from obscura.errors import PhotoError, ProcessingFailedError
@@ -40,7 +41,11 @@ _LEAST_SHARE: Final = 0.4
 def require_hidden(redaction: Redaction, regions: Regions, request: RedactionRequest) -> tuple[str, ...]:
     """Check the finished file; return the kinds of metadata in it.
 
-    The seam for a stronger check (a second detection): it belongs here and raises likewise.
+    Raises
+    ------
+    ProcessingFailedError
+        If it carries metadata that was to be removed, a preview of the photo before among them; or if a
+        hidden area shows anything but what was painted (see `obscura.anonymisation.proof`).
     """
     encoded = redaction.encoded
     kept = policy.found(encoded.data, encoded.format)
@@ -50,6 +55,7 @@ def require_hidden(redaction: Redaction, regions: Regions, request: RedactionReq
         message = "the redacted photo still carries metadata that was to be removed"
         raise ProcessingFailedError(message)
     _require_painted(redaction, regions)
+    require_meant(redaction, regions)
     return kept
 
 

@@ -13,6 +13,7 @@ from obscura.cli.journal import Journal, fingerprint
 from obscura.cli.options import (
     AsJson,
     Classes,
+    Credentials,
     Engine,
     FramesOption,
     HideOptions,
@@ -22,13 +23,14 @@ from obscura.cli.options import (
     Paths,
     QualityOption,
     Report,
+    ResidualCheckOption,
     classes_of,
     mask_of,
     settings_for,
     zones_of,
 )
 from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
-from obscura.cli.progress import Show, notes
+from obscura.cli.progress import Show, notes, residual_of
 from obscura.contract import (
     Audio,
     Frames,
@@ -110,6 +112,7 @@ def blur(
     ] = OutputFormat.SAME,
     mask: MaskFile = None,
     keep: Keep = None,
+    residual_check: ResidualCheckOption = None,
     engine: Engine = None,
     workers: Annotated[
         int, typer.Option(min=0, max=256, help="files worked on at a time; 0: by the cores of this machine")
@@ -124,6 +127,7 @@ def blur(
     review_fails: Annotated[
         bool, typer.Option("--review-fails", help="exit with 3 where a person should look at a picture")
     ] = False,
+    content_credentials: Credentials = False,
     manifest: Annotated[
         bool, typer.Option("--manifest", help="write PICTURE.manifest.json beside each picture")
     ] = False,
@@ -134,7 +138,7 @@ def blur(
     Exit codes: 0 all done; 1 some failed; 2 nothing to do, or a wrong option; 3 all done, but with
     --review-fails a person should look; 130 interrupted (--resume goes on).
     """
-    fixed = (mask_of(mask), zones_of(keep))
+    fixed = (mask_of(mask), zones_of(keep), residual_check, content_credentials)
     hide = HideOptions(
         style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio, *fixed
     )
@@ -242,4 +246,4 @@ def _pipe(plan: Plan) -> None:
     sys.stdout.buffer.write(redacted.data)
     sys.stdout.buffer.flush()
     if line["report"]["verdict"] == "needs_review":
-        notes.print("look at it: needs_review")
+        notes.print(f"look at it: needs_review: {residual_of(line['report'])}")

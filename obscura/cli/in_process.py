@@ -22,13 +22,15 @@ from obscura.contract import (
     JobOptions,
     ObjectClass,
     Quality,
+    ResidualCheck,
+    UserBox,
     reviewed,
     surest_first,
 )
 from obscura.detection.weights import default_models_dir, installed_weights
 from obscura.errors import BackendUnavailableError, UndecodablePhotoError
 from obscura.geometry import Box
-from obscura.provenance import Work, canonical, manifest_of, signed, signing_key
+from obscura.provenance import Credentials, Work, canonical, manifest_of, signed, signing_key
 from obscura.settings import Settings
 
 TELL_EVERY = 10
@@ -79,11 +81,13 @@ class Finder:
         """Return what is in a photo; raise PhotoError where it cannot be opened."""
         return Findings(self._looker.look(open_photo(data, self.settings, self.asked.frames)))
 
-    def find_again(self, findings: Findings, redacted: RedactedPhoto) -> list[DetectedObject]:
-        """Return what is still to be seen in a redacted picture."""
+    def find_residual(
+        self, findings: Findings, redacted: RedactedPhoto, check: ResidualCheck
+    ) -> list[DetectedObject]:
+        """Return what is found in a finished picture outside of what is hidden."""
         hidden = redacted.report.hidden_boxes
-        suspects = self._looker.find_residual(findings.sighting, redacted.shown, hidden)
-        return [item for found in suspects.values() for item in found]
+        residual = self._looker.find_residual(findings.sighting, redacted.shown, hidden, check)
+        return [item for found in residual.values() for item in found]
 
 
 def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
@@ -108,6 +112,8 @@ def check(settings: Settings, classes: Sequence[ObjectClass], hide: HideOptions)
     _request(settings, hide)
     if hide.manifest:
         signing_key(settings.manifest_key)
+    if hide.content_credentials or settings.content_credentials:
+        Credentials(settings).require_usable()
 
 
 class Blurrer:
@@ -117,8 +123,10 @@ class Blurrer:
         self._finder = finder
         self._targets = targets
         self._request = _request(finder.settings, hide)
-        self._reviews = finder.settings.review
+        self._check = hide.residual_check or ResidualCheck(finder.settings.least_residual_check)
         self._manifest = hide.manifest
+        self._credentials = Credentials(finder.settings)
+        self._signs = hide.content_credentials or finder.settings.content_credentials
         self._audio = hide.audio
         # Before the first photo: a key that is none must not come out after the work.
         self._key = signing_key(finder.settings.manifest_key) if hide.manifest else None
@@ -139,9 +147,12 @@ class Blurrer:
         found = [item for part in findings.parts for item in part.detections]
         targets = [Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found]
         redacted = redact_photo(data, targets, self._request, findings.sighting.photo)
-        seen = self._finder.find_again(findings, redacted) if self._reviews else []
-        suspects = outside(seen, self._request.keep)
-        report = reviewed(redacted.report.as_dict(), suspects)
+        if self._signs:
+            models = [part.model for part in findings.parts]
+            redacted = self._credentials.embed(redacted, models, self._request.limits)
+        seen = self._finder.find_residual(findings, redacted, self._check)
+        residual = outside(seen, self._request.keep)
+        report = reviewed(redacted.report.as_dict(), residual, self._check)
         return redacted, findings, {**findings.as_line(), "report": report}
 
     def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
@@ -151,7 +162,8 @@ class Blurrer:
         write_whole(output, redacted.data)
         line = {"output": str(output), **done}
         if self._manifest:
-            verdict = done["report"]["verdict"] if self._reviews else None
+            is_checked = self._check is not ResidualCheck.OFF
+            verdict = done["report"]["verdict"] if is_checked else None
             work = Work(
                 data,
                 redacted,
@@ -194,6 +206,34 @@ class Blurrer:
             message = f"cannot read or write the video: {error.strerror}"
             raise UndecodablePhotoError(message) from error
         return {"output": str(output), "report": report.as_dict()}
+
+
+class BoxRedactor:
+    """Hides a person's boxes in photos, and looks for what they leave open."""
+
+    def __init__(self, settings: Settings, hide: HideOptions, targets: Targets) -> None:
+        self._settings = settings
+        self._targets = targets
+        self._request = _request(settings, hide)
+        self._check = hide.residual_check or ResidualCheck(settings.least_residual_check)
+        self._credentials = Credentials(settings)
+        self._signs = hide.content_credentials or settings.content_credentials
+        # Without a check nothing has to be found, and no weights are needed.
+        classes = () if self._check is ResidualCheck.OFF else tuple(ObjectClass)
+        self._finder = Finder(settings, classes, Quality.BALANCED, None)
+
+    def __call__(self, photo: FoundPhoto, data: bytes, boxes: Sequence[UserBox]) -> dict[str, Any]:
+        """Write the redacted picture of ``data`` and return what was done, for a JSON line."""
+        opened = open_photo(data, self._settings)
+        targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in boxes]
+        redacted = redact_photo(data, targets, self._request, opened)
+        if self._signs:
+            redacted = self._credentials.embed(redacted, (), self._request.limits)
+        residual = self._finder.find_residual(Findings(PipelineResult(opened)), redacted, self._check)
+        output = self._targets.of(photo, suffix_of(photo.path, redacted.extension))
+        write_whole(output, redacted.data)
+        report = reviewed(redacted.report.as_dict(), residual, self._check)
+        return {"output": str(output), **redacted.size._asdict(), "detections": [], "report": report}
 
 
 def read(path: Path) -> bytes:

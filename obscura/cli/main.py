@@ -18,6 +18,7 @@ from obscura.cli.extras import hint, require_server
 from obscura.cli.keys import app as keys
 from obscura.cli.lesions import lesions
 from obscura.cli.progress import notes
+from obscura.cli.redact import redact
 from obscura.cli.settings import settings
 from obscura.cli.verify import verify
 from obscura.errors import ObscuraError
@@ -52,6 +53,7 @@ def start(
 
 app.command()(detect)
 app.command()(blur)
+app.command()(redact)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from obscura.contract import (
     Quality,
     RedactionShape,
     RedactionStyle,
+    ResidualCheck,
 )
 from obscura.errors import InvalidOptionError
 from obscura.settings import EngineChoice, Settings
@@ -24,6 +25,7 @@ from obscura.settings import EngineChoice, Settings
 __all__ = [
     "AsJson",
     "Classes",
+    "Credentials",
     "Engine",
     "FramesOption",
     "HideOptions",
@@ -33,6 +35,7 @@ __all__ = [
     "Paths",
     "QualityOption",
     "Report",
+    "ResidualCheckOption",
     "classes_of",
     "mask_of",
     "settings_for",
@@ -55,6 +58,14 @@ Keep = Annotated[
         metavar="X1,Y1,X2,Y2", help="zone: finds wholly inside it are not hidden; may be given several times"
     ),
 ]
+ResidualCheckOption = Annotated[
+    ResidualCheck | None,
+    typer.Option(help="search the results for what is not hidden: quick (default), full or off"),
+]
+Credentials = Annotated[
+    bool,
+    typer.Option("--content-credentials", help="write signed Content Credentials (C2PA) into each picture"),
+]
 Engine = Annotated[EngineChoice | None, typer.Option(help="default: OBSCURA_ENGINE, else the fastest")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
 Report = Annotated[Path | None, typer.Option(help="write what was done to FILE.csv or FILE.json")]
@@ -76,6 +87,8 @@ class HideOptions:
     audio: Audio = Audio.KEEP
     mask: bytes = b""
     keep: tuple[ExclusionZone, ...] = ()
+    residual_check: ResidualCheck | None = None
+    content_credentials: bool = False
 
 
 def classes_of(text: str) -> tuple[ObjectClass, ...]:

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,7 @@ from obscura.errors import InvalidOptionError
 
 notes = Console(stderr=True)
 SUMMARY_FROM = 2
+SHOWN_RESIDUAL = 3
 REPORT_COLUMNS = ("path", "output", "verdict", "faces", "plates", "error_code", "error_message")
 
 
@@ -125,7 +127,8 @@ class Show:
             text = f"{line['path']}: {line['error']['message']}"
             notes.print(text, style="red", markup=False, highlight=False)
         elif "output" in line:
-            review = "  (look at it: needs_review)" if line["report"].get("verdict") == "needs_review" else ""
+            is_open = line["report"].get("verdict") == "needs_review"
+            review = f"  (look at it: needs_review: {residual_of(line['report'])})" if is_open else ""
             text = f"{line['path']} -> {line['output']}{review}"
             notes.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -156,6 +159,17 @@ class Show:
             table = csv.DictWriter(file, REPORT_COLUMNS)
             table.writeheader()
             table.writerows(_row(line) for line in self._lines)
+
+
+def residual_of(report: Mapping[str, Any]) -> str:
+    """Return what the residual check of a picture found, for people: class, score and box, surest first."""
+    found = report.get("residual", report.get("suspects", ()))
+    texts = [
+        f"{item['class']} {item['confidence']:.2f} at {','.join(str(round(edge)) for edge in item['xyxy'])}"
+        for item in found
+    ]
+    more = len(texts) - SHOWN_RESIDUAL
+    return "; ".join(texts[:SHOWN_RESIDUAL]) + (f"; {more} more" if more > 0 else "")
 
 
 def _row(line: Line) -> dict[str, Any]:

@@ -17,7 +17,7 @@ __all__ = ["RemoteBlurrer"]
 
 EXTENSIONS = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp", b"II": "tiff", b"MM": "tiff", b"GI": "gif"}
 # What the form of a video does not know.
-PHOTOS_ONLY = frozenset({"feather", "output", "frames"})
+PHOTOS_ONLY = frozenset({"feather", "output", "frames", "residual_check", "content_credentials"})
 
 
 class RemoteBlurrer:
@@ -44,6 +44,8 @@ class RemoteBlurrer:
             "feather": hide.feather,
             "metadata": hide.metadata,
             "output": hide.output,
+            "residual_check": hide.residual_check,
+            "content_credentials": hide.content_credentials or None,
             "frames": hide.frames,
             "mask": hide.mask or None,
             "keep": [list(zone.xyxy) for zone in hide.keep] or None,

@@ -27,6 +27,8 @@ class HideOptions(TypedDict, total=False):
     feather: float
     metadata: Literal["strip", "keep_safe", "coarse_gps"]
     output: Literal["same", "jpeg", "png", "webp"]
+    residual_check: Literal["quick", "full", "off"]
+    content_credentials: bool
     mask: Photo
 
 

@@ -46,8 +46,17 @@ class Hidden:
 
     @property
     def verdict(self) -> str:
-        """``clean``, ``nothing_found`` or ``needs_review``: the last asks a person to look."""
+        """``clean``, ``nothing_found`` or ``needs_review``: the last asks a person to look.
+
+        How much was looked for stands in the report as ``residual_check``: quick, full or off.
+        """
         return str(self.report["verdict"])
+
+    @property
+    def residual(self) -> tuple[DetectedObject, ...]:
+        """What was found in the picture outside of what is hidden, the surest first."""
+        found = self.report.get("residual", self.report.get("suspects", ()))
+        return tuple(DetectedObject.model_validate(item) for item in found)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture and return its path."""

@@ -34,6 +34,7 @@ from obscura.contract.options import (
     Quality,
     RedactionShape,
     RedactionStyle,
+    ResidualCheck,
     UserBox,
 )
 from obscura.contract.results import (
@@ -79,6 +80,7 @@ __all__ = [
     "Queue",
     "RedactionShape",
     "RedactionStyle",
+    "ResidualCheck",
     "Stages",
     "Step",
     "StepRequest",

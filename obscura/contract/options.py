@@ -31,7 +31,7 @@ class ObjectClass(StrEnum):
 
     @property
     def review_step(self) -> Step:
-        """The step that looks for this class again in the redacted picture."""
+        """The step that looks for this class in the finished picture."""
         return Step.REVIEW_FACES if self is ObjectClass.FACE else Step.REVIEW_PLATES
 
 
@@ -91,6 +91,23 @@ class Frames(StrEnum):
 
     ONE = "one"
     ALL = "all"
+
+
+class ResidualCheck(StrEnum):
+    """How a finished picture is searched for what is not hidden.
+
+    ``quick``: one pass of the proposal network, and what the first detection left open. ``full``: the
+    classes' own detectors once more. ``off``: not at all; the verdict then speaks of the hidden areas only.
+    """
+
+    QUICK = "quick"
+    FULL = "full"
+    OFF = "off"
+
+    @property
+    def strength(self) -> int:
+        """Rank, the stronger the higher."""
+        return (ResidualCheck.OFF, ResidualCheck.QUICK, ResidualCheck.FULL).index(self)
 
 
 class Quality(StrEnum):
@@ -179,7 +196,16 @@ class JobOptions(BaseModel):
     output: OutputFormat = OutputFormat.SAME
     retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
     zero_retention: bool = Field(False, description="erase photo and result as soon as the answer is given")
-    review: bool = Field(True, description="look at the redacted picture again, and say where to look twice")
+    residual_check: ResidualCheck = Field(
+        ResidualCheck.QUICK,
+        exclude_if=lambda check: check is ResidualCheck.QUICK,
+        description="how the finished picture is searched for what is not hidden",
+    )
+    content_credentials: bool = Field(
+        default=False,
+        exclude_if=lambda wanted: not wanted,
+        description="write signed Content Credentials (C2PA) into the finished picture",
+    )
     boxes: tuple[UserBox, ...] = Field((), max_length=MAX_BOXES)
     keep: tuple[ExclusionZone, ...] = Field(
         (),
@@ -207,12 +233,23 @@ class JobOptions(BaseModel):
             If one of them is out of its range; pydantic's own method would take it.
         """
         copied = super().model_copy(deep=deep)
+        # What was not set stays so: a policy may choose it later.
+        given = {name: getattr(copied, name) for name in copied.model_fields_set}
         try:
-            return self.model_validate({**dict(copied), **(update or {})})
+            return self.model_validate({**given, **(update or {})})
         except ValidationError as error:
             first = error.errors()[0]
             message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
             raise InvalidOptionError(message) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_review(cls, values: Any) -> Any:  # noqa: ANN401 - whatever is to be validated
+        """Read the option that came before ``residual_check``: jobs of an older version may still wait."""
+        if not isinstance(values, dict) or "review" not in values:
+            return values
+        rest = {name: value for name, value in values.items() if name != "review"}
+        return rest if values["review"] else {**rest, "residual_check": ResidualCheck.OFF}
 
     def parted(self, stored: bytes) -> tuple[bytes, bytes]:
         """Return the photo and the mask of what is stored for a job; no bytes where there is no mask."""
@@ -222,15 +259,16 @@ class JobOptions(BaseModel):
     def stages(self, kind: JobKind) -> Stages:
         """Return the steps of a job of ``kind``: side by side in a stage, one stage after the other."""
         detect = tuple(item.step for item in self.classes)
-        review = tuple(item.review_step for item in self.classes) if self.review else ()
+        is_checked = self.residual_check is not ResidualCheck.OFF
+        review = tuple(item.review_step for item in self.classes) if is_checked else ()
         match kind:
             case JobKind.DETECT:
                 stages: Stages = (detect,)
             case JobKind.BLUR:
                 stages = (detect, (Step.REDACT,), review)
             case JobKind.REDACT:
-                # A person chose the boxes: there is nothing to look for.
-                stages = ((Step.REDACT,),)
+                # A person chose the boxes: nothing is looked for before, but what they left open after.
+                stages = ((Step.REDACT,), review)
             case JobKind.VERIFY:
                 stages = ((Step.VERIFY,),)
             case JobKind.LESIONS:

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from obscura.contract.options import ObjectClass
+from obscura.contract.options import ObjectClass, ResidualCheck
 
 FINDING_SHARE: Final = 0.8
 """Of the time that a video takes, about what finding does."""
@@ -51,13 +51,17 @@ class DetectedObject(BaseModel):
 
 
 class DetectionResult(BaseModel):
-    """Outcome of one detection step."""
+    """Outcome of one detection step.
+
+    ``left_open`` are detections from the model's own threshold on that the request's higher one leaves out.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     image: ImageInfo
     model: ModelInfo
     detections: tuple[DetectedObject, ...]
+    left_open: tuple[DetectedObject, ...] = Field((), exclude_if=lambda found: not found)
 
 
 class VideoProgress(BaseModel):
@@ -82,9 +86,29 @@ def surest_first(parts: Iterable[DetectionResult]) -> tuple[DetectedObject, ...]
     return tuple(sorted(found, key=lambda item: -item.confidence))
 
 
-def reviewed(report: Mapping[str, Any], suspects: Sequence[DetectedObject]) -> dict[str, Any]:
-    """Return the report of a redaction after its second look: what is still seen makes it `needs_review`."""
-    if not suspects:
-        return dict(report)
-    shown = [item.model_dump(mode="json", by_alias=True) for item in suspects]
-    return {**report, "verdict": "needs_review", "suspects": shown}
+def reviewed(
+    report: Mapping[str, Any], residual: Sequence[DetectedObject], check: ResidualCheck
+) -> dict[str, Any]:
+    """Return the report of a redaction after its residual check.
+
+    Parameters
+    ----------
+    report
+        What the redaction said of itself.
+    residual
+        What the check found outside of what is hidden; any of it makes the verdict `needs_review`.
+    check
+        Which check was made. Where none was, the verdict stays as it is.
+
+    Returns
+    -------
+    dict
+        The report with ``residual_check``, with ``residual`` (surest first) where a check was made, and with
+        ``suspects``, the older name of the same list, where it is not empty.
+    """
+    if check is ResidualCheck.OFF:
+        return {**report, "residual_check": check.value}
+    ordered = sorted(residual, key=lambda item: -item.confidence)
+    shown = [item.model_dump(mode="json", by_alias=True) for item in ordered]
+    checked = {**report, "residual_check": check.value, "residual": shown}
+    return {**checked, "verdict": "needs_review", "suspects": shown} if shown else checked

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from obscura.anonymisation.detect import check_weights, detection_options, find_objects, load_for, open_photo
-from obscura.anonymisation.residual_check import find_residual, outside
+from obscura.anonymisation.residual_check import FinishedPicture, outside
 from obscura.contract import ObjectClass, Step
 from obscura.detection.detector import Detector
 from obscura.errors import ProcessingFailedError
@@ -38,7 +38,7 @@ def _detect(context: WorkerContext, detector: Detector, claimed: Claimed) -> Map
 def _review(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
     if record.picture is None or record.report is None:
-        message = "there is no redacted picture to look at again"
+        message = "there is no redacted picture to check"
         raise ProcessingFailedError(message)
     picture = open_photo(context.read(record.picture), context.settings, record.options.frames)
     report = json.loads(record.report)
@@ -51,7 +51,10 @@ def _review(context: WorkerContext, detector: Detector, claimed: Claimed) -> Map
             for box, number in zip(hidden, frames["regions"], strict=True)
         ]
     zones = [Box(*zone.xyxy) for zone in record.options.keep]
-    suspects = outside(find_residual(detector, picture, hidden, detection_options(record.options)), zones)
+    options = detection_options(record.options)
+    finished = FinishedPicture(picture, hidden, options, record.options.residual_check)
+    first = record.parts.get(ObjectClass(detector.card.class_name).step)
+    suspects = outside(finished.residual(detector, first), zones)
     return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
 
 

@@ -11,7 +11,7 @@ from obscura.contract import REDACT, DetectionResult, JobKind, Step
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
 from obscura.jobs import Claimed, JobRecord
-from obscura.provenance import Key, Work, manifest_of, signed, signing_key
+from obscura.provenance import Credentials, Key, Work, manifest_of, signed, signing_key
 from obscura.settings import Settings
 from obscura.worker.service import Handler, Service, WorkerContext
 
@@ -33,11 +33,12 @@ class Redactor:
 
     settings: Settings
     key: Key | None
+    credentials: Credentials
 
     @classmethod
     def of(cls, settings: Settings) -> "Redactor":
         """Return what hides on this installation; raise InvalidOptionError where its key is none."""
-        return cls(settings, signing_key(settings.manifest_key))
+        return cls(settings, signing_key(settings.manifest_key), Credentials(settings))
 
     def hide(
         self, record: JobRecord, opened: Opened, parts: Iterable[DetectionResult]
@@ -52,6 +53,9 @@ class Redactor:
         parts = tuple(parts)
         request = request_of(record.options, self.settings, opened.mask)
         redacted = redact_photo(opened.data, _targets(record, parts), request, opened.photo)
+        if record.options.content_credentials:
+            models = [part.model for part in parts]
+            redacted = self.credentials.embed(redacted, models, request.limits)
         work = Work(opened.data, redacted, parts, record.options, request)
         manifest = signed(manifest_of(work), self.key)
         report = {**redacted.report.as_dict(), "image": redacted.size._asdict(), "manifest": manifest}
@@ -87,8 +91,10 @@ def _build(context: WorkerContext) -> Mapping[Step, Handler]:
 
 
 def check_key(settings: Settings) -> None:
-    """Raise InvalidOptionError where manifests could not be signed."""
+    """Raise InvalidOptionError or CredentialsUnavailableError where what is asked for could not be signed."""
     signing_key(settings.manifest_key)
+    if settings.content_credentials or settings.c2pa_certificate:
+        Credentials(settings).require_usable()
 
 
 def redaction_service() -> Service:

@@ -107,7 +107,7 @@ STAGE_DURATION = _seconds(
 DECODE = _seconds("decode_seconds", "Opening a photo, by what it is", "format")
 INFERENCE = _seconds("inference_duration_seconds", "One run of a network", "model", "device")
 DETECTIONS = _counter("detections_total", "Objects found", "class")
-SUSPECTS = _counter("review_suspects_total", "Objects the second look still saw", "class")
+SUSPECTS = _counter("review_suspects_total", "Residual detections in finished pictures", "class")
 REQUEUED = _counter("reaper_requeued_total", "Steps whose worker was lost and that were sent again", "step")
 UNREADABLE = _counter(
     "records_unreadable_total", "Damaged records of jobs and webhooks that were ended or dropped"

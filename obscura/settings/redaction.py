@@ -1,6 +1,7 @@
 """What is hidden and how; what requests may not weaken; verification and provenance."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -33,11 +34,37 @@ class RedactionSettings(BaseModel):
         Unspliceable.RECODE,
         description="a JPEG that cannot be redacted in place: `recode` it with a warning, or `refuse` it",
     )
+    residual_check: Literal["quick", "full", "off"] = Field(
+        "quick",
+        description="how every finished picture is searched for what is not hidden, which makes it "
+        "`needs_review`: `quick` (the proposal network), `full` (the detectors once more) or `off`; "
+        "a request may ask for more",
+    )
     review: bool = Field(
-        True, description="look at every redacted picture again; what is still seen makes it `needs_review`"
+        True, description="the older name of `residual_check`: `False` is `OBSCURA_RESIDUAL_CHECK=off`"
     )
     manifest_key: SecretStr | None = Field(
         None,
         description="signs the manifest of every redacted picture: `hmac:<hex>` or `ed25519:<hex seed>`; "
         "unset: manifests are not signed",
     )
+    content_credentials: bool = Field(
+        False,
+        description="write signed Content Credentials (C2PA) into every finished picture; needs the extra "
+        "`c2pa`, a certificate and its key",
+    )
+    c2pa_certificate: str | None = Field(
+        None,
+        description="certificate chain (PEM, the signer's first) of Content Credentials; best as "
+        "`OBSCURA_C2PA_CERTIFICATE_FILE`, which names a file",
+    )
+    c2pa_key: SecretStr | None = Field(
+        None,
+        description="private key (PEM, PKCS #8) of that certificate; best as `OBSCURA_C2PA_KEY_FILE`, which "
+        "names a file",
+    )
+
+    @property
+    def least_residual_check(self) -> Literal["quick", "full", "off"]:
+        """The residual check of a request that asks for none, and the least that one may ask for."""
+        return self.residual_check if self.review else "off"

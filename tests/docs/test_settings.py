@@ -10,8 +10,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 HEAD = """# Settings
 
 Read once at the start of a process from variables named `OBSCURA_...`. `OBSCURA_<NAME>_FILE` names a file
-that holds the value instead. Unknown variables and values that are not allowed end the start with a line each;
-`obscura settings` prints the settings in force and where each comes from.
+that holds the value instead. Unknown variables and values that are not allowed end the start with a line
+each; `obscura settings` prints the settings in force and where each comes from.
 """
 TABLE = ("| variable | default | meaning |", "|---|---|---|")
 FOOT = "`OBSCURA_DATA_DIR` moves the folder of `obscura serve`; `OBSCURA_KEY` is the API key of `--server`."

@@ -180,6 +180,30 @@ def test_an_interrupted_run_goes_on_where_it_was(many: Path, tmp_path: Path) -> 
     assert all(int(row["faces"]) >= 1 for row in rows)
 
 
+def test_a_persons_boxes_and_what_they_leave_open(portrait: Path, tmp_path: Path) -> None:
+    """`redact` hides the boxes alone; the open face is told, and with --review-fails the exit code is 3."""
+    words = ("redact", portrait, "--box", "plate:300,300,400,360", "-o", tmp_path / "out", "--review-fails")
+    done = obscura(*words, "--json")
+    assert done.returncode == 3, done.stderr
+    (line,) = lines(done.stdout)
+    assert (line["report"]["verdict"], line["report"]["hidden"]) == ("needs_review", {"plate": 1})
+    (face,) = line["report"]["residual"]
+    assert face["class"] == "face"
+    assert is_hidden(photos.portrait(), Image.open(line["output"]), (305, 305, 395, 355))
+    assert not is_hidden(photos.portrait(), Image.open(line["output"]), photos.FACE)
+    told = obscura(*words)
+    assert f"needs_review: face {face['confidence']:.2f} at " in " ".join(told.stderr.split())
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "car:1,2,3,4", ":1,2,3,4", "9,9,1,1", "a,b,c,d"])
+def test_a_box_that_is_none_is_refused(portrait: Path, tmp_path: Path, box: str) -> None:
+    """Nothing is written, and the message says what a box looks like."""
+    done = obscura("redact", portrait, "--box", box, "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "--box" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_pipe(portrait: Path) -> None:
     """One photo in, the redacted one out, and nothing else on standard output."""
     words = [sys.executable, "-m", "obscura.cli", "blur", "-", "-o", "-", *FACES]

@@ -51,6 +51,9 @@ def test_detect_blur_and_redact(obscura: Obscura, portrait: Path) -> None:
     assert face_change(hidden.picture) > 20
     left_open = obscura.redact(portrait, [UserBox(xyxy=(400, 400, 450, 450))])
     assert face_change(left_open.picture) == 0
+    assert left_open.verdict == "needs_review"
+    assert [item.class_name for item in left_open.residual] == ["face"]
+    assert hidden.residual == ()
 
 
 def test_erased_is_unknown(obscura: Obscura, portrait: Path) -> None:

@@ -284,6 +284,24 @@ def test_a_persons_boxes_are_applied_exactly(client: httpx.Client, portrait: Pat
     before = photos.portrait()
     assert is_hidden(before, picture, (305, 305, 395, 355))
     assert not is_hidden(before, picture, photos.FACE)
+    # The face that the person left open is told, with its score and its box.
+    report = body["report"]
+    (face,) = report["residual"]
+    assert (report["verdict"], report["residual_check"], face["class"]) == ("needs_review", "quick", "face")
+    assert face["confidence"] > 0.5
+    assert iou(tuple(face["xyxy"]), photos.FACE) > 0.5
+    assert report["suspects"] == report["residual"]
+
+
+def test_a_request_may_ask_for_more_checks_and_not_for_fewer(client: httpx.Client, portrait: Path) -> None:
+    """The full check is there on demand; a server that checks does not let a request switch that off."""
+    boxes = {"boxes": "[[130, 20, 320, 250]]"}
+    full = work(client, "/redact", portrait.read_bytes(), {**boxes, "residual_check": "full"})
+    assert (full["report"]["residual_check"], full["report"]["verdict"]) == ("full", "clean")
+    assert full["report"]["residual"] == []
+    files = {"file": portrait.read_bytes()}
+    refused = client.post("/redact", files=files, data={**boxes, "residual_check": "off"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "weaker_than_policy")
 
 
 def test_a_detections_photo_can_be_redacted_later_when_retained(client: httpx.Client, portrait: Path) -> None:

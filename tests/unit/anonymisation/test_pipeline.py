@@ -6,9 +6,9 @@ import pytest
 
 from obscura.anonymisation import Target, redact_photo
 from obscura.anonymisation.detect import load_all, open_photo
-from obscura.anonymisation.pipeline import PhotoPipeline
+from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import find_residual
-from obscura.contract import ObjectClass
+from obscura.contract import ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.geometry import Box
 from obscura.settings import Precision, Settings
@@ -40,7 +40,9 @@ def test_the_second_look_sees_what_a_stranger_to_the_photo_sees(
     targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in chosen]
     redacted = redact_photo(data, targets, before=photo)
     hidden = [Box(*region) for region in redacted.report.regions]
-    remembered = looker.find_residual(first, redacted.shown, hidden)
+    remembered = looker.find_residual(
+        PipelineResult(photo, memories=first.memories), redacted.shown, hidden, ResidualCheck.FULL
+    )
     opened = open_photo(redacted.data, EXACT)
     fresh = partial(find_residual, picture=opened, hidden=hidden, options=DetectionOptions())
     assert remembered == {name: fresh(detector) for name, detector in detectors.items()}

@@ -1,15 +1,16 @@
-"""The second look at a redacted picture."""
+"""The residual check of a finished picture."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from obscura.anonymisation.detect import load_for, open_photo
-from obscura.anonymisation.residual_check import find_residual, hidden_share
-from obscura.contract import JobKind, JobOptions, ObjectClass, Step
+from obscura.anonymisation.detect import find_objects, load_for, open_photo
+from obscura.anonymisation.residual_check import FinishedPicture, find_residual, hidden_share
+from obscura.contract import JobKind, JobOptions, ObjectClass, ResidualCheck, Step, reviewed
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.geometry import Box
+from obscura.imaging.open import Photo
 from obscura.settings import Settings
 from tests import photos
 
@@ -46,6 +47,69 @@ def test_a_picture_with_its_face_painted_over_is_clean(detector: Detector) -> No
     assert find_residual(detector, painted, [Box(x1, y1, x2, y2)], DetectionOptions()) == ()
 
 
+def finished(
+    picture: Photo, hidden: list[Box], check: ResidualCheck = ResidualCheck.QUICK
+) -> FinishedPicture:
+    """Return a picture to be checked."""
+    return FinishedPicture(picture, hidden, DetectionOptions(), check)
+
+
+@pytest.mark.parametrize("check", [ResidualCheck.QUICK, ResidualCheck.FULL])
+def test_an_open_face_is_residual_and_a_hidden_one_is_not(detector: Detector, check: ResidualCheck) -> None:
+    """Both checks find it with score and box, the same each time; inside a hidden area nothing counts."""
+    picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
+    (face,) = finished(picture, [], check).residual(detector)
+    assert face.confidence > 0.5
+    assert Box(*face.xyxy).iou(Box(*photos.FACE)) > 0.5
+    assert finished(picture, [], check).residual(detector) == (face,)
+    assert finished(picture, [Box(*photos.FACE).grow(1.3)], check).residual(detector) == ()
+
+
+def test_the_quick_check_asks_the_proposal_network_alone(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there was a first detection the class's own network does not run again."""
+    picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
+    first = find_objects(detector, picture, DetectionOptions())
+    missed = first.model_copy(update={"detections": ()})
+    monkeypatch.setattr(detector, "_session", None)
+    assert len(finished(picture, []).residual(detector, missed)) == 1
+
+
+def test_what_the_first_detection_left_open_counts(detector: Detector) -> None:
+    """A blunt request hides nothing; its own detection tells, also where the check itself sees nothing."""
+    picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
+    first = find_objects(detector, picture, DetectionOptions(min_confidence=0.99))
+    assert first.detections == ()
+    (left,) = first.left_open
+    blank = replace(picture, pixels=np.zeros_like(picture.pixels))
+    assert finished(blank, []).residual(detector, first) == (left,)
+    assert finished(blank, [Box(*left.xyxy)]).residual(detector, first) == ()
+    assert finished(picture, []).residual(detector, first)[0].confidence >= left.confidence
+    assert len(finished(picture, []).residual(detector, first)) == 1
+
+
+def test_without_a_check_nothing_is_residual(detector: Detector) -> None:
+    """Off is off, and the report says so instead of an empty list."""
+    picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
+    assert finished(picture, [], ResidualCheck.OFF).residual(detector) == ()
+    report = {"verdict": "clean"}
+    assert reviewed(report, (), ResidualCheck.OFF) == {"verdict": "clean", "residual_check": "off"}
+    checked = reviewed(report, (), ResidualCheck.QUICK)
+    assert checked == {"verdict": "clean", "residual_check": "quick", "residual": []}
+
+
+def test_a_face_over_the_seam_of_a_panorama_is_residual(detector: Detector) -> None:
+    """Half of it lies at either edge: both halves are told."""
+    around = photos.encoded(photos.portrait().resize((1024, 1024)).crop((0, 0, 2048, 1024)))
+    picture = open_photo(around, Settings())
+    face = Box(*photos.FACE).scale(2, 2)
+    turned = np.roll(picture.pixels, -round((face.x1 + face.x2) / 2), axis=1)
+    found = finished(replace(picture, pixels=turned), []).residual(detector)
+    edges = {(item.xyxy[0] == 0, item.xyxy[2] == 2048) for item in found}
+    assert {(True, False), (False, True)} <= edges
+
+
 @pytest.mark.parametrize(
     ("hidden", "share"),
     [
@@ -63,9 +127,17 @@ def test_the_union_of_what_was_hidden_counts(hidden: list[Box], share: float) ->
     assert hidden_share(Box(0, 0, 10, 10), hidden) == share
 
 
-def test_jobs_for_a_persons_boxes_are_not_looked_at_again() -> None:
-    """What a person chose is applied exactly; a blur job has a third stage unless that is switched off."""
+def test_a_persons_boxes_are_checked_like_detections() -> None:
+    """Blur and redact jobs end with the residual check, unless that is switched off."""
     options = JobOptions(classes=(ObjectClass.FACE,))
-    assert options.stages(JobKind.REDACT) == ((Step.REDACT,),)
-    assert options.stages(JobKind.BLUR) == ((Step.DETECT_FACES,), (Step.REDACT,), (Step.REVIEW_FACES,))
-    assert options.model_copy(update={"review": False}).stages(JobKind.BLUR)[-1] == (Step.REDACT,)
+    check = (Step.REVIEW_FACES,)
+    assert options.stages(JobKind.REDACT) == ((Step.REDACT,), check)
+    assert options.stages(JobKind.BLUR) == ((Step.DETECT_FACES,), (Step.REDACT,), check)
+    unchecked = options.model_copy(update={"residual_check": ResidualCheck.OFF})
+    assert unchecked.stages(JobKind.BLUR)[-1] == unchecked.stages(JobKind.REDACT)[-1] == (Step.REDACT,)
+
+
+@pytest.mark.parametrize(("review", "check"), [(True, ResidualCheck.QUICK), (False, ResidualCheck.OFF)])
+def test_jobs_of_an_older_version_can_be_read(review: bool, check: ResidualCheck) -> None:  # noqa: FBT001
+    """The option ``review`` of jobs that still wait after an update means what it meant."""
+    assert JobOptions.model_validate({"review": review}).residual_check is check

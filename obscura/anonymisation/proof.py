@@ -1,0 +1,145 @@
+"""Proof on the finished file that every hidden pixel is what was painted, within the tolerance of its coding.
+
+Formats without loss must show the very samples. A JPEG may differ by its quantisation: the DCT of ITU-T T.81
+A.3.3 is orthonormal, so by Parseval the squared error of a block's brightness is at most the sum of the
+squared halves of its divisors. WebP with loss states no such bound; there it is a measured one.
+
+A second decoder (OpenCV's own builds of libpng, libwebp and libtiff; Pillow has written the file) must show
+the same. JPEGs need none: what writes them is another coder than the one that decodes them for this check.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from obscura.anonymisation.outcome import Redaction, Regions
+from obscura.errors import ProcessingFailedError
+from obscura.imaging.encode import on_white
+from obscura.imaging.formats import PhotoFormat
+from obscura.imaging.open import Photo
+from obscura.imaging.pixels import Pixels
+from obscura.redaction.masks import Window, mask, window
+from obscura.redaction.regions import Region
+
+__all__ = ["require_meant"]
+
+_BLOCK: Final = 8
+_COLOUR_SLACK: Final = 3.0
+"""Levels of brightness that conversion, clipping and coarser colours may add in a JPEG."""
+
+_WEBP_RMS: Final = 8.0
+"""Levels of brightness by which a hidden area may differ in a WebP with loss (root mean square): three times
+what any style was changed by at most on 40 photos (2.4)."""
+
+_GREY_STEP: Final = 1
+_SECOND_STEP: Final = 1
+"""Levels by which two decoders of one file may round apart."""
+
+_LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_DEEP: Final = 256
+_WITHOUT_CHANNELS: Final = 2
+
+
+class _Spot(NamedTuple):
+    """A hidden area in a frame: where it is, and which pixels of the window it covers."""
+
+    inside: Window
+    covered: NDArray[np.bool_]
+
+
+def require_meant(redaction: Redaction, regions: Regions) -> None:
+    """Check that a finished file shows in all regions what was painted there.
+
+    Raises
+    ------
+    ProcessingFailedError
+        If it does not, or if another decoder shows something else.
+    """
+    message = "a hidden area of the finished picture is not what was painted"
+    frames = zip(redaction.after.frames, redaction.shown.frames, regions, strict=True)
+    for meant, shown, painted in frames:
+        spots = list(_spots(painted, shown))
+        # Where a JPEG was changed in place by its coefficients, no pixels were painted to compare with.
+        if meant is not shown and not all(_is_meant(meant, shown, spot) for spot in spots):
+            raise ProcessingFailedError(message)
+    if redaction.shown.strip is None and any(regions):
+        second = _second_view(redaction)
+        spots = list(_spots(regions[0], redaction.shown))
+        if second is not None and not all(_is_same(second, redaction.shown, spot) for spot in spots):
+            raise ProcessingFailedError(message)
+
+
+def _spots(regions: Sequence[Region], photo: Photo) -> Iterator[_Spot]:
+    for region in regions:
+        inside = window(region.box, photo.size)
+        if not inside.is_empty:
+            yield _Spot(inside, mask(region.box, region.shape, inside))
+
+
+def _is_meant(meant: Photo, shown: Photo, spot: _Spot) -> bool:
+    """Return whether a finished frame shows in one area what was painted there."""
+    is_flat = shown.alpha is None
+    wanted, seen = (
+        (on_white(photo) if is_flat else photo.pixels)[spot.inside.slices][spot.covered].astype(np.float32)
+        for photo in (meant, shown)
+    )
+    if shown.alpha is not None:
+        # Colours under full transparency are nobody's to see, and not every format keeps them.
+        visible = shown.alpha[spot.inside.slices][spot.covered] > 0
+        wanted, seen = wanted[visible], seen[visible]
+    if not len(wanted):
+        return True
+    if shown.is_lossless and not meant.is_grey:
+        return bool(np.array_equal(wanted, seen))
+    error = wanted @ _LUMA - seen @ _LUMA
+    if shown.is_lossless:
+        return bool(np.abs(error).max() <= _GREY_STEP)
+    return float(np.square(error).sum()) <= _allowed(shown, spot)
+
+
+def _allowed(shown: Photo, spot: _Spot) -> float:
+    """Return the largest sum of squared errors of brightness in an area that lossy coding may make."""
+    if shown.jpeg is None:
+        return float(spot.covered.sum()) * _WEBP_RMS**2
+    divisors = np.array(shown.jpeg.tables[0], dtype=np.float64)
+    rms = math.sqrt(float(np.square(divisors / 2).mean())) + _COLOUR_SLACK
+    # Blocks that the window touches wherever they begin: of a turned picture they begin at any pixel.
+    rows, columns = ((side - 2) // _BLOCK + 2 for side in (spot.covered.shape))
+    return float(rows * columns * _BLOCK**2 * rms**2)
+
+
+def _second_view(redaction: Redaction) -> Pixels | None:
+    """Return the colours of the finished file as another decoder shows them; None where there is none.
+
+    Raises
+    ------
+    ProcessingFailedError
+        If the other decoder cannot open the file.
+    """
+    encoded = redaction.encoded
+    if encoded.format not in (PhotoFormat.PNG, PhotoFormat.WEBP, PhotoFormat.TIFF):
+        return None
+    read = cv2.imdecode(np.frombuffer(encoded.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if read is None:
+        message = "another decoder cannot open the redacted photo"
+        raise ProcessingFailedError(message)
+    # Of 16 bits the upper ones, as a photo's own pixels have them.
+    samples = np.asarray(read // _DEEP if read.dtype == np.uint16 else read, dtype=np.uint8)
+    if samples.ndim == _WITHOUT_CHANNELS:
+        return np.repeat(samples[..., None], 3, axis=2)
+    return np.ascontiguousarray(samples[..., 2::-1])
+
+
+def _is_same(second: Pixels, shown: Photo, spot: _Spot) -> bool:
+    """Return whether two decoders show the same in one area, but for rounding."""
+    if second.shape != shown.pixels.shape:
+        return False
+    one, other = (view[spot.inside.slices][spot.covered] for view in (second, shown.pixels))
+    if shown.alpha is not None:
+        visible = shown.alpha[spot.inside.slices][spot.covered] > 0
+        one, other = one[visible], other[visible]
+    return not len(one) or int(np.abs(one.astype(np.int16) - other).max()) <= _SECOND_STEP

@@ -1,0 +1,94 @@
+"""The proof that every hidden pixel of a finished file is what was painted."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from obscura.anonymisation import RedactionRequest, Target, redact_photo
+from obscura.anonymisation import redact as redacting
+from obscura.contract import OutputFormat
+from obscura.errors import ProcessingFailedError
+from obscura.geometry import Box
+from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
+from obscura.imaging.open import Photo, decode
+from obscura.redaction.policy import RedactionPolicy
+from obscura.redaction.regions import Region
+from obscura.redaction.styles import Solid
+from tests.unit.imaging.samples import FACE, portrait, save
+
+TARGETS = [Target("face", Box(*FACE))]
+SOLID = RedactionPolicy().with_style(Solid())
+FORMATS = [("PNG", OutputFormat.SAME), ("WEBP", OutputFormat.SAME), ("TIFF", OutputFormat.SAME)]
+
+
+@pytest.mark.parametrize(("source", "output"), [*FORMATS, ("PNG", OutputFormat.JPEG)])
+def test_a_face_that_shines_through_is_caught(
+    source: str, output: OutputFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that shows 60 % paint and 40 % face changed most of what there was, and is no proof."""
+    data = save(Image.fromarray(portrait()), source)
+
+    def leaky(photo: Photo, options: EncodeOptions) -> EncodedPhoto:
+        x1, y1, x2, y2 = Box(*FACE).rounded()
+        pixels = photo.pixels.copy()
+        pixels[y1:y2, x1:x2] = (0.6 * pixels[y1:y2, x1:x2] + 0.4 * portrait()[y1:y2, x1:x2]).astype(np.uint8)
+        return encode(replace(photo, pixels=pixels), options)
+
+    request = RedactionRequest(SOLID, output=output)
+    assert redact_photo(data, TARGETS, request).report.hidden == {"face": 1}
+    monkeypatch.setattr(redacting, "encode", leaky)
+    with pytest.raises(ProcessingFailedError, match="not what was painted"):
+        redact_photo(data, TARGETS, request)
+
+
+def test_one_pixel_is_enough_where_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a PNG the very samples must be there."""
+
+    def leaky(photo: Photo, options: EncodeOptions) -> EncodedPhoto:
+        pixels = photo.pixels.copy()
+        x, y = (round(edge) for edge in Box(*FACE)[:2])
+        pixels[y + 20, x + 20] ^= 1
+        return encode(replace(photo, pixels=pixels), options)
+
+    monkeypatch.setattr(redacting, "encode", leaky)
+    with pytest.raises(ProcessingFailedError, match="not what was painted"):
+        redact_photo(save(Image.fromarray(portrait()), "PNG"), TARGETS)
+
+
+def test_decoders_that_disagree_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that our own decoder shows hidden and another one open does not go out."""
+
+    def two_faced(photo: Photo, options: EncodeOptions) -> EncodedPhoto:
+        return EncodedPhoto(save(Image.fromarray(portrait()), "PNG"), encode(photo, options).format)
+
+    painted: list[Photo] = []
+
+    def remembered(before: Photo, regions: Sequence[Region]) -> Photo:
+        painted.append(before_painted(before, regions))
+        return painted[-1]
+
+    before_painted = redacting._painted
+    monkeypatch.setattr(redacting, "_painted", remembered)
+    monkeypatch.setattr(redacting, "encode", two_faced)
+    monkeypatch.setattr(redacting, "open_again", lambda _encoded, _limits: painted[-1])
+    with pytest.raises(ProcessingFailedError, match="not what was painted"):
+        redact_photo(save(Image.fromarray(portrait()), "PNG"), TARGETS)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "I;16"])
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_the_proof_holds_in_every_mode(mode: str, file_format: str) -> None:
+    """Grey, palette, alpha and 16 bits: what is written shows what was painted, by both decoders."""
+    if mode == "I;16":
+        picture = Image.fromarray(portrait()[..., 1].astype(np.uint16) * 257)
+    else:
+        picture = Image.fromarray(portrait()).convert(mode)
+    sink = BytesIO()
+    picture.save(sink, file_format)
+    result = redact_photo(sink.getvalue(), TARGETS)
+    assert result.report.hidden == {"face": 1}
+    assert decode(result.data).size == result.size
