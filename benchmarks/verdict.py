@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.verdict --rows rows.jsonl --part 1/4`` measures a part of the validation photos under
 ``OBSCURA_SHARED`` and appends a line for each; ``python -m benchmarks.verdict --rows rows.jsonl --table``
-prints the table of docs/explanation/verdict.md, with the shares at other thresholds beside the shipped ones. A
+prints the table of docs/explanation/verdict.md, with the shares at other thresholds beside those shipped. A
 run that was ended goes on where it was.
 
 Each photo is worked on as ``obscura blur`` does it, as a JPEG of quality 92. *Hidden* are photos on which
