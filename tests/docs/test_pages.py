@@ -42,6 +42,21 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_every_page_is_reachable_from_the_index() -> None:
+    """Links lead from docs/index.md to every page under docs."""
+    seen: set[Path] = set()
+    left = [ROOT / "docs" / "index.md"]
+    while left:
+        page = left.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        links = re.findall(r"\]\(([^)\s#]+\.md)(?:#\S*)?\)", page.read_text("utf-8"))
+        targets = [(page.parent / link).resolve() for link in links if "://" not in link]
+        left += [target for target in targets if target.is_relative_to(ROOT / "docs")]
+    assert set((ROOT / "docs").rglob("*.md")) <= seen
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_settings_that_pages_name_exist(page: Path) -> None:
     """No page speaks of a variable that nobody reads."""
@@ -51,10 +66,10 @@ def test_settings_that_pages_name_exist(page: Path) -> None:
 
 
 def test_troubleshooting_has_every_code_that_callers_meet() -> None:
-    """Each code of the README's table has a row, and no row has a code that does not exist."""
+    """Each code of the table by status has a row, and no row has a code that does not exist."""
     page = (ROOT / "docs/reference/errors.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
-    table = (ROOT / "README.md").read_text("utf-8").split("| status | codes |")[1].split("\n\n")[0]
+    table = page.split("| status | codes |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", table)) <= set(rows)
     kinds = (errors.ProcessingError, errors.PhotoError)
     assert {kind.code for kind in KINDS if issubclass(kind, kinds) and kind not in kinds} <= set(rows)
