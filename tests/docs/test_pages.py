@@ -42,6 +42,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_pages_name_exist(page: Path) -> None:
+    """A path in backticks below one of the root's folders is one of the repository's files or folders."""
+    named = re.findall(r"`([a-z]\w*/[\w./-]+)`", page.read_text("utf-8"))
+    paths = {path for path in named if (ROOT / path.partition("/")[0]).is_dir() and "NNNN" not in path}
+    assert {path for path in paths if not (ROOT / path).exists() and not path.startswith("build/")} == set()
+
+
 def test_every_page_is_reachable_from_the_index() -> None:
     """Links lead from docs/index.md to every page under docs."""
     seen: set[Path] = set()
