@@ -22,11 +22,12 @@ from obscura.contract import (
     surest_first,
 )
 from obscura.detection.manifest import default_models_dir, installed_weights
-from obscura.errors import BackendUnavailableError, UndecodablePhotoError
+from obscura.errors import BackendUnavailableError, InvalidOptionError, UndecodablePhotoError
 from obscura.finding import check_weights, detection_options, load_all, open_photo
 from obscura.geometry import Box
 from obscura.hiding import request_of
 from obscura.manifest import Work, canonical, manifest_of, signed, signing_key
+from obscura.redaction.styles import colour_of
 from obscura.reviewing import outside
 from obscura.settings import Settings
 from obscura.whole import Looker, Sighting
@@ -89,9 +90,12 @@ class Finder:
 
 
 def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
+    if hide.color is not None:
+        colour_of(hide.color)
     options = JobOptions(
         style=hide.style,
         cells=hide.cells,
+        color=hide.color,
         shape=hide.shape,
         grow=hide.grow,
         feather=hide.feather,
@@ -100,6 +104,8 @@ def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
         frames=hide.frames,
         keep=hide.keep,
     )
+    if contradictions := options.contradictions():
+        raise InvalidOptionError("; ".join(contradictions))
     return request_of(options, settings, hide.mask)
 
 

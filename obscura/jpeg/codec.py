@@ -142,7 +142,8 @@ class Codec(Protocol):
     def read(self, job: Job, clean: Clean, ends: NDArray[np.int64], wanted: NDArray[np.bool_]) -> None:
         """Read the MCUs of a surveyed sequential scan that are ``wanted``, ``bool[mcus]``.
 
-        Their AC coefficients go into ``values[rows, columns, 64]``; what stands for DC there is worth nothing.
+        Their AC coefficients go into ``values[rows, columns, 64]``; what they hold for DC is
+        not the coefficient.
         """
 
     def patch(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What the components of a JPEG stand for: brightness and colour of their levels, and the levels of a tone."""
+"""What the components of a JPEG stand for: brightness and colour of levels, and the levels of a tone."""
 
 from enum import Enum
 from typing import Final, assert_never

@@ -103,9 +103,7 @@ def patches(frame: Frame, regions: Sequence[Region], orientation: int) -> tuple[
 
 def _down(orientation: int) -> tuple[int, int]:
     """Return where the lower edge of the upright picture lies in the stored one, as a unit vector."""
-    middle, below = (
-        to_stored(Box(0, y, 0, y), orientation, Size(0, 0)) for y in (0.0, 1.0)
-    )
+    middle, below = (to_stored(Box(0, y, 0, y), orientation, Size(0, 0)) for y in (0.0, 1.0))
     return round(below.x1 - middle.x1), round(below.y1 - middle.y1)
 
 

@@ -88,9 +88,7 @@ class _Work:
             part[touched, 0] = plane[touched]
         return self.smooth.paint(values, planes)
 
-    def _read_near(
-        self, job: Job, clean: Clean, ends: NDArray[np.int64], planes: Sequence[Values]
-    ) -> None:
+    def _read_near(self, job: Job, clean: Clean, ends: NDArray[np.int64], planes: Sequence[Values]) -> None:
         """Read the coefficients that fills are made of, and those that are tied to touched MCUs."""
         first = job.parts[0]
         wanted = by_block(self.smooth.wanted(), self.structure.frame.components[job.scan.components[0].place])
@@ -127,9 +125,7 @@ class _Work:
 
 def _by_mcu(job: Job, blocks: Touched, part: Part) -> Touched:
     """Return a map of the blocks of a part as one of the MCUs of its scan, ``bool[mcus]``."""
-    return np.ascontiguousarray(
-        blocks[:: part.v, :: part.h][: job.mcus.height, : job.mcus.width]
-    ).reshape(-1)
+    return np.ascontiguousarray(blocks[:: part.v, :: part.h][: job.mcus.height, : job.mcus.width]).reshape(-1)
 
 
 def _shifted(mcus: Touched, by: int) -> Touched:

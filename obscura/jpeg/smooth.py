@@ -1,9 +1,9 @@
-"""The styles `Soft` and `Fill` in a JPEG: hidden blocks are interpolated from the blocks around and coded again.
+"""The styles `Soft` and `Fill` in a JPEG: hidden blocks are interpolated from those around, and coded again.
 
-A block that an outline touches is hidden as a whole: nothing of it is used but, for a face, the brightness of
-its DC coefficients, which chooses one of eight tones. So the file that comes out is a function of the untouched
-blocks and of three bits per face. Hidden blocks get all the coefficients that their fill has, in steps of the
-source's own quantisation tables.
+A block that an outline touches is hidden as a whole: of what it holds nothing is used but, for a face, the
+brightness of DC coefficients, which chooses one of eight tones. So the file that comes out is a function of
+the untouched blocks and of three bits per face. Hidden blocks get all the coefficients that their fill has,
+in steps of the source's own quantisation tables.
 
 Each component is worked on at its own sampling, in cells of a block's eighth, quarter, half or whole.
 """
@@ -25,7 +25,7 @@ from obscura.redaction.areas import Area, areas_of
 from obscura.redaction.fill import Cells, Face, interpolated, shaded
 from obscura.redaction.masks import Window, mask, window
 from obscura.redaction.regions import Region
-from obscura.redaction.smooth import coloured, core, exponent_of
+from obscura.redaction.smooth import coloured, core, face_at
 from obscura.redaction.styles import Fill, Soft, Solid
 from obscura.redaction.tones import chroma_of, tone_of
 
@@ -83,9 +83,7 @@ class SmoothCovers:
                 hidden[inside.slices] |= mask(place, patch.region.shape, inside)
         return hidden
 
-    def paint(
-        self, values: Sequence[Coefficients], planes: Sequence[NDArray[np.int16]]
-    ) -> dict[int, int]:
+    def paint(self, values: Sequence[Coefficients], planes: Sequence[NDArray[np.int16]]) -> dict[int, int]:
         """Write the hidden blocks, in place; return the tone of each face by the number of its region.
 
         Parameters
@@ -238,9 +236,7 @@ class SmoothCovers:
     ) -> Face:
         """Return a face in the cells of a window of blocks."""
         place = self._in_blocks(region.box, component).shift(-inside.x1, -inside.y1)
-        x1, y1, x2, y2 = place.scale(across, across)
-        half = ((x2 - x1) / 2, (y2 - y1) / 2)
-        return Face((x1 + x2) / 2, (y1 + y2) / 2, *half, exponent_of(region), region.down, (level,))
+        return face_at(region, place.scale(across, across), (level,))
 
 
 class _Maps(NamedTuple):

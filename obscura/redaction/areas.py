@@ -1,4 +1,4 @@
-"""Which hidden regions are filled together: those that touch are one area, so that no seam lies between them."""
+"""Which hidden regions are filled together: those that touch are one area without a seam."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -43,7 +43,7 @@ class Area(NamedTuple):
 
 
 def areas_of(regions: Sequence[Region], reach: float = 0.0) -> tuple[Area, ...]:
-    """Return the regions grouped by touch, or by a distance of ``reach`` pixels, in the order of their first."""
+    """Return the regions in groups that touch, or lie within ``reach`` pixels of each other."""
     groups = _touching([region.box for region in regions], reach)
     return tuple(_area([regions[number] for number in group]) for group in groups)
 
@@ -89,5 +89,3 @@ def _touching(boxes: Sequence[Box], reach: float) -> list[list[int]]:
             waiting += found
         groups.append(sorted(group))
     return groups
-
-

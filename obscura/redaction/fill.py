@@ -4,8 +4,8 @@ All of it happens on a small grid of cells over the area and its surroundings. A
 samples that are seen; hidden samples never enter. So a fill is a function of what is seen and, for a face, of
 its tone: of the face itself three bits are told.
 
-Source of the interpolation: Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.5 (pull-push), here with
-the Gaussian pyramid of Burt and Adelson (1983).
+Source of the interpolation: Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.5 (pull-push), here
+with the Gaussian pyramid of Burt and Adelson (1983).
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ OPACITY: Final = 0.98
 MIDDLE: Final = 1.05
 DOWNWARDS: Final = 0.09
 OUTWARDS: Final = 0.10
-"""The fixed shading: brightness of a tone in the middle, what it loses down to the chin and out to the rim."""
+"""The fixed shading: brightness of a tone in the middle, what it loses to the chin and to the rim."""
 
 _SMALLEST: Final = 2
 _CHILDREN: Final = 4.0
@@ -90,7 +90,7 @@ def interpolated(means: Cells, seen: Weights) -> Cells:
 
 
 def shaded(ground: Cells, faces: Sequence[Face]) -> Cells:
-    """Return interpolated surroundings with the tones of faces over them; faces that touch become one area."""
+    """Return interpolated surroundings with the tones of faces over them; those that touch are one area."""
     shape = ground.shape[:2]
     clear = np.ones(shape, np.float32)
     total = np.full(shape, _LEAST_WEIGHT, np.float32)
@@ -115,7 +115,9 @@ def _placed(face: Face, shape: tuple[int, int]) -> tuple[Weights, Weights]:
     power = (np.abs(rows) ** exponent)[:, None] + (np.abs(columns) ** exponent)[None, :]
     radius = np.minimum(power ** (1 / exponent), 1)
     part = np.minimum((1 - radius) / np.float32(FADE), 1)
-    down = np.clip(rows[:, None] * np.float32(face.down[1]) + columns[None, :] * np.float32(face.down[0]), -1, 1)
+    down = np.clip(
+        rows[:, None] * np.float32(face.down[1]) + columns[None, :] * np.float32(face.down[0]), -1, 1
+    )
     shade = MIDDLE - DOWNWARDS * down - OUTWARDS * radius * radius
     return np.asarray(part * part * (3 - 2 * part), np.float32), np.asarray(shade, np.float32)
 

@@ -94,7 +94,8 @@ def paint_alpha(alpha: Plane, regions: Sequence[Region]) -> Plane:
 
     The outline of a cut-out face goes this way. The value is the largest that was in the region: what could
     be seen of it stays painted over, and what could not be seen stays invisible. For the styles that tell
-    nothing of what they hide it is the largest of the plane outside of all regions, opaque where there is none.
+    nothing of what they hide it is the largest of the plane outside of all regions, opaque where there is
+    none.
     """
     painted = alpha.copy()
     spots = _spots(alpha, regions)
@@ -103,9 +104,7 @@ def paint_alpha(alpha: Plane, regions: Sequence[Region]) -> Plane:
     for spot in spots:
         # From the plane as painted so far: later regions must not bring an outline back.
         here = painted[spot.inside.slices]
-        here[spot.covered] = (
-            outside if is_smooth(spot.region.style) else here[spot.covered].max(initial=0)
-        )
+        here[spot.covered] = outside if is_smooth(spot.region.style) else here[spot.covered].max(initial=0)
     return painted
 
 

@@ -51,7 +51,7 @@ def with_tones(pixels: Pixels, regions: Sequence[Region]) -> tuple[Region, ...]:
 
 
 def core(box: Box, size: Size) -> Window:
-    """Return the places whose mean brightness chooses a face's tone; not empty where the box meets the picture."""
+    """Return the places whose mean brightness chooses a face's tone; empty only outside the picture."""
     inside = window(box.grow(CORE), size)
     return window(box, size) if inside.is_empty else inside
 
@@ -96,16 +96,14 @@ def _fill_area(painted: Pixels, source: Pixels, hidden: Hidden, area: Area, colo
     size = Size(width, height)
     inside = window(area.box, size)
     here = source[inside.slices]
-    means, seen = _cells(here, hidden[inside.slices], area.cell)
+    means, seen = cells_of(here, hidden[inside.slices], area.cell, _unit(source))
     faces = [
         _face(region, inside, area.cell, _tones(region.tone, means, seen, colours))
         for region in area.regions
         if isinstance(region.style, Soft)
     ]
     fill = shaded(interpolated(means, seen), faces)
-    tall, wide = fill.shape[0] * area.cell, fill.shape[1] * area.cell
-    whole = np.asarray(cv2.resize(fill, (wide, tall), interpolation=cv2.INTER_LINEAR), np.float32)
-    levels = whole.reshape(tall, wide, -1)[: here.shape[0], : here.shape[1]] * np.float32(_unit(source))
+    levels = enlarged(fill, area.cell, Size(here.shape[1], here.shape[0])) * np.float32(_unit(source))
     target = painted[inside.slices]
     for region in area.regions:
         if region.feather:
@@ -114,7 +112,16 @@ def _fill_area(painted: Pixels, source: Pixels, hidden: Hidden, area: Area, colo
     for region in area.regions:
         part = window(region.box, size)
         if not part.is_empty:
-            _lay(target, patch, mask(region.box, region.shape, part), part.y1 - inside.y1, part.x1 - inside.x1)
+            _lay(
+                target, patch, mask(region.box, region.shape, part), part.y1 - inside.y1, part.x1 - inside.x1
+            )
+
+
+def enlarged(fill: Cells, cell: int, size: Size) -> Cells:
+    """Return a fill in samples, without what lies beyond ``size``."""
+    tall, wide, channels = fill.shape[0] * cell, fill.shape[1] * cell, fill.shape[2]
+    whole = np.asarray(cv2.resize(fill, (wide, tall), interpolation=cv2.INTER_LINEAR), np.float32)
+    return whole.reshape(tall, wide, channels)[: size.height, : size.width]
 
 
 def _lay(target: Pixels, patch: Pixels, covered: Hidden, top: int, left: int) -> None:
@@ -134,8 +141,18 @@ def _feather(target: Pixels, levels: Cells, region: Region, inside: Window) -> N
     target[:] = _rounded(np.asarray(share * levels + (1.0 - share) * target, np.float32), target.dtype)
 
 
-def _cells(here: Pixels, hidden: Hidden, cell: int) -> tuple[Cells, Weights]:
-    """Return by cell its mean, in 8-bit levels, and 1 where all of it is seen; cells at the edge are filled up."""
+def cells_of(here: Pixels, hidden: Hidden, cell: int, unit: float) -> tuple[Cells, Weights]:
+    """Return by cell its mean and 1 where all of it is seen; cells at the edge are filled up.
+
+    Parameters
+    ----------
+    here
+        ``[height, width, channels]``: samples, of which an 8-bit level is ``unit``.
+    hidden
+        ``bool[height, width]``.
+    cell
+        Side of a cell, in samples.
+    """
     height, width, channels = here.shape
     size = (-(-width // cell), -(-height // cell))
     pad = (0, size[1] * cell - height, 0, size[0] * cell - width)
@@ -146,7 +163,7 @@ def _cells(here: Pixels, hidden: Hidden, cell: int) -> tuple[Cells, Weights]:
         # One hidden pixel of 16 x 16 makes the mean of 255 just 1.
         planes = tuple(cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes)
     means = planes[0].reshape(size[1], size[0], channels).astype(np.float32)
-    return means / np.float32(_unit(here)), np.asarray(planes[1] == 0, np.float32)
+    return means / np.float32(unit), np.asarray(planes[1] == 0, np.float32)
 
 
 def _tones(tone: int | None, means: Cells, seen: Weights, colours: float) -> tuple[tuple[float, float], ...]:
@@ -161,8 +178,15 @@ def _tones(tone: int | None, means: Cells, seen: Weights, colours: float) -> tup
 
 
 def _face(region: Region, inside: Window, cell: int, tones: tuple[tuple[float, float], ...]) -> Face:
-    x1, y1, x2, y2 = region.box.shift(-inside.x1, -inside.y1).scale(1 / cell, 1 / cell)
-    return Face((x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2, exponent_of(region), region.down, tones)
+    place = region.box.shift(-inside.x1, -inside.y1).scale(1 / cell, 1 / cell)
+    return face_at(region, place, tones)
+
+
+def face_at(region: Region, place: Box, tones: Sequence[tuple[float, float]]) -> Face:
+    """Return a face that a region hides, given where that lies on a grid of cells."""
+    x1, y1, x2, y2 = place
+    half = ((x2 - x1) / 2, (y2 - y1) / 2)
+    return Face((x1 + x2) / 2, (y1 + y2) / 2, *half, exponent_of(region), region.down, tuple(tones))
 
 
 def exponent_of(region: Region) -> float:

@@ -21,8 +21,8 @@ ROUNDED_GROW: Final = 1.1
 """Growth from which on the outline in a grown box contains the whole box that was grown."""
 
 EXPONENTS: Final = (2.0, 2.65, 7.5)
-"""Exponents of the outlines: ellipse, superellipse, rounded box. An outline ``|x|^n + |y|^n = 1`` in a box grown
-by ``g`` contains the box where ``n >= ln 2 / ln g``: 2.65 for 1.3, 7.3 for 1.1."""
+"""Exponents of the outlines: ellipse, superellipse, rounded box. An outline ``|x|^n + |y|^n = 1`` in a box
+grown by ``g`` contains the box where ``n >= ln 2 / ln g``: 2.65 for 1.3, 7.3 for 1.1."""
 
 
 class RegionShape(StrEnum):

@@ -1,8 +1,8 @@
 """The eight tones of a hidden face: all that is told of it.
 
-A tone is a brightness of a fixed scale. Its colour is that of skin at this brightness, drawn towards the colour
-of what lies around the face, because people stand in the light that their surroundings stand in; where the
-picture has no colours a tone has none.
+A tone is a brightness of a fixed scale. Its colour is that of skin at this brightness, drawn a little towards
+the colour of what lies around the face, because people stand in the light that their surroundings stand in;
+where the picture has no colours a tone has none.
 Needs no image library.
 """
 
@@ -78,6 +78,4 @@ def chroma_of(tone: int, around: tuple[float, float], colourfulness: float) -> t
 
 def as_rgb(tone: int, chroma: tuple[float, float]) -> tuple[tuple[float, float], ...]:
     """Return by colour what a tone's brightness is multiplied by and what is added: see `fill.Face.tones`."""
-    return tuple(
-        (SCALE[tone], cb * chroma[0] + cr * chroma[1]) for cb, cr in (RED, GREEN, BLUE)
-    )
+    return tuple((SCALE[tone], cb * chroma[0] + cr * chroma[1]) for cb, cr in (RED, GREEN, BLUE))
