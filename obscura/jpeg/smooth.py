@@ -119,7 +119,19 @@ class SmoothCovers:
                 for region, done in zip(area.regions, toned, strict=True)
                 if done.tone is not None
             }
+        for part, component in zip(values, self._frame.components, strict=True):
+            self._fill_up(part, component)
         return tones
+
+    def _fill_up(self, values: Coefficients, component: Component) -> None:
+        """Make the blocks that only fill up touched MCUs anew: encoders copy what is hidden into them."""
+        touched = by_block(self._touched, component)
+        rows, columns = component.rows, component.columns
+        right, below = touched[:, columns:], touched[rows:]
+        values[:, columns:][right] = 0
+        values[:, columns:, 0] = np.where(right, values[:, columns - 1 : columns, 0], values[:, columns:, 0])
+        values[rows:][below] = 0
+        values[rows:, :, 0] = np.where(below, values[rows - 1 : rows, :, 0], values[rows:, :, 0])
 
     def _maps(self, component: Component) -> "_Maps":
         hidden = self.hidden(component)

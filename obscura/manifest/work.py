@@ -62,10 +62,6 @@ def manifest_of(work: Work) -> dict[str, Any]:
             "styles": {name: describe(policy.style_of(name)) for name in sorted(report.hidden)},
             "shape": policy.shape_of(FACE).value,
             "grow": policy.grow_of(FACE),
-            "by_class": {
-                name: {"shape": policy.shape_of(name).value, "grow": policy.grow_of(name)}
-                for name in sorted(report.hidden)
-            },
             "feather": policy.feather,
             "regions": [list(region) for region in report.regions],
             **({} if report.frames is None else {"frames": list(report.frames.regions)}),

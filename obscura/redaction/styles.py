@@ -184,7 +184,7 @@ def strength(style: Style) -> int:
             assert_never(style)
 
 
-def describe(style: Style) -> str:
+def describe(style: Style) -> str:  # noqa: PLR0911 - one for each style
     """Return the style in words, as reports carry it."""
     match style:
         case Mosaic(cells):
