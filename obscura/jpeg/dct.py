@@ -16,6 +16,7 @@ Samples: TypeAlias = NDArray[np.float32]
 _LOWEST: Final = 0.0
 _HIGHEST: Final = 255.0
 _SHIFT: Final = 128.0
+_PIECE: Final = 48
 
 
 def cell_means(values: Coefficients, divisors: NDArray[np.float32], across: int) -> Samples:
@@ -31,7 +32,7 @@ def cell_means(values: Coefficients, divisors: NDArray[np.float32], across: int)
         1, 2, 4 or 8.
     """
     used = values.astype(np.float32) * divisors
-    cells = used @ _to_cells(across).T + np.float32(_SHIFT)
+    cells = _times(used.reshape(-1, COEFFICIENTS), _to_cells(across).T) + np.float32(_SHIFT)
     return np.asarray(cells.reshape(*values.shape[:-1], across, across), np.float32)
 
 
@@ -46,7 +47,20 @@ def coefficients(samples: Samples, divisors: NDArray[np.float32]) -> NDArray[np.
         As in `cell_means`.
     """
     shifted = samples.clip(_LOWEST, _HIGHEST) - np.float32(_SHIFT)
-    return np.asarray(shifted @ _to_cells(BLOCK_SIDE) / divisors, np.float32)
+    return np.asarray(_times(shifted, _to_cells(BLOCK_SIDE)) / divisors, np.float32)
+
+
+def _times(rows: Samples, matrix: Samples) -> Samples:
+    """Return a matrix product, computed in pieces that no BLAS spreads over threads.
+
+    Threads would take several times the CPU time, and might add in another order on another machine.
+    """
+    count, length = rows.shape
+    pieces = -(-count // _PIECE)
+    padded = np.zeros((pieces * _PIECE, length), np.float32)
+    padded[:count] = rows
+    product = np.matmul(padded.reshape(pieces, _PIECE, length), matrix)
+    return np.asarray(product.reshape(pieces * _PIECE, -1)[:count], np.float32)
 
 
 @cache

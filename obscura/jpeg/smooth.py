@@ -9,7 +9,7 @@ Each component is worked on at its own sampling, in cells of a block's eighth, q
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import cv2
@@ -98,9 +98,8 @@ class SmoothCovers:
         chroma = kind.chroma(means)
         far = np.abs(chroma[~self._touched] - _MIDDLE).max(axis=1, initial=0.0)
         colours = coloured(far.astype(np.float32))
-        maps = [self._maps(component) for component in self._frame.components]
-        numbers = {patch.region: patch.number for patch in self._patches}
-        tones = dict[int, int]()
+        layers = self._layers()
+        tones = dict[Region, int]()
         for area in self._areas:
             toned = [self._with_tone(region, kind, means, planes) for region in area.regions]
             here = self._in_mcus(area.box).slices
@@ -111,17 +110,17 @@ class SmoothCovers:
                 for region in toned
                 if region.tone is not None
             }
-            for index, part in enumerate(maps):
-                levels = {tone: found[index] for tone, found in shown.items()}
-                self._paint_area(values[index], part, area, toned, levels)
+            for layer in layers:
+                levels = {tone: [found[index] for index in layer.indices] for tone, found in shown.items()}
+                self._paint_area(values, layer, area, toned, levels)
             tones |= {
-                numbers[region]: done.tone
+                region: done.tone
                 for region, done in zip(area.regions, toned, strict=True)
                 if done.tone is not None
             }
         for part, component in zip(values, self._frame.components, strict=True):
             self._fill_up(part, component)
-        return tones
+        return {patch.number: tones[patch.region] for patch in self._patches if patch.region in tones}
 
     def _fill_up(self, values: Coefficients, component: Component) -> None:
         """Make the blocks that only fill up touched MCUs anew: encoders copy what is hidden into them."""
@@ -133,14 +132,22 @@ class SmoothCovers:
         values[rows:][below] = 0
         values[rows:, :, 0] = np.where(below, values[rows - 1 : rows, :, 0], values[rows:, :, 0])
 
-    def _maps(self, component: Component) -> "_Maps":
+    def _layers(self) -> list["_Layer"]:
+        """Return the components by their sampling: those of one sampling are filled together."""
+        groups = dict[tuple[int, int], list[int]]()
+        for index, component in enumerate(self._frame.components):
+            groups.setdefault((component.h, component.v), []).append(index)
+        return [self._layer(indices) for indices in groups.values()]
+
+    def _layer(self, indices: Sequence[int]) -> "_Layer":
+        component = self._frame.components[indices[0]]
         hidden = self.hidden(component)
         seen = ~by_block(self._others, component) & ~hidden
         seen[component.rows :] = False
         seen[:, component.columns :] = False
-        index = self._frame.components.index(component)
-        divisors = np.array(self._structure.quants[index].divisors, np.float32)
-        return _Maps(component, divisors, seen, hidden & ~by_block(self._solid, component))
+        divisors = [np.array(self._structure.quants[index].divisors, np.float32) for index in indices]
+        fillable = hidden & ~by_block(self._solid, component)
+        return _Layer(component, tuple(indices), tuple(divisors), seen, fillable)
 
     def _in_mcus(self, box: Box) -> Window:
         mcu = self._frame.mcu
@@ -183,35 +190,39 @@ class SmoothCovers:
 
     def _paint_area(
         self,
-        values: Coefficients,
-        maps: "_Maps",
+        values: Sequence[Coefficients],
+        layer: "_Layer",
         area: Area,
         toned: Sequence[Region],
-        levels: Mapping[int, tuple[float, float]],
+        levels: Mapping[int, Sequence[tuple[float, float]]],
     ) -> None:
-        """Write the hidden blocks of an area in one component, in place."""
-        component = maps.component
+        """Write the hidden blocks of an area in the components of a layer, in place."""
+        component = layer.component
         near = self._in_mcus(area.box)
         inside = Window(
             near.x1 * component.h, near.y1 * component.v, near.x2 * component.h, near.y2 * component.v
         )
-        seen = maps.seen[inside.slices]
+        seen = layer.seen[inside.slices]
         across = self._cells_across(component, area.cell)
-        here = values[inside.slices]
-        means = _joined(cell_means(here, maps.divisors, across))
+        here = [values[index][inside.slices] for index in layer.indices]
+        means = [cell_means(*item, across) for item in zip(here, layer.divisors, strict=True)]
         weights = np.asarray(seen.repeat(across, axis=0).repeat(across, axis=1), np.float32)
         faces = [
             self._face(region, component, inside, across, levels[region.tone])
             for region in toned
             if region.tone is not None
         ]
-        fresh = _Blocks(shaded(interpolated(means, weights), faces), maps.divisors)
-        feathered = self._feather(area, component)[inside.slices]
-        if (soft := seen & (feathered > 0)).any():
-            mixed = here[soft] + feathered[soft][:, None] * (fresh.where(soft) - here[soft])
-            here[soft] = np.rint(mixed).astype(np.int16)
-        own = maps.hidden[inside.slices] & self._own(area, component, inside)
-        here[own] = np.rint(fresh.where(own)).astype(np.int16)
+        fresh = _Blocks(shaded(interpolated(_joined(means), weights), faces))
+        soft = np.zeros_like(seen)
+        if any(region.feather for region in area.regions):
+            feathered = self._feather(area, component)[inside.slices]
+            soft = seen & (feathered > 0)
+        own = layer.hidden[inside.slices] & self._own(area, component, inside)
+        for place, (part, divisors) in enumerate(zip(here, layer.divisors, strict=True)):
+            if soft.any():
+                mixed = fresh.where(soft, place, divisors) - part[soft]
+                part[soft] = np.rint(part[soft] + feathered[soft][:, None] * mixed).astype(np.int16)
+            part[own] = np.rint(fresh.where(own, place, divisors)).astype(np.int16)
 
     def _own(self, area: Area, component: Component, inside: Window) -> Touched:
         """Return the blocks in a window that the regions of an area hide."""
@@ -244,39 +255,50 @@ class SmoothCovers:
         component: Component,
         inside: Window,
         across: int,
-        level: tuple[float, float],
+        levels: Sequence[tuple[float, float]],
     ) -> Face:
         """Return a face in the cells of a window of blocks."""
         place = self._in_blocks(region.box, component).shift(-inside.x1, -inside.y1)
-        return face_at(region, place.scale(across, across), (level,))
+        return face_at(region, place.scale(across, across), levels)
 
 
-class _Maps(NamedTuple):
-    """A component: its quantisation table, the blocks that are seen, and those that smooth patches fill."""
+class _Layer(NamedTuple):
+    """Components of one sampling.
+
+    Attributes
+    ----------
+    component
+        The first of them.
+    indices, divisors
+        Their places in the frame, and their quantisation tables.
+    seen, hidden
+        ``bool[rows, columns]``: the blocks that show the picture, and those that smooth patches fill.
+    """
 
     component: Component
-    divisors: NDArray[np.float32]
+    indices: tuple[int, ...]
+    divisors: tuple[NDArray[np.float32], ...]
     seen: Touched
     hidden: Touched
 
 
-@dataclass(frozen=True, eq=False, slots=True)
 class _Blocks:
     """A fill over a window of blocks, to be turned into coefficients where it is needed."""
 
-    fill: Cells
-    divisors: NDArray[np.float32]
+    def __init__(self, fill: Cells) -> None:
+        self._fill = fill
 
-    def where(self, blocks: Touched) -> NDArray[np.float32]:
+    def where(self, blocks: Touched, channel: int, divisors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return ``float32[n, 64]``: the coefficients of some blocks of the window, not rounded."""
         rows, columns = blocks.shape
-        size = (columns * BLOCK_SIDE, rows * BLOCK_SIDE)
-        samples = np.asarray(cv2.resize(self.fill, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        parts = samples.reshape(rows, BLOCK_SIDE, columns, BLOCK_SIDE).swapaxes(1, 2)
-        return coefficients(parts[blocks].reshape(-1, BLOCK_SIDE * BLOCK_SIDE), self.divisors)
+        plane, size = self._fill[..., channel], (columns * BLOCK_SIDE, rows * BLOCK_SIDE)
+        samples = np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        parts = samples.reshape(rows, BLOCK_SIDE, columns, BLOCK_SIDE).swapaxes(1, 2)[blocks]
+        return coefficients(parts.reshape(-1, BLOCK_SIDE * BLOCK_SIDE), divisors)
 
 
-def _joined(cells: NDArray[np.float32]) -> Cells:
-    """Return the cells of blocks, ``float32[rows, columns, n, n]``, as one plane of one channel."""
-    rows, columns, across, _ = cells.shape
-    return np.ascontiguousarray(cells.swapaxes(1, 2).reshape(rows * across, columns * across, 1))
+def _joined(components: Sequence[NDArray[np.float32]]) -> Cells:
+    """Return the cells of blocks, ``float32[rows, columns, n, n]`` by component, as channels."""
+    rows, columns, across, _ = components[0].shape
+    planes = [part.swapaxes(1, 2).reshape(rows * across, columns * across) for part in components]
+    return np.ascontiguousarray(np.stack(planes, axis=-1))

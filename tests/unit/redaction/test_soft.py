@@ -117,11 +117,8 @@ def test_there_are_eight_tones_in_even_steps() -> None:
 
 
 def test_a_face_keeps_its_colour_and_has_no_edges() -> None:
-    """The middle of a face keeps its mean colour to 15 in CIELAB, and no two neighbours differ by more than 4."""
-    before, after = (
-        color.rgb2lab(part[90:170, 195:255])
-        for part in (PORTRAIT, paint(PORTRAIT, [face()]))
-    )
+    """The middle of a face keeps its colour to 15 in CIELAB, and no two neighbours differ by more than 4."""
+    before, after = (color.rgb2lab(part[90:170, 195:255]) for part in (PORTRAIT, paint(PORTRAIT, [face()])))
     moved = (after - before).mean(axis=(0, 1))
     assert np.hypot(*moved[1:]) <= 15
     assert abs(moved[0]) <= 10
@@ -170,11 +167,13 @@ def test_regions_apart_are_areas_of_their_own() -> None:
 
 @pytest.mark.parametrize("box", [Box(-50, 300, 60, 460), Box(460, -60, 600, 90), Box(-20, -20, 600, 600)])
 def test_faces_at_the_edge_and_over_everything(box: Box) -> None:
-    """A cut face is filled from the side that is left; where nothing is left to be seen, the tone is on grey."""
+    """A cut face is filled from the side that is left; where nothing is left, its tone lies on grey."""
     painted = paint(PORTRAIT, [face(box)])
     assert painted.shape == PORTRAIT.shape
     inside = window(box.grow(0.5), Size(512, 512))
-    steps = np.abs(np.diff(painted[inside.slices].astype(int), axis=0)) if not inside.is_empty else np.zeros(1)
+    steps = (
+        np.abs(np.diff(painted[inside.slices].astype(int), axis=0)) if not inside.is_empty else np.zeros(1)
+    )
     assert steps.max() <= 8
 
 
