@@ -118,7 +118,9 @@ class HideOptions(BaseModel):
         None, ge=1, le=64, description="of mosaic and pixel_noise: cells on the long side of an object"
     )
     color: Color = None
-    shape: Annotated[RedactionShape | None, Blank] = Field(None, description="outline for faces; default: the style's own")
+    shape: Annotated[RedactionShape | None, Blank] = Field(
+        None, description="outline for faces; default: the style's own"
+    )
     grow: Annotated[float | None, Blank] = Field(
         None,
         ge=1.0,
@@ -190,9 +192,15 @@ class VideoForm(CallerForm):
         None, ge=1, le=64, description="of mosaic and pixel_noise: cells on the long side of an object"
     )
     color: Color = None
-    shape: Annotated[RedactionShape | None, Blank] = Field(None, description="outline for faces; default: the style's own")
+    shape: Annotated[RedactionShape | None, Blank] = Field(
+        None, description="outline for faces; default: the style's own"
+    )
     grow: Annotated[float | None, Blank] = Field(
-        None, ge=1.0, le=3.0, allow_inf_nan=False, description="growth of a box; default 1.3, and 1.1 for plates"
+        None,
+        ge=1.0,
+        le=3.0,
+        allow_inf_nan=False,
+        description="growth of a box; default 1.3, and 1.1 for plates",
     )
     metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     audio: Annotated[Audio | None, Blank] = Field(

@@ -2,9 +2,9 @@
 
 The soft style has no noise, so that repeating it tells nothing; boxes that move choose the tone from other
 pixels, which is measured. The noise of a mosaic averages out: what is left are the means of the cells. Boxes
-that differ by a few pixels from one redaction to the next (another detector, another frame) move the grid, and
-an average over moved grids shows more than any one of them. Smooth enlarging is tried on each, and the best
-counts.
+that differ by a few pixels from one redaction to the next (another detector, another frame) move the grid,
+and an average over moved grids shows more than any one of them. Smooth enlarging is tried on each, and the
+best counts.
 """
 
 from collections.abc import Sequence

@@ -184,7 +184,7 @@ def strength(style: Style) -> int:
             assert_never(style)
 
 
-def describe(style: Style) -> str:  # noqa: PLR0911 - one for each style
+def describe(style: Style) -> str:
     """Return the style in words, as reports carry it."""
     match style:
         case Mosaic(cells):
@@ -193,10 +193,8 @@ def describe(style: Style) -> str:  # noqa: PLR0911 - one for each style
             return "soft, one of 8 tones"
         case Fill():
             return "filled from around"
-        case Solid(None):
-            return "solid"
         case Solid(colour):
-            return f"solid #{bytes(colour).hex()}"
+            return "solid" if colour is None else f"solid #{bytes(colour).hex()}"
         case Blur():
             return "blur (cosmetic)"
         case PixelNoise(cells):

@@ -75,7 +75,7 @@ def test_only_the_hidden_blocks_change(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_finished_file_proves_itself(kind: str) -> None:
-    """Given the tones, splicing it again gives the same bytes: each hidden block follows from those outside."""
+    """Given the tones, splicing it again changes nothing: hidden blocks follow from those outside."""
     done = splice(made(kind), REGIONS)
     again = splice(done.data, with_tones(REGIONS, done))
     before, after = decoded(done.data), decoded(again.data)
