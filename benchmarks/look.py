@@ -1,7 +1,7 @@
 """What the soft fill does to the look of faces: how far their colour moves, and how large steps inside are.
 
 ``python -m benchmarks.look`` hides the labelled faces of the held-out photos of ``faces.tar`` (in
-``OBSCURA_SHARED``) and prints percentiles: the distance of the mean chroma (a*, b* of CIELAB) of the inner face
+``OBSCURA_SHARED``) and prints percentiles: the distance of the mean chroma (a*, b* of CIELAB) of inner faces
 before and after, and the largest difference of lightness between neighbouring pixels there.
 """
 
