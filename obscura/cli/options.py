@@ -76,6 +76,7 @@ class HideOptions:
     audio: Audio = Audio.KEEP
     mask: bytes = b""
     keep: tuple[ExclusionZone, ...] = ()
+    color: str | None = None
 
 
 def classes_of(text: str) -> tuple[ObjectClass, ...]:

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from obscura.contract import Audio, MetadataPolicy
-from obscura.video.patterns import paintable, planes
+from obscura.video.planes import paintable, planes
 from obscura.video.source import pictures
 
 if TYPE_CHECKING:
