@@ -63,7 +63,7 @@ def require_meant(redaction: Redaction, regions: Regions) -> None:
     frames = zip(redaction.after.frames, redaction.shown.frames, regions, strict=True)
     for meant, shown, painted in frames:
         spots = list(_spots(painted, shown))
-        # Where a JPEG was changed in place by its coefficients, no pixels were painted to compare with.
+        # Styles with noise leave nothing to compare a JPEG with that was changed in place.
         if meant is not shown and not all(_is_meant(meant, shown, spot) for spot in spots):
             raise ProcessingFailedError(message)
     if redaction.shown.strip is None and any(regions):
