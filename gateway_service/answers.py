@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway_service.dependencies import Gateway
-from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
+from gateway_service.schemas import PictureLink, TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
 from gateway_service.turns import AT_ONCE_BYTES, fetch, turn
 from gateway_service.webhooks import progress_of_webhook
 from obscura.contract import (
@@ -110,15 +110,15 @@ def _of_video(row: JobRow) -> TaskResult:
     )
 
 
-async def answer(gateway: Gateway, row: JobRow) -> TaskResult:
-    """Return what a client sees of ``row``."""
-    said = await _answer(gateway, row)
+async def answer(gateway: Gateway, row: JobRow, *, embed: bool = True) -> TaskResult:
+    """Return what a client sees of ``row``; ``embed=False`` says where a picture is instead of giving it."""
+    said = await _answer(gateway, row, embed=embed)
     if row.has_webhook:
         said.webhook = await progress_of_webhook(gateway, f"task:{row.id}")
     return said
 
 
-async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
+async def _answer(gateway: Gateway, row: JobRow, *, embed: bool) -> TaskResult:
     if row.state is JobState.QUEUED:
         return TaskResult(status=TaskStatus.PENDING)
     if row.state is JobState.RUNNING:
@@ -138,11 +138,16 @@ async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
     if row.kind is JobKind.BLUR_VIDEO:
         return _of_video(row)
     detections = surest_first(row.parts.values())
-    result: Any = boxes_by_name(detections)
-    if row.kind is not JobKind.DETECT:
+    result: Any = None
+    link: PictureLink | None = None
+    if row.kind is JobKind.DETECT:
+        result = boxes_by_name(detections)
+    elif embed:
         picture = await picture_of(gateway, row)
         encode = partial(base64.b64encode, picture)
         result = (await turn(encode, quick=len(picture) <= AT_ONCE_BYTES)).decode()
+    else:
+        link = PictureLink(url=f"/task_result/{row.id}/image", media_type=row.media_type or "")
     parts = [row.parts[step] for step in [item.step for item in row.options.classes] if step in row.parts]
     models = tuple(part.model for part in parts)
     report = report_of(row)
@@ -150,6 +155,7 @@ async def _answer(gateway: Gateway, row: JobRow) -> TaskResult:
     return TaskResult(
         status=TaskStatus.SUCCESS,
         result=result,
+        picture=link,
         detections=detections,
         image=parts[0].image if parts else (report or {}).get("image"),
         model=models[0] if len(models) == 1 else None,

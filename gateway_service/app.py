@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from gateway_service import docs, openapi, problems
 from gateway_service.access import Access, AccessRules
@@ -18,6 +19,7 @@ from gateway_service.middleware import BodyBounds, BodyLimit, Dialect, cors_opti
 from gateway_service.rates import RateLimits
 from gateway_service.routes import (
     batches,
+    capabilities,
     challenges,
     health,
     lesions,
@@ -143,9 +145,10 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     # A list that cannot be read is said now, and not to the first caller that names a URL.
     verification.sources_of(settings)
     secrets_of(settings)
+    rules = AccessRules.of(settings, listens_on)
     app = _assemble(
         settings,
-        AccessRules.of(settings, listens_on),
+        rules,
         (
             tasks.router,
             redaction.router,
@@ -158,11 +161,12 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
             verification.router,
             challenges.router,
             health.router,
+            capabilities.router_of(settings, keys=rules.keys),
             metrics.router,
             page.router,
         ),
     )
-    app.mount("/web", page.files, name="web")
+    app.mount("/web", GZipMiddleware(page.files), name="web")
     return app
 
 

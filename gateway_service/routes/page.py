@@ -13,8 +13,8 @@ FOLDER = Path(__file__).parent.parent / "web"
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-        "img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'",
+        "img-src 'self' blob:; media-src blob:; worker-src 'self'; connect-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'",
         # A new version is seen at the next visit; unchanged files are not sent again (ETag).
         "cache-control": "no-cache",
     }
