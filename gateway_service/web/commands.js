@@ -39,12 +39,16 @@ export class Commands {
     const kinds = await Promise.all(list.map(kindOf));
     const odd = list.filter((_, index) => kinds[index] === null);
     this.complain(odd.map((file) => say("not_a_picture", { name: file.name })).join(" "));
-    const { options, style, areas } = this.store.state;
+    const { options, style, areas, capabilities } = this.store.state;
     const photos = /** @type {Photo[]} */ ([]);
     for (const [index, file] of list.entries()) {
       const kind = kinds[index];
       if (!kind) continue;
-      const photo = newPhoto({ name: file.name, bytes: file.size, kind, added: (this.#number += 1), options, style, areas });
+      const fresh = newPhoto({ name: file.name, bytes: file.size, kind, added: (this.#number += 1), options, style, areas });
+      const limits = kind === "video" ? capabilities?.video : capabilities?.photo;
+      // What the server is sure to refuse need not be sent.
+      const isTooLarge = limits != null && file.size > limits.max_bytes;
+      const photo = isTooLarge ? { ...fresh, job: null, problem: { status: 413, code: "photo_too_large", message: "" } } : fresh;
       photos.push(photo);
       this.files.put(photo.id, "file", file);
       this.thumbnails.make(photo.id, file);

@@ -64,7 +64,7 @@ export const en = {
   not_a_picture: "{name} is no photo or video that this page takes.",
   error: "{message} ({code})",
   error_network: "The server cannot be reached. Is it running?",
-  error_photo_too_large: "The file is larger than this server accepts.",
+  error_photo_too_large: "The file has {size}; this server accepts at most {limit}.",
   error_too_many_pixels: "The picture has more pixels than this server accepts.",
   error_too_many_scans: "The file is made to be slow to open, so it is refused.",
   error_unsupported_format: "This file type is not supported.",

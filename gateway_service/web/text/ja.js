@@ -64,7 +64,7 @@ export const ja = {
   not_a_picture: "{name} は扱える写真や動画ではありません。",
   error: "{message}({code})",
   error_network: "サーバーに接続できません。動いていますか?",
-  error_photo_too_large: "ファイルがこのサーバーの上限を超えています。",
+  error_photo_too_large: "ファイルは {size} です。このサーバーの上限は {limit} です。",
   error_too_many_pixels: "画素数がこのサーバーの上限を超えています。",
   error_too_many_scans: "開くのに極端に時間がかかるファイルのため、受け付けません。",
   error_unsupported_format: "対応していないファイル形式です。",

@@ -64,7 +64,7 @@ export const ko = {
   not_a_picture: "{name}은(는) 다룰 수 있는 사진이나 동영상이 아닙니다.",
   error: "{message} ({code})",
   error_network: "서버에 연결할 수 없습니다. 실행 중인가요?",
-  error_photo_too_large: "파일이 이 서버의 한도보다 큽니다.",
+  error_photo_too_large: "파일이 {size}입니다. 이 서버는 최대 {limit}까지 받습니다.",
   error_too_many_pixels: "사진의 픽셀 수가 이 서버의 한도를 넘습니다.",
   error_too_many_scans: "여는 데 지나치게 오래 걸리도록 만들어진 파일이라 거절합니다.",
   error_unsupported_format: "지원하지 않는 파일 형식입니다.",

@@ -64,7 +64,7 @@ export const ru = {
   not_a_picture: "{name} - не фотография и не видео, с которыми умеет работать эта страница.",
   error: "{message} ({code})",
   error_network: "Сервер недоступен. Он запущен?",
-  error_photo_too_large: "Файл больше, чем принимает сервер.",
+  error_photo_too_large: "В файле {size}, сервер принимает не больше {limit}.",
   error_too_many_pixels: "В снимке больше пикселей, чем принимает сервер.",
   error_too_many_scans: "Файл устроен так, что открывается крайне медленно, поэтому он отклонён.",
   error_unsupported_format: "Такой тип файла не поддерживается.",

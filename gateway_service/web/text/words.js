@@ -40,11 +40,13 @@ export function say(key, places = {}) {
 /** @param {string} key */
 export const isKnown = (key) => key in en;
 
-/** Return a person's words for an error of the server.
- * @param {import("../state/types.js").Problem} problem */
-export function sayProblem(problem) {
+/** Return a person's words for why a photo has failed.
+ * @param {import("../state/types.js").Photo} photo @param {import("../state/types.js").Capabilities | null} capabilities */
+export function sayProblem({ problem, bytes, kind }, capabilities) {
+  if (problem === null) return "";
   const known = `error_${problem.code}`;
-  return isKnown(known) ? say(known) : say("error", { message: problem.message, code: problem.code });
+  const limit = (kind === "video" ? capabilities?.video : capabilities?.photo)?.max_bytes;
+  return isKnown(known) ? say(known, { size: sayBytes(bytes), limit: limit ? sayBytes(limit) : "?" }) : say("error", { message: problem.message, code: problem.code });
 }
 
 /** @param {number} bytes */

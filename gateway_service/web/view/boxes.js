@@ -94,6 +94,7 @@ export class Boxes {
     const isFresh = box.on && !photo.applied.includes(JSON.stringify(boxKey(box)));
     element.className = `box ${box.origin}${box.on ? "" : " off"}${isFresh ? " fresh" : ""}${box.xyxy[1] < (photo.size?.height ?? 0) * 0.05 ? " at-top" : ""}`;
     element.dataset["label"] = shortName(photo, box);
+    element.dataset["short"] = `${Math.round(100 * (box.confidence ?? 0))} %`;
     attributes(element, { "aria-pressed": String(box.on), "aria-label": longName(photo, box) });
     this.#lay(element, box.xyxy, photo);
   }

@@ -6,6 +6,7 @@ import { say } from "../text/words.js";
 import { at, attributes, limit } from "./dom.js";
 
 const STEP = 0.02;
+const HANDLE_PX = 22;
 
 /** @param {import("../commands.js").Commands} commands @param {import("./viewer.js").Viewer} viewer */
 export function mountDivider({ store }, viewer) {
@@ -19,8 +20,11 @@ export function mountDivider({ store }, viewer) {
     const photo = chosen(state);
     divider.hidden = photo === null || !hasResult(photo) || photo.kind === "video" || !viewer.canCompare || state.editing || state.panorama;
     const x = viewer.frame.left + viewer.frame.width * state.compare;
-    divider.style.left = `${limit(x, 0, stage.clientWidth)}px`;
-    divider.classList.toggle("at-edge", state.compare === 0 || state.compare === 1);
+    // At the edge its handle is still wholly there to be grabbed.
+    const isAtEdge = state.compare === 0 || state.compare === 1;
+    const room = isAtEdge ? HANDLE_PX : 0;
+    divider.style.left = `${limit(x, room, stage.clientWidth - room)}px`;
+    divider.classList.toggle("at-edge", isAtEdge);
     const n = Math.round(100 * state.compare);
     attributes(divider, { "aria-valuenow": String(n), "aria-valuetext": say("compare_value", { n }) });
   };

@@ -67,7 +67,7 @@ export class Panel {
     at("panel-name").textContent = photo.name;
     const { tone, key, n } = standing(photo);
     at("explain").className = `notice ${tone}`;
-    at("explain").textContent = explanation(photo);
+    at("explain").textContent = explanation(photo, this.#commands.store.state.capabilities);
     at("verdict").className = `pill ${tone}`;
     at("verdict").textContent = say(key, { n });
     const isReady = hasResult(photo) && photo.job === null;
@@ -83,7 +83,9 @@ export class Panel {
   /** @param {Photo} photo */
   #rows(photo) {
     const focused = rowOf(document.activeElement)?.dataset["id"];
-    const rows = inReadingOrder(photo.boxes).map((box, index) => {
+    // What a second look still saw comes first.
+    const [residual, others] = [photo.boxes.filter((box) => box.origin === "residual"), photo.boxes.filter((box) => box.origin !== "residual")];
+    const rows = [...inReadingOrder(residual), ...inReadingOrder(others)].map((box, index) => {
       const row = make("li", { className: `${box.on ? "on " : ""}${box.origin}`, tabIndex: (focused ?? "") === box.id || (focused === undefined && index === 0) ? 0 : -1 },
         make("span", { className: "dot" }),
         make("span", {}, boxName(photo, box), " ", make("span", { className: "origin", textContent: boxOrigin(box) })),
@@ -141,9 +143,9 @@ function rowOf(target) {
 }
 
 /** Say how a photo stands, and what can be done about it.
- * @param {Photo} photo */
-function explanation(photo) {
-  if (photo.problem !== null && photo.job === null) return sayProblem(photo.problem);
+ * @param {Photo} photo @param {State["capabilities"]} capabilities */
+function explanation(photo, capabilities) {
+  if (photo.problem !== null && photo.job === null) return sayProblem(photo, capabilities);
   const { key, n } = standing(photo);
   const verdict = key.replace("state_", "verdict_");
   if (needsReview(photo) || photo.job === null) return say(verdict, { n, open: openBoxes(photo).length });

@@ -43,7 +43,7 @@ export function mountToolbar(commands, viewer, drawByKeyboard) {
   click(["panel-toggle", "panel-close", "sticky-panel"], () => store.update((state) => ({ ...state, panelOpen: !state.panelOpen })));
   click(["sphere-toggle"], () => store.update((state) => ({ ...state, panorama: !state.panorama, editing: false, drawing: null })));
 
-  let shown = "";
+  let shown = "-";
   store.subscribe(async (state) => {
     const photo = chosen(state);
     const isReady = photo !== null && hasResult(photo);
