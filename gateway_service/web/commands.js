@@ -10,6 +10,7 @@ import { say } from "./text/words.js";
 /** @typedef {import("./state/types.js").Photo} Photo */
 /** @typedef {import("./state/types.js").Rectangle} Rectangle */
 
+const AT_ONCE = 10;
 const ZIP_ADDRESS_MS = 60_000;
 
 export class Commands {
@@ -33,12 +34,23 @@ export class Commands {
     return actions.chosen(this.store.state);
   }
 
-  /** Take files in; those that no server could take are named.
+  /** Take files in, a few at a time, so that hundreds never hold the page up.
    * @param {File[]} list */
   async addFiles(list) {
+    this.complain("");
+    for (let start = 0; start < list.length; start += AT_ONCE) {
+      await this.#addSome(list.slice(start, start + AT_ONCE));
+      await new Promise((resolve) => { setTimeout(resolve); });
+    }
+    this.announce(say("announce_added", { n: list.length }));
+  }
+
+  /** Take files in; those that no server could take are named.
+   * @param {File[]} list */
+  async #addSome(list) {
     const kinds = await Promise.all(list.map(kindOf));
     const odd = list.filter((_, index) => kinds[index] === null);
-    this.complain(odd.map((file) => say("not_a_picture", { name: file.name })).join(" "));
+    if (odd.length > 0) this.complain(odd.map((file) => say("not_a_picture", { name: file.name })).join(" "));
     const { options, style, areas, capabilities } = this.store.state;
     const photos = /** @type {Photo[]} */ ([]);
     for (const [index, file] of list.entries()) {
@@ -60,7 +72,6 @@ export class Commands {
       const added = actions.add(state, photos);
       return isFirst ? actions.choose(added, first.id) : added;
     });
-    this.announce(say("announce_added", { n: photos.length }));
   }
 
   /** @param {string} id */

@@ -2,13 +2,15 @@
 
 const PICTURE = /\.(jpe?g|png|webp|gif|tiff?|hei[cf]|avif|bmp)$/i;
 const VIDEO = /\.(mp4|m4v|mov|mkv|webm|avi)$/i;
-const HEAD_BYTES = 4096;
+const MAY_MOVE = /gif|webp|png/i;
+const HEAD_BYTES = 1024;
 
 /** @param {File} file @returns {Promise<"photo" | "animation" | "video" | null>} null: the server takes no such files */
 export async function kindOf(file) {
   if (file.type.startsWith("video/") || VIDEO.test(file.name)) return "video";
   if (!file.type.startsWith("image/") && !PICTURE.test(file.name)) return null;
   if (file.type === "image/svg+xml") return null;
+  if (!MAY_MOVE.test(file.type || file.name)) return "photo";
   const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer().catch(() => new ArrayBuffer(0)));
   return isAnimation(head) ? "animation" : "photo";
 }
