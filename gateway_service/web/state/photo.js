@@ -85,15 +85,20 @@ export function standing(photo) {
   }
   if (photo.problem !== null) return { tone: "bad", key: hasResult(photo) ? "state_not_applied" : "state_failed", n };
   if (isStale(photo)) return { tone: "plain", key: "state_changed", n };
+  // Nobody has looked at a finished video again: the server does not, and a person has not yet.
+  if (photo.kind === "video") return { tone: "plain", key: photo.approved ? "state_approved" : "state_video", n: hiddenTracks(photo) };
   const open = openBoxes(photo).length;
   if (open > 0) return { tone: photo.approved ? "plain" : "care", key: photo.approved ? "state_approved_open" : openKey(photo), n: open };
   if (photo.report.verdict === "needs_review") {
     return { tone: photo.approved ? "plain" : "care", key: photo.approved ? "state_approved" : "state_needs_review", n };
   }
-  if (n === 0 && photo.kind !== "video") return { tone: "plain", key: photo.approved ? "state_approved" : "state_nothing_found", n };
+  if (n === 0) return { tone: "plain", key: photo.approved ? "state_approved" : "state_nothing_found", n };
   if (photo.approved) return { tone: "good", key: "state_approved", n };
   return { tone: "good", key: photo.edited ? "state_edited" : "state_clean", n };
 }
+
+/** @param {Photo} photo @returns {number} */
+const hiddenTracks = ({ report }) => Object.values(report["hidden"] ?? {}).reduce((sum, n) => sum + Number(n), 0);
 
 /** @param {Photo} photo */
 function openKey(photo) {

@@ -42,6 +42,7 @@ export const en = {
   key_label: "Key", key_save: "Use this key", key_wrong: "The server does not know this key.",
   state_waiting: "Waits", state_sending: "Being sent", state_queued: "In the queue", state_running: "Being worked on", state_applying: "Applying your changes", state_failed: "Failed", state_not_applied: "Not applied", state_changed: "Changed",
   state_clean: "{n} hidden", state_nothing_found: "Nothing found", state_needs_review: "Please look: {n}", state_left_open: "{n} left open", state_edited: "Edited: {n} hidden", state_approved: "Approved", state_approved_open: "Approved, {n} left open",
+  state_video: "Done: {n} hidden", verdict_video: "{n} hidden from frame to frame. No second look is taken at videos: play it before you publish it.",
   verdict_clean: "{n} hidden, and a second look saw nothing left open. Look at it yourself all the same.",
   verdict_nothing_found: "Nothing was found to hide. If there is something, press “Draw” and drag over it.",
   verdict_needs_review: "A second look still saw something that may be a face or a plate. It has a dashed frame: click it to hide it, or approve the picture as it is.",

@@ -42,6 +42,7 @@ export const ja = {
   key_label: "キー", key_save: "このキーを使う", key_wrong: "サーバーがこのキーを認めませんでした。",
   state_waiting: "待機中", state_sending: "送信中", state_queued: "順番待ち", state_running: "処理中", state_applying: "変更を適用中", state_failed: "失敗", state_not_applied: "未適用", state_changed: "変更あり",
   state_clean: "{n} か所を隠しました", state_nothing_found: "検出なし", state_needs_review: "要確認:{n}", state_left_open: "{n} か所が見えています", state_edited: "編集済み:{n} か所", state_approved: "承認済み", state_approved_open: "承認済み、{n} か所が見えています",
+  state_video: "完了:{n} 件を隠しました", verdict_video: "全フレームを通して {n} 件を隠しました。動画の再確認は行われません。公開前に再生して確認してください。",
   verdict_clean: "{n} か所を隠しました。再確認でも見落としは見つかりませんでした。それでもご自身で確認してください。",
   verdict_nothing_found: "隠すものは見つかりませんでした。あれば「描く」を押してドラッグしてください。",
   verdict_needs_review: "再確認で、顔かプレートかもしれないものがまだ見えています。点線の枠をクリックすると隠れます。このままでよければ承認してください。",

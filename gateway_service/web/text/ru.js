@@ -42,6 +42,7 @@ export const ru = {
   key_label: "Ключ", key_save: "Использовать ключ", key_wrong: "Сервер не знает этого ключа.",
   state_waiting: "Ждёт", state_sending: "Отправляется", state_queued: "В очереди", state_running: "Обрабатывается", state_applying: "Изменения применяются", state_failed: "Ошибка", state_not_applied: "Не применено", state_changed: "Изменено",
   state_clean: "Скрыто: {n}", state_nothing_found: "Ничего не найдено", state_needs_review: "Проверьте: {n}", state_left_open: "Открыто: {n}", state_edited: "Изменено, скрыто: {n}", state_approved: "Одобрено", state_approved_open: "Одобрено, открыто: {n}",
+  state_video: "Готово, скрыто: {n}", verdict_video: "Скрыто от кадра к кадру: {n}. Видео повторно не просматриваются: посмотрите его перед публикацией.",
   verdict_clean: "Скрыто: {n}. Повторный просмотр не нашёл открытого. Всё же взгляните сами.",
   verdict_nothing_found: "Скрывать нечего не нашлось. Если есть что скрыть, нажмите «Рисовать» и обведите.",
   verdict_needs_review: "Повторный просмотр заметил то, что может быть лицом или номером. Щёлкните пунктирную рамку, чтобы скрыть, или одобрите снимок как есть.",

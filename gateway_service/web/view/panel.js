@@ -86,7 +86,7 @@ export class Panel {
     // What a second look still saw comes first.
     const [residual, others] = [photo.boxes.filter((box) => box.origin === "residual"), photo.boxes.filter((box) => box.origin !== "residual")];
     const rows = [...inReadingOrder(residual), ...inReadingOrder(others)].map((box, index) => {
-      const row = make("li", { className: `${box.on ? "on " : ""}${box.origin}`, tabIndex: (focused ?? "") === box.id || (focused === undefined && index === 0) ? 0 : -1 },
+      const row = make("div", { className: `${box.on ? "on " : ""}${box.origin}`, tabIndex: (focused ?? "") === box.id || (focused === undefined && index === 0) ? 0 : -1 },
         make("span", { className: "dot" }),
         make("span", {}, boxName(photo, box), " ", make("span", { className: "origin", textContent: boxOrigin(box) })),
         make("span", { className: "small", textContent: say(box.on ? "box_on" : "box_off") }));
@@ -138,7 +138,7 @@ export class Panel {
 
 /** @param {EventTarget | null} target @returns {HTMLElement | null} */
 function rowOf(target) {
-  const row = target instanceof Element ? target.closest("#box-list li") : null;
+  const row = target instanceof Element ? target.closest("#box-list > div") : null;
   return row instanceof HTMLElement ? row : null;
 }
 

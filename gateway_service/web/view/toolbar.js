@@ -52,6 +52,7 @@ export function mountToolbar(commands, viewer, drawByKeyboard) {
     at("tools").hidden = photo === null;
     for (const id of ["before", "sticky-before"]) { pressed(id, isReady && state.compare > 0.5); button(id).disabled = !isReady; }
     for (const id of ["edit", "sticky-edit"]) { pressed(id, state.editing); button(id).disabled = !isPicture; }
+    at("zoom").hidden = !isPicture;
     pressed("draw", state.drawing !== null);
     pressed("frames", state.framesHidden);
     pressed("sphere-toggle", state.panorama);

@@ -11,7 +11,7 @@ const FRAMES = 10;
 const FRAME_HEIGHT = 54;
 
 /** @param {import("../commands.js").Commands} commands */
-export function mountVideo({ store, files }) {
+export function mountVideo({ store, files, thumbnails }) {
   const video = as("video", HTMLVideoElement);
   const strip = at("frame-strip");
   let shown = "";
@@ -38,6 +38,8 @@ export function mountVideo({ store, files }) {
     video.src = address;
     video.currentTime = time;
     const made = await framesOf(address);
+    const middle = made[Math.floor(made.length / 2)];
+    middle?.canvas.toBlob((blob) => { if (blob !== null) thumbnails.make(photo.id, blob); });
     if (shown === name) strip.replaceChildren(...made.map(({ canvas, time: place }) => frameButton(canvas, place, video)));
   });
 }
