@@ -122,6 +122,41 @@ def test_the_keyboard_alone_is_enough(open_page: Open, portrait: Path) -> None:
     assert change(downloaded(page), (200, 200, 320, 320)) > 10
 
 
+def test_a_mask_drawn_once_holds_for_all_photos(open_page: Open, portrait: Path) -> None:
+    """A place drawn as a mask is hidden in photos that are done and in those to come."""
+    page = open_page()
+    page.set_input_files("#files", portrait)
+    wait_for_all(page, 1)
+    page.select_option("#draw-class", "mask")
+    page.click("#draw")
+    drag(page, (320, 320), (420, 420))
+    assert page.locator("#area-list li").count() == 1
+    wait_until_applied(page)
+    assert change(downloaded(page), (330, 330, 410, 410)) > 5
+    page.set_input_files("#files", portrait)
+    wait_for_all(page, 2)
+    page.locator("#list").focus()
+    page.keyboard.press("End")
+    wait_until_applied(page)
+    picture = downloaded(page)
+    assert change(picture, (330, 330, 410, 410)) > 5
+    assert change(picture, photos.FACE) > 20
+
+
+def test_a_harder_look_keeps_decisions(open_page: Open, portrait: Path) -> None:
+    """What a person has opened stays open when the photo is searched again."""
+    page = open_page()
+    page.set_input_files("#files", portrait)
+    wait_for_all(page, 1)
+    page.locator("#boxes .box").first.click()
+    wait_until_applied(page)
+    page.click("#harder")
+    wait_for_all(page, 1)
+    wait_until_applied(page)
+    assert page.locator("#boxes .box.off").count() == 1
+    assert page.inner_text("#verdict").startswith("1 left open")
+
+
 def test_a_crowd_is_one_stop_of_the_tab_key(open_page: Open, tmp_path: Path) -> None:
     """Arrows go from face to face in reading order; Tab leaves all of them at once."""
     crowd = tmp_path / "crowd.jpg"

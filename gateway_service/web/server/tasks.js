@@ -10,6 +10,7 @@ import { ServerError, form, request, upload } from "./http.js";
 const FIRST_WAIT_S = 2;
 const WAIT_S = 20;
 const VIDEO_WAIT_S = 1;
+const WITH_CELLS = new Set(["", "mosaic", "pixel_noise"]);
 const HARDER = { quality: "thorough", min_confidence: "0.1" };
 
 /** @param {string} taskId */
@@ -32,13 +33,15 @@ export async function handIn(photo, job, sent, { signal, onJob }) {
  * @returns {[string, Record<string, Blob | string | null>]} */
 function requestOf(photo, job, { mask, keep }) {
   const { classes, quality, metadata, output } = photo.options;
+  // Other styles have no cells, and a server may refuse to be asked for some.
+  const style = { ...photo.style, cells: WITH_CELLS.has(photo.style.style) ? photo.style.cells : "" };
   const frames = photo.kind === "animation" ? "all" : "";
   const looking = { classes: classes.join(","), quality };
-  if (photo.kind === "video") return ["blur_video", { ...looking, ...photo.style, metadata, mask, keep }];
+  if (photo.kind === "video") return ["blur_video", { ...looking, ...style, metadata, mask, keep }];
   if (job.kind === "detect") return ["detect", { ...looking, ...HARDER, frames }];
   const written = { metadata, output, frames, mask };
-  if (job.kind === "blur") return ["blur", { ...looking, ...photo.style, ...written, keep }];
-  return ["redact", { boxes: JSON.stringify(requestedBoxes(photo)), ...photo.style, ...written }];
+  if (job.kind === "blur") return ["blur", { ...looking, ...style, ...written, keep }];
+  return ["redact", { boxes: JSON.stringify(requestedBoxes(photo)), ...style, ...written }];
 }
 
 /** @param {Photo} photo */

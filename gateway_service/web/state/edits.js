@@ -78,7 +78,10 @@ export function withResidual(photo, residual) {
   const isOf = (/** @type {Box} */ box) => residual.find((item) => !box.on && overlap(box.xyxy, item.xyxy) > SAME_OBJECT);
   const known = photo.boxes.map((box) => {
     const match = isOf(box);
-    return match === undefined ? box : { ...box, origin: /** @type {const} */ ("residual"), confidence: match.confidence ?? box.confidence };
+    if (match === undefined) return box;
+    // What a detector had seen before and a person opened is no news; a drawn one that is seen now is.
+    const origin = box.origin === "detected" ? box.origin : /** @type {const} */ ("residual");
+    return { ...box, origin, confidence: match.confidence ?? box.confidence };
   });
   const fresh = residual.filter((item) => !photo.boxes.some((box) => !box.on && overlap(box.xyxy, item.xyxy) > SAME_OBJECT));
   return { ...photo, boxes: [...known, ...fresh] };

@@ -93,6 +93,7 @@ export function standing(photo) {
     return { tone: photo.approved ? "plain" : "care", key: photo.approved ? "state_approved" : "state_needs_review", n };
   }
   if (n === 0) return { tone: "plain", key: photo.approved ? "state_approved" : "state_nothing_found", n };
+  if (photo.report["residual_check"] === "off") return { tone: "plain", key: photo.approved ? "state_approved" : "state_unchecked", n };
   if (photo.approved) return { tone: "good", key: "state_approved", n };
   return { tone: "good", key: photo.edited ? "state_edited" : "state_clean", n };
 }

@@ -39,7 +39,10 @@ export function mountForms(commands) {
     made = name;
     for (const id of ["options", "start-options"]) fill(at(id), state.options);
     const style = chosen(state)?.style;
-    if (style !== undefined) fill(at("style"), style);
+    if (style === undefined) return;
+    fill(at("style"), style);
+    const cells = at("style").querySelector("[name=cells]");
+    if (cells instanceof HTMLSelectElement) cells.disabled = !["", "mosaic", "pixel_noise"].includes(style.style);
   };
 
   for (const id of ["options", "start-options"]) {

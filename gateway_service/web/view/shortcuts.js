@@ -26,7 +26,7 @@ export function mountShortcuts(commands, viewer, drawByKeyboard) {
   addEventListener("pointermove", () => { isPointed = true; }, { passive: true });
   addEventListener("keydown", (event) => { if (event.key === "Tab" || event.key.startsWith("Arrow")) isPointed = false; }, { capture: true });
 
-  /** @type {Record<string, () => void>} */
+  /** @type {Record<string, (event: KeyboardEvent) => void>} */
   const keys = {
     n: () => commands.stepToReview(1),
     p: () => commands.stepToReview(-1),
@@ -36,7 +36,7 @@ export function mountShortcuts(commands, viewer, drawByKeyboard) {
     e: () => commands.toggleEditing(),
     h: () => store.update((state) => ({ ...state, framesHidden: !state.framesHidden })),
     b: () => at("before").click(),
-    s: () => at("download").click(),
+    s: (event) => at(event.shiftKey ? "zip" : "download").click(),
     enter: () => commands.apply(),
     "?": help,
     arrowleft: () => commands.step(-1),
@@ -59,7 +59,7 @@ export function mountShortcuts(commands, viewer, drawByKeyboard) {
     const act = keys[name];
     if (act === undefined && !viewer.key(event)) return;
     event.preventDefault();
-    act?.();
+    act?.(event);
   });
   return {
     refresh: () => at("help-list").replaceChildren(...SHOWN.flatMap(([name, text]) => [

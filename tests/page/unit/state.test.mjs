@@ -52,6 +52,19 @@ test("a verdict of needs_review without a box is no good either", () => {
   assert.equal(facts.standing(done([FACE], { verdict: "needs_review" })).tone, "care");
 });
 
+test("a picture that nobody has looked at again is not good, nor is a video", () => {
+  assert.equal(facts.standing(done([FACE], { residual_check: "off" })).tone, "plain");
+  assert.equal(facts.standing(done([], { verdict: "clean", hidden: { face: 2 } }, { kind: "video" })).tone, "plain");
+});
+
+test("a face that a person opened stays their decision when the check sees it again", () => {
+  const base = done();
+  const opened = facts.asked(edits.toggle(base, base.boxes[0].id), "redact");
+  const again = taken(opened, { report: { verdict: "needs_review", residual: [{ ...FACE, xyxy: [11, 10, 52, 50] }] } }, JPEG);
+  assert.equal(again.boxes.length, 1);
+  assert.equal(facts.standing(again).key, "state_left_open");
+});
+
 test("every edit can be undone and redone, and ends an approval", () => {
   const ready = { ...done(), approved: true, downloaded: true };
   const off = edits.toggle(ready, ready.boxes[0].id);
