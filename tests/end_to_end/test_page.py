@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, FileChooser
 
 from obscura.access import Scope
 from obscura.access.ring import KeyRing
@@ -100,13 +100,16 @@ def test_changes_are_applied_by_themselves_and_can_be_undone(open_page: Open, po
 def test_the_keyboard_alone_is_enough(open_page: Open, portrait: Path) -> None:
     """Choose, switch, add, move, resize, apply and download without a pointer."""
     page = open_page()
+    # Heard from the beginning: a chooser that opens before anybody listens would wait for a person.
+    choosers: list[FileChooser] = []
+    page.on("filechooser", choosers.append)
     for _ in range(12):
         page.keyboard.press("Tab")
         if page.locator(":focus").get_attribute("id") == "choose":
             break
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(portrait)
+    page.keyboard.press("Enter")
+    until(lambda: page.is_visible("#choose") and len(choosers) == 1)
+    choosers[0].set_files(portrait)
     wait_for_all(page, 1)
     page.locator("#boxes .box").first.press("Enter")
     assert page.locator("#boxes .box").first.get_attribute("aria-pressed") == "false"

@@ -9,6 +9,7 @@ import { Database, PAGE, PHOTOS } from "./database.js";
 /** @typedef {import("./files.js").Files} Files */
 
 const LOCK = "obscura-photos";
+const LOCK_MS = 1500;
 const KEPT = /** @type {const} */ (["chosenId", "filter", "options", "style", "areas", "panelOpen"]);
 
 export class Keeper {
@@ -60,11 +61,12 @@ export class Keeper {
     // Pages over plain HTTP from other machines have no locks: there, two tabs see the same photos.
     if (!navigator.locks) return Promise.resolve(true);
     return new Promise((resolve) => {
-      navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => {
-        resolve(lock !== null);
+      // After a reload the page of before may still be going.
+      navigator.locks.request(LOCK, { signal: AbortSignal.timeout(LOCK_MS) }, () => {
+        resolve(true);
         // Held until the tab is closed.
-        return lock === null ? undefined : new Promise(() => {});
-      });
+        return new Promise(() => {});
+      }).catch(() => resolve(false));
     });
   }
 

@@ -37,6 +37,7 @@ export const en = {
   box_on: "hidden", box_off: "open", box_remove: "Remove", box_position: "{box}, {state}, left {x}, top {y}, {w} by {h} pixels",
   look_harder: "Look again, harder", approve: "Approve (Space)", next_review: "Next to review (N)", nothing_to_review: "Nothing is left to review",
   remove_photo: "Remove this photo", forget_all: "Forget everything", forget_text: "Photos, boxes and results ({n}) are erased from this browser and from the server. Not downloaded yet: {open}.",
+  kept_yes: "Photos are kept in this browser until you forget them.", kept_no: "Photos are not kept here: this is a private window, or another tab of this page keeps its own. They are lost when you close it.",
   report_title: "What was done",
   key_button: "Access key", key_title: "This server asks for a key", key_help: "Whoever runs this server can give you one. It is kept in this tab only.",
   key_label: "Key", key_save: "Use this key", key_wrong: "The server does not know this key.",

@@ -37,6 +37,7 @@ export const ja = {
   box_on: "隠す", box_off: "表示", box_remove: "削除", box_position: "{box}、{state}、左 {x}、上 {y}、幅 {w}、高さ {h} ピクセル",
   look_harder: "もっと入念に探す", approve: "承認 (Space)", next_review: "次の要確認 (N)", nothing_to_review: "確認するものはもうありません",
   remove_photo: "この写真を除く", forget_all: "すべて忘れる", forget_text: "写真・枠・結果({n} 件)をこのブラウザーとサーバーから消去します。未ダウンロード:{open} 件。",
+  kept_yes: "写真は、あなたが忘れさせるまでこのブラウザーに保存されます。", kept_no: "写真はここに保存されません(プライベートウィンドウか、別のタブが使用中)。閉じると失われます。",
   report_title: "処理の内容",
   key_button: "アクセスキー", key_title: "このサーバーにはキーが必要です", key_help: "サーバーの管理者から受け取ってください。このタブにだけ保存されます。",
   key_label: "キー", key_save: "このキーを使う", key_wrong: "サーバーがこのキーを認めませんでした。",

@@ -37,6 +37,7 @@ export const ko = {
   box_on: "가림", box_off: "열림", box_remove: "삭제", box_position: "{box}, {state}, 왼쪽 {x}, 위 {y}, 너비 {w}, 높이 {h} 픽셀",
   look_harder: "더 꼼꼼히 찾기", approve: "승인 (Space)", next_review: "다음 확인 (N)", nothing_to_review: "확인할 것이 없습니다",
   remove_photo: "이 사진 빼기", forget_all: "모두 잊기", forget_text: "사진, 상자, 결과({n})를 이 브라우저와 서버에서 지웁니다. 아직 내려받지 않음: {open}.",
+  kept_yes: "사진은 잊게 할 때까지 이 브라우저에 보관됩니다.", kept_no: "사진이 여기에 보관되지 않습니다(비공개 창이거나 다른 탭이 사용 중). 닫으면 사라집니다.",
   report_title: "처리 내용",
   key_button: "접근 키", key_title: "이 서버에는 키가 필요합니다", key_help: "서버 운영자에게 받으세요. 이 탭에만 저장됩니다.",
   key_label: "키", key_save: "이 키 사용", key_wrong: "서버가 이 키를 알지 못합니다.",

@@ -26,6 +26,7 @@ export function mountNotices(commands) {
     const text = isTrouble ? say(`banner_${state.server}`, { n: state.photos.filter((photo) => photo.job !== null).length }) : "";
     if (at("banner").textContent !== text) at("banner").textContent = text;
     showWaiting(state);
+    at("kept").textContent = say(state.kept ? "kept_yes" : "kept_no");
   };
   store.subscribe((state, previous) => {
     show(state);

@@ -55,6 +55,8 @@ export function mountShortcuts(commands, viewer, drawByKeyboard) {
       return;
     }
     if (!areOn && event.key.length === 1) return;
+    // Arrows choose among radio buttons.
+    if (name.startsWith("arrow") && event.target instanceof HTMLInputElement) return;
     if ((name === " " || name === "enter") && isControl(event.target)) return;
     const act = keys[name];
     if (act === undefined && !viewer.key(event)) return;

@@ -48,6 +48,7 @@ export function mountSphere({ store, files }) {
       sphere ??= new (await import("../media/panorama.js")).Sphere(canvas);
       const blob = await files.get(photo.id, "result");
       if (blob !== null) await sphere.load(blob);
+      canvas.focus({ preventScroll: true });
       draw();
     } catch {
       store.set({ panorama: false });

@@ -43,6 +43,12 @@ export function mountToolbar(commands, viewer, drawByKeyboard) {
   click(["panel-toggle", "panel-close", "sticky-panel"], () => store.update((state) => ({ ...state, panelOpen: !state.panelOpen })));
   click(["sphere-toggle"], () => store.update((state) => ({ ...state, panorama: !state.panorama, editing: false, drawing: null })));
 
+  for (const id of ["tools", "sticky", "panel"]) {
+    // After a click keys are for the picture again, and not for the button; whoever uses the keyboard stays where they are.
+    at(id).addEventListener("click", (event) => {
+      if (event.detail > 0 && event.target instanceof Element && event.target.closest("button, a")) at("stage").focus({ preventScroll: true });
+    });
+  }
   let shown = "-";
   store.subscribe(async (state) => {
     const photo = chosen(state);
