@@ -193,6 +193,7 @@ export class Commands {
         return hasResult(photo) && photo.kind !== "video" ? held : asked(held, "blur");
       }),
     }));
+    this.store.tell();
   }
 
   remove() {

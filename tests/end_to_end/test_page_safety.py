@@ -83,6 +83,24 @@ def test_leaving_asks_while_something_is_not_downloaded(open_page: Open, portrai
     assert asked == ["beforeunload"]
 
 
+def test_a_network_that_goes_away_and_comes_back(open_page: Open, portrait: Path) -> None:
+    """One banner while nothing gets through; then all goes on without a click."""
+    assert isinstance(open_page, Visits)
+    open_page.may_be_away = True
+    page = open_page()
+    page.set_input_files("#files", [portrait] * 2)
+    wait_for_all(page, 2)
+    page.context.set_offline(True)
+    page.locator("#boxes .box").first.click()
+    page.locator("#banner:not([hidden])").wait_for()
+    assert "Nothing is lost" in page.inner_text("#banner")
+    page.context.set_offline(False)
+    wait_until_applied(page)
+    assert page.inner_text("#verdict") == "1 left open"
+    until(lambda: not page.is_visible("#banner"))
+
+
+@pytest.mark.chaos
 @pytest.mark.timeout(280)
 def test_a_server_that_goes_away_and_comes_back(browser: Browser, tmp_path: Path) -> None:
     """Photos wait behind one banner and go on by themselves; none is lost, and none is left on the server."""

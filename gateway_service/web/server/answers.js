@@ -23,7 +23,16 @@ export function taken(photo, answer, result) {
     edited: kind === "redact", boxes: kind === "blur" ? boxesOf(answer.detections, "detected") : photo.boxes,
   };
   const whole = withResidual(kind === "blur" ? outsideZones(done) : done, residual);
-  return { ...whole, applied: kind === "redact" && job ? job.wish : wish(whole) };
+  return { ...whole, applied: kind === "redact" && job ? job.wish : appliedBy(whole, job?.wish ?? "") };
+}
+
+/** Return what a first result shows: what was found, in the style and with the masks that were asked for then.
+ * @param {Photo} photo @param {string} asked */
+function appliedBy(photo, asked) {
+  const now = wish(photo);
+  if (photo.kind === "video" || asked === "") return now;
+  const [style, , masks] = JSON.parse(asked);
+  return JSON.stringify([style, JSON.parse(now)[1], masks]);
 }
 
 /** @param {Seen[] | undefined} seen @param {"detected" | "residual"} origin @returns {Box[]} */

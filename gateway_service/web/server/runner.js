@@ -14,6 +14,8 @@ import { erase, handIn, waitForEnd } from "./tasks.js";
 const AT_ONCE = 4;
 const FIRST_PROBE_S = 1;
 const LONGEST_PROBE_S = 8;
+const FIRST_PAUSE_S = 2;
+const LONGEST_PAUSE_S = 30;
 const MOST_LOST = 3;
 
 export class Runner {
@@ -102,7 +104,10 @@ export class Runner {
       if ("taskId" in entered) taskId = entered.taskId;
       else end = entered;
     }
-    if (taskId !== null) onJob({ taskId, phase: "queued", share: 0 });
+    if (taskId !== null) {
+      this.#setServer("ok");
+      onJob({ taskId, phase: "queued", share: 0 });
+    }
     try {
       end ??= await waitForEnd(/** @type {string} */ (taskId), watch);
       await this.#take(photo, end);
@@ -164,14 +169,14 @@ export class Runner {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     this.#setServer(error.isAway ? "away" : "busy");
-    if (error.isBusy) await pause(Math.min(30, error.retryAfter || 2));
-    for (let seconds = FIRST_PROBE_S; ; seconds = Math.min(2 * seconds, LONGEST_PROBE_S)) {
-      const isThere = await request("readyz").then(() => true, (problem) => !problem.isAway && !problem.isBusy);
-      if (isThere) break;
+    if (error.isBusy) await pause(Math.min(LONGEST_PAUSE_S, error.retryAfter || FIRST_PAUSE_S));
+    for (let seconds = FIRST_PROBE_S; error.isAway; seconds = Math.min(2 * seconds, LONGEST_PROBE_S)) {
+      if (await request("livez").then(() => true, (problem) => !problem.isAway)) break;
       await pause(seconds);
     }
     this.#isWaiting = false;
-    this.#setServer("ok");
+    // A busy server is said to be so until it has taken something.
+    if (error.isAway) this.#setServer("ok");
     this.pump();
   }
 

@@ -101,6 +101,13 @@ test("a harder look adds what is new and leaves decisions alone", () => {
   assert.equal(looked.resultType, "image/jpeg");
 });
 
+test("a style that is chosen while a photo is on its way is applied after it", () => {
+  const sent = photo();
+  const ready = taken({ ...sent, style: { ...STYLE, style: "solid" } }, answer([FACE]), JPEG);
+  assert.equal(facts.isStale(ready), true);
+  assert.equal(facts.isStale({ ...ready, style: STYLE }), false);
+});
+
 test("what lies wholly inside an exclusion zone is left open, and is not good", () => {
   const areas = [{ id: "z", kind: "zone", area: [0, 0, 0.5, 1] }];
   const ready = done([FACE, OTHER], {}, { areas });
