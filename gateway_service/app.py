@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from gateway_service import docs, openapi, problems
 from gateway_service.access import Access, AccessRules
@@ -166,7 +165,7 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
             page.router,
         ),
     )
-    app.mount("/web", GZipMiddleware(page.files), name="web")
+    app.mount("/web", page.files, name="web")
     return app
 
 

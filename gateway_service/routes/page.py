@@ -7,6 +7,8 @@ from types import MappingProxyType
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
 FOLDER = Path(__file__).parent.parent / "web"
 # No inline code, no other host; pictures are shown from memory (blob:).
@@ -20,10 +22,18 @@ HEADERS: Mapping[str, str] = MappingProxyType(
     }
 )
 router = APIRouter(include_in_schema=False)
-files = StaticFiles(directory=FOLDER)
+files = GZipMiddleware(StaticFiles(directory=FOLDER))
+
+
+class CompressedFile(FileResponse):
+    """A file that is sent compressed to whoever accepts that."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await GZipMiddleware(super().__call__)(scope, receive, send)
 
 
 @router.get("/")
 async def page() -> FileResponse:
     """Return the page."""
-    return FileResponse(FOLDER / "index.html", media_type="text/html", headers=dict(HEADERS))
+    return CompressedFile(FOLDER / "index.html", media_type="text/html", headers=dict(HEADERS))

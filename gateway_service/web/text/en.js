@@ -45,6 +45,7 @@ export const en = {
   state_clean: "{n} hidden", state_nothing_found: "Nothing found", state_needs_review: "Please look: {n}", state_left_open: "{n} left open", state_edited: "Edited: {n} hidden", state_approved: "Approved", state_approved_open: "Approved, {n} left open",
   state_video: "Done: {n} hidden", verdict_video: "{n} hidden from frame to frame. No second look is taken at videos: play it before you publish it.",
   state_unchecked: "{n} hidden, not looked at again", verdict_unchecked: "{n} hidden. This server took no second look: look at it yourself.",
+  verdict_plain: "{n} hidden. Look at it yourself before you publish it.",
   verdict_clean: "{n} hidden, and a second look saw nothing left open. Look at it yourself all the same.",
   verdict_nothing_found: "Nothing was found to hide. If there is something, press “Draw” and drag over it.",
   verdict_needs_review: "A second look still saw something that may be a face or a plate. It has a dashed frame: click it to hide it, or approve the picture as it is.",

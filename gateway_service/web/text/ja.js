@@ -45,6 +45,7 @@ export const ja = {
   state_clean: "{n} か所を隠しました", state_nothing_found: "検出なし", state_needs_review: "要確認:{n}", state_left_open: "{n} か所が見えています", state_edited: "編集済み:{n} か所", state_approved: "承認済み", state_approved_open: "承認済み、{n} か所が見えています",
   state_video: "完了:{n} 件を隠しました", verdict_video: "全フレームを通して {n} 件を隠しました。動画の再確認は行われません。公開前に再生して確認してください。",
   state_unchecked: "{n} か所を隠しました(再確認なし)", verdict_unchecked: "{n} か所を隠しました。このサーバーは再確認をしていません。ご自身で確認してください。",
+  verdict_plain: "{n} か所を隠しました。公開前にご自身で確認してください。",
   verdict_clean: "{n} か所を隠しました。再確認でも見落としは見つかりませんでした。それでもご自身で確認してください。",
   verdict_nothing_found: "隠すものは見つかりませんでした。あれば「描く」を押してドラッグしてください。",
   verdict_needs_review: "再確認で、顔かプレートかもしれないものがまだ見えています。点線の枠をクリックすると隠れます。このままでよければ承認してください。",

@@ -45,6 +45,7 @@ export const ko = {
   state_clean: "{n}곳 가림", state_nothing_found: "찾은 것 없음", state_needs_review: "확인 필요: {n}", state_left_open: "{n}곳 열림", state_edited: "편집됨: {n}곳 가림", state_approved: "승인됨", state_approved_open: "승인됨, {n}곳 열림",
   state_video: "완료: {n}개 가림", verdict_video: "프레임마다 {n}개를 가렸습니다. 동영상은 다시 살펴보지 않으니 공개하기 전에 재생해 보세요.",
   state_unchecked: "{n}곳 가림, 다시 살피지 않음", verdict_unchecked: "{n}곳을 가렸습니다. 이 서버는 다시 살펴보지 않았으니 직접 확인하세요.",
+  verdict_plain: "{n}곳을 가렸습니다. 공개하기 전에 직접 확인하세요.",
   verdict_clean: "{n}곳을 가렸고, 다시 살펴도 남은 것이 보이지 않았습니다. 그래도 직접 확인하세요.",
   verdict_nothing_found: "가릴 것을 찾지 못했습니다. 있다면 “그리기”를 누르고 끌어 주세요.",
   verdict_needs_review: "다시 살펴보니 얼굴이나 번호판일 수 있는 것이 남아 있습니다. 점선 상자를 누르면 가려집니다. 이대로 좋다면 승인하세요.",

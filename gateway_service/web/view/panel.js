@@ -147,7 +147,9 @@ function rowOf(target) {
 function explanation(photo, capabilities) {
   if (photo.problem !== null && photo.job === null) return sayProblem(photo, capabilities);
   const { key, n } = standing(photo);
-  const verdict = key.replace("state_", "verdict_");
+  // A second look is claimed only where the report says that one was taken.
+  const isLooked = Array.isArray(photo.report["residual"]);
+  const verdict = key === "state_clean" && !isLooked ? "verdict_plain" : key.replace("state_", "verdict_");
   if (needsReview(photo) || photo.job === null) return say(verdict, { n, open: openBoxes(photo).length });
   return say(key, { n });
 }

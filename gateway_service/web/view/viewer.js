@@ -33,7 +33,7 @@ export class Viewer {
     commands.store.subscribe((state) => this.#show(state));
     new ResizeObserver(() => this.#place()).observe(this.#stage);
     this.#stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    this.#stage.addEventListener("dblclick", (event) => this.#doubleClick(event));
+    this.#stage.addEventListener("dblclick", (event) => this.#zoomAtPointer(event));
     image("original").addEventListener("error", () => { this.canCompare = false; this.#place(); });
     image("original").addEventListener("load", () => this.#measured(image("original")));
     image("after").addEventListener("load", () => this.#measured(image("after")));
@@ -188,7 +188,7 @@ export class Viewer {
   }
 
   /** @param {MouseEvent} event */
-  #doubleClick(event) {
+  #zoomAtPointer(event) {
     if (this.#picture.hidden || this.#commands.store.state.editing || !(event.target instanceof Element) || event.target.closest(".box, #divider")) return;
     const stage = this.#stage.getBoundingClientRect();
     if (this.isZoomed) this.fit();
