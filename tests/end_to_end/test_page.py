@@ -102,7 +102,11 @@ def test_the_keyboard_alone_is_enough(open_page: Open, portrait: Path) -> None:
     page = open_page()
     # Heard from the beginning: a chooser that opens before anybody listens would wait for a person.
     choosers: list[FileChooser] = []
-    page.on("filechooser", lambda chooser: choosers.append(chooser))
+
+    def take(chooser: FileChooser) -> None:
+        choosers.append(chooser)
+
+    page.on("filechooser", take)
     for _ in range(12):
         page.keyboard.press("Tab")
         if page.locator(":focus").get_attribute("id") == "choose":
