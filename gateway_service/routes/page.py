@@ -37,3 +37,9 @@ class CompressedFile(FileResponse):
 async def page() -> FileResponse:
     """Return the page."""
     return CompressedFile(FOLDER / "index.html", media_type="text/html", headers=dict(HEADERS))
+
+
+@router.get("/about")
+async def about() -> FileResponse:
+    """Return the page that says how to use the page."""
+    return CompressedFile(FOLDER / "about.html", media_type="text/html", headers=dict(HEADERS))

@@ -54,6 +54,8 @@ export class Panel {
       this.#shown = null;
       return;
     }
+    // Over the original it would be said of the wrong picture.
+    at("verdict").hidden = state.compare > 0;
     button("next-review").disabled = nextToReview(state, 1) === null;
     this.#areas(state);
     if (photo !== this.#shown) this.#dress(photo);

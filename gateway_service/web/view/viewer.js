@@ -144,7 +144,8 @@ export class Viewer {
     const opened = isReady ? openedSince(photo) : [];
     peek.hidden = opened.length === 0 || !this.canCompare;
     peek.style.clipPath = outline(opened, this.#size);
-    at("tag-before").hidden = at("tag-after").hidden = !(isReady && state.compare > 0.02 && state.compare < 0.98);
+    at("tag-before").hidden = !(isReady && state.compare > 0.02);
+    at("tag-after").hidden = !(isReady && state.compare > 0.02 && state.compare < 0.98);
   }
 
   /** @param {HTMLImageElement} shown */
