@@ -178,6 +178,17 @@ export class Commands {
     this.#setAreas([...this.store.state.areas, { id, kind, area }]);
   }
 
+  /** Hide the place of the box that keys act on in all photos. */
+  maskFromBox() {
+    const photo = this.chosen;
+    const box = photo?.boxes.find((item) => item.id === this.store.state.boxId);
+    if (!box || !photo?.size) return;
+    const { width, height } = photo.size;
+    const [x1, y1, x2, y2] = box.xyxy;
+    this.addArea("mask", [x1 / width, y1 / height, x2 / width, y2 / height]);
+    this.announce(say("area_mask"));
+  }
+
   /** @param {string} id */
   removeArea(id) {
     this.#setAreas(this.store.state.areas.filter((area) => area.id !== id));

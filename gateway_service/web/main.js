@@ -52,7 +52,8 @@ const panel = new Panel(commands, (id) => boxes.focus(id));
  * @param {string} kind */
 function drawByKeyboard(kind) {
   const { chosen } = commands;
-  if (chosen === null || !hasResult(chosen) || chosen.size === null) return;
+  if (kind === "mask" || kind === "zone") commands.draw(kind);
+  if (kind === "mask" || kind === "zone" || chosen === null || !hasResult(chosen) || chosen.size === null) return;
   const { width, height } = chosen.size;
   const side = Math.min(width, height) / 4;
   const id = newId();

@@ -64,7 +64,7 @@ export const en = {
   frame_strip: "Places in the video", frame_at: "Go to {time}",
   help_title: "Keys", help_switch: "Use single keys as shortcuts", help_next: "Next photo to review", help_previous: "Previous photo to review", help_approve: "Approve, and on to the next to review",
   help_box_off: "Switch the box under the pointer, or the focused one", help_draw: "Draw a box", help_edit: "Edit on and off", help_frames: "Hide or show frames", help_before: "Before and after", help_photos: "Previous and next photo",
-  help_undo: "Undo", help_redo: "Redo", help_apply: "Apply at once", help_download: "Download this photo; with Shift, all of them", help_zoom: "Zoom in, out, fit", help_boxes: "To the boxes; arrows go from one to the next, Enter switches", help_move: "Move the focused box with arrows", help_delete: "Remove the focused box", help_escape: "End drawing, editing, comparing", help_help: "This list",
+  help_undo: "Undo", help_redo: "Redo", help_apply: "Apply at once", help_download: "Download this photo; with Shift, all of them", help_zoom: "Zoom in, out, fit", help_boxes: "To the boxes; arrows go from one to the next, Enter switches", help_move: "Move the focused box with arrows", help_area: "Hide the place of this box in all photos", help_delete: "Remove the focused box", help_escape: "End drawing, editing, comparing", help_help: "This list",
   not_a_picture: "{name} is no photo or video that this page takes.",
   error: "{message} ({code})",
   error_network: "The server cannot be reached. Is it running?",

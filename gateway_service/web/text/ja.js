@@ -64,7 +64,7 @@ export const ja = {
   frame_strip: "動画の位置", frame_at: "{time} へ移動",
   help_title: "キー操作", help_switch: "1 文字のショートカットを使う", help_next: "次の要確認", help_previous: "前の要確認", help_approve: "承認して次の要確認へ",
   help_box_off: "指している枠、またはフォーカス中の枠を切り替え", help_draw: "枠を描く", help_edit: "編集の切り替え", help_frames: "枠の表示・非表示", help_before: "処理前・処理後", help_photos: "前・次の写真",
-  help_undo: "元に戻す", help_redo: "やり直す", help_apply: "すぐに適用", help_download: "この写真をダウンロード。Shift を押すと全部", help_zoom: "拡大・縮小・全体", help_boxes: "枠へ移動。矢印で次の枠、Enter で切り替え", help_move: "フォーカス中の枠を矢印で動かす", help_delete: "フォーカス中の枠を削除", help_escape: "描画・編集・比較を終える", help_help: "この一覧",
+  help_undo: "元に戻す", help_redo: "やり直す", help_apply: "すぐに適用", help_download: "この写真をダウンロード。Shift を押すと全部", help_zoom: "拡大・縮小・全体", help_boxes: "枠へ移動。矢印で次の枠、Enter で切り替え", help_move: "フォーカス中の枠を矢印で動かす", help_area: "この枠の場所を全写真で隠す", help_delete: "フォーカス中の枠を削除", help_escape: "描画・編集・比較を終える", help_help: "この一覧",
   not_a_picture: "{name} は扱える写真や動画ではありません。",
   error: "{message}({code})",
   error_network: "サーバーに接続できません。動いていますか?",

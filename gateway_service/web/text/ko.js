@@ -64,7 +64,7 @@ export const ko = {
   frame_strip: "동영상의 위치", frame_at: "{time}(으)로 이동",
   help_title: "키", help_switch: "한 글자 단축키 사용", help_next: "다음 확인할 사진", help_previous: "이전 확인할 사진", help_approve: "승인하고 다음 확인할 사진으로",
   help_box_off: "가리킨 상자나 포커스된 상자 전환", help_draw: "상자 그리기", help_edit: "편집 켜고 끄기", help_frames: "테두리 숨기기/보이기", help_before: "처리 전과 후", help_photos: "이전/다음 사진",
-  help_undo: "실행 취소", help_redo: "다시 실행", help_apply: "바로 적용", help_download: "이 사진 내려받기. Shift와 함께면 모두", help_zoom: "확대, 축소, 맞춤", help_boxes: "상자로 이동. 화살표로 다음 상자, Enter로 전환", help_move: "포커스된 상자를 화살표로 이동", help_delete: "포커스된 상자 삭제", help_escape: "그리기, 편집, 비교 끝내기", help_help: "이 목록",
+  help_undo: "실행 취소", help_redo: "다시 실행", help_apply: "바로 적용", help_download: "이 사진 내려받기. Shift와 함께면 모두", help_zoom: "확대, 축소, 맞춤", help_boxes: "상자로 이동. 화살표로 다음 상자, Enter로 전환", help_move: "포커스된 상자를 화살표로 이동", help_area: "이 상자의 자리를 모든 사진에서 가리기", help_delete: "포커스된 상자 삭제", help_escape: "그리기, 편집, 비교 끝내기", help_help: "이 목록",
   not_a_picture: "{name}은(는) 다룰 수 있는 사진이나 동영상이 아닙니다.",
   error: "{message} ({code})",
   error_network: "서버에 연결할 수 없습니다. 실행 중인가요?",

@@ -8,7 +8,7 @@ const KEPT = "obscura-shortcuts";
 const SHOWN = [
   ["N", "help_next"], ["P", "help_previous"], ["Space", "help_approve"], ["X", "help_box_off"], ["D", "help_draw"], ["E", "help_edit"],
   ["H", "help_frames"], ["B", "help_before"], ["← →", "help_photos"], ["Ctrl Z", "help_undo"], ["Ctrl Shift Z", "help_redo"],
-  ["Enter", "help_apply"], ["S", "help_download"], ["+ − 0", "help_zoom"], ["Tab", "help_boxes"], ["M", "help_move"], ["Delete", "help_delete"], ["Esc", "help_escape"], ["?", "help_help"],
+  ["Enter", "help_apply"], ["S", "help_download"], ["+ − 0", "help_zoom"], ["Tab", "help_boxes"], ["M", "help_move"], ["A", "help_area"], ["Delete", "help_delete"], ["Esc", "help_escape"], ["?", "help_help"],
 ];
 
 /** @param {import("../commands.js").Commands} commands @param {import("./viewer.js").Viewer} viewer @param {(kind: string) => void} drawByKeyboard */
@@ -35,6 +35,7 @@ export function mountShortcuts(commands, viewer, drawByKeyboard) {
     d: () => (isPointed ? commands.draw(store.state.drawClass) : drawByKeyboard(store.state.drawClass)),
     e: () => commands.toggleEditing(),
     h: () => store.update((state) => ({ ...state, framesHidden: !state.framesHidden })),
+    a: () => commands.maskFromBox(),
     b: () => at("before").click(),
     s: (event) => at(event.shiftKey ? "zip" : "download").click(),
     enter: () => commands.apply(),

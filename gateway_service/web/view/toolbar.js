@@ -24,9 +24,8 @@ export function mountToolbar(commands, viewer, drawByKeyboard) {
   click(["edit", "sticky-edit"], () => commands.toggleEditing());
   click(["draw"], (event) => {
     // Without a pointer there is nothing to drag: the box appears, and arrows move it.
-    const kind = store.state.drawClass;
-    if (event.detail === 0 && (kind === "face" || kind === "plate")) drawByKeyboard(kind);
-    else commands.draw(kind);
+    if (event.detail === 0) drawByKeyboard(store.state.drawClass);
+    else commands.draw(store.state.drawClass);
   });
   select("draw-class").addEventListener("change", () => {
     store.update((state) => ({ ...state, drawClass: select("draw-class").value, drawing: state.drawing === null ? null : select("draw-class").value }));
