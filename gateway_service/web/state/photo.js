@@ -47,6 +47,10 @@ export const isBusy = (photo) => photo.job !== null;
 /** @param {Photo} photo */
 export const isFailed = (photo) => photo.job === null && photo.problem !== null;
 
+/** Wishes that were written down before: photos are never changed, only replaced.
+ * @type {WeakMap<Photo, string>} */
+const wishes = new WeakMap();
+
 /** Return what tells a hidden place from others: its class and its sides in whole pixels.
  * @param {Box} box */
 export const boxKey = (box) => [box.class, ...box.xyxy.map(Math.round)];
@@ -55,8 +59,12 @@ export const boxKey = (box) => [box.class, ...box.xyxy.map(Math.round)];
  * @param {Photo} photo */
 export function wish(photo) {
   if (photo.kind === "video") return "video";
+  const known = wishes.get(photo);
+  if (known !== undefined) return known;
   const masks = photo.areas.filter((area) => area.kind === "mask").map((area) => area.area);
-  return JSON.stringify([photo.style, hiddenBoxes(photo).map(boxKey), masks]);
+  const made = JSON.stringify([photo.style, hiddenBoxes(photo).map(boxKey), masks]);
+  wishes.set(photo, made);
+  return made;
 }
 
 /** Whether the result shows something else than what is asked for by now.
