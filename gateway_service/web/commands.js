@@ -138,10 +138,7 @@ export class Commands {
 
   /** @param {Partial<import("./state/types.js").Style>} part */
   setStyle(part) {
-    const { chosenId } = this.store.state;
-    if (chosenId === null) return;
-    this.store.update((state) => actions.change(state, chosenId, (photo) => (
-      { ...photo, style: { ...photo.style, ...part }, approved: false, downloaded: false, problem: null })));
+    this.edit((photo) => edits.withStyle(photo, part));
   }
 
   /** Use the style of the chosen photo for all photos, and for those to come. */
@@ -150,7 +147,7 @@ export class Commands {
     if (style === undefined) return;
     this.store.update((state) => ({
       ...state, style,
-      photos: state.photos.map((photo) => (photo.style === style ? photo : { ...photo, style, approved: false, downloaded: false, problem: null })),
+      photos: state.photos.map((photo) => (photo.style === style ? photo : edits.withStyle(photo, style))),
     }));
     this.announce(say("announce_style_all", { n: this.store.state.photos.length }));
   }

@@ -12,26 +12,39 @@ const SMALLEST = 4;
 
 const limit = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
-/** Replace the boxes, as one step that can be undone; an approval is of what was looked at, so it ends.
- * @param {Photo} photo @param {Box[]} boxes @returns {Photo} */
-export function withBoxes(photo, boxes) {
-  return {
-    ...photo, boxes, past: [...photo.past.slice(-MAX_STEPS + 1), photo.boxes], future: [], approved: false, downloaded: false, problem: null,
-  };
+/** What a person decides of a photo; whatever changes it ends an approval, which is of what was looked at.
+ * @typedef {import("./types.js").Decision} Decision */
+
+/** @param {Photo} photo @returns {Decision} */
+const decisionOf = ({ boxes, style }) => ({ boxes, style });
+
+/** Change boxes or style, as one step that can be undone.
+ * @param {Photo} photo @param {Partial<Decision>} part @returns {Photo} */
+function decided(photo, part) {
+  const past = [...photo.past.slice(-MAX_STEPS + 1), decisionOf(photo)];
+  return { ...photo, ...part, past, future: [], approved: false, downloaded: false, problem: null };
 }
+
+/** @param {Photo} photo @param {Box[]} boxes @returns {Photo} */
+export const withBoxes = (photo, boxes) => decided(photo, { boxes });
+
+/** @param {Photo} photo @param {Partial<import("./types.js").Style>} style @returns {Photo} */
+export const withStyle = (photo, style) => decided(photo, { style: { ...photo.style, ...style } });
 
 /** @param {Photo} photo @returns {Photo} */
 export function undo(photo) {
-  const boxes = photo.past.at(-1);
-  if (boxes === undefined) return photo;
-  return { ...photo, boxes, past: photo.past.slice(0, -1), future: [...photo.future, photo.boxes], approved: false, downloaded: false, problem: null };
+  const before = photo.past.at(-1);
+  if (before === undefined) return photo;
+  const future = [...photo.future, decisionOf(photo)];
+  return { ...photo, ...before, past: photo.past.slice(0, -1), future, approved: false, downloaded: false, problem: null };
 }
 
 /** @param {Photo} photo @returns {Photo} */
 export function redo(photo) {
-  const boxes = photo.future.at(-1);
-  if (boxes === undefined) return photo;
-  return { ...photo, boxes, future: photo.future.slice(0, -1), past: [...photo.past, photo.boxes], approved: false, downloaded: false, problem: null };
+  const after = photo.future.at(-1);
+  if (after === undefined) return photo;
+  const past = [...photo.past, decisionOf(photo)];
+  return { ...photo, ...after, past, future: photo.future.slice(0, -1), approved: false, downloaded: false, problem: null };
 }
 
 /** @param {Photo} photo @param {string} id @returns {Photo} */

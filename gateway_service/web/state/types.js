@@ -17,6 +17,8 @@
 /** How things are hidden; an empty text asks for the server's default.
  * @typedef {{style: string, cells: string, shape: string}} Style */
 
+/** @typedef {{boxes: Box[], style: Style}} Decision */
+
 /** What a new photo is asked for.
  * @typedef {{classes: string[], quality: string, metadata: string, output: string}} Options */
 
@@ -47,8 +49,8 @@
  * @property {Problem | null} problem of the last job
  * @property {{width: number, height: number, frames?: number} | null} size
  * @property {Box[]} boxes
- * @property {Box[][]} past states of `boxes` to go back to
- * @property {Box[][]} future
+ * @property {Decision[]} past decisions to go back to
+ * @property {Decision[]} future decisions that were undone
  * @property {string} resultType media type of the result; empty while there is none
  * @property {string} applied what the result shows, see `wish`
  * @property {number} version grows with every result

@@ -1,5 +1,6 @@
 // The page before there is a photo: limits, the sample, before and after; and files that are dropped or pasted.
 
+import { droppedFiles } from "../media/dropped.js";
 import { say, sayBytes } from "../text/words.js";
 import { at, image, input } from "./dom.js";
 
@@ -40,7 +41,7 @@ export function mountEmpty(commands) {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
       document.body.classList.toggle("over", name === "dragover");
-      if (name === "drop") commands.addFiles([...event.dataTransfer.files]);
+      if (name === "drop") droppedFiles(event.dataTransfer).then((files) => commands.addFiles(files));
     });
   }
   document.addEventListener("paste", (event) => {

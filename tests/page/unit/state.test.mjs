@@ -78,6 +78,14 @@ test("every edit can be undone and redone, and ends an approval", () => {
   assert.equal(edits.undo(ready), ready);
 });
 
+test("a style can be undone like a box", () => {
+  const ready = done();
+  const solid = edits.withStyle(ready, { style: "solid" });
+  assert.equal(facts.isStale(solid), true);
+  assert.equal(facts.isStale(edits.undo(solid)), false);
+  assert.equal(edits.redo(edits.undo(solid)).style.style, "solid");
+});
+
 test("a drawn box is removed, one that was seen is switched off", () => {
   const drawn = edits.addBox(done(), "face", [60, 60, 90, 90], "mine");
   assert.equal(edits.removeBox(drawn, "mine").boxes.length, 1);
