@@ -150,8 +150,8 @@ def test_a_mask_drawn_once_holds_for_all_photos(open_page: Open, portrait: Path)
     assert change(picture, photos.FACE) > 20
 
 
-def test_a_harder_look_keeps_decisions(open_page: Open, portrait: Path) -> None:
-    """What a person has opened stays open when the photo is searched again."""
+def test_a_harder_look_keeps_decisions_and_approval_is_not_green(open_page: Open, portrait: Path) -> None:
+    """What a person has opened stays open when the photo is searched again; approved, it is still said."""
     page = open_page()
     page.set_input_files("#files", portrait)
     wait_for_all(page, 1)
@@ -162,6 +162,12 @@ def test_a_harder_look_keeps_decisions(open_page: Open, portrait: Path) -> None:
     wait_until_applied(page)
     assert page.locator("#boxes .box.off").count() == 1
     assert page.inner_text("#verdict").startswith("1 left open")
+    assert page.inner_text("#count-review") == "1"
+    page.keyboard.press("Space")
+    until(lambda: page.inner_text("#count-review") == "0")
+    assert page.inner_text("#verdict") == "Approved, 1 left open"
+    assert page.locator("#explain").get_attribute("class") == "notice plain"
+    assert page.locator("#list .mark.good").count() == 0
 
 
 def test_a_crowd_has_the_screen_and_is_one_stop_of_the_tab_key(open_page: Open, tmp_path: Path) -> None:
@@ -177,6 +183,9 @@ def test_a_crowd_has_the_screen_and_is_one_stop_of_the_tab_key(open_page: Open, 
     assert frame["width"] * frame["height"] >= 0.6 * 1440 * 900
     for tool in ("#before", "#edit", "#draw", "#undo", "#apply", "#download", "#divider", "#box-list"):
         assert page.is_visible(tool)
+    page.locator("#divider").press("End")
+    page.locator("#tag-before").wait_for()
+    page.locator("#divider").press("Home")
     faces = page.locator("#boxes .box").count()
     assert faces >= 8
     assert page.locator('#boxes .box[tabindex="0"]').count() == 1
