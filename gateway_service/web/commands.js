@@ -215,10 +215,11 @@ export class Commands {
 
   /** Forget every photo: in memory, in the browser's database, and on the server. */
   async forgetAll() {
-    for (const photo of this.store.state.photos) this.runner.drop(photo);
+    const { photos } = this.store.state;
+    for (const photo of photos) this.runner.drop(photo);
     this.store.update(actions.clear);
     this.store.tell();
-    this.files.clear();
+    this.files.clear(photos.map((photo) => photo.id));
     await this.keeper.forgetAll();
     this.announce(say("announce_forgotten"));
   }

@@ -7,6 +7,7 @@ import { FILES } from "./database.js";
 export class Files {
   /** @type {Map<string, Blob>} */ #memory = new Map();
   /** @type {Map<string, string>} */ #addresses = new Map();
+  /** Photos that were forgotten: what is still being made of them is not kept. @type {Set<string>} */ #forgotten = new Set();
   /** @type {import("./database.js").Database | null} */ #database = null;
   /** @type {(error: unknown) => void} */ onProblem = () => {};
 
@@ -31,6 +32,7 @@ export class Files {
   /** Resolves once it is kept, also where it can only be kept in memory.
    * @param {string} id @param {Kind} kind @param {Blob} blob */
   async put(id, kind, blob) {
+    if (this.#forgotten.has(id)) return;
     const name = `${id}/${kind}`;
     this.#memory.set(name, blob);
     this.#revoke(name);
@@ -50,12 +52,15 @@ export class Files {
 
   /** @param {string} id */
   async forget(id) {
+    this.#forgotten.add(id);
     for (const name of [...this.#memory.keys()].filter((item) => item.startsWith(`${id}/`))) this.#drop(name);
     await this.#database?.change([{ store: FILES, range: IDBKeyRange.bound(`${id}/`, `${id}/\uffff`) }]).catch(this.onProblem);
   }
 
-  /** Drop everything from memory; the database is emptied by whoever owns it. */
-  clear() {
+  /** Drop everything from memory; the database is emptied by whoever owns it.
+   * @param {string[]} ids of all photos */
+  clear(ids) {
+    for (const id of ids) this.#forgotten.add(id);
     for (const name of [...this.#memory.keys()]) this.#drop(name);
   }
 
