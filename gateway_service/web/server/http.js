@@ -58,18 +58,23 @@ export async function request(path, init = {}) {
 }
 
 /** Send a form and return the JSON of the answer; `fetch` cannot tell how much of a body has left.
+ *
+ * Where it is aborted after everything has been sent, the answer goes to `onLate`: the server has taken the photo.
  * @param {string} path @param {FormData} body
- * @param {{signal: AbortSignal, idempotencyKey: string, onShare: (share: number) => void}} how
+ * @param {{signal: AbortSignal, idempotencyKey: string, onShare: (share: number) => void, onLate: (answer: any) => void}} how
  * @returns {Promise<any>} */
-export function upload(path, body, { signal, idempotencyKey, onShare }) {
+export function upload(path, body, { signal, idempotencyKey, onShare, onLate }) {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const sending = new XMLHttpRequest();
-    const stop = () => sending.abort();
+    let isSent = false;
+    const stop = () => (isSent ? reject(signal.reason) : sending.abort());
     signal.addEventListener("abort", stop, { once: true });
     sending.upload.addEventListener("progress", (event) => onShare(event.total ? event.loaded / event.total : 0));
+    sending.upload.addEventListener("load", () => { isSent = true; });
     sending.addEventListener("loadend", () => {
       signal.removeEventListener("abort", stop);
+      if (signal.aborted && sending.status === 200) onLate(JSON.parse(sending.responseText));
       if (signal.aborted) reject(signal.reason);
       else if (sending.status === 0) reject(new ServerError(0, "network", "no answer"));
       else if (sending.status >= 300) reject(problemOf(sending.status, sending.responseText, sending.getResponseHeader("retry-after")));

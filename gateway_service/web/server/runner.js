@@ -59,8 +59,9 @@ export class Runner {
   /** Forget a job: here, and on the server where it has got there.
    * @param {Photo} photo */
   drop(photo) {
-    this.#running.get(photo.id)?.controller.abort();
-    if (photo.job?.taskId) erase(photo.job.taskId);
+    const running = this.#running.get(photo.id);
+    if (running !== undefined) running.controller.abort();
+    else if (photo.job?.taskId) erase(photo.job.taskId);
   }
 
   /** Return the photo that is most waited for: the one that is looked at, edits, then the others in order. */

@@ -23,7 +23,8 @@ export async function handIn(photo, job, sent, { signal, onJob }) {
   const [path, fields] = requestOf(photo, job, sent);
   const file = sent.file instanceof File ? sent.file : new File([sent.file], photo.name, { type: sent.file.type });
   const idempotencyKey = `page-${photo.id}-${job.kind}-${job.revision}`;
-  const entered = await upload(path, form({ file, ...fields }), { signal, idempotencyKey, onShare: (share) => onJob({ share }) });
+  const onLate = (/** @type {any} */ answer) => { if (answer.task_id !== undefined) erase(answer.task_id); };
+  const entered = await upload(path, form({ file, ...fields }), { signal, idempotencyKey, onShare: (share) => onJob({ share }), onLate });
   if (entered.task_id !== undefined) return { taskId: entered.task_id };
   const result = typeof entered.result === "string" ? blobOf(entered.result) : null;
   return { answer: checked(entered), result };
