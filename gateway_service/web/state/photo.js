@@ -107,7 +107,7 @@ export function standing(photo) {
 }
 
 /** @param {Photo} photo @returns {number} */
-const hiddenTracks = ({ report }) => Object.values(report["hidden"] ?? {}).reduce((sum, n) => sum + Number(n), 0);
+const hiddenTracks = ({ report }) => Object.values(report["tracks"] ?? report["hidden"] ?? {}).reduce((sum, n) => sum + Number(n), 0);
 
 /** @param {Photo} photo */
 function openKey(photo) {

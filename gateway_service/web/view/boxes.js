@@ -41,7 +41,12 @@ export class Boxes {
       const id = idOf(event.target);
       if (event.detail === 0 && id !== null) this.#commands.edit((photo) => toggle(photo, id));
     });
-    this.#layer.addEventListener("focusin", (event) => this.#commands.store.set({ boxId: idOf(event.target) }));
+    this.#layer.addEventListener("focusin", (event) => {
+      const boxId = idOf(event.target);
+      // At once: Tab may be the next key.
+      this.#mark(boxId);
+      this.#commands.store.set({ boxId });
+    });
     this.#layer.addEventListener("focusout", () => { this.#endPlacing(true); });
     this.#layer.addEventListener("pointerover", (event) => { const id = idOf(event.target); if (id !== null) this.#commands.store.set({ boxId: id }); });
     this.#layer.addEventListener("pointerleave", () => { if (!this.#layer.contains(document.activeElement)) this.#commands.store.set({ boxId: null }); });
