@@ -72,6 +72,7 @@
  * @property {Record<string, string[]>} options
  * @property {{max_cells: number}} limits
  * @property {boolean} keys
+ * @property {boolean} docs whether the API is described at /docs
  * @property {string} version */
 
 /** @typedef {"all" | "review" | "failed"} Filter */

@@ -18,7 +18,9 @@ export function mountEmpty(commands) {
     const { capabilities } = state;
     at("limits").textContent = capabilities === null ? "" : limitsText(capabilities);
     input("files").accept = "image/*,.heic,.heif,.avif,.tif,.tiff,video/*,.mkv";
-    if (capabilities !== null) at("key-open").hidden = !capabilities.keys;
+    if (capabilities === null) return;
+    at("key-open").hidden = !capabilities.keys;
+    at("link-api").hidden = !capabilities.docs;
   };
   store.subscribe((state, previous) => {
     show(state);
