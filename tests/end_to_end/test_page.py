@@ -215,7 +215,7 @@ def test_what_cannot_be_done_is_said_in_words(open_page: Open, portrait: Path, t
     assert "incomplete" in page.inner_text("#explain")
     assert page.is_visible("#retry")
     page.check("#filters [value=failed]")
-    assert page.locator("#list .thumb").count() == 1
+    until(lambda: page.locator("#list .thumb").count() == 1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
