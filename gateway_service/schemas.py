@@ -379,6 +379,13 @@ class VideoLink(BaseModel):
     bytes: int = Field(ge=0)
 
 
+class PictureLink(BaseModel):
+    """Where the redacted picture is fetched from as bytes."""
+
+    url: str = Field(examples=["/task_result/3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a/image"])
+    media_type: str = Field(examples=["image/jpeg"])
+
+
 class TaskResult(BaseModel):
     """A task: ``result`` holds the boxes by name, the picture in base64, or the address of the video."""
 
@@ -390,6 +397,7 @@ class TaskResult(BaseModel):
     frames: VideoProgress | None = Field(None, description="of a video, while RUNNING")
     error: TaskError | None = None
     video: VideoLink | None = Field(None, description="of a video: where it is")
+    picture: PictureLink | None = Field(None, description="of a photo, with embed=false: where it is")
     detections: tuple[DetectedObject, ...] | None = None
     image: ImageInfo | None = None
     model: ModelInfo | None = None
