@@ -15,6 +15,13 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "training" / "README.md"]
 # Read by others than the settings: folders of make and tests, the client's key, the compose file.
 ELSEWHERE = re.compile(r"OBSCURA_(DATA_DIR|SHARED|KEY|BIND|TEST_\w+|SWIFT_VENV|FUZZ_\w+|\w+_FILE)")
+# Words of our own that the glossary replaced; names of files and modules may still hold them.
+PRIVATE = re.compile(
+    r"(?<![\w/`._-])"
+    r"(ledgers?|scouts?|closer look|second look|keep-out|erasers?|sweepers?|dialects?|fixed masks?)"
+    r"(?![\w/`._-])",
+    re.IGNORECASE,
+)
 # Said where no error class is: of a batch, of the framework, of the client.
 OTHERS = {"erased", "http_error", "method_not_allowed"}
 KINDS = [
@@ -71,6 +78,20 @@ def test_settings_that_pages_name_exist(page: Path) -> None:
     named = set(re.findall(r"\bOBSCURA_[A-Z0-9_]*[A-Z0-9]\b(?!_?\*|<)", page.read_text("utf-8")))
     known = {f"OBSCURA_{name.upper()}" for name in Settings.model_fields}
     assert {name for name in named - known if not ELSEWHERE.fullmatch(name)} == set()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        page
+        for page in PAGES
+        if page.name not in {"CHANGELOG.md", "settings.md"} and "training" not in page.parts
+    ],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
+    """No page says in our own words what has a name in the glossary."""
+    assert PRIVATE.findall(page.read_text("utf-8")) == []
 
 
 def test_troubleshooting_has_every_code_that_callers_meet() -> None:
