@@ -19,7 +19,7 @@ ELSEWHERE = re.compile(r"OBSCURA_(DATA_DIR|SHARED|KEY|BIND|TEST_\w+|SWIFT_VENV|F
 PRIVATE = re.compile(
     r"(?<![\w/`._-])"
     r"(ledgers?|scouts?|closer look|second look|keep-out|erasers?|sweepers?|dialects?|fixed masks?)"
-    r"(?![\w/`._-])",
+    r"(?![\w/`-]|\.\w)",
     re.IGNORECASE,
 )
 # Said where no error class is: of a batch, of the framework, of the client.
