@@ -95,15 +95,6 @@ class Box(NamedTuple):
         """Return the smallest box with whole-pixel edges that contains this one."""
         return Box(math.floor(self.x1), math.floor(self.y1), math.ceil(self.x2), math.ceil(self.y2))
 
-    def align(self, step_x: int, step_y: int) -> "Box":
-        """Return the smallest box on a grid of ``step_x`` by ``step_y`` pixels that contains this one."""
-        return Box(
-            math.floor(self.x1 / step_x) * step_x,
-            math.floor(self.y1 / step_y) * step_y,
-            math.ceil(self.x2 / step_x) * step_x,
-            math.ceil(self.y2 / step_y) * step_y,
-        )
-
     def rounded(self) -> tuple[int, int, int, int]:
         """Return ``(x1, y1, x2, y2)`` rounded to whole pixels."""
         return round(self.x1), round(self.y1), round(self.x2), round(self.y2)
@@ -119,23 +110,3 @@ class Box(NamedTuple):
         shared = self.intersection(other)
         union = self.area + other.area - shared
         return shared / union if union > 0.0 else 0.0
-
-
-def merge(boxes: Iterable[Box]) -> Box:
-    """Return the smallest box that contains all of ``boxes``.
-
-    Raises
-    ------
-    ValueError
-        If there is no box.
-    """
-    items = list(boxes)
-    if not items:
-        message = "no box to merge"
-        raise ValueError(message)
-    return Box(
-        min(box.x1 for box in items),
-        min(box.y1 for box in items),
-        max(box.x2 for box in items),
-        max(box.y2 for box in items),
-    )

@@ -13,7 +13,7 @@ import structlog
 
 from obscura.errors import ServiceError
 from obscura.storage import Storage
-from photo_verification_service.database import Entry, Kept, LostError, Records, UncertainError
+from photo_verification_service.database import Entry, StoredPhoto, LostError, Records, UncertainError
 
 __all__ = ["PhotoRepository"]
 
@@ -29,7 +29,7 @@ class PhotoRepository:
         self._records = records
         self._grace_s = grace_s
 
-    async def keep(self, kept: Kept, data: bytes, entry: Entry) -> None:
+    async def store(self, kept: StoredPhoto, data: bytes, entry: Entry) -> None:
         """Store ``data`` and enter its row; a photo that has its row already is left as it is.
 
         Raises
@@ -72,7 +72,7 @@ class PhotoRepository:
         except ServiceError as error:
             log.warning("object_not_erased", code=error.code)
 
-    async def sweep(self, now: Callable[[], float] = time.time) -> int:
+    async def collect_orphans(self, now: Callable[[], float] = time.time) -> int:
         """Erase the objects that no row speaks of; return how many there were."""
         keys = await self._records.overdue(now())
         for key in keys:

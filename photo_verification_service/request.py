@@ -42,7 +42,7 @@ class Context:
     administration: Administration
     repository: PhotoRepository
     standards: Standards
-    words: TagMatcher
+    tag_matcher: TagMatcher
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Request:
     moment
         When it came in, in the challenges' zone: a photo that waited in the queue is not late.
     owner
-        Id of the API key that asked, whose photos are the only ones there are; empty where there are no keys.
+        Id of the API key that asked, subject photos are the only ones there are; empty where there are no keys.
     """
 
-    request: VerificationRequest
+    head: VerificationRequest
     photo: bytes
     standard: bytes
     token: str
@@ -69,7 +69,7 @@ class Request:
     @property
     def may_see(self) -> bool:
         """Whether the caller may have an answer to this request that shows stored photos."""
-        return self.request.may_read or not self.request.debug
+        return self.head.may_read or not self.head.debug
 
     def opened(self, settings: Settings) -> Photo:
         """Return the photo; raise RefusedError where it is none."""
@@ -78,14 +78,14 @@ class Request:
         except PhotoError as error:
             raise RefusedError(Outcome.UNREADABLE_PHOTO) from error
 
-    def key(self, kind: str, whose: int | str) -> str:
+    def key(self, kind: str, subject: int | str) -> str:
         """Return the name under which the photo is kept."""
-        slug = re.sub(r"[^A-Za-z0-9-]", "-", str(whose))[:SLUG_LENGTH]
+        slug = re.sub(r"[^A-Za-z0-9-]", "-", str(subject))[:SLUG_LENGTH]
         return f"{kind}_{slug}_{self.moment:%Y%m%d%H%M%S}_{self.token}.jpg"
 
     def must_be_in_time(self) -> None:
         """Raise RefusedError where nobody waits for the answer any more, so that nothing is written."""
-        if time.time() > self.request.deadline:
+        if time.time() > self.head.deadline:
             raise RefusedError(Outcome.FAILED)
 
 

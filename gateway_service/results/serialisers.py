@@ -21,8 +21,8 @@ from obscura.contract import (
     LesionResult,
     ObjectClass,
     ResidualCheck,
-    reviewed,
-    surest_first,
+    with_residual_check,
+    by_confidence,
 )
 from obscura.errors import NoPictureError
 from obscura.jobs import JobRecord, JobState
@@ -50,7 +50,7 @@ def report_of(record: JobRecord) -> dict[str, Any] | None:
         return None
     # Of a video nothing is looked for once it is written.
     check = ResidualCheck.OFF if record.kind is JobKind.BLUR_VIDEO else record.options.residual_check
-    return reviewed(json.loads(record.report), record.suspects, check)
+    return with_residual_check(json.loads(record.report), record.residual, check)
 
 
 def lesions_of(record: JobRecord) -> LesionResult:
@@ -149,14 +149,14 @@ async def _answer(gateway: Gateway, record: JobRecord) -> TaskResult:
         )
     if record.kind is JobKind.BLUR_VIDEO:
         return _of_video(record)
-    detections = surest_first(record.parts.values())
+    detections = by_confidence(record.detections.values())
     result: Any = boxes_by_name(detections)
     if record.kind is not JobKind.DETECT:
         picture = await picture_of(gateway, record)
         encode = partial(base64.b64encode, picture)
         result = (await run_in_thread(encode, quick=len(picture) <= AT_ONCE_BYTES)).decode()
     parts = [
-        record.parts[step] for step in [item.step for item in record.options.classes] if step in record.parts
+        record.detections[step] for step in [item.step for item in record.options.classes] if step in record.detections
     ]
     models = tuple(part.model for part in parts)
     report = report_of(record)

@@ -24,8 +24,8 @@ from obscura.contract import (
     Quality,
     ResidualCheck,
     UserBox,
-    reviewed,
-    surest_first,
+    with_residual_check,
+    by_confidence,
 )
 from obscura.detection.weights import default_models_dir, installed_weights
 from obscura.errors import BackendUnavailableError, UndecodablePhotoError
@@ -54,7 +54,7 @@ class Findings:
         return {
             "width": image.width,
             "height": image.height,
-            "detections": [item.model_dump(mode="json", by_alias=True) for item in surest_first(self.parts)],
+            "detections": [item.model_dump(mode="json", by_alias=True) for item in by_confidence(self.parts)],
         }
 
 
@@ -152,7 +152,7 @@ class Blurrer:
             redacted = self._credentials.embed(redacted, models, self._request.limits)
         seen = self._finder.find_residual(findings, redacted, self._check)
         residual = outside(seen, self._request.keep)
-        report = reviewed(redacted.report.as_dict(), residual, self._check)
+        report = with_residual_check(redacted.report.as_dict(), residual, self._check)
         return redacted, findings, {**findings.as_line(), "report": report}
 
     def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
@@ -232,7 +232,7 @@ class BoxRedactor:
         residual = self._finder.find_residual(Findings(PipelineResult(opened)), redacted, self._check)
         output = self._targets.of(photo, suffix_of(photo.path, redacted.extension))
         write_whole(output, redacted.data)
-        report = reviewed(redacted.report.as_dict(), residual, self._check)
+        report = with_residual_check(redacted.report.as_dict(), residual, self._check)
         return {"output": str(output), **redacted.size._asdict(), "detections": [], "report": report}
 
 

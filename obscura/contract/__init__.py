@@ -9,7 +9,7 @@ from obscura.contract.messages import (
     STEP_TASKS,
     VERIFY,
     VIDEO,
-    WHOLE,
+    PROCESS_PHOTO,
     OutboxMessage,
     Pipeline,
     Priority,
@@ -43,8 +43,8 @@ from obscura.contract.results import (
     ImageInfo,
     ModelInfo,
     VideoProgress,
-    reviewed,
-    surest_first,
+    with_residual_check,
+    by_confidence,
 )
 
 __all__ = [
@@ -56,7 +56,7 @@ __all__ = [
     "STEP_TASKS",
     "VERIFY",
     "VIDEO",
-    "WHOLE",
+    "PROCESS_PHOTO",
     "Audio",
     "DetectedObject",
     "DetectionResult",
@@ -88,7 +88,7 @@ __all__ = [
     "UserBox",
     "VideoProgress",
     "queues_of",
-    "reviewed",
+    "with_residual_check",
     "stages_in",
-    "surest_first",
+    "by_confidence",
 ]

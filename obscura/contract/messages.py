@@ -49,9 +49,9 @@ class Step(StrEnum):
     DETECT_FACES = "detect_faces"
     DETECT_PLATES = "detect_plates"
     REDACT = "redact"
-    REVIEW_FACES = "review_faces"
-    REVIEW_PLATES = "review_plates"
-    WHOLE = "whole"
+    RESIDUAL_CHECK_FACES = "review_faces"
+    RESIDUAL_CHECK_PLATES = "review_plates"
+    PROCESS_PHOTO = "whole"
     VERIFY = "verify"
     DETECT_LESIONS = "detect_lesions"
     VIDEO = "video"
@@ -103,20 +103,20 @@ class TaskSpec:
 
 
 DETECT_FACES = TaskSpec(
-    "obscura.detect_faces", Queue.FACES, frozenset({Step.DETECT_FACES, Step.REVIEW_FACES})
+    "obscura.detect_faces", Queue.FACES, frozenset({Step.DETECT_FACES, Step.RESIDUAL_CHECK_FACES})
 )
 DETECT_PLATES = TaskSpec(
-    "obscura.detect_plates", Queue.PLATES, frozenset({Step.DETECT_PLATES, Step.REVIEW_PLATES})
+    "obscura.detect_plates", Queue.PLATES, frozenset({Step.DETECT_PLATES, Step.RESIDUAL_CHECK_PLATES})
 )
 REDACT = TaskSpec("obscura.redact", Queue.REDACTION, frozenset({Step.REDACT}))
 DETECT_LESIONS = TaskSpec("obscura.detect_lesions", Queue.LESIONS, frozenset({Step.DETECT_LESIONS}))
-WHOLE = TaskSpec("obscura.whole", Queue.PHOTOS, frozenset({Step.WHOLE}), length=3)
+PROCESS_PHOTO = TaskSpec("obscura.whole", Queue.PHOTOS, frozenset({Step.PROCESS_PHOTO}), length=3)
 """A photo from its first look to its last in one worker: three stages, so three steps' time."""
 
 VERIFY = TaskSpec("obscura.verify", Queue.VERIFICATION, frozenset({Step.VERIFY}))
 VIDEO = TaskSpec("obscura.video", Queue.VIDEOS, frozenset({Step.VIDEO}), is_long=True)
 
-_TASKS = (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE, VERIFY, DETECT_LESIONS, VIDEO)
+_TASKS = (DETECT_FACES, DETECT_PLATES, REDACT, PROCESS_PHOTO, VERIFY, DETECT_LESIONS, VIDEO)
 STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType({step: spec for spec in _TASKS for step in spec.steps})
 
 _FUSED: frozenset[Step] = DETECT_FACES.steps | DETECT_PLATES.steps | REDACT.steps
@@ -125,12 +125,12 @@ _FUSED: frozenset[Step] = DETECT_FACES.steps | DETECT_PLATES.steps | REDACT.step
 def stages_in(pipeline: Pipeline, stages: Stages) -> Stages:
     """Return the stages of a job as ``pipeline`` has them: what one worker can do alone becomes one step."""
     is_whole = pipeline is Pipeline.FUSED and all(step in _FUSED for stage in stages for step in stage)
-    return ((Step.WHOLE,),) if is_whole else stages
+    return ((Step.PROCESS_PHOTO,),) if is_whole else stages
 
 
 def queues_of(pipeline: Pipeline) -> tuple[Queue, ...]:
     """Return the queues that need a worker."""
     idle = {spec.queue for spec in (DETECT_FACES, DETECT_PLATES, REDACT)}
     if pipeline is Pipeline.SPLIT:
-        idle = {WHOLE.queue}
+        idle = {PROCESS_PHOTO.queue}
     return tuple(queue for queue in Queue if queue not in idle)

@@ -30,9 +30,9 @@ class ObjectClass(StrEnum):
         return Step.DETECT_FACES if self is ObjectClass.FACE else Step.DETECT_PLATES
 
     @property
-    def review_step(self) -> Step:
+    def residual_check_step(self) -> Step:
         """The step that looks for this class in the finished picture."""
-        return Step.REVIEW_FACES if self is ObjectClass.FACE else Step.REVIEW_PLATES
+        return Step.RESIDUAL_CHECK_FACES if self is ObjectClass.FACE else Step.RESIDUAL_CHECK_PLATES
 
 
 class JobKind(StrEnum):
@@ -251,7 +251,7 @@ class JobOptions(BaseModel):
         rest = {name: value for name, value in values.items() if name != "review"}
         return rest if values["review"] else {**rest, "residual_check": ResidualCheck.OFF}
 
-    def parted(self, stored: bytes) -> tuple[bytes, bytes]:
+    def split_upload(self, stored: bytes) -> tuple[bytes, bytes]:
         """Return the photo and the mask of what is stored for a job; no bytes where there is no mask."""
         length = len(stored) - self.mask_bytes
         return stored[:length], stored[length:]
@@ -260,7 +260,7 @@ class JobOptions(BaseModel):
         """Return the steps of a job of ``kind``: side by side in a stage, one stage after the other."""
         detect = tuple(item.step for item in self.classes)
         is_checked = self.residual_check is not ResidualCheck.OFF
-        review = tuple(item.review_step for item in self.classes) if is_checked else ()
+        review = tuple(item.residual_check_step for item in self.classes) if is_checked else ()
         match kind:
             case JobKind.DETECT:
                 stages: Stages = (detect,)

@@ -80,13 +80,13 @@ class VideoProgress(BaseModel):
         return FINDING_SHARE * part if self.stage == "finding" else FINDING_SHARE + (1 - FINDING_SHARE) * part
 
 
-def surest_first(parts: Iterable[DetectionResult]) -> tuple[DetectedObject, ...]:
+def by_confidence(parts: Iterable[DetectionResult]) -> tuple[DetectedObject, ...]:
     """Return all found objects of several detections, ordered by score."""
     found = (item for part in parts for item in part.detections)
     return tuple(sorted(found, key=lambda item: -item.confidence))
 
 
-def reviewed(
+def with_residual_check(
     report: Mapping[str, Any], residual: Sequence[DetectedObject], check: ResidualCheck
 ) -> dict[str, Any]:
     """Return the report of a redaction after its residual check.

@@ -29,7 +29,7 @@ def detector_of(context: WorkerContext, class_name: ObjectClass) -> Detector:
 
 def _detect(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
-    data, _ = record.options.parted(context.read(record.photo))
+    data, _ = record.options.split_upload(context.read(record.photo))
     photo = open_photo(data, context.settings, record.options.frames)
     part = find_objects(detector, photo, detection_options(record.options))
     return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
@@ -53,7 +53,7 @@ def _review(context: WorkerContext, detector: Detector, claimed: Claimed) -> Map
     zones = [Box(*zone.xyxy) for zone in record.options.keep]
     options = detection_options(record.options)
     finished = FinishedPicture(picture, hidden, options, record.options.residual_check)
-    first = record.parts.get(ObjectClass(detector.card.class_name).step)
+    first = record.detections.get(ObjectClass(detector.card.class_name).step)
     suspects = outside(finished.residual(detector, first), zones)
     return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
 
@@ -65,7 +65,7 @@ def detection_service(class_name: ObjectClass) -> Service:
         detector = detector_of(context, class_name)
         return {
             class_name.step: partial(_detect, context, detector),
-            class_name.review_step: partial(_review, context, detector),
+            class_name.residual_check_step: partial(_review, context, detector),
         }
 
     return Service(class_name.task, build, lambda settings: check_weights(settings, class_name))

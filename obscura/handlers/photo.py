@@ -8,7 +8,7 @@ from obscura.anonymisation import RedactedPhoto
 from obscura.anonymisation.detect import check_weights, detection_options, open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import outside
-from obscura.contract import WHOLE, JobKind, ObjectClass, Step
+from obscura.contract import PROCESS_PHOTO, JobKind, ObjectClass, Step
 from obscura.geometry import Box
 from obscura.handlers.detection import detector_of
 from obscura.handlers.redaction import Opened, Redactor, check_key, picture_key
@@ -30,7 +30,7 @@ def _work(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mappi
     looker = PhotoPipeline(
         detectors, detection_options(record.options), lambda: context.extend_lease(claimed)
     )
-    data, mask = record.options.parted(context.read(record.photo))
+    data, mask = record.options.split_upload(context.read(record.photo))
     photo = open_photo(data, context.settings, record.options.frames)
     # A person's boxes are hidden as they are: nothing is looked for before.
     first = PipelineResult(photo) if record.kind is JobKind.REDACT else looker.look(photo)
@@ -53,7 +53,7 @@ def _residual_fields(
     hidden = redacted.report.hidden_boxes
     found = looker.find_residual(first, redacted.shown, hidden, record.options.residual_check)
     return {
-        f"r:{name.review_step}": json.dumps(
+        f"r:{name.residual_check_step}": json.dumps(
             [item.model_dump(by_alias=True) for item in outside(items, zones)]
         )
         for name, items in found.items()
@@ -63,7 +63,7 @@ def _residual_fields(
 def _build(context: WorkerContext) -> Mapping[Step, Handler]:
     for name in ObjectClass:
         detector_of(context, name)
-    return {Step.WHOLE: partial(_work, context, Redactor.of(context.settings))}
+    return {Step.PROCESS_PHOTO: partial(_work, context, Redactor.of(context.settings))}
 
 
 def _check(settings: Settings) -> None:
@@ -74,4 +74,4 @@ def _check(settings: Settings) -> None:
 
 def photo_service() -> Service:
     """Return the service that does all steps of a photo at once."""
-    return Service(WHOLE, _build, _check)
+    return Service(PROCESS_PHOTO, _build, _check)

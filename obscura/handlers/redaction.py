@@ -79,8 +79,8 @@ def picture_key(claimed: Claimed) -> str:
 
 def _redact(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
-    data, mask = record.options.parted(context.read(record.photo))
-    redacted, fields = redactor.hide(record, Opened(data, mask=mask), record.parts.values())
+    data, mask = record.options.split_upload(context.read(record.photo))
+    redacted, fields = redactor.hide(record, Opened(data, mask=mask), record.detections.values())
     key = picture_key(claimed)
     context.store(key, redacted.data)
     return {"picture": key, **fields}

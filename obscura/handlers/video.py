@@ -44,7 +44,7 @@ from obscura.worker.service import Handler, Service, WorkerContext, threads
 
 __all__ = ["video_service"]
 
-LOOK_S: Final = 0.5
+POLL_S: Final = 0.5
 SECRETS: Final = frozenset(
     {name for name, item in Settings.model_fields.items() if "SecretStr" in str(item.annotation)}
     | {"redis_url"}
@@ -103,9 +103,9 @@ class _Child:
     """The process that works on one video; it ends with this object's call."""
 
     def __init__(self, context: WorkerContext, claimed: Claimed) -> None:
-        self._tools = context
+        self._context = context
         self._claimed = claimed
-        self._heard_at = time.monotonic()
+        self._progress_at = time.monotonic()
 
     def run(self, upload: _Upload, target: Path) -> dict[str, Any]:
         """Return the report of the work.
@@ -126,8 +126,8 @@ class _Child:
             # Both are there: they were asked for.
             reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
             reader.start()
-            self._order(process.stdin, upload, target)
-            return self._heard(process, lines)
+            self._send_request(process.stdin, upload, target)
+            return self._read_outcome(process, lines)
         finally:
             process.kill()
             process.wait()
@@ -136,9 +136,9 @@ class _Child:
                 with suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]  # see above
 
-    def _order(self, pipe: IO[bytes] | None, upload: _Upload, target: Path) -> None:
-        settings = self._tools.settings
-        order = {
+    def _send_request(self, pipe: IO[bytes] | None, upload: _Upload, target: Path) -> None:
+        settings = self._context.settings
+        request = {
             "source": str(upload.video.resolve()),
             "mask": None if upload.mask is None else str(upload.mask.resolve()),
             "target": str(target.resolve()),
@@ -148,38 +148,38 @@ class _Child:
         }
         with suppress(BrokenPipeError):
             # A child that is gone already is told by its end.
-            pipe.write(json.dumps(order).encode() + b"\n")  # type: ignore[union-attr]  # it was asked for
+            pipe.write(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]  # it was asked for
             pipe.flush()  # type: ignore[union-attr]  # the same
 
-    def _heard(
+    def _read_outcome(
         self, process: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes | None]"
     ) -> dict[str, Any]:
-        """Listen to the child until it has said how it ended."""
-        self._heard_at = time.monotonic()
+        """Listen to the child until it has message_fields how it ended."""
+        self._progress_at = time.monotonic()
         last: Mapping[str, str] = {}
         while True:
             with suppress(queue.Empty):
-                line = lines.get(timeout=LOOK_S)
+                line = lines.get(timeout=POLL_S)
                 if line is None:
                     _ended(process.wait())
-                said = json.loads(line)
-                if "report" in said:
-                    report: dict[str, Any] = said["report"]
+                message_fields = json.loads(line)
+                if "report" in message_fields:
+                    report: dict[str, Any] = message_fields["report"]
                     return report
-                if "error" in said:
-                    raise _error_of(**said["error"])
-                self._heard_at = time.monotonic()
-                last = {"video": json.dumps(said["progress"])}
+                if "error" in message_fields:
+                    raise _error_of(**message_fields["error"])
+                self._progress_at = time.monotonic()
+                last = {"video": json.dumps(message_fields["progress"])}
             self._check(last)
 
     def _check(self, fields: Mapping[str, str]) -> None:
         """Keep the claim, and see whether the child still gets on."""
-        limit = self._tools.settings.video_stall_s
-        if time.monotonic() - self._heard_at > limit:
+        limit = self._context.settings.video_stall_s
+        if time.monotonic() - self._progress_at > limit:
             message = f"no picture of the video was finished in {limit:g} s"
             raise PhotoTooCostlyError(message)
         try:
-            self._tools.extend_lease(self._claimed, fields)
+            self._context.extend_lease(self._claimed, fields)
         except ServiceError as error:
             # The work is worth more than a lease: nobody else can take it while the ledger is away.
             log.warning("video_not_renewed", code=error.code)
@@ -199,7 +199,7 @@ def _read(pipe: IO[bytes], lines: "queue.SimpleQueue[bytes | None]") -> None:
 
 
 def _ended(code: int) -> NoReturn:
-    """Raise what the end of a child means that said nothing of it."""
+    """Raise what the end of a child means that message_fields nothing of it."""
     if code == -signal.SIGKILL:
         # Nobody here kills it before it has been heard: that was the kernel, out of memory.
         message = "the video took more memory than there is"

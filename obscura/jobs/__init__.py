@@ -2,8 +2,7 @@
 
 from obscura.jobs.claims import Claimed, Created, Lease
 from obscura.jobs.commands import JobStoreCommands
-from obscura.jobs.heartbeat import Heartbeats
-from obscura.jobs.records import JobRecord, JobState, NewJob, wake_up
+from obscura.jobs.records import JobRecord, JobState, NewJob, step_request
 from obscura.jobs.store import AsyncJobStore, JobStore
 from obscura.jobs.task_ids import new_id
 
@@ -11,7 +10,6 @@ __all__ = [
     "AsyncJobStore",
     "Claimed",
     "Created",
-    "Heartbeats",
     "JobRecord",
     "JobState",
     "JobStore",
@@ -19,5 +17,5 @@ __all__ = [
     "Lease",
     "NewJob",
     "new_id",
-    "wake_up",
+    "step_request",
 ]

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from obscura.contract import STEP_TASKS, JobKind, OutboxMessage, Priority, Queue, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError, ShareExceededError
-from obscura.jobs.always import WRITE
+from obscura.jobs.full_store_writes import WRITE
 from obscura.jobs.claims import Claimed, Completed, Created, Lease
 from obscura.jobs.record_fields import checked
 from obscura.jobs.records import UNREADABLE_TEXT, JobRecord, NewJob
@@ -37,7 +37,7 @@ HELD = PREFIX + "held"
 """Bytes that the records of each owner take."""
 
 RECORDS = (PREFIX + "job:*", PREFIX + "batch:*", PREFIX + "webhook:*")
-LOOKED_AT = "looked_at"
+EXAMINED = "looked_at"
 # First part of a stored object's key, and what the audit log calls such an object.
 OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
 # A row outlives its results by far only where no reaper runs at all.
@@ -90,7 +90,7 @@ SCRIPTS: Mapping[str, str] = {
     name: _script(name)
     for name in (
         *("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due", "census"),
-        *("batch", "unbatch", "take", "settle", "enqueue", "hand_out", "bury", "held"),
+        *("batch", "unbatch", "take", "settle", "enqueue", "hand_out", "fail_unreadable", "held"),
     )
 } | {"write": WRITE}
 
@@ -197,10 +197,10 @@ class JobStoreCommands:
         priority_queues = [queue.priority_queue(priority) for queue in queues for priority in Priority]
         return Call("hand_out", priority_queues, (), lambda _reply: None)
 
-    def bury(self, job_id: str) -> Call[bool]:
+    def fail_unreadable(self, job_id: str) -> Call[bool]:
         """End a job whose record cannot be read as a failure; the reply says whether it was there."""
         args = (job_id, self.settings.result_ttl_s, EVENTS)
-        return Call("bury", self._keys(job_id), args, lambda reply: reply[0] == "buried")
+        return Call("fail_unreadable", self._keys(job_id), args, lambda reply: reply[0] == "failed_unreadable")
 
     @staticmethod
     def write(key: str, command: str, *args: str | float) -> Call[str]:
@@ -296,7 +296,7 @@ class JobStoreCommands:
         def parse(reply: Reply) -> Mapping[str, float]:
             names, numbers = reply[1::2], reply[2::2]
             counts = {name: float(number) for name, number in zip(names, numbers, strict=True)}
-            return {LOOKED_AT: float(reply[0]), **counts}
+            return {EXAMINED: float(reply[0]), **counts}
 
         return Call("census", (ACTIVE,), (job_key(""), first, last, *Step), parse)
 

@@ -11,7 +11,7 @@ from obscura.contract import Queue, StepRequest
 from obscura.contract.messages import STEP_TASKS
 from obscura.errors import ServiceError, UnknownTaskError
 from obscura.jobs.commands import ACTIVE, METRICS
-from obscura.jobs.records import wake_up
+from obscura.jobs.records import step_request
 from obscura.jobs.store import AsyncJobStore
 from obscura.observability import catalogue
 
@@ -48,7 +48,7 @@ class Reaper:
                 continue
             except Exception as error:
                 log.exception("job_given_up", error=type(error).__name__)
-                await job_store.run(job_store.calls.bury(job_id))
+                await job_store.run(job_store.calls.fail_unreadable(job_id))
         # A worker that died with a message in its hands has left room for the next.
         await job_store.run(job_store.calls.hand_out(Queue))
 
@@ -64,7 +64,7 @@ class Reaper:
                 waiting[priority_queue] = await self._waiting_in(priority_queue)
             # A message that still waits its turn is not lost: another would only lengthen the queue.
             if (job_id, step.value) not in waiting[priority_queue]:
-                await self._send(wake_up(record, step))
+                await self._send(step_request(record, step))
                 await job_store.run(
                     job_store.calls.write(METRICS, "HINCRBY", catalogue.REQUEUED.series(step), 1)
                 )

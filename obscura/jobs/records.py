@@ -33,8 +33,8 @@ ZERO_RETENTION_TTL_S = 30
 """Seconds that a result which must not be kept outlives the gateway that was to give it."""
 
 # Spelt once, and not for every row that is read.
-PART_FIELDS: Final = {step: f"p:{step}" for step in Step}
-SUSPECT_FIELDS: Final = tuple(f"r:{step}" for step in Step)
+DETECTION_FIELDS: Final = {step: f"p:{step}" for step in Step}
+RESIDUAL_FIELDS: Final = tuple(f"r:{step}" for step in Step)
 
 
 class JobState(StrEnum):
@@ -166,10 +166,10 @@ class JobRecord:
             finished=None if finished is None else float(finished),
             # In the order of the steps, whichever of them ended first.
             parts={
-                step: read_field(name, fields[name]) for step, name in PART_FIELDS.items() if name in fields
+                step: read_field(name, fields[name]) for step, name in DETECTION_FIELDS.items() if name in fields
             },
             suspects=tuple(
-                item for name in SUSPECT_FIELDS if name in fields for item in read_field(name, fields[name])
+                item for name in RESIDUAL_FIELDS if name in fields for item in read_field(name, fields[name])
             ),
             picture=fields.get("picture"),
             media_type=read_field("media_type", fields["media_type"]) if "media_type" in fields else None,
@@ -217,7 +217,7 @@ def _damaged(job_id: str, fields: Mapping[str, str]) -> JobRecord:
     return replace(JobRecord.from_fields(job_id, failed), is_damaged=True)
 
 
-def fields_told(text: str) -> dict[str, str]:
+def fields_from_event(text: str) -> dict[str, str]:
     """Return the hash that the event of a job's end tells: a JSON list of names and values in turns."""
     told = json.loads(text)
     return dict(zip(told[::2], told[1::2], strict=True))
@@ -236,7 +236,7 @@ def _video(fields: Mapping[str, str]) -> VideoProgress | None:
     return cast("VideoProgress", read_field("video", fields["video"])) if "video" in fields else None
 
 
-def wake_up(job: NewJob | JobRecord, step: Step) -> StepRequest:
+def step_request(job: NewJob | JobRecord, step: Step) -> StepRequest:
     """Return the message that makes a worker look at ``step`` of ``job``."""
     return StepRequest(
         job_id=job.id,

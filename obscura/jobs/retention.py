@@ -36,13 +36,13 @@ class Retention:
         for key in await job_store.run(job_store.calls.due(ERASE)):
             await self._erase(key, is_orphan=False)
 
-    async def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
+    async def collect_orphans(self, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Erase objects that no job owns, left by a process that died; return how many there were."""
         keys = await asyncio.to_thread(self._storage.keys, tuple(OBJECT_KINDS), older_than_s)
         orphans = [key for key in keys if not await self._is_owned(key)]
         for key in orphans:
             await self._erase(key, is_orphan=True)
-        scraps = await asyncio.to_thread(self._storage.sweep, older_than_s)
+        scraps = await asyncio.to_thread(self._storage.delete_unfinished_writes, older_than_s)
         if orphans or scraps:
             log.warning("orphans_erased", objects=len(orphans), unfinished=scraps)
         return len(orphans) + scraps

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from obscura.contract import STEP_TASKS, JobKind, Priority, Queue, Step, queues_of
 from obscura.errors import QueueUnavailableError
-from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXPIRY, LOOKED_AT, METRICS
+from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXPIRY, EXAMINED, METRICS
 from obscura.jobs.store import AsyncJobStore
 from obscura.jobs.worker_registry import present
 from obscura.observability import catalogue as c
@@ -40,7 +40,7 @@ async def stats_snapshot(job_store: AsyncJobStore) -> Series:
             **_zeros(job_store),
             **totals,
             **gauges,
-            **await present(job_store.client, now),
+            **await worker_series(job_store.client, now),
             **await _jobs(job_store),
         }
     except (RedisError, OSError) as error:
@@ -86,8 +86,8 @@ async def _facts(job_store: AsyncJobStore) -> tuple[Series, Series, float]:
         c.KEPT.series(): float(kept),
         c.OVERDUE.series(): float(overdue),
         c.AUDIT_WAITING.series(): float(waiting),
-        c.LEDGER_MEMORY.series(): float(memory["used_memory"]),
-        c.LEDGER_MEMORY_LIMIT.series(): float(memory["maxmemory"]),
+        c.JOB_STORE_MEMORY.series(): float(memory["used_memory"]),
+        c.JOB_STORE_MEMORY_LIMIT.series(): float(memory["maxmemory"]),
         c.QUEUE_LIMIT.series(Priority.INTERACTIVE): float(settings.queue_limit),
         c.QUEUE_LIMIT.series(Priority.BULK): float(settings.bulk_queue_limit),
     }
@@ -102,7 +102,7 @@ async def _jobs(job_store: AsyncJobStore) -> Series:
     first, looked_at = 0, float(JOBS_AT_ONCE)
     while looked_at == JOBS_AT_ONCE:
         part = await job_store.run(job_store.calls.stats_snapshot(first, first + JOBS_AT_ONCE - 1))
-        looked_at = part[LOOKED_AT]
+        looked_at = part[EXAMINED]
         first += JOBS_AT_ONCE
         for name, number in part.items():
             series = _series(name)

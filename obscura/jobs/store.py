@@ -19,7 +19,7 @@ from redis.retry import Retry
 from obscura.errors import ObscuraError, QueueUnavailableError, UnknownTaskError
 from obscura.jobs.commands import COUNTERS, SCRIPTS, Call, Fields, JobStoreCommands, erased_key, job_key
 from obscura.jobs.finished_records import FinishedRecords
-from obscura.jobs.records import JobRecord, fields_told, lost
+from obscura.jobs.records import JobRecord, fields_from_event, lost
 from obscura.jobs.task_ids import was_issued
 from obscura.settings import Settings
 
@@ -57,13 +57,13 @@ def _translated() -> Iterator[None]:
 
 def _record(job_id: str, fields: Mapping[str, str], owner: str | None = None) -> JobRecord:
     # Somebody else's job is one that is not there: an answer must not say that an id exists.
-    if not fields or not _is_seen_by(owner, job_id, fields):
+    if not fields or not _is_visible_to(owner, job_id, fields):
         message = "there is no task of this id"
         raise UnknownTaskError(message)
     return JobRecord.from_fields(job_id, fields)
 
 
-def _is_seen_by(owner: str | None, job_id: str, fields: Mapping[str, str]) -> bool:
+def _is_visible_to(owner: str | None, job_id: str, fields: Mapping[str, str]) -> bool:
     if owner is None:
         return True
     # A damaged record may not say whose it is; its id does.
@@ -118,7 +118,7 @@ class JobStore:
 class AsyncJobStore:
     """The ledger for the gateway; the same promises.
 
-    ``seen_by`` gives the view of one owner: it enters jobs for that owner and reads no others.
+    ``for_owner`` gives the view of one owner: it enters jobs for that owner and reads no others.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -128,10 +128,10 @@ class AsyncJobStore:
         # A connection that broke while it was idle is worth a second one; silence is not.
         again = redis.asyncio.retry.Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
         self.client = redis.asyncio.Redis.from_url(settings.redis_url, retry=again, **options)
-        self.ended = FinishedRecords(settings.result_ttl_s)
+        self.finished_records = FinishedRecords(settings.result_ttl_s)
         self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
 
-    def seen_by(self, owner: str | None) -> "AsyncJobStore":
+    def for_owner(self, owner: str | None) -> "AsyncJobStore":
         """Return this ledger as ``owner`` sees it, on the same connections; None sees every job."""
         view = copy.copy(self)
         view.calls = replace(self.calls, owner=owner)
@@ -155,19 +155,19 @@ class AsyncJobStore:
         try:
             [known] = await self._hashes([job_id])
         except QueueUnavailableError:
-            known = self.ended.get(job_id)
+            known = self.finished_records.get(job_id)
             if known is None:
                 raise
         else:
-            self.ended.note(job_id, known)
+            self.finished_records.note(job_id, known)
             if not known and job_id in await self._lost([job_id]):
                 known = lost(job_id, self.calls.owner or "")
         return await self._readable(_record(job_id, known, self.calls.owner))
 
     async def give_up(self, job_id: str) -> JobRecord:
         """End a job whose record cannot be read as a failure, and return what is then there."""
-        await self.run(self.calls.bury(job_id))
-        self.ended.forget(job_id)
+        await self.run(self.calls.fail_unreadable(job_id))
+        self.finished_records.forget(job_id)
         return await self.read(job_id)
 
     async def _readable(self, record: JobRecord) -> JobRecord:
@@ -175,8 +175,8 @@ class AsyncJobStore:
         if record.is_damaged:
             log.warning("record_unreadable", request_id=record.request_id)
             with suppress(ObscuraError):
-                await self.run(self.calls.bury(record.id))
-                self.ended.forget(record.id)
+                await self.run(self.calls.fail_unreadable(record.id))
+                self.finished_records.forget(record.id)
         return record
 
     async def hash(self, key: str) -> Fields:
@@ -197,10 +197,10 @@ class AsyncJobStore:
                 pipeline.hgetall(job_key(job_id))
             return [_fields(reply) for reply in await pipeline.execute(raise_on_error=False)]
 
-    def heard(self, job_id: str, told: str) -> JobRecord:
+    def record_from_event(self, job_id: str, told: str) -> JobRecord:
         """Return the row of an ended job as the event of its end tells it; raise as `read` does."""
-        fields = fields_told(told)
-        self.ended.note(job_id, fields)
+        fields = fields_from_event(told)
+        self.finished_records.note(job_id, fields)
         return _record(job_id, fields, self.calls.owner)
 
     async def read_many(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
@@ -209,7 +209,7 @@ class AsyncJobStore:
         found = await self._hashes(job_ids)
         gone = await self._lost([job_id for job_id, fields in zip(job_ids, found, strict=True) if not fields])
         for job_id, fields in zip(job_ids, found, strict=True):
-            self.ended.note(job_id, fields)
+            self.finished_records.note(job_id, fields)
             known = lost(job_id, self.calls.owner or "") if job_id in gone else fields
             try:
                 records.append(await self._readable(_record(job_id, known, self.calls.owner)))

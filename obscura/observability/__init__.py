@@ -4,13 +4,13 @@ from obscura.observability.logs import configure_logging, forbid_core_dumps
 from obscura.observability.meter import Meter
 from obscura.observability.stages import (
     Stage,
-    Watch,
+    StageTimer,
     count,
     inference,
     stage,
     trace_context,
     trace_ids,
-    watching,
+    timing_with,
 )
 from obscura.observability.tracing import Role, Span, Tracer, open_tracer
 
@@ -20,7 +20,7 @@ __all__ = [
     "Span",
     "Stage",
     "Tracer",
-    "Watch",
+    "StageTimer",
     "configure_logging",
     "count",
     "forbid_core_dumps",
@@ -29,5 +29,5 @@ __all__ = [
     "stage",
     "trace_context",
     "trace_ids",
-    "watching",
+    "timing_with",
 ]

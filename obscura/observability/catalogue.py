@@ -139,10 +139,10 @@ MODEL_INFO = _gauge(
     "model_info", "Models loaded now", "class", "model", "version", "engine", "device", "sha256"
 )
 BUILD_INFO = _gauge("build_info", "What runs", "version", "pipeline")
-LEDGER_UP = _gauge("ledger_up", "Whether Valkey answers")
+JOB_STORE_UP = _gauge("ledger_up", "Whether Valkey answers")
 STORAGE_UP = _gauge("storage_up", "Whether the storage answers")
-LEDGER_MEMORY = _gauge("ledger_memory_bytes", "Memory that Valkey uses")
-LEDGER_MEMORY_LIMIT = _gauge("ledger_memory_limit_bytes", "Memory that Valkey may use; 0: no limit")
+JOB_STORE_MEMORY = _gauge("ledger_memory_bytes", "Memory that Valkey uses")
+JOB_STORE_MEMORY_LIMIT = _gauge("ledger_memory_limit_bytes", "Memory that Valkey may use; 0: no limit")
 STORAGE_FREE = _gauge("storage_free_bytes", "Room left where photos lie, where that is a folder")
 
 CATALOGUE: Mapping[str, Metric] = MappingProxyType(

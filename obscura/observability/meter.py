@@ -35,7 +35,7 @@ class Meter:
             counts, self._counts = self._counts, defaultdict(int)
         return dict(counts)
 
-    def give_back(self, counts: Mapping[str, int]) -> None:
+    def restore(self, counts: Mapping[str, int]) -> None:
         """Take back what could not be handed on."""
         with self._lock:
             for series, number in counts.items():

@@ -17,7 +17,7 @@ from obscura.observability.catalogue import Metric
 from obscura.observability.meter import Meter
 from obscura.observability.tracing import Span, Tracer
 
-__all__ = ["Facts", "Stage", "Watch", "count", "inference", "stage", "trace_context", "trace_ids", "watching"]
+__all__ = ["Facts", "Stage", "StageTimer", "count", "inference", "stage", "trace_context", "trace_ids", "timing_with"]
 
 Facts: TypeAlias = dict[str, str | int | float]
 """What is told of a part: numbers and words of ours, never a name, an id or anything out of a photo."""
@@ -50,7 +50,7 @@ class _Open:
 
 
 @dataclass
-class Watch:
+class StageTimer:
     """Watches one piece of work.
 
     Attributes
@@ -92,13 +92,13 @@ class Watch:
         return self._sums
 
 
-_WATCH: ContextVar[Watch | None] = ContextVar("obscura_watch", default=None)
+_WATCH: ContextVar[StageTimer | None] = ContextVar("obscura_watch", default=None)
 # The innermost part that is open; tasks and threads that work side by side have one each.
 _PART: ContextVar[_Open | None] = ContextVar("obscura_part", default=None)
 
 
 @contextmanager
-def watching(watch: Watch) -> Iterator[None]:
+def timing_with(watch: StageTimer) -> Iterator[None]:
     """Let ``watch`` see what is done inside."""
     token = _WATCH.set(watch)
     try:

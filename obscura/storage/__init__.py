@@ -208,7 +208,7 @@ class Storage:
                 if item["last_modified"] <= last
             ]
 
-    def sweep(self, older_than_s: float) -> int:
+    def delete_unfinished_writes(self, older_than_s: float) -> int:
         """Erase the files of writes that were never ended, and return how many there were."""
         if self._place.folder is None:
             return 0

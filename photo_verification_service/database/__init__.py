@@ -2,7 +2,7 @@
 
 from photo_verification_service.database.administration import Administration
 from photo_verification_service.database.engine import Database
-from photo_verification_service.database.entries import Entry, FeedEntry, Kept, NamedEntry, StandardEntry
+from photo_verification_service.database.entries import Entry, FeedEntry, StoredPhoto, NamedEntry, StandardEntry
 from photo_verification_service.database.records import LostError, Records, UncertainError
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "Database",
     "Entry",
     "FeedEntry",
-    "Kept",
+    "StoredPhoto",
     "LostError",
     "NamedEntry",
     "Records",

@@ -24,7 +24,7 @@ from obscura.contract.verification import (
 )
 from obscura.storage import Storage
 from photo_verification_service.database.engine import Database
-from photo_verification_service.database.entries import doom
+from photo_verification_service.database.entries import mark_for_deletion
 from photo_verification_service.database.models import (
     AuthStandardImg,
     Challenge,
@@ -189,7 +189,7 @@ class Administration:
         for url in urls:
             key = self._storage.key_of(url)
             if key is not None:
-                await doom(session, key)
+                await mark_for_deletion(session, key)
         await session.execute(delete(PhotoFacts).where(PhotoFacts.participation_id == number))
         await session.execute(delete(AuthStandardImg).where(standards))
         await session.execute(delete(Feed).where(feeds))

@@ -15,11 +15,11 @@ from photo_verification_service.database.models import (
     PhotoFacts,
 )
 
-__all__ = ["Entry", "FeedEntry", "Kept", "NamedEntry", "StandardEntry", "doom", "standards_of", "write"]
+__all__ = ["Entry", "FeedEntry", "StoredPhoto", "NamedEntry", "StandardEntry", "mark_for_deletion", "standards_of", "write"]
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredPhoto:
     """A stored photo and what is known of it; ``owner`` is the id of the API key that sent it, or empty."""
 
     key: str
@@ -56,7 +56,7 @@ class FeedEntry:
 Entry: TypeAlias = StandardEntry | NamedEntry | FeedEntry
 
 
-async def doom(session: AsyncSession, key: str) -> None:
+async def mark_for_deletion(session: AsyncSession, key: str) -> None:
     """Note that ``key`` is to be erased; it happens after the transaction, or at the next sweep."""
     await session.merge(PendingObject(key=key, expires=0.0, doomed=True))
 
@@ -72,7 +72,7 @@ def standards_of(owner: str, participation_id: int) -> Select[AuthStandardImg]:
     )
 
 
-async def write(session: AsyncSession, kept: Kept, entry: Entry) -> str | None:
+async def write(session: AsyncSession, kept: StoredPhoto, entry: Entry) -> str | None:
     """Write the rows of a photo; return the URL of the photo that it takes the place of."""
     old_url: str | None = None
     match entry:
@@ -110,7 +110,7 @@ async def write(session: AsyncSession, kept: Kept, entry: Entry) -> str | None:
     return old_url
 
 
-async def _replace_standard(session: AsyncSession, participation_id: int, kept: Kept) -> str | None:
+async def _replace_standard(session: AsyncSession, participation_id: int, kept: StoredPhoto) -> str | None:
     if session.get_bind().dialect.name == "postgresql":
         # Nothing else keeps two first registrations apart: the table is not unique by owner.
         name = f"{participation_id} {kept.owner}"
@@ -124,7 +124,7 @@ async def _replace_standard(session: AsyncSession, participation_id: int, kept: 
     return old_url
 
 
-async def _replace_named(session: AsyncSession, name: str, kept: Kept) -> str | None:
+async def _replace_named(session: AsyncSession, name: str, kept: StoredPhoto) -> str | None:
     row = await session.get(NamedStandardImg, (kept.owner, name), with_for_update=True)
     if row is None:
         session.add(NamedStandardImg(owner=kept.owner, name=name, standard_img=kept.url))

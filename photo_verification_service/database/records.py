@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from obscura.errors import ServiceError
 from photo_verification_service.database.engine import ClashError, Database
-from photo_verification_service.database.entries import Entry, Kept, doom, standards_of, write
+from photo_verification_service.database.entries import Entry, StoredPhoto, mark_for_deletion, standards_of, write
 from photo_verification_service.database.models import (
     Challenge,
     NamedStandardImg,
@@ -120,7 +120,7 @@ class Records:
                 earlier.expires = expires
         return True
 
-    async def enter(self, kept: Kept, entry: Entry, key_of: Callable[[str], str | None]) -> str | None:
+    async def enter(self, kept: StoredPhoto, entry: Entry, key_of: Callable[[str], str | None]) -> str | None:
         """Write the row of an announced and stored photo; return the key of the photo that it replaces.
 
         Raises
@@ -137,7 +137,7 @@ class Records:
                 return await self._enter(kept, entry, key_of)
         return await self._enter(kept, entry, key_of)
 
-    async def _enter(self, kept: Kept, entry: Entry, key_of: Callable[[str], str | None]) -> str | None:
+    async def _enter(self, kept: StoredPhoto, entry: Entry, key_of: Callable[[str], str | None]) -> str | None:
         is_ending = False
         try:
             async with self._database.transaction() as session:
@@ -145,7 +145,7 @@ class Records:
                 old_url = await write(session, kept, entry)
                 old_key = None if old_url is None else key_of(old_url)
                 if old_key is not None:
-                    await doom(session, old_key)
+                    await mark_for_deletion(session, old_key)
                 await session.flush()
                 is_ending = True
         except BaseException as error:

@@ -300,7 +300,7 @@ end
 -- End a job whose record cannot be read as a failure: what stands in its place can be read and erased like any
 -- other, its original and its result are due to be erased, and nobody looks at it as unfinished any more.
 -- keys as for finish.
-local function bury(keys, channel, id, now, ttl)
+local function fail_unreadable(keys, channel, id, now, ttl)
   local job = keys[1]
   local owner, url, batch = salvaged(job, 'owner') or '', salvaged(job, 'webhook'), salvaged(job, 'batch')
   local picture, held = salvaged(job, 'picture'), number(salvaged(job, 'held') or '0') or 0
@@ -324,10 +324,10 @@ local function bury(keys, channel, id, now, ttl)
 end
 
 -- Say whether a record is there and can be worked on; one that cannot ends as a failure.
--- Returns 'none' | 'sound' | 'buried'
+-- Returns 'none' | 'sound' | 'failed_unreadable'
 local function examine(keys, channel, id, now, ttl)
   if redis.call('EXISTS', keys[1]) == 0 then return 'none' end
   if is_sound(keys[1]) then return 'sound' end
-  bury(keys, channel, id, now, ttl)
-  return 'buried'
+  fail_unreadable(keys, channel, id, now, ttl)
+  return 'failed_unreadable'
 end

@@ -1,10 +1,10 @@
 -- Look after one job whose time is up.
 -- KEYS job, active, expiry, erase. ARGV id, lease, max attempts, ttl, channel
--- Returns {'gone'} | {'buried'} | {'failed'} | {'resend', step, ...} (possibly no step)
+-- Returns {'gone'} | {'failed_unreadable'} | {'failed'} | {'resend', step, ...} (possibly no step)
 local now = clock()
 local job, id = KEYS[1], ARGV[1]
 local found = examine(KEYS, ARGV[5], id, now, tonumber(ARGV[4]))
-if found == 'buried' then return {'buried'} end
+if found == 'failed_unreadable' then return {'failed_unreadable'} end
 if found == 'none' or ended(redis.call('HGET', job, 'state')) then
   leave(KEYS[2], id)
   return {'gone'}

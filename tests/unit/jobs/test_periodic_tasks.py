@@ -9,7 +9,7 @@ import pytest
 
 from obscura.audit import AuditFile, verify
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step, StepRequest
-from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, step_request
 from obscura.jobs.audit_writer import HEADS, Auditor
 from obscura.jobs.celery_app import make_celery, send
 from obscura.jobs.commands import AUDIT
@@ -79,7 +79,7 @@ def test_only_what_nobody_owns_is_swept(settings: Settings) -> None:
     storage.put("photos/just-arriving", b"x")
     (settings.storage_dir / "photos" / "arriving#1").write_bytes(b"half")
 
-    swept = with_job_store(settings, lambda asynchronous: Retention(asynchronous, storage).sweep())
+    swept = with_job_store(settings, lambda asynchronous: Retention(asynchronous, storage).collect_orphans())
     assert swept == len(orphans) + 2
     assert set(storage.keys(("photos", "results"))) == owned | {"photos/just-arriving"}
     assert (settings.storage_dir / "photos" / "arriving#1").exists()
@@ -137,9 +137,9 @@ def test_a_lost_message_is_sent_again_though_others_wait(settings: Settings, *, 
     other, lost = detection("other"), detection("lost")
     for job in (other, lost):
         job_store.run(job_store.calls.create(job))
-    send(app, wake_up(other, Step.DETECT_FACES))
+    send(app, step_request(other, Step.DETECT_FACES))
     if is_waiting:
-        send(app, wake_up(lost, Step.DETECT_FACES))
+        send(app, step_request(lost, Step.DETECT_FACES))
     sent: list[StepRequest] = []
 
     async def note(request: StepRequest) -> None:

@@ -123,7 +123,7 @@ def test_what_is_unfinished_is_no_object_and_is_swept(tmp_path: Path) -> None:
             storage.put("results/a", b"half")
     assert begun[0].exists()
     assert storage.keys(("results",)) == []
-    assert storage.sweep(older_than_s=0) == 1
+    assert storage.delete_unfinished_writes(older_than_s=0) == 1
     assert not begun[0].exists()
 
 

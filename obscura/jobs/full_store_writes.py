@@ -2,7 +2,7 @@
 
 import redis
 
-__all__ = ["WRITE", "write_always"]
+__all__ = ["WRITE", "write_when_full"]
 
 WRITE = """#!lua flags=allow-oom
 local reply = redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))
@@ -11,6 +11,6 @@ return {reply and (type(reply) == 'table' and reply.ok or tostring(reply)) or ''
 """Runs the command in ARGV on the one key."""
 
 
-def write_always(client: redis.Redis, key: str, command: str, *args: str | float) -> None:
+def write_when_full(client: redis.Redis, key: str, command: str, *args: str | float) -> None:
     """Run one small command on ``key``; raise RedisError where the server is away."""
     client.eval(WRITE, 1, key, command, *args)

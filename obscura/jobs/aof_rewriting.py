@@ -13,12 +13,12 @@ from redis.exceptions import RedisError, ResponseError
 from obscura.errors import QueueUnavailableError
 from obscura.jobs.store import AsyncJobStore
 
-__all__ = ["rewrite_log"]
+__all__ = ["rewrite_aof"]
 
 log = structlog.get_logger(__name__)
 
 
-async def rewrite_log(job_store: AsyncJobStore) -> bool:
+async def rewrite_aof(job_store: AsyncJobStore) -> bool:
     """Have the append-only file rewritten; return whether that has begun.
 
     Nothing is done where there is no such file, or where it is being rewritten already. A server that does
