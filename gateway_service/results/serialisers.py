@@ -123,7 +123,7 @@ async def answer(gateway: Gateway, record: JobRecord) -> TaskResult:
         said = await _answer(gateway, record)
     except FAULTS:
         log.warning("record_unreadable", request_id=record.request_id)
-        record = await gateway.job_store.give_up(record.id)
+        record = await gateway.job_store.fail_unreadable(record.id)
         said = await _answer(gateway, record)
     if record.has_webhook:
         said.webhook = await progress_of_webhook(gateway, f"task:{record.id}")

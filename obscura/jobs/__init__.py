@@ -1,4 +1,7 @@
-"""The job store: the source of truth about every job. Celery messages only wake workers."""
+"""The job store in Valkey: records, leases and counters of jobs.
+
+It is the only source of truth about a job; a Celery message only makes a worker look at a step.
+"""
 
 from obscura.jobs.claims import Claimed, Created, Lease
 from obscura.jobs.commands import JobStoreCommands

@@ -14,7 +14,7 @@ __all__ = ["flush_counters", "flush_counters_async"]
 
 
 def flush_counters(client: redis.Redis, meter: Meter) -> None:
-    """Add what a worker's process counted; what cannot be added now is kept for the next time."""
+    """Add the counts of ``meter`` to the job store; if it is away, they stay in the meter."""
     counts = meter.take()
     try:
         if counts:
@@ -24,7 +24,7 @@ def flush_counters(client: redis.Redis, meter: Meter) -> None:
 
 
 async def flush_counters_async(client: redis.asyncio.Redis, meter: Meter) -> None:
-    """Do the same for a gateway."""
+    """Do what `flush_counters` does, with an asyncio client."""
     counts = meter.take()
     try:
         if counts:

@@ -1,4 +1,4 @@
-"""Small writes that workers need to go on, also where the server's memory is used up."""
+"""Small writes that Valkey accepts although its ``maxmemory`` is reached (the script flag ``allow-oom``)."""
 
 import redis
 
@@ -8,9 +8,9 @@ WRITE = """#!lua flags=allow-oom
 local reply = redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))
 return {reply and (type(reply) == 'table' and reply.ok or tostring(reply)) or ''}
 """
-"""Runs the command in ARGV on the one key."""
+"""Lua: runs the command ARGV[1] on KEYS[1] with the remaining arguments."""
 
 
 def write_when_full(client: redis.Redis, key: str, command: str, *args: str | float) -> None:
-    """Run one small command on ``key``; raise RedisError where the server is away."""
+    """Run a small write command on ``key`` even if the server's memory is full; raise RedisError as redis does."""
     client.eval(WRITE, 1, key, command, *args)

@@ -293,4 +293,4 @@ def test_parts_stand_in_the_order_of_their_steps(job_store: JobStore) -> None:
     enter(job_store)
     do(job_store, Step.DETECT_PLATES)
     do(job_store, Step.DETECT_FACES)
-    assert list(job_store.read("job-1").parts) == [Step.DETECT_FACES, Step.DETECT_PLATES]
+    assert list(job_store.read("job-1").detections) == [Step.DETECT_FACES, Step.DETECT_PLATES]
