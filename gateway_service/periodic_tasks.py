@@ -6,9 +6,9 @@ from collections.abc import Collection, Coroutine
 from gateway_service.http.dependencies import Gateway
 from gateway_service.webhooks.deliverer import Deliverer
 from obscura.audit import AuditFile
+from obscura.jobs.aof_rewriting import rewrite_aof
 from obscura.jobs.audit_writer import Auditor
 from obscura.jobs.lease_reaper import Reaper
-from obscura.jobs.aof_rewriting import rewrite_aof
 from obscura.jobs.periodic_tasks import repeat
 from obscura.jobs.retention import Retention
 from obscura.jobs.usage import StoreUsage

@@ -1,8 +1,10 @@
 """Boxes and sizes. Standard library only, so that every part of the system can use it."""
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Size(NamedTuple):

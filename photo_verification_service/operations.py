@@ -30,7 +30,7 @@ from obscura.matching import (
     fingerprint,
     is_replay,
 )
-from photo_verification_service.database import Entry, FeedEntry, StoredPhoto, NamedEntry, StandardEntry
+from photo_verification_service.database import Entry, FeedEntry, NamedEntry, StandardEntry, StoredPhoto
 from photo_verification_service.request import Context, RefusedError, Request, standard_key
 from photo_verification_service.standard_photos import StandardUnreadableError, as_jpeg, jpeg_of_pixels
 
@@ -95,7 +95,9 @@ async def check_standard(context: Context, request: Request, ask: CheckStandard)
     found = _detailed(photo)
     url = None
     if ask.name is not None:
-        url = await _store(context, request, photo, _PhotoToStore("std", ask.name, NamedEntry(ask.name), found))
+        url = await _store(
+            context, request, photo, _PhotoToStore("std", ask.name, NamedEntry(ask.name), found)
+        )
     return OperationResult(VerificationAnswer(outcome=Outcome.DONE, url=url, keypoints=found.keypoints))
 
 
@@ -162,7 +164,9 @@ async def compare_with(context: Context, request: Request, ask: CompareWith) -> 
         old = context.standards.opened(request.standard) if key is None else context.standards.photo(key)
         picture = jpeg_of_pixels(draw(old.pixels, photo.pixels, comparison))
     outcome = Outcome.DONE if comparison.same and not replay else Outcome.MISMATCH
-    return OperationResult(VerificationAnswer(outcome=outcome, match=_shown(request, comparison, replay=replay)), picture)
+    return OperationResult(
+        VerificationAnswer(outcome=outcome, match=_shown(request, comparison, replay=replay)), picture
+    )
 
 
 async def _must_be_open(context: Context, request: Request, participation_id: int) -> None:
@@ -192,7 +196,9 @@ async def post_feature(context: Context, request: Request, ask: PostFeature) -> 
     match = _shown(request, comparison, replay=replay)
     if replay or not comparison.same:
         return OperationResult(VerificationAnswer(outcome=Outcome.MISMATCH, match=match), picture)
-    kept = await _store(context, request, photo, _PhotoToStore("feature", number, _feed(request, number, ask.content)))
+    kept = await _store(
+        context, request, photo, _PhotoToStore("feature", number, _feed(request, number, ask.content))
+    )
     return OperationResult(VerificationAnswer(outcome=Outcome.DONE, url=kept, match=match), picture)
 
 
@@ -231,5 +237,7 @@ async def post_classification(context: Context, request: Request, ask: PostClass
     await _must_be_open(context, request, number)
     if not _shows(context, photo.pixels, ask.keyword):
         raise RefusedError(Outcome.MISMATCH)
-    url = await _store(context, request, photo, _PhotoToStore("classification", number, _feed(request, number, ask.content)))
+    url = await _store(
+        context, request, photo, _PhotoToStore("classification", number, _feed(request, number, ask.content))
+    )
     return OperationResult(VerificationAnswer(outcome=Outcome.DONE, url=url))

@@ -13,7 +13,7 @@ import structlog
 
 from obscura.errors import ServiceError
 from obscura.storage import Storage
-from photo_verification_service.database import Entry, StoredPhoto, LostError, Records, UncertainError
+from photo_verification_service.database import Entry, LostError, Records, StoredPhoto, UncertainError
 
 __all__ = ["PhotoRepository"]
 

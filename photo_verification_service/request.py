@@ -56,7 +56,8 @@ class Request:
     moment
         When it came in, in the challenges' zone: a photo that waited in the queue is not late.
     owner
-        Id of the API key that asked, subject photos are the only ones there are; empty where there are no keys.
+        Id of the API key that asked, whose photos are the only ones there are; empty where there are no
+        keys.
     """
 
     head: VerificationRequest

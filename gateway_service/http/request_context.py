@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_service.http.access import OPERATORS, is_open
 from gateway_service.http.problems import METHODS, crashed
-from obscura.observability import Meter, Role, Span, Tracer, StageTimer, catalogue, trace_ids, timing_with
+from obscura.observability import Meter, Role, Span, StageTimer, Tracer, catalogue, timing_with, trace_ids
 
 __all__ = ["RequestContext", "Telemetry"]
 

@@ -21,8 +21,8 @@ from obscura.contract import (
     LesionResult,
     ObjectClass,
     ResidualCheck,
-    with_residual_check,
     by_confidence,
+    with_residual_check,
 )
 from obscura.errors import NoPictureError
 from obscura.jobs import JobRecord, JobState
@@ -156,7 +156,9 @@ async def _answer(gateway: Gateway, record: JobRecord) -> TaskResult:
         encode = partial(base64.b64encode, picture)
         result = (await run_in_thread(encode, quick=len(picture) <= AT_ONCE_BYTES)).decode()
     parts = [
-        record.detections[step] for step in [item.step for item in record.options.classes] if step in record.detections
+        record.detections[step]
+        for step in [item.step for item in record.options.classes]
+        if step in record.detections
     ]
     models = tuple(part.model for part in parts)
     report = report_of(record)

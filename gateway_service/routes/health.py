@@ -34,9 +34,7 @@ async def readyz(gateway: CurrentGateway, response: Response) -> Readiness:
     missing: list[str] = []
     try:
         needed = queues_of(gateway.settings.pipeline)
-        missing += [
-            f"worker:{queue}" for queue in await unserved_queues(gateway.job_store.client, needed)
-        ]
+        missing += [f"worker:{queue}" for queue in await unserved_queues(gateway.job_store.client, needed)]
     except ServiceError:
         missing.append("broker")
     try:

@@ -24,8 +24,8 @@ from obscura.contract import (
     Quality,
     ResidualCheck,
     UserBox,
-    with_residual_check,
     by_confidence,
+    with_residual_check,
 )
 from obscura.detection.weights import default_models_dir, installed_weights
 from obscura.errors import BackendUnavailableError, UndecodablePhotoError

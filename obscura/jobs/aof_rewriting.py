@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 async def rewrite_aof(job_store: AsyncJobStore) -> bool:
     """Start a rewrite of the append-only file; return whether one was started.
 
-    None is started if the server has no such file or is rewriting it already. If it does not allow the command
-    (as many hosted servers), a warning is logged.
+    None is started if the server has no such file or is rewriting it already. If it does not allow the
+    command (as many hosted servers), a warning is logged.
 
     Raises
     ------

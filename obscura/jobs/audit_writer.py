@@ -21,8 +21,9 @@ BATCH = 1000
 class Auditor:
     """Moves audit records from a stream of the job store into the audit log.
 
-    Scripts add a record in the same transaction as the change it describes, so none is lost. Records are deleted
-    from the stream once they are on disk; after a crash in between, `AuditFile` skips those already written.
+    Scripts add a record in the same transaction as the change it describes, so none is lost. Records are
+    deleted from the stream once they are on disk; after a crash in between, `AuditFile` skips those already
+    written.
     """
 
     def __init__(self, job_store: AsyncJobStore, file: AuditFile) -> None:

@@ -144,7 +144,7 @@ def _publish(app: Celery, request: StepRequest) -> None:
 
 
 class _Drafts(virtual.Channel):
-    """A kombu channel that keeps the last published message as the text that kombu's Redis channel would push."""
+    """A kombu channel that keeps the last published message, serialised as kombu's Redis channel does."""
 
     do_restore = False
     last: OutboxMessage
@@ -165,8 +165,8 @@ class _Nowhere(virtual.Transport):
 class Outbox:
     """Serialises the messages that `send` would send, without sending them.
 
-    The script that creates a job pushes them in the same transaction. Celery and kombu build the message; the only
-    knowledge of our own is that kombu keeps a queue as a Redis list of its name, pushed at the left. Not
+    The script that creates a job pushes them in the same transaction. Celery and kombu build the message; the
+    only knowledge of our own is that kombu keeps a queue as a Redis list of its name, pushed at the left. Not
     thread-safe.
     """
 
@@ -179,8 +179,8 @@ class Outbox:
     def write(self, request: StepRequest) -> OutboxMessage:
         """Return the serialised message for ``request``; no connection is used.
 
-        Makes the two calls of Celery's ``send_task``, without its result object and its queue declaration, which
-        a Redis list does not need.
+        Makes the two calls of Celery's ``send_task``, without its result object and its queue declaration,
+        which a Redis list does not need.
         """
         spec, message_id = STEP_TASKS[request.step], uuid()
         amqp = self._app.amqp

@@ -12,8 +12,8 @@ __all__ = ["Claimed", "Completed", "Created", "Lease"]
 class Created:
     """Result of creating a job.
 
-    ``is_new`` is false if the Idempotency-Key named an earlier job, whose id it then is. ``fingerprint`` is the
-    hash of the request that came with an Idempotency-Key, else empty.
+    ``is_new`` is false if the Idempotency-Key named an earlier job, whose id it then is. ``fingerprint`` is
+    the hash of the request that came with an Idempotency-Key, else empty.
     """
 
     job_id: str
@@ -34,8 +34,8 @@ class Lease:
 class Claimed:
     """A claimed step: it belongs to the caller until its lease expires.
 
-    ``released`` (when the step became ready) and ``began`` (when this attempt was claimed) are seconds since 1970
-    by the server's clock; 0 if the record does not hold them.
+    ``released`` (when the step became ready) and ``began`` (when this attempt was claimed) are seconds since
+    1970 by the server's clock; 0 if the record does not hold them.
     """
 
     record: JobRecord

@@ -1,7 +1,7 @@
 """Commands of the job store, each one atomic Lua script.
 
-A ``Call`` holds the script, its keys and arguments, and how to parse the reply. Nothing here opens a connection:
-the blocking `JobStore` of workers and the `AsyncJobStore` of gateways run the same calls.
+A ``Call`` holds the script, its keys and arguments, and how to parse the reply. Nothing here opens a
+connection: the blocking `JobStore` of workers and the `AsyncJobStore` of gateways run the same calls.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 
 from obscura.contract import STEP_TASKS, JobKind, OutboxMessage, Priority, Queue, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError, ShareExceededError
-from obscura.jobs.full_store_writes import WRITE
 from obscura.jobs.claims import Claimed, Completed, Created, Lease
+from obscura.jobs.full_store_writes import WRITE
 from obscura.jobs.record_fields import checked
 from obscura.jobs.records import UNREADABLE_TEXT, JobRecord, NewJob
 from obscura.observability.catalogue import DURATIONS, bound_text
@@ -64,12 +64,12 @@ def job_key(job_id: str) -> str:
 
 
 def erased_key(job_id: str) -> str:
-    """Return the key that marks, for a while, a record that was erased on purpose; it holds a hash of the id."""
+    """Return the key that marks a record as erased on purpose; it contains a hash of the id."""
     return f"{PREFIX}erased:{hashlib.sha256(job_id.encode()).hexdigest()[:32]}"
 
 
 def _idempotency(job: NewJob) -> str:
-    """Return the key for an owner's Idempotency-Key: a hash, because clients may put personal data into it."""
+    """Return the key for an owner's Idempotency-Key: a hash, since clients may put personal data into it."""
     text = f"{job.owner}\n{job.idempotency_key}"
     return f"{PREFIX}idempotency:{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -147,8 +147,8 @@ class JobStoreCommands:
     def create(self, job: NewJob, outbox_messages: Sequence[OutboxMessage] = ()) -> Call[Created]:
         """Create the record of ``job`` and enqueue its first messages, in one transaction.
 
-        Parsing the reply raises QueueFullError, ShareExceededError or IdempotencyConflictError; then nothing was
-        written.
+        Parsing the reply raises QueueFullError, ShareExceededError or IdempotencyConflictError; then nothing
+        was written.
         """
 
         def parse(reply: Reply) -> Created:
@@ -185,7 +185,7 @@ class JobStoreCommands:
 
     @staticmethod
     def enqueue(job_id: str, outbox_messages: Sequence[OutboxMessage]) -> Call[bool]:
-        """Add ready steps to the fair queue of their owner; the reply is whether the job is still unfinished."""
+        """Add ready steps to the fair queue of their owner; the reply is whether the job is unfinished."""
         keys = (job_key(job_id), *(message.priority_queue for message in outbox_messages))
         args = (job_id, *_messages(outbox_messages))
         return Call("enqueue", keys, args, lambda reply: reply[0] == "enqueued")
@@ -199,7 +199,9 @@ class JobStoreCommands:
     def fail_unreadable(self, job_id: str) -> Call[bool]:
         """Fail a job whose record cannot be read, replacing the record; the reply is whether it existed."""
         args = (job_id, self.settings.result_ttl_s, EVENTS)
-        return Call("fail_unreadable", self._keys(job_id), args, lambda reply: reply[0] == "failed_unreadable")
+        return Call(
+            "fail_unreadable", self._keys(job_id), args, lambda reply: reply[0] == "failed_unreadable"
+        )
 
     @staticmethod
     def write(key: str, command: str, *args: str | float) -> Call[str]:

@@ -12,5 +12,5 @@ return {reply and (type(reply) == 'table' and reply.ok or tostring(reply)) or ''
 
 
 def write_when_full(client: redis.Redis, key: str, command: str, *args: str | float) -> None:
-    """Run a small write command on ``key`` even if the server's memory is full; raise RedisError as redis does."""
+    """Run a small write command on ``key`` even if the server's memory is full; raise RedisError."""
     client.eval(WRITE, 1, key, command, *args)

@@ -53,7 +53,7 @@ class Reaper:
         await job_store.run(job_store.calls.hand_out(Queue))
 
     async def _resend_lost_steps(self, job_id: str, waiting: dict[str, frozenset[tuple[str, str]]]) -> None:
-        """Send the steps of a job again whose messages are lost; ``waiting`` caches the messages of each queue."""
+        """Send the steps of a job again whose messages are lost; ``waiting`` caches messages by queue."""
         job_store = self._job_store
         for step in await job_store.run(job_store.calls.reap(job_id)):
             record = await job_store.read(job_id)
@@ -77,7 +77,7 @@ class Reaper:
 
 
 def _named_in(message: str) -> tuple[str, str]:
-    """Return (job id, step) of a message as Celery serialises it: JSON in base64 in JSON; empty if it is not ours."""
+    """Return (job id, step) of a Celery message (JSON in base64 in JSON); empty texts for foreign ones."""
     try:
         payload = json.loads(base64.b64decode(json.loads(message)["body"]))[0][0]
         return payload["job_id"], payload["step"]

@@ -1,7 +1,7 @@
 """The fields of a job record: their parsers, checks before writing, compression and size limits.
 
-One table holds the parser of every structured field. Records are read with it, and fields that workers want to
-write are parsed first, so that nothing is written that could not be read again.
+One table holds the parser of every structured field. Records are read with it, and fields that workers want
+to write are parsed first, so that nothing is written that could not be read again.
 """
 
 import base64

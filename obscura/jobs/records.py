@@ -30,7 +30,7 @@ from obscura.jobs.record_fields import (
 )
 
 ZERO_RETENTION_TTL_S = 30
-"""Lifetime in seconds of a finished zero-retention job whose gateway died before it answered and erased it."""
+"""Lifetime in seconds of a finished zero-retention job whose gateway died before it erased the job."""
 
 # Precomputed: every read of a record needs them.
 DETECTION_FIELDS: Final = {step: f"p:{step}" for step in Step}
@@ -55,8 +55,8 @@ class JobState(StrEnum):
 class NewJob:
     """A job to be created; its photo is in the object storage already.
 
-    ``photo`` is the storage key; ``cost`` is that of `obscura.jobs.cost`; ``fingerprint`` identifies the request
-    for its Idempotency-Key; ``trace`` is a W3C traceparent or empty.
+    ``photo`` is the storage key; ``cost`` is that of `obscura.jobs.cost`; ``fingerprint`` identifies the
+    request for its Idempotency-Key; ``trace`` is a W3C traceparent or empty.
     """
 
     id: str
@@ -112,8 +112,8 @@ class JobRecord:
     """A job as read from the job store.
 
     ``detections`` are the results of its detection steps, ``residual`` the detections of its residual check,
-    ``progress`` is 0..1, ``picture`` and ``photo`` are storage keys, ``report`` is JSON text. Times are seconds
-    since 1970 by the server's clock. ``is_damaged`` says that the stored record could not be read.
+    ``progress`` is 0..1, ``picture`` and ``photo`` are storage keys, ``report`` is JSON text. Times are
+    seconds since 1970 by the server's clock. ``is_damaged`` says that the stored record could not be read.
     """
 
     id: str
@@ -172,7 +172,9 @@ class JobRecord:
             finished=None if finished is None else float(finished),
             # In the order of `Step`, whichever step ended first.
             detections={
-                step: read_field(name, fields[name]) for step, name in DETECTION_FIELDS.items() if name in fields
+                step: read_field(name, fields[name])
+                for step, name in DETECTION_FIELDS.items()
+                if name in fields
             },
             residual=tuple(
                 item for name in RESIDUAL_FIELDS if name in fields for item in read_field(name, fields[name])

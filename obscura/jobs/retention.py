@@ -37,7 +37,7 @@ class Retention:
             await self._erase(key, is_orphan=False)
 
     async def collect_orphans(self, older_than_s: float = ORPHAN_AGE_S) -> int:
-        """Erase objects older than ``older_than_s`` seconds that no job record refers to; return their number.
+        """Erase objects that no job record refers to, if older than ``older_than_s`` seconds; count them.
 
         Processes that die between storing an object and writing the record leave them.
         """

@@ -8,9 +8,9 @@ from redis.exceptions import RedisError
 
 from obscura.contract import STEP_TASKS, JobKind, Priority, Queue, Step, queues_of
 from obscura.errors import QueueUnavailableError
-from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXPIRY, EXAMINED, METRICS
+from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXAMINED, EXPIRY, METRICS
 from obscura.jobs.store import AsyncJobStore
-from obscura.jobs.worker_registry import present
+from obscura.jobs.worker_registry import worker_series
 from obscura.observability import catalogue as c
 from obscura.observability.catalogue import SEPARATOR
 

@@ -19,7 +19,7 @@ from redis.retry import Retry
 from obscura.errors import ObscuraError, QueueUnavailableError, UnknownTaskError
 from obscura.jobs.commands import COUNTERS, SCRIPTS, Call, Fields, JobStoreCommands, erased_key, job_key
 from obscura.jobs.finished_records import FinishedRecords
-from obscura.jobs.records import JobRecord, fields_from_event, lost
+from obscura.jobs.records import JobRecord, fields_from_event, lost_job_fields
 from obscura.jobs.task_ids import was_issued
 from obscura.settings import Settings
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 WRONG_TYPE = "WRONGTYPE"
 DAMAGED: Fields = MappingProxyType({"damaged": WRONG_TYPE})
-"""Fields in place of a key that is not a hash; it has no field that a record needs, so it reads as damaged."""
+"""Fields in place of a key that is not a hash; without any field that a record needs, it reads as damaged."""
 
 ANSWER_S = 1.5
 """Seconds that a gateway waits for the job store before it answers 503."""
@@ -147,8 +147,8 @@ class AsyncJobStore:
     async def read(self, job_id: str) -> JobRecord:
         """Return a job record; raise UnknownTaskError if the job never existed or was erased.
 
-        A job that was created but whose record the server lost reads as failed with `job_lost`. While the server
-        is away, records of finished jobs are returned from `finished_records`.
+        A job that was created but whose record the server lost reads as failed with `job_lost`. While the
+        server is away, records of finished jobs are returned from `finished_records`.
         """
         known: Mapping[str, str] | None
         try:

@@ -1,8 +1,8 @@
 """Task ids with a check value, so that issued ids can be told from invented ones without a record.
 
-An id is a UUID (version 8, RFC 9562): time of creation in units of 64 s (26 bits), 72 random bits, and a 24 bit
-hash of both and of the owner. The hash is not a signature: a forged id only makes the server answer that the
-task was lost.
+An id is a UUID (version 8, RFC 9562): time of creation in units of 64 s (26 bits), 72 random bits, and a 24
+bit hash of both and of the owner. The hash is not a signature: a forged id only makes the server answer that
+the task was lost.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ def _check(body: int, owner: str) -> int:
 
 
 def new_id(owner: str) -> str:
-    """Return the id of a new task of ``owner``, the id of an API key, or empty where keys are not required."""
+    """Return the id of a new task; ``owner`` is the id of an API key, empty where keys are not required."""
     ticks = int(time.time()) // TICK_S % (1 << TIME_BITS)
     body = ticks << RANDOM_BITS | secrets.randbits(RANDOM_BITS)
     free = body << CHECK_BITS | _check(body, owner)

@@ -2,8 +2,8 @@
 
 kombu's transport for Redis and Valkey copies each message that a worker takes into a hash on the server and
 deletes it on acknowledgement, so that the message returns some minutes after its worker was killed. The job
-store knows every unfinished step and sends it again when its lease expires, which is earlier, so the copies are
-not needed: docs/decisions/0015.
+store knows every unfinished step and sends it again when its lease expires, which is earlier, so the copies
+are not needed: docs/decisions/0015.
 
 A worker that rejects a message or shuts down in order still puts it back at once, marked as redelivered.
 """

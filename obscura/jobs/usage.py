@@ -24,7 +24,7 @@ class StoreUsage:
         self._job_store = job_store
 
     async def round(self) -> None:
-        """Measure all records once and correct the number of each owner; writes in between are added on top."""
+        """Measure all records once and correct the number of each owner; concurrent writes add to it."""
         job_store = self._job_store
         before = await cast("Awaitable[dict[str, str]]", job_store.client.hgetall(HELD))
         found: Counter[str] = Counter()

@@ -1,7 +1,7 @@
 """Pending webhook deliveries in the job store.
 
-The script that ends a job or a batch adds its event in the same transaction, so none is lost. A gateway takes due
-events for the length of a lease; if it dies, another gateway takes them after that.
+The script that ends a job or a batch adds its event in the same transaction, so none is lost. A gateway takes
+due events for the length of a lease; if it dies, another gateway takes them after that.
 """
 
 import json
@@ -35,8 +35,8 @@ class Delivery:
     """One attempt to deliver one event.
 
     ``subject`` is ``task:ID`` or ``batch:ID``; ``message`` is the webhook id, the same in every attempt;
-    ``attempt`` counts from 1; ``age_s`` is the age of the event by the server's clock. ``is_off`` says that the
-    receiver is switched off: nothing may be sent.
+    ``attempt`` counts from 1; ``age_s`` is the age of the event by the server's clock. ``is_off`` says that
+    the receiver is switched off: nothing may be sent.
     """
 
     subject: str
@@ -87,8 +87,8 @@ def batch_key(batch_id: str) -> str:
 def enter_batch(batch: NewBatch, settings: Settings) -> Call[None]:
     """Create the record of a batch whose jobs have been created.
 
-    Parsing the reply raises IdempotencyConflictError if another request used the id, and ShareExceededError if
-    the owner's records take the owner's share of the store.
+    Parsing the reply raises IdempotencyConflictError if another request used the id, and ShareExceededError
+    if the owner's records take the owner's share of the store.
     """
 
     def parse(reply: Reply) -> None:
@@ -110,7 +110,7 @@ def forget_batch(batch_id: str, *, is_quiet: bool = False) -> Call[None]:
 
 @dataclass(frozen=True)
 class TakeLimits:
-    """Limits of concurrent deliveries: in all and per owner; lease and lifetime of a taken event in seconds."""
+    """Most concurrent deliveries, in all and per owner; lease and lifetime of a taken event in seconds."""
 
     most: int
     most_of_owner: int
@@ -153,8 +153,8 @@ def _delivery(record: Mapping[str, str]) -> Delivery:
 class Outcome:
     """Result of a delivery attempt.
 
-    ``state`` is the new state of the event, ``pause_s`` the seconds until its next attempt or None. ``receiver``
-    is ``taken``, ``failed``, or empty if the attempt says nothing about the receiver.
+    ``state`` is the new state of the event, ``pause_s`` the seconds until its next attempt or None.
+    ``receiver`` is ``taken``, ``failed``, or empty if the attempt says nothing about the receiver.
     """
 
     state: str

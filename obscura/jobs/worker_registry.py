@@ -1,8 +1,8 @@
-"""Registry of the worker processes that serve queues now, their loaded models and when each queue was last fetched.
+"""Registry of the worker processes that serve queues now, their models, and the last fetch of each queue.
 
-A queue is served while both hold: a process registered for it at most `HEARTBEAT_TTL_S` seconds ago (its models
-are loaded), and a consumer fetched its messages in the same time. Times are the server's, so that the clocks of
-the machines need not agree. /readyz and /metrics read the same registry.
+A queue is served while both hold: a process registered for it at most `HEARTBEAT_TTL_S` seconds ago (its
+models are loaded), and a consumer fetched its messages in the same time. Times are the server's, so that the
+clocks of the machines need not agree. /readyz and /metrics read the same registry.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
@@ -41,7 +41,7 @@ CONSUMED: Final = PREFIX + "consumed"
 
 @dataclass(frozen=True)
 class WorkerRegistration:
-    """A process whose models are loaded: its claim token, its queues, its models as series of ``model_info``."""
+    """A process with loaded models: its claim token, queues, and models as series of ``model_info``."""
 
     token: str
     queues: Sequence[Queue]
@@ -54,7 +54,7 @@ def _now(client: redis.Redis) -> float:
 
 
 def register_worker(client: redis.Redis, registration: WorkerRegistration) -> None:
-    """Register a process; it counts as alive for `HEARTBEAT_TTL_S` seconds. Raise RedisError as redis does."""
+    """Register a process, which counts as alive for `HEARTBEAT_TTL_S` seconds; raise RedisError."""
     now = _now(client)
     tokens = [f"{queue}{SEPARATOR}{registration.token}" for queue in registration.queues]
     for key, members in ((WORKERS, tokens), (MODELS, registration.models)):
@@ -64,7 +64,7 @@ def register_worker(client: redis.Redis, registration: WorkerRegistration) -> No
 
 
 def record_consuming(client: redis.Redis, queues: Sequence[Queue]) -> None:
-    """Record that a consumer is fetching messages of ``queues`` now. Raise RedisError as redis does."""
+    """Record that a consumer is fetching messages of ``queues`` now; raise RedisError."""
     now = _now(client)
     for queue in queues:
         write_when_full(client, CONSUMED, "HSET", queue, repr(now))

@@ -8,9 +8,9 @@ from obscura.observability.stages import (
     count,
     inference,
     stage,
+    timing_with,
     trace_context,
     trace_ids,
-    timing_with,
 )
 from obscura.observability.tracing import Role, Span, Tracer, open_tracer
 
@@ -19,15 +19,15 @@ __all__ = [
     "Role",
     "Span",
     "Stage",
-    "Tracer",
     "StageTimer",
+    "Tracer",
     "configure_logging",
     "count",
     "forbid_core_dumps",
     "inference",
     "open_tracer",
     "stage",
+    "timing_with",
     "trace_context",
     "trace_ids",
-    "timing_with",
 ]

@@ -17,7 +17,17 @@ from obscura.observability.catalogue import Metric
 from obscura.observability.meter import Meter
 from obscura.observability.tracing import Span, Tracer
 
-__all__ = ["Facts", "Stage", "StageTimer", "count", "inference", "stage", "trace_context", "trace_ids", "timing_with"]
+__all__ = [
+    "Facts",
+    "Stage",
+    "StageTimer",
+    "count",
+    "inference",
+    "stage",
+    "timing_with",
+    "trace_context",
+    "trace_ids",
+]
 
 Facts: TypeAlias = dict[str, str | int | float]
 """What is told of a part: numbers and words of ours, never a name, an id or anything out of a photo."""

@@ -21,7 +21,8 @@ def file_of(folder: Path, key: str) -> Path | None:
 
 def write(file: Path, data: bytes) -> None:
     """Write a file whole or not at all, with its folders; raise OSError where that fails."""
-    # obstore's own name of what is unfinished: its lists leave it out, `Storage.delete_unfinished_writes` erases it.
+    # obstore's own name of what is unfinished: its lists leave it out, `Storage.delete_unfinished_writes`
+    # erases it.
     unfinished = file.with_name(f"{file.name}#{secrets.randbelow(10**9)}")
     try:
         try:

@@ -1,8 +1,8 @@
 """Failure handling: steps and workers that were killed or timed out.
 
 If a pool process is killed by a time limit, the worker's main process fails the job in the job store at once:
-another attempt would time out again. If a pool process dies for any other reason, the step's lease expires and
-the step is started again, up to `Settings.max_attempts` times.
+another attempt would time out again. If a pool process dies for any other reason, the step's lease expires
+and the step is started again, up to `Settings.max_attempts` times.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from obscura.observability import trace_ids
 from obscura.settings import Settings
 from obscura.storage import MissingObjectError
 
-__all__ = ["LONG_STEP_GRACE_S", "error_for", "bound_shutdown", "request_class", "claim_token"]
+__all__ = ["LONG_STEP_GRACE_S", "bound_shutdown", "claim_token", "error_for", "request_class"]
 
 # Signals that the limits of `obscura.imaging.resource_limits` send; billiard's message contains the name.
 LIMITS = ("SIGALRM", "SIGXCPU")
@@ -49,8 +49,8 @@ log = structlog.get_logger(__name__)
 def claim_token(pid: int) -> str:
     """Return the claim token of process ``pid`` on this machine.
 
-    A process works on one step at a time, so host and pid identify the claim. The main process computes the same
-    token to fail the step of a pool process that was killed.
+    A process works on one step at a time, so host and pid identify the claim. The main process computes the
+    same token to fail the step of a pool process that was killed.
     """
     host = hashlib.blake2s(socket.gethostname().encode(), digest_size=4).hexdigest()
     return f"{host}{pid:x}"
@@ -130,8 +130,8 @@ def request_class(settings: Settings) -> type[Request]:
 def bound_shutdown(grace_s: float = SHUTDOWN_GRACE_S) -> None:
     """Make SIGTERM end a worker within 30 s.
 
-    Celery's soft shutdown always sleeps for its full time, and its warm shutdown waits without a limit. This is a
-    warm shutdown, followed after ``grace_s`` seconds by a cold one, which puts unfinished messages back.
+    Celery's soft shutdown always sleeps for its full time, and its warm shutdown waits without a limit. This
+    is a warm shutdown, followed after ``grace_s`` seconds by a cold one, which puts unfinished messages back.
     """
 
     def begin(how: str, **_signal: object) -> None:

@@ -1,8 +1,9 @@
 """Heartbeats of a worker: ready, consuming, lease extension.
 
-``ready`` (the models of a process are loaded) and ``consuming`` (messages are being fetched) are written to the
-worker registry, which gateways read. Where `Settings.heartbeat_dir` names a folder they are modification times of
-files as well, so that the health check of a container needs no server and tells about that container only.
+``ready`` (the models of a process are loaded) and ``consuming`` (messages are being fetched) are written to
+the worker registry, which gateways read. Where `Settings.heartbeat_dir` names a folder they are modification
+times of files as well, so that the health check of a container needs no server and tells about that container
+only.
 """
 
 import threading

@@ -1,8 +1,9 @@
 """Tune glibc malloc so that a worker reuses memory between photos.
 
 A 12 megapixel photo is an array of 36 MB. By default glibc maps each such array anew and unmaps it when it is
-freed, and the kernel zeroes every page: a fifth of a worker's CPU time outside the networks. `tune_malloc` keeps
-up to `KEPT_BYTES` of freed memory for the next photo; `HeapTrimmer` returns what a larger photo left beyond that.
+freed, and the kernel zeroes every page: a fifth of a worker's CPU time outside the networks. `tune_malloc`
+keeps up to `KEPT_BYTES` of freed memory for the next photo; `HeapTrimmer` returns what a larger photo left
+beyond that.
 
 Does nothing with other C libraries than glibc.
 """
@@ -17,8 +18,10 @@ from typing import Final
 __all__ = ["KEPT_BYTES", "HeapTrimmer", "tune_malloc", "unused_bytes"]
 
 KEPT_BYTES: Final = 128 * 1024 * 1024
-"""Most freed memory that a process keeps: three arrays of 12 megapixels. With more, several processes would exceed
-the memory limit of a container."""
+"""Most freed memory that a process keeps: three arrays of 12 megapixels.
+
+With more, several processes would exceed the memory limit of a container.
+"""
 
 # mallopt(3).
 _TRIM_THRESHOLD: Final = -1

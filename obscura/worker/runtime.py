@@ -18,7 +18,7 @@ from obscura.jobs.worker_registry import WorkerRegistration
 from obscura.observability import catalogue
 from obscura.settings import Settings
 from obscura.storage import Storage
-from obscura.worker.failures import error_for, claim_token
+from obscura.worker.failures import claim_token, error_for
 from obscura.worker.malloc_tuning import HeapTrimmer
 from obscura.worker.service import Handler, LeaseLostError, Service, WorkerContext
 from obscura.worker.telemetry import StepMeasurement, StepTelemetry

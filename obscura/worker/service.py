@@ -72,8 +72,8 @@ class Service:
     spec
         The Celery task with its queue and steps.
     build
-        Loads and warms up the models in a pool process; returns a handler for every step of the task. A handler
-        gets the claimed step and returns the record fields of its outcome.
+        Loads and warms up the models in a pool process; returns a handler for every step of the task. A
+        handler gets the claimed step and returns the record fields of its outcome.
     check
         Runs in the main process before any fork; raises ObscuraError if the service cannot work.
     """

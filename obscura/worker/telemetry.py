@@ -13,7 +13,7 @@ from celery.signals import setup_logging
 
 from obscura.jobs import Claimed
 from obscura.jobs.counters import flush_counters
-from obscura.observability import Meter, Role, Span, Tracer, StageTimer, open_tracer, timing_with
+from obscura.observability import Meter, Role, Span, StageTimer, Tracer, open_tracer, timing_with
 from obscura.settings import Settings
 
 __all__ = ["StepMeasurement", "StepTelemetry", "use_own_logging"]

@@ -15,7 +15,16 @@ from photo_verification_service.database.models import (
     PhotoFacts,
 )
 
-__all__ = ["Entry", "FeedEntry", "StoredPhoto", "NamedEntry", "StandardEntry", "mark_for_deletion", "standards_of", "write"]
+__all__ = [
+    "Entry",
+    "FeedEntry",
+    "NamedEntry",
+    "StandardEntry",
+    "StoredPhoto",
+    "mark_for_deletion",
+    "standards_of",
+    "write",
+]
 
 
 @dataclass(frozen=True)

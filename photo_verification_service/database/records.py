@@ -8,7 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from obscura.errors import ServiceError
 from photo_verification_service.database.engine import ClashError, Database
-from photo_verification_service.database.entries import Entry, StoredPhoto, mark_for_deletion, standards_of, write
+from photo_verification_service.database.entries import (
+    Entry,
+    StoredPhoto,
+    mark_for_deletion,
+    standards_of,
+    write,
+)
 from photo_verification_service.database.models import (
     Challenge,
     NamedStandardImg,
@@ -137,7 +143,9 @@ class Records:
                 return await self._enter(kept, entry, key_of)
         return await self._enter(kept, entry, key_of)
 
-    async def _enter(self, kept: StoredPhoto, entry: Entry, key_of: Callable[[str], str | None]) -> str | None:
+    async def _enter(
+        self, kept: StoredPhoto, entry: Entry, key_of: Callable[[str], str | None]
+    ) -> str | None:
         is_ending = False
         try:
             async with self._database.transaction() as session:

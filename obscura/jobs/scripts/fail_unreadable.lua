@@ -1,4 +1,4 @@
--- End a job whose record its readers cannot read as a failure.
+-- Fail a job whose record a reader could not parse.
 -- KEYS job, active, expiry, erase. ARGV id, ttl, channel
 -- Returns {'failed_unreadable'} | {'gone'}
 local job = KEYS[1]

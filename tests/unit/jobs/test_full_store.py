@@ -16,18 +16,18 @@ from obscura.audit import AuditFile
 from obscura.contract import JobKind, JobOptions, ObjectClass, Queue, Step, StepRequest
 from obscura.errors import InvalidKeyError, QueueUnavailableError, ShareExceededError
 from obscura.jobs import AsyncJobStore, JobState, JobStore, NewJob
-from obscura.jobs.worker_registry import (
-    WorkerRegistration,
-    record_consuming,
-    register_worker,
-    unserved_queues,
-)
 from obscura.jobs.audit_writer import Auditor
 from obscura.jobs.commands import AUDIT, HELD
 from obscura.jobs.lease_reaper import Reaper
 from obscura.jobs.retention import Retention
 from obscura.jobs.usage import StoreUsage
 from obscura.jobs.webhook_deliveries import NewBatch, enter_batch
+from obscura.jobs.worker_registry import (
+    WorkerRegistration,
+    record_consuming,
+    register_worker,
+    unserved_queues,
+)
 from obscura.settings import ApiKeys, Settings
 from obscura.storage import Storage
 from tests.job_stores import with_job_store
@@ -70,7 +70,9 @@ def test_a_full_store_takes_nothing_in_and_ends_what_it_has(settings: Settings, 
     assert job_store.read("a").state is JobState.DONE
     register_worker(job_store.client, WorkerRegistration("token", (Queue.FACES,), ()))
     record_consuming(job_store.client, (Queue.FACES,))
-    served = with_job_store(settings, lambda asynchronous: unserved_queues(asynchronous.client, (Queue.FACES,)))
+    served = with_job_store(
+        settings, lambda asynchronous: unserved_queues(asynchronous.client, (Queue.FACES,))
+    )
     assert served == ()
     assert job_store.run(job_store.calls.erase("a"))
     end(job_store, "b")

@@ -61,7 +61,9 @@ def test_a_letter_is_what_celery_would_have_sent(settings: Settings) -> None:
 def test_each_letter_is_a_message_of_its_own(settings: Settings) -> None:
     """Two letters share no id: Celery would take the second for the first."""
     outbox_messages = Outbox(make_celery(settings))
-    one, other = (json.loads(outbox_messages.write(step_request(job(), Step.DETECT_FACES)).text) for _ in range(2))
+    one, other = (
+        json.loads(outbox_messages.write(step_request(job(), Step.DETECT_FACES)).text) for _ in range(2)
+    )
     assert one["headers"]["id"] != other["headers"]["id"]
     assert one["properties"]["delivery_tag"] != other["properties"]["delivery_tag"]
 

@@ -9,9 +9,14 @@ from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Queue, 
 from obscura.jobs import JobStore, NewJob
 from obscura.jobs.commands import METRICS
 from obscura.jobs.counters import flush_counters
-from obscura.jobs.worker_registry import HEARTBEAT_TTL_S
 from obscura.jobs.stats_snapshot import stats_snapshot
-from obscura.jobs.worker_registry import WorkerRegistration, record_consuming, register_worker, worker_series
+from obscura.jobs.worker_registry import (
+    HEARTBEAT_TTL_S,
+    WorkerRegistration,
+    record_consuming,
+    register_worker,
+    worker_series,
+)
 from obscura.observability import Meter, catalogue
 from obscura.observability.catalogue import CATALOGUE, SEPARATOR, Kind
 from obscura.settings import Settings
@@ -163,7 +168,9 @@ def test_a_silent_worker_is_not_counted(settings: Settings) -> None:
     now = with_job_store(settings, lambda job_store: worker_series(job_store.client, seconds))
     assert (now["workers_alive|detect.faces"], now["workers_alive|redact"]) == (2, 2)
     assert now["model_info|face|m/1|1|onnx|cpu|ab"] == 1
-    later = with_job_store(settings, lambda job_store: worker_series(job_store.client, seconds + HEARTBEAT_TTL_S + 2.0))
+    later = with_job_store(
+        settings, lambda job_store: worker_series(job_store.client, seconds + HEARTBEAT_TTL_S + 2.0)
+    )
     assert later == {"worker_last_consume_timestamp_seconds|detect.faces": pytest.approx(seconds, abs=30)}
     client.close()
 

@@ -5,7 +5,16 @@ import time
 
 import pytest
 
-from obscura.observability import Meter, Stage, StageTimer, catalogue, count, stage, trace_context, timing_with
+from obscura.observability import (
+    Meter,
+    Stage,
+    StageTimer,
+    catalogue,
+    count,
+    stage,
+    timing_with,
+    trace_context,
+)
 
 
 def test_a_part_does_not_hold_the_parts_inside_of_it() -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from obscura.errors import TracingUnavailableError
-from obscura.observability import Meter, Role, Stage, StageTimer, open_tracer, stage, trace_context, timing_with
+from obscura.observability import (
+    Meter,
+    Role,
+    Stage,
+    StageTimer,
+    open_tracer,
+    stage,
+    timing_with,
+    trace_context,
+)
 from obscura.settings import Settings
 
 LOADED = """

@@ -21,10 +21,10 @@ from obscura.storage import Storage
 from photo_verification_service.database import (
     Database,
     FeedEntry,
-    StoredPhoto,
     LostError,
     Records,
     StandardEntry,
+    StoredPhoto,
 )
 from photo_verification_service.database.administration import Administration
 from photo_verification_service.database.models import Base

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from obscura.errors import DatabaseUnavailableError, StorageUnavailableError
 from obscura.settings import Settings
 from obscura.storage import Storage
-from photo_verification_service.database import Database, StoredPhoto, Records, StandardEntry
+from photo_verification_service.database import Database, Records, StandardEntry, StoredPhoto
 from photo_verification_service.photo_repository import PhotoRepository
 from tests.system import ROOT
 
