@@ -1,4 +1,4 @@
-"""Boxes and sizes. Standard library only, so that every part of the system can use it."""
+"""Boxes and sizes in pixels. Uses the standard library only, so that every package may import it."""
 
 import math
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,8 +23,8 @@ class Size(NamedTuple):
         """The longer of the two sides, in pixels."""
         return max(self.width, self.height)
 
-    def brought_to(self, long_side: int) -> "Size":
-        """Return the size in the same proportions whose longer side is ``long_side``, in whole pixels."""
+    def scaled_to(self, long_side: int) -> "Size":
+        """Return the size of the same aspect ratio whose longer side is ``long_side`` pixels, rounded."""
         factor = long_side / self.long_side
         return Size(max(1, round(self.width * factor)), max(1, round(self.height * factor)))
 
@@ -59,11 +59,11 @@ class Box(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the box covers nothing."""
+        """Whether the box has no area."""
         return self.width <= 0.0 or self.height <= 0.0
 
     def contains(self, other: "Box") -> bool:
-        """Return whether no part of ``other`` lies outside this box."""
+        """Whether ``other`` lies wholly inside this box."""
         return self.x1 <= other.x1 and self.y1 <= other.y1 and other.x2 <= self.x2 and other.y2 <= self.y2
 
     def lies_in_one_of(self, others: "Iterable[Box]") -> bool:
