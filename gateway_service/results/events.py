@@ -62,7 +62,7 @@ class JobEvents:
         job_id, _, news = event.partition(" ")
         state, _, told = news.partition(" ")
         if state == ERASED:
-            self._job_store.ended.forget(job_id)
+            self._job_store.finished_records.forget(job_id)
         is_end = state in ENDS
         for waiter in self._waiters.get(job_id, ()):
             if is_end or not waiter.for_end:

@@ -96,8 +96,8 @@ class Frames(StrEnum):
 class ResidualCheck(StrEnum):
     """Detection over the redacted picture, which finds objects that are not hidden.
 
-    ``quick``: one run of the proposal network, plus detections below the request's threshold. ``full``: the full
-    detectors of the classes. ``off``: none; the verdict then covers the hidden areas only.
+    ``quick``: one run of the proposal network, plus detections below the request's threshold. ``full``: the
+    full detectors of the classes. ``off``: none; the verdict then covers the hidden areas only.
     """
 
     QUICK = "quick"

@@ -53,7 +53,8 @@ class DetectedObject(BaseModel):
 class DetectionResult(BaseModel):
     """The result of one detection step.
 
-    ``left_open`` are detections between the model's threshold and the request's higher one; they are not hidden.
+    ``left_open`` are detections between the model's threshold and the request's higher one; they are not
+    hidden.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -105,8 +106,8 @@ def with_residual_check(
     Returns
     -------
     dict
-        The report with ``residual_check``; after a check with ``residual``, by descending confidence, and, if that
-        is not empty, with ``suspects``, its older name.
+        The report with ``residual_check``; after a check with ``residual``, by descending confidence, and, if
+        that is not empty, with ``suspects``, its older name.
     """
     if check is ResidualCheck.OFF:
         return {**report, "residual_check": check.value}

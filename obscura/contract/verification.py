@@ -1,7 +1,7 @@
 """Photo verification requests and answers, independent of API version, HTTP and database.
 
-A request is stored as one object, the *envelope*: a JSON head followed by the photos. The job record holds its key
-only; the envelope is erased with the job like any original.
+A request is stored as one object, the *envelope*: a JSON head followed by the photos. The job record holds
+its key only; the envelope is erased with the job like any original.
 """
 
 import json
@@ -198,8 +198,9 @@ Ask: TypeAlias = PhotoAsk | AdminAsk
 class VerificationRequest(BaseModel):
     """The head of an envelope.
 
-    After ``deadline`` (seconds since 1970) the client has given up, so nothing is written. Without ``may_read``
-    (the API key may not read) a request with ``debug`` finds no standard photo, since its answer would show one.
+    After ``deadline`` (seconds since 1970) the client has given up, so nothing is written. Without
+    ``may_read`` (the API key may not read) a request with ``debug`` finds no standard photo, since its answer
+    would show one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,7 +1,7 @@
 """Webhook events and their signatures (Standard Webhooks 1.0).
 
-The signature is HMAC-SHA256 over ``id.timestamp.body``, sent in the headers ``webhook-id``, ``webhook-timestamp``
-and ``webhook-signature``. The libraries of Standard Webhooks verify it.
+The signature is HMAC-SHA256 over ``id.timestamp.body``, sent in the headers ``webhook-id``,
+``webhook-timestamp`` and ``webhook-signature``. The libraries of Standard Webhooks verify it.
 """
 
 import base64

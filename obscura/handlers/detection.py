@@ -35,7 +35,7 @@ def _detect(context: WorkerContext, detector: Detector, claimed: Claimed) -> Map
     return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
 
 
-def _review(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
+def _check_residual(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
     if record.picture is None or record.report is None:
         message = "there is no redacted picture to check"
@@ -54,8 +54,8 @@ def _review(context: WorkerContext, detector: Detector, claimed: Claimed) -> Map
     options = detection_options(record.options)
     finished = FinishedPicture(picture, hidden, options, record.options.residual_check)
     first = record.detections.get(ObjectClass(detector.card.class_name).step)
-    suspects = outside(finished.residual(detector, first), zones)
-    return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
+    residual = outside(finished.residual(detector, first), zones)
+    return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in residual])}
 
 
 def detection_service(class_name: ObjectClass) -> Service:
@@ -65,7 +65,7 @@ def detection_service(class_name: ObjectClass) -> Service:
         detector = detector_of(context, class_name)
         return {
             class_name.step: partial(_detect, context, detector),
-            class_name.residual_check_step: partial(_review, context, detector),
+            class_name.residual_check_step: partial(_check_residual, context, detector),
         }
 
     return Service(class_name.task, build, lambda settings: check_weights(settings, class_name))

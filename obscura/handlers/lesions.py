@@ -17,12 +17,12 @@ from obscura.worker.service import Handler, Service, WorkerContext
 def _detect(context: WorkerContext, claimed: Claimed) -> Mapping[str, str]:
     record, options = claimed.record, claimed.record.options.lesions
     data = context.read(record.photo)
-    with stage(Stage.DECODE) as told:
+    with stage(Stage.DECODE) as attributes:
         mammogram = open_mammogram(data, medical_limits(context.settings), options.pixel_mm)
-        told["format"] = mammogram.format
-    with stage(Stage.DETECT) as told:
+        attributes["format"] = mammogram.format
+    with stage(Stage.DETECT) as attributes:
         part = detect(mammogram, options)
-        told["found"] = len(part.marks)
+        attributes["found"] = len(part.marks)
     count(catalogue.DETECTIONS, "calcification", by=len(part.marks))
     fields = {"report": part.model_dump_json()}
     if options.debug:

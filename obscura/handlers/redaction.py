@@ -15,11 +15,11 @@ from obscura.provenance import Credentials, Key, Work, manifest_of, signed, sign
 from obscura.settings import Settings
 from obscura.worker.service import Handler, Service, WorkerContext
 
-__all__ = ["Opened", "Redactor", "redaction_service"]
+__all__ = ["Redactor", "Upload", "redaction_service"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Opened:
+class Upload:
     """A photo and its mask as they came; ``photo`` is what is in ``data``, where that was decoded already."""
 
     data: bytes
@@ -40,8 +40,8 @@ class Redactor:
         """Return what hides on this installation; raise InvalidOptionError where its key is none."""
         return cls(settings, signing_key(settings.manifest_key), Credentials(settings))
 
-    def hide(
-        self, record: JobRecord, opened: Opened, parts: Iterable[DetectionResult]
+    def redact(
+        self, record: JobRecord, upload: Upload, detections: Iterable[DetectionResult]
     ) -> tuple[RedactedPhoto, dict[str, str]]:
         """Return the redacted photo of a job, and the fields of its row that tell of it.
 
@@ -50,25 +50,25 @@ class Redactor:
         ObscuraError
             As `redact_photo` and `request_of` do.
         """
-        parts = tuple(parts)
-        request = request_of(record.options, self.settings, opened.mask)
-        redacted = redact_photo(opened.data, _targets(record, parts), request, opened.photo)
+        detections = tuple(detections)
+        request = request_of(record.options, self.settings, upload.mask)
+        redacted = redact_photo(upload.data, _targets(record, detections), request, upload.photo)
         if record.options.content_credentials:
-            models = [part.model for part in parts]
+            models = [part.model for part in detections]
             redacted = self.credentials.embed(redacted, models, request.limits)
-        work = Work(opened.data, redacted, parts, record.options, request)
+        work = Work(upload.data, redacted, detections, record.options, request)
         manifest = signed(manifest_of(work), self.key)
         report = {**redacted.report.as_dict(), "image": redacted.size._asdict(), "manifest": manifest}
         return redacted, {"media_type": redacted.media_type, "report": json.dumps(report)}
 
 
-def _targets(record: JobRecord, parts: Iterable[DetectionResult]) -> tuple[Target, ...]:
+def _targets(record: JobRecord, detections: Iterable[DetectionResult]) -> tuple[Target, ...]:
     """Return what is to be hidden: a person's boxes, or all that was found."""
     if record.kind is JobKind.REDACT:
         return tuple(
             Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in record.options.boxes
         )
-    found = [item for part in parts for item in part.detections]
+    found = [item for part in detections for item in part.detections]
     return tuple(Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found)
 
 
@@ -80,7 +80,7 @@ def picture_key(claimed: Claimed) -> str:
 def _redact(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
     data, mask = record.options.split_upload(context.read(record.photo))
-    redacted, fields = redactor.hide(record, Opened(data, mask=mask), record.detections.values())
+    redacted, fields = redactor.redact(record, Upload(data, mask=mask), record.detections.values())
     key = picture_key(claimed)
     context.store(key, redacted.data)
     return {"picture": key, **fields}

@@ -84,8 +84,8 @@ def _fetched(storage: Storage, record: JobRecord, folder: Path) -> _Upload:
     if own is not None and not length:
         return _Upload(own)
     end = storage.size(key) - length
-    video = _written(folder / "source", storage.parts(key, 0, end))
-    return _Upload(video, _written(folder / "mask", storage.parts(key, end)) if length else None)
+    video = _written(folder / "source", storage.chunks(key, 0, end))
+    return _Upload(video, _written(folder / "mask", storage.chunks(key, end)) if length else None)
 
 
 def _written(path: Path, parts: Iterable[bytes]) -> Path:

@@ -30,20 +30,20 @@ __all__ = [
 ]
 
 Facts: TypeAlias = dict[str, str | int | float]
-"""What is told of a part: numbers and words of ours, never a name, an id or anything out of a photo."""
+"""What is attributes of a part: numbers and words of ours, never a name, an id or anything out of a photo."""
 NANO = 1e-9
 
 
 class Stage(StrEnum):
     """Parts of work."""
 
-    GATE = "gate"
+    VALIDATE = "gate"
     READ = "read"
     DECODE = "decode"
     DETECT = "detection"
     REDACT = "redaction"
     VERIFY = "verification"
-    REVIEW = "review"
+    RESIDUAL_CHECK = "review"
     COMPARE = "comparison"
     STORE = "store"
 
@@ -84,7 +84,7 @@ class StageTimer:
             span = self.tracer.begin(name.value, self.span if outer is None else outer.span)
         return _Open(name.value, time.perf_counter_ns(), span, outer)
 
-    def end(self, part: _Open, facts: Facts) -> None:
+    def end(self, stage: _Open, facts: Facts) -> None:
         """Note that a part has ended."""
         took = time.perf_counter_ns() - part.began
         if part.outer is not None:
@@ -102,55 +102,55 @@ class StageTimer:
         return self._sums
 
 
-_WATCH: ContextVar[StageTimer | None] = ContextVar("obscura_watch", default=None)
+_TIMER: ContextVar[StageTimer | None] = ContextVar("obscura_timer", default=None)
 # The innermost part that is open; tasks and threads that work side by side have one each.
-_PART: ContextVar[_Open | None] = ContextVar("obscura_part", default=None)
+_OPEN_STAGE: ContextVar[_Open | None] = ContextVar("obscura_stage", default=None)
 
 
 @contextmanager
-def timing_with(watch: StageTimer) -> Iterator[None]:
-    """Let ``watch`` see what is done inside."""
-    token = _WATCH.set(watch)
+def timing_with(timer: StageTimer) -> Iterator[None]:
+    """Let ``timer`` see what is done inside."""
+    token = _TIMER.set(timer)
     try:
         yield
     finally:
-        _WATCH.reset(token)
+        _TIMER.reset(token)
 
 
 @contextmanager
 def stage(name: Stage, **facts: str | float) -> Iterator[Facts]:
     """Time a part of the work; the block may add to the facts."""
-    watch = _WATCH.get()
-    if watch is None:
+    timer = _TIMER.get()
+    if timer is None:
         yield {}
         return
-    part = watch.begin(name, _PART.get())
-    token = _PART.set(part)
-    told: Facts = dict(facts)
+    part = timer.begin(name, _OPEN_STAGE.get())
+    token = _OPEN_STAGE.set(part)
+    attributes: Facts = dict(facts)
     try:
-        yield told
+        yield attributes
     finally:
-        _PART.reset(token)
-        watch.end(part, told)
+        _OPEN_STAGE.reset(token)
+        timer.end(part, attributes)
 
 
 @contextmanager
 def inference(model: str, device: str) -> Iterator[None]:
     """Time one run of a network: often dozens for one photo, so it gets no span of its own."""
-    watch = _WATCH.get()
-    if watch is None:
+    timer = _TIMER.get()
+    if timer is None:
         yield
         return
     began = time.perf_counter_ns()
     yield
-    watch.meter.observe(catalogue.INFERENCE, (time.perf_counter_ns() - began) * NANO, model, device)
+    timer.meter.observe(catalogue.INFERENCE, (time.perf_counter_ns() - began) * NANO, model, device)
 
 
 def count(metric: Metric, *labels: str, by: int = 1) -> None:
     """Add ``by`` to a counter of whoever watches."""
-    watch = _WATCH.get()
-    if watch is not None and by:
-        watch.meter.count(metric, *labels, by=by)
+    timer = _TIMER.get()
+    if timer is not None and by:
+        timer.meter.count(metric, *labels, by=by)
 
 
 def trace_ids(traceparent: str) -> dict[str, str]:
@@ -161,5 +161,5 @@ def trace_ids(traceparent: str) -> dict[str, str]:
 
 def trace_context() -> str:
     """Return the W3C traceparent of the work that is watched; empty where it is not traced."""
-    watch = _WATCH.get()
-    return "" if watch is None or watch.span is None else watch.span.traceparent
+    timer = _TIMER.get()
+    return "" if timer is None or timer.span is None else timer.span.traceparent

@@ -18,8 +18,8 @@ class EngineChoice(StrEnum):
 class Precision(StrEnum):
     """Floating point precision of inference.
 
-    ``auto`` is 16 bit if that is faster on the device (OpenVINO on CPUs with bf16, GPUs); ``f32`` gives the same
-    boxes on all engines to within a pixel.
+    ``auto`` is 16 bit if that is faster on the device (OpenVINO on CPUs with bf16, GPUs); ``f32`` gives the
+    same boxes on all engines to within a pixel.
     """
 
     AUTO = "auto"

@@ -34,7 +34,7 @@ class JobsSettings(BaseModel):
         description="folder in which a worker touches the files `ready` and `consuming` every few "
         "seconds, for health checks of containers; unset: none",
     )
-    reaper_interval_s: float = Field(15.0, gt=0, description="seconds between runs of the lease reaper and of retention")
+    reaper_interval_s: float = Field(15.0, gt=0, description="seconds between runs of the lease reaper")
     soft_limit_s: int = Field(60, ge=1, description="soft time limit of a step, seconds: it may still report a failure")
     hard_limit_s: int = Field(90, ge=1, description="hard time limit of a step, seconds: its process is killed")
     bocashi_wait_s: float = Field(1.0, ge=0, description="bocashi API: seconds per wait (-w)")

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 class Unspliceable(StrEnum):
     """Treatment of a JPEG that cannot be spliced (arithmetic coding, for example).
 
-    ``recode`` decodes and encodes it with its own quantisation tables, with a warning in the report; ``refuse``
-    fails the job with the code ``not_spliceable``.
+    ``recode`` decodes and encodes it with its own quantisation tables, with a warning in the report;
+    ``refuse`` fails the job with the code ``not_spliceable``.
     """
 
     RECODE = "recode"
