@@ -20,7 +20,7 @@ AT_ONCE_BYTES: Final = 128 * 1024
 
 
 def is_quick(storage: Storage, length: int | None) -> bool:
-    """Whether ``length`` bytes of ``storage`` may be read or written in the event loop; None: unknown length."""
+    """Whether ``length`` bytes of ``storage`` may be read or written in the event loop (None: unknown)."""
     return length is not None and length <= AT_ONCE_BYTES and storage.is_folder
 
 
@@ -30,7 +30,7 @@ async def run_in_thread(work: Callable[[], T], *, quick: bool) -> T:
 
 
 async def reading(storage: Storage, key: str, work: Callable[[], T]) -> T:
-    """Return the result of ``work()``, which reads the object ``key``; inline if that is small and in a folder."""
+    """Return the result of ``work()``, which reads the object ``key``; inline if `is_quick`."""
     length = storage.size(key) if storage.is_folder else None
     return await run_in_thread(work, quick=is_quick(storage, length))
 

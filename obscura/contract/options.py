@@ -87,7 +87,7 @@ class Audio(StrEnum):
 
 
 class Frames(StrEnum):
-    """Treatment of files with several frames or pages: refuse them (``one``) or redact every one (``all``)."""
+    """Files with several frames or pages are refused (``one``) or redacted in every frame (``all``)."""
 
     ONE = "one"
     ALL = "all"
@@ -142,7 +142,10 @@ class UserBox(BaseModel):
     class_name: ObjectClass = Field(ObjectClass.FACE, alias="class")
     xyxy: tuple[Coordinate, Coordinate, Coordinate, Coordinate]
     frame: int | None = Field(
-        None, ge=0, exclude_if=lambda frame: frame is None, description="number of a frame, from 0; default: every frame"
+        None,
+        ge=0,
+        exclude_if=lambda frame: frame is None,
+        description="number of a frame, from 0; default: every frame",
     )
 
     @model_validator(mode="after")
@@ -190,7 +193,11 @@ class JobOptions(BaseModel):
         Frames.ONE, description="all: every frame of an animation or page of a TIFF; one: refuse several"
     )
     feather: float | None = Field(
-        None, ge=0.0, le=0.5, allow_inf_nan=False, description="width of the soft edge, as a share of the region"
+        None,
+        ge=0.0,
+        le=0.5,
+        allow_inf_nan=False,
+        description="width of the soft edge, as a share of the region",
     )
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME

@@ -84,7 +84,7 @@ class StageTimer:
             span = self.tracer.begin(name.value, self.span if outer is None else outer.span)
         return _Open(name.value, time.perf_counter_ns(), span, outer)
 
-    def end(self, stage: _Open, facts: Facts) -> None:
+    def end(self, part: _Open, facts: Facts) -> None:
         """Note that a part has ended."""
         took = time.perf_counter_ns() - part.began
         if part.outer is not None:

@@ -29,8 +29,8 @@ class AccessSettings(BaseModel):
         0.5,
         gt=0,
         le=1,
-        description="share of the free places of a queue, of the free bocashi slots and of the free memory of "
-        "the job store that one API key may take",
+        description="share of the free places of a queue, of the free bocashi slots and of the free memory "
+        "of the job store that one API key may take",
     )
     key_store_mb: int = Field(
         0,
@@ -39,7 +39,8 @@ class AccessSettings(BaseModel):
         "Valkey's `maxmemory`, where it has one",
     )
     api_keys: ApiKeys = Field(
-        ApiKeys.AUTO, description="require API keys: on, off, or auto (if other machines can reach the gateway)"
+        ApiKeys.AUTO,
+        description="require API keys: on, off, or auto (if other machines can reach the gateway)",
     )
     published_on: str = Field(
         "",
@@ -80,5 +81,5 @@ class AccessSettings(BaseModel):
 
     @property
     def cors_origin_names(self) -> frozenset[str]:
-        """The items of ``cors_origins``, in lower case and without a trailing slash, as browsers send them."""
+        """The items of ``cors_origins``, in lower case and without a trailing slash, as in browsers."""
         return frozenset(item.rstrip("/") for item in _items(self.cors_origins.lower()))

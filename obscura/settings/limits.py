@@ -33,8 +33,8 @@ class LimitsSettings(BaseModel):
 
     profile: PhotoProfile = Field(
         PhotoProfile.DEFAULT,
-        description="set of upload limits: default or panorama (100 MiB, 100 Mpx, side 32768); a limit that is "
-        "set itself takes precedence",
+        description="set of upload limits: default or panorama (100 MiB, 100 Mpx, side 32768); a limit "
+        "that is set itself takes precedence",
     )
     max_upload_mb: int = Field(25, ge=1, le=4096, description="largest photo accepted, MiB")
     max_pixels: int = Field(50_000_000, ge=1, description="largest photo accepted, pixels")
@@ -55,8 +55,12 @@ class LimitsSettings(BaseModel):
     decode_kill_s: float = Field(
         30.0, ge=0, description="seconds after which a worker that still decodes a photo is killed; 0: never"
     )
-    upload_timeout_s: float = Field(120.0, gt=0, description="seconds within which a request body must arrive")
-    upload_idle_s: float = Field(15.0, gt=0, description="seconds without a byte after which an upload is aborted")
+    upload_timeout_s: float = Field(
+        120.0, gt=0, description="seconds within which a request body must arrive"
+    )
+    upload_idle_s: float = Field(
+        15.0, gt=0, description="seconds without a byte after which an upload is aborted"
+    )
     max_batch_mb: int = Field(512, ge=1, le=65_536, description="largest body of a POST to /batches, MiB")
     max_archive_mb: int = Field(
         2048, ge=1, le=1_048_576, description="largest content of a zip sent to /batches, unpacked, MiB"

@@ -31,7 +31,9 @@ class StorageSettings(BaseModel):
     s3_path_style: bool | None = Field(
         None, description="bucket in the path instead of the host name; unset: yes if s3_endpoint is set"
     )
-    s3_access_key_id: SecretStr | None = Field(None, description="access key id; unset: the role of the machine")
+    s3_access_key_id: SecretStr | None = Field(
+        None, description="access key id; unset: the role of the machine"
+    )
     s3_secret_access_key: SecretStr | None = Field(None, description="secret access key")
     s3_timeout_s: float = Field(10.0, gt=0, le=300, description="timeout of an S3 request, seconds")
     s3_link_ttl_s: int = Field(3600, ge=1, le=604_800, description="lifetime of signed URLs, seconds")
@@ -39,10 +41,10 @@ class StorageSettings(BaseModel):
     zero_retention: bool = Field(
         False, description="answer every photo in its own request and keep nothing after it, for all callers"
     )
-    max_retain_s: int = Field(900, ge=0, description="largest allowed `retain`, seconds that the original of a detection is kept")
-    sweep_interval_s: float = Field(
-        60.0, gt=0, description="seconds between runs of the orphan collector"
+    max_retain_s: int = Field(
+        900, ge=0, description="largest allowed `retain`, seconds that the original of a detection is kept"
     )
+    sweep_interval_s: float = Field(60.0, gt=0, description="seconds between runs of the orphan collector")
     audit_file: Path | None = Field(
         None, description="file of the audit log; unset: `audit.jsonl` beside the folder of photos"
     )

@@ -22,9 +22,7 @@ class TaggingSettings(BaseModel):
     tagger: TaggerChoice = Field(
         TaggerChoice.NONE, description="tagger that names what a photo shows: none, clarifai or onnx"
     )
-    tagger_timeout_s: float = Field(
-        10.0, gt=0, le=300, description="timeout of the tagger, seconds"
-    )
+    tagger_timeout_s: float = Field(10.0, gt=0, le=300, description="timeout of the tagger, seconds")
     tagger_model: Path | None = Field(None, description="onnx tagger: the classifier")
     tagger_labels: Path | None = Field(None, description="onnx tagger: its labels, one a line")
     tag_min_score: float = Field(0.0, ge=0, le=1, description="lowest score of a tag that counts")

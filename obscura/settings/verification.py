@@ -26,14 +26,14 @@ class VerificationSettings(BaseModel):
     )
     verification_url_hosts: str = Field(
         "",
-        description="photo verification: hosts (`host` or `host:port`, comma-separated) from which photos are "
-        "fetched by `url`, and private networks (`10.0.0.0/8`) in which those hosts may be",
+        description="photo verification: hosts (`host` or `host:port`, comma-separated) from which photos "
+        "are fetched by `url`, and private networks (`10.0.0.0/8`) in which those hosts may be",
     )
     verification_owner: str = Field(
         "",
         pattern="^[A-Za-z0-9]*$",
-        description="photo verification: id of the API key that owns photos without an owner: those sent while "
-        "API keys were not required, and rows that other programs wrote; unset: none",
+        description="photo verification: id of the API key that owns photos without an owner: those sent "
+        "while API keys were not required, and rows that other programs wrote; unset: none",
     )
     verification_replay: bool = Field(
         False,

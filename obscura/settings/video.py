@@ -17,7 +17,9 @@ class VideoSettings(BaseModel):
     video_upload_timeout_s: float = Field(
         1800.0, gt=0, description="seconds within which the request body with a video must arrive"
     )
-    video_queue_limit: int = Field(50, ge=1, description="most unfinished videos; further ones are answered with 503")
+    video_queue_limit: int = Field(
+        50, ge=1, description="most unfinished videos; further ones are answered with 503"
+    )
     video_limit_s: int = Field(7200, ge=1, description="time limit of a video, seconds")
     video_stall_s: float = Field(
         120.0, gt=0, description="seconds without a finished frame after which a video fails"

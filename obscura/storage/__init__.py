@@ -41,7 +41,7 @@ class MissingObjectError(LookupFailedError):
 
 @contextmanager
 def _translated(key: str) -> Iterator[None]:
-    """Translate exceptions of obstore and the file system into MissingObjectError, StorageUnavailableError."""
+    """Translate exceptions of obstore and the file system into those of this package."""
     try:
         yield
     except FileNotFoundError as error:
@@ -197,7 +197,7 @@ class Storage:
             return obstore.sign(self._store, "GET", key, self._place.link_life)
 
     def keys(self, folders: Collection[str], older_than_s: float = 0.0) -> list[str]:
-        """Return the keys with the prefixes ``folders`` that were last written ``older_than_s`` seconds ago."""
+        """Return the keys in ``folders`` that were last written at least ``older_than_s`` seconds ago."""
         last = datetime.now(UTC) - timedelta(seconds=older_than_s)
         with _translated(""):
             return [

@@ -1,4 +1,4 @@
-"""Small files of a folder are handled in the event loop, everything else in a thread; results are the same."""
+"""Small files of a folder are handled in the event loop, everything else in a thread, with equal results."""
 
 import asyncio
 import io
