@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Self
 
-from obscura.access import asks_for_keys, is_reachable
+from obscura.access import is_reachable, requires_keys
 from obscura.contract import Pipeline
 from obscura.errors import EmbeddedServerError
 from obscura.settings import JOB_STORE_URL_FILE, Settings
@@ -258,7 +258,7 @@ class System:
 
 def _on_keys(place: Place) -> str:
     """Return what a person has to know about API keys of the system at ``place``."""
-    if asks_for_keys(settings := Settings(), place.host):
+    if requires_keys(settings := Settings(), place.host):
         where = f"--data-dir {place.data_dir}"
         return f"\nIt asks for API keys. Make one with: obscura keys create NAME {where}"
     if is_reachable(settings, place.host):

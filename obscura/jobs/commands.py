@@ -23,7 +23,7 @@ from obscura.settings import Settings
 T = TypeVar("T")
 Fields = Mapping[str, str]
 Reply = Sequence[str]
-NOTHING: Fields = MappingProxyType({})
+NO_FIELDS: Fields = MappingProxyType({})
 
 PREFIX = "obscura:"
 ACTIVE = PREFIX + "active"
@@ -225,7 +225,7 @@ class JobStoreCommands:
         limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
         return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits, _queue_of(step)), parse)
 
-    def renew(self, claimed: Claimed, fields: Fields = NOTHING) -> Call[bool]:
+    def renew(self, claimed: Claimed, fields: Fields = NO_FIELDS) -> Call[bool]:
         """Extend the lease of a claim and write ``fields``; the reply is whether the lease still held.
 
         Raises RecordUnreadableError as `complete` does.

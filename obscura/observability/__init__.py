@@ -1,4 +1,4 @@
-"""Logs, metrics and traces, without personal data."""
+"""Logs, metrics and traces. They contain no personal data."""
 
 from obscura.observability.logs import configure_logging, forbid_core_dumps
 from obscura.observability.meter import Meter

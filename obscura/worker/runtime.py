@@ -13,7 +13,7 @@ from obscura.errors import ObscuraError, ServiceError
 from obscura.jobs import Claimed, JobStore, step_request
 from obscura.jobs.celery_app import Outbox
 from obscura.jobs.claims import Completed
-from obscura.jobs.commands import NOTHING, Call
+from obscura.jobs.commands import NO_FIELDS, Call
 from obscura.jobs.worker_registry import WorkerRegistration
 from obscura.observability import catalogue
 from obscura.settings import Settings
@@ -116,7 +116,7 @@ class Runtime:
         else:
             self._end(claimed, fields, end)
 
-    def _extend_lease(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None:
+    def _extend_lease(self, claimed: Claimed, fields: Mapping[str, str] = NO_FIELDS, /) -> None:
         if time.monotonic() - self._extended_at < MIN_EXTENSION_S:
             return
         if not retry(lambda: self._job_store.run(self._job_store.calls.renew(claimed, fields))):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from obscura.contract import ObjectClass, Step, TaskSpec
 from obscura.jobs import Claimed
-from obscura.jobs.commands import NOTHING
+from obscura.jobs.commands import NO_FIELDS
 from obscura.observability import Stage, stage
 from obscura.settings import Settings
 from obscura.storage import Storage
@@ -26,7 +26,7 @@ class LeaseLostError(Exception):
 class ExtendLease(Protocol):
     """The type of `WorkerContext.extend_lease`."""
 
-    def __call__(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None: ...
+    def __call__(self, claimed: Claimed, fields: Mapping[str, str] = NO_FIELDS, /) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class StepTelemetry:
                 {**facts, "obscura.priority": record.options.priority.value}, at_ns=int(claimed.began * NANO)
             )
         span = tracer.begin(step, record.trace, role=Role.CONSUMER)
-        span.note(facts)
+        span.set_attributes(facts)
         return span
 
 
