@@ -527,7 +527,7 @@ class RemoteRefusalError(RemoteError):
 
 
 class RemoteTaskFailedError(RemoteError):
-    """The server took a photo and could not work on it; ``remote_code`` says why."""
+    """The task failed on the server; ``remote_code`` is its error code."""
 
     code = "remote_task_failed"
 
@@ -537,12 +537,12 @@ class RemoteTaskFailedError(RemoteError):
 
 
 class ServerUnreachableError(RemoteError):
-    """No answer within the time that the caller had."""
+    """The server did not answer in time."""
 
     code = "server_unreachable"
 
 
 class WebhookInvalidError(RemoteError):
-    """A webhook that was received is not signed with the secret, too old, or damaged."""
+    """A received webhook has no valid signature, is too old, or is malformed."""
 
     code = "webhook_invalid"

@@ -1,4 +1,4 @@
-"""One operation for each kind of request, with refusals in the order of the API documents."""
+"""One operation for each kind of request; checks are made in the order of the API documents."""
 
 from dataclasses import dataclass
 from datetime import UTC
@@ -49,7 +49,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class OperationResult:
-    """An answer, and the picture for ``debug``."""
+    """The answer of an operation, and the picture for ``debug`` (JPEG)."""
 
     answer: VerificationAnswer
     picture: bytes | None = None
@@ -57,7 +57,7 @@ class OperationResult:
 
 @dataclass(frozen=True)
 class _PhotoToStore:
-    """A photo that is to be kept, and as what."""
+    """How a photo is stored: prefix and subject of its key, its database entry, its features."""
 
     kind: str
     subject: int | str
@@ -66,7 +66,7 @@ class _PhotoToStore:
 
 
 async def _store(context: Context, request: Request, photo: Photo, wanted: _PhotoToStore) -> str:
-    """Store a photo with its row; return its URL as answers show it."""
+    """Store a photo with its database row; return its URL for HTTP answers."""
     data = as_jpeg(photo)
     key = request.key(wanted.kind, wanted.subject)
     kept = StoredPhoto(
@@ -90,7 +90,7 @@ def _detailed(photo: Photo) -> Features:
 
 
 async def check_standard(context: Context, request: Request, ask: CheckStandard) -> OperationResult:
-    """Say whether the photo can be a standard; keep it where it has a name."""
+    """Check whether the photo can be a standard photo; store it if the request has a name."""
     photo = request.opened(context.settings)
     found = _detailed(photo)
     url = None
@@ -102,7 +102,7 @@ async def check_standard(context: Context, request: Request, ask: CheckStandard)
 
 
 async def register_standard(context: Context, request: Request, ask: RegisterStandard) -> OperationResult:
-    """Make the photo the standard of a participation."""
+    """Store the photo as the standard photo of a participation."""
     photo = request.opened(context.settings)
     found = _detailed(photo)
     number = ask.participation_id
@@ -123,12 +123,12 @@ def _shown(request: Request, comparison: Comparison, *, replay: bool) -> MatchDe
 
 
 async def _own_key(context: Context, request: Request, url: str) -> str | None:
-    """Return the key of a standard photo of ours, None for a URL of somewhere else.
+    """Return the key of a stored standard photo, None for a URL of another server.
 
     Raises
     ------
     RefusedError
-        If the caller may not see the photo, as if it were not there.
+        If the client may not see the photo; the answer is the same as for a missing one.
     """
     key = standard_key(context.storage, url)
     is_foreign = key is not None and await context.records.owner_of(context.storage.url(key)) != request.owner
@@ -138,7 +138,7 @@ async def _own_key(context: Context, request: Request, url: str) -> str | None:
 
 
 async def compare_with(context: Context, request: Request, ask: CompareWith) -> OperationResult:
-    """Compare the photo with a named standard, one of our URLs, or one that was fetched."""
+    """Compare the photo with a standard photo: by name, by the URL of a stored one, or sent along."""
     url = ask.url
     if ask.name is not None:
         url = await context.records.named_standard(ask.name, request.owner) if request.may_see else None
@@ -176,7 +176,7 @@ async def _must_be_open(context: Context, request: Request, participation_id: in
 
 
 async def post_feature(context: Context, request: Request, ask: PostFeature) -> OperationResult:
-    """Enter a photo in the feed that shows the same as the participation's standard photo."""
+    """Add the photo to the feed if it matches the standard photo and the challenge is open."""
     number = ask.participation_id
     photo = request.opened(context.settings)
     url = await context.records.standard_of(number, request.owner) if request.may_see else None
@@ -224,14 +224,14 @@ def _shows(context: Context, pixels: Pixels, keyword: str) -> bool:
 
 
 async def match_tag(context: Context, request: Request, ask: MatchTag) -> OperationResult:
-    """Say whether the photo shows what the tag says."""
+    """Check whether the tag is among the photo's tags."""
     photo = request.opened(context.settings)
     outcome = Outcome.DONE if _shows(context, photo.pixels, ask.tag) else Outcome.MISMATCH
     return OperationResult(VerificationAnswer(outcome=outcome))
 
 
 async def post_classification(context: Context, request: Request, ask: PostClassification) -> OperationResult:
-    """Enter a photo in the feed that shows what the keyword says."""
+    """Add the photo to the feed if the keyword is among its tags and the challenge is open."""
     number = ask.participation_id
     photo = request.opened(context.settings)
     await _must_be_open(context, request, number)

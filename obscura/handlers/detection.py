@@ -1,4 +1,4 @@
-"""The handler of detection steps: one class of objects in a photo."""
+"""Handlers of detection steps and residual checks, for one object class."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["detection_service", "detector_of"]
 
 
 def detector_of(context: WorkerContext, class_name: ObjectClass) -> Detector:
-    """Return this process's detector of ``class_name``, loaded when it is first asked for."""
+    """Return the detector of ``class_name`` of this process, loading it on first use."""
     if class_name not in context.detectors:
         loaded = tuple(context.detectors.values())
         context.detectors[class_name] = load_for(
@@ -31,8 +31,8 @@ def _detect(context: WorkerContext, detector: Detector, claimed: Claimed) -> Map
     record = claimed.record
     data, _ = record.options.split_upload(context.read(record.photo))
     photo = open_photo(data, context.settings, record.options.frames)
-    part = find_objects(detector, photo, detection_options(record.options))
-    return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
+    result = find_objects(detector, photo, detection_options(record.options))
+    return {f"p:{claimed.step}": result.model_dump_json(by_alias=True)}
 
 
 def _check_residual(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
@@ -59,7 +59,7 @@ def _check_residual(context: WorkerContext, detector: Detector, claimed: Claimed
 
 
 def detection_service(class_name: ObjectClass) -> Service:
-    """Return the service that finds ``class_name``, and looks for it again in what was redacted."""
+    """Return the service that detects ``class_name`` in photos and in redacted pictures (residual check)."""
 
     def build(context: WorkerContext) -> Mapping[Step, Handler]:
         detector = detector_of(context, class_name)

@@ -1,4 +1,4 @@
-"""The handler that runs all steps of a photo in one worker."""
+"""Handler of the fused pipeline: detection, redaction and residual check of a photo in one step."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def _detection_fields(result: PipelineResult) -> dict[str, str]:
 
 
 def _work(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mapping[str, str]:
-    """Do what the steps of a split job do, and leave the same fields."""
+    """Run all steps of a photo; return the same record fields as the split pipeline."""
     record = claimed.record
     detectors = {name: detector_of(context, name) for name in record.options.classes}
     pipeline = PhotoPipeline(
@@ -32,7 +32,7 @@ def _work(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mappi
     )
     data, mask = record.options.split_upload(context.read(record.photo))
     photo = open_photo(data, context.settings, record.options.frames)
-    # A person's boxes are hidden as they are: nothing is looked for before.
+    # The boxes of a redaction job are given, so nothing is detected first.
     first = PipelineResult(photo) if record.kind is JobKind.REDACT else pipeline.look(photo)
     fields = _detection_fields(first)
     if record.kind is JobKind.DETECT:
@@ -48,7 +48,7 @@ def _work(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mappi
 def _residual_fields(
     record: JobRecord, pipeline: PhotoPipeline, first: PipelineResult, redacted: RedactedPhoto
 ) -> dict[str, str]:
-    """Return what is left open in a finished picture, but for what lies in the zones to spare."""
+    """Return the record fields of the residual check, without detections in exclusion zones."""
     zones = [Box(*zone.xyxy) for zone in record.options.keep]
     hidden = redacted.report.hidden_boxes
     found = pipeline.find_residual(first, redacted.shown, hidden, record.options.residual_check)
@@ -73,5 +73,5 @@ def _check(settings: Settings) -> None:
 
 
 def photo_service() -> Service:
-    """Return the service that does all steps of a photo at once."""
+    """Return the service that runs all steps of a photo."""
     return Service(PROCESS_PHOTO, _build, _check)

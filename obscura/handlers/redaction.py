@@ -1,4 +1,4 @@
-"""The handler of redaction steps."""
+"""Handler of redaction steps: redact a photo, sign its manifest, store the picture."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ __all__ = ["Redactor", "Upload", "redaction_service"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Upload:
-    """A photo and its mask as they came; ``photo`` is what is in ``data``, where that was decoded already."""
+    """The file of a photo, its privacy mask (PNG or empty), and the decoded photo if available."""
 
     data: bytes
     photo: Photo | None = None
@@ -29,7 +29,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Redactor:
-    """Hides what was found, and says so in a signed manifest; what every photo needs is read once."""
+    """Redacts photos and signs their manifests, with the key and credentials of an installation."""
 
     settings: Settings
     key: Key | None
@@ -37,13 +37,13 @@ class Redactor:
 
     @classmethod
     def of(cls, settings: Settings) -> "Redactor":
-        """Return what hides on this installation; raise InvalidOptionError where its key is none."""
+        """Return the redactor for these settings; raise InvalidOptionError if the manifest key is invalid."""
         return cls(settings, signing_key(settings.manifest_key), Credentials(settings))
 
     def redact(
         self, record: JobRecord, upload: Upload, detections: Iterable[DetectionResult]
     ) -> tuple[RedactedPhoto, dict[str, str]]:
-        """Return the redacted photo of a job, and the fields of its row that tell of it.
+        """Return the redacted photo of a job, and the record fields with its media type and report.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class Redactor:
 
 
 def _targets(record: JobRecord, detections: Iterable[DetectionResult]) -> tuple[Target, ...]:
-    """Return what is to be hidden: a person's boxes, or all that was found."""
+    """Return the objects to hide: the boxes of a redaction job, else all detections."""
     if record.kind is JobKind.REDACT:
         return tuple(
             Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in record.options.boxes
@@ -91,12 +91,12 @@ def _build(context: WorkerContext) -> Mapping[Step, Handler]:
 
 
 def check_key(settings: Settings) -> None:
-    """Raise InvalidOptionError or CredentialsUnavailableError where what is asked for could not be signed."""
+    """Raise InvalidOptionError or CredentialsUnavailableError if a configured signing key cannot be used."""
     signing_key(settings.manifest_key)
     if settings.content_credentials or settings.c2pa_certificate:
         Credentials(settings).require_usable()
 
 
 def redaction_service() -> Service:
-    """Return the service that hides."""
+    """Return the service that redacts photos."""
     return Service(REDACT, _build, check_key)

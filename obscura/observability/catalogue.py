@@ -88,11 +88,15 @@ def _seconds(name: str, text: str, *labels: str) -> Metric:
 
 
 HTTP_REQUESTS = _counter("http_requests_total", "Requests answered", "route", "method", "status")
-HTTP_DURATION = _seconds("http_request_duration_seconds", "From request head to end of response", "route", "method")
+HTTP_DURATION = _seconds(
+    "http_request_duration_seconds", "From request head to end of response", "route", "method"
+)
 UPLOAD_BYTES = Metric("upload_bytes", Kind.HISTOGRAM, "Length of request bodies", ("route",), BYTES)
 UPLOAD_DURATION = _seconds("upload_duration_seconds", "From request head to last byte of the body", "route")
 REFUSALS = _counter("refusals_total", "Requests refused, by error code", "code")
-UPLOADS_REJECTED = _counter("uploads_rejected_total", "Photos that input validation refused, by code", "reason")
+UPLOADS_REJECTED = _counter(
+    "uploads_rejected_total", "Photos that input validation refused, by code", "reason"
+)
 
 TASKS = _counter("tasks_total", "Jobs accepted, done and failed", "kind", "state")
 TASK_FAILURES = _counter("task_failures_total", "Jobs failed, by error code", "kind", "code")

@@ -80,7 +80,7 @@ class Tracer:
     def begin(
         self, name: str, parent: Span | str | None, *, role: Role = Role.INTERNAL, at_ns: int = 0
     ) -> Span:
-        """Begin a span, now or at ``at_ns``. Without a parent, or a valid traceparent, it begins a new trace."""
+        """Begin a span, now or at ``at_ns``. An empty or invalid ``parent`` begins a new trace."""
         from opentelemetry import trace  # noqa: PLC0415 - only where traces are wanted
         from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - the same
             TraceContextTextMapPropagator,

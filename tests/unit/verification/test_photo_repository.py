@@ -37,7 +37,7 @@ def kept(storage: Storage, key: str = KEY) -> StoredPhoto:
 
 def keep(repository: PhotoRepository, storage: Storage, key: str = KEY) -> None:
     """Keep a photo as the standard of participation 7."""
-    asyncio.run(repository.keep(kept(storage, key), b"data", StandardEntry(7)))
+    asyncio.run(repository.store(kept(storage, key), b"data", StandardEntry(7)))
 
 
 def test_a_kept_photo_has_object_and_row(database: Database, storage: Storage) -> None:
