@@ -76,7 +76,7 @@ class FinishedPicture:
         else:
             before = ()
         residual = _distinct((*before, *self._seen(detector, known)))
-        count(catalogue.SUSPECTS, detector.card.class_name, by=len(residual))
+        count(catalogue.RESIDUAL_DETECTIONS, detector.card.class_name, by=len(residual))
         return residual
 
     def _seen(self, detector: Detector, known: Memory) -> tuple[DetectedObject, ...]:

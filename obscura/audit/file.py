@@ -49,11 +49,11 @@ class AuditFile:
         try:
             with self._locked() as file:
                 head, lines = _end(file)
-                seen = _ids_since(min((_order(record["id"]) for record in records), default=()), lines)
+                written = _ids_since(min((_order(record["id"]) for record in records), default=()), lines)
                 if head is None:
                     begin = {"event": BEGIN, "chain": secrets.token_hex(8), "follows": follows, "at": _now()}
                     head = self._write(file, [begin], None)
-                return self._write(file, [record for record in records if record["id"] not in seen], head)
+                return self._write(file, [record for record in records if record["id"] not in written], head)
         except OSError as error:
             message = f"the audit log cannot be written ({error.strerror})"
             raise StorageUnavailableError(message) from error
@@ -95,13 +95,13 @@ def _end(file: BinaryIO) -> tuple[Head | None, Sequence[bytes]]:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - TAIL_BYTES))
     tail = file.read()
-    whole, _, torn = tail.rpartition(b"\n")
+    complete, _, torn = tail.rpartition(b"\n")
     if torn and file.writable():
         # A crash during a write: its records are still in the job store.
         os.ftruncate(file.fileno(), size - len(torn))
-    if not whole:
+    if not complete:
         return None, ()
-    lines = whole.split(b"\n")
+    lines = complete.split(b"\n")
     if size > TAIL_BYTES:
         del lines[0]
     last = parse(lines[-1])

@@ -37,6 +37,6 @@ async def rewrite_aof(job_store: AsyncJobStore) -> bool:
         log.warning("aof_not_rewritten", reason=str(error))
         return False
     except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
+        message = "the job store cannot be reached"
         raise QueueUnavailableError(message) from error
     return True

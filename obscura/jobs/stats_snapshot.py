@@ -44,7 +44,7 @@ async def stats_snapshot(job_store: AsyncJobStore) -> Series:
             **await _jobs(job_store),
         }
     except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
+        message = "the job store cannot be reached"
         raise QueueUnavailableError(message) from error
 
 

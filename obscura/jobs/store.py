@@ -51,7 +51,7 @@ def _translated() -> Iterator[None]:
         message = "the job store is full: new jobs are not accepted for now"
         raise QueueUnavailableError(message) from error
     except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
+        message = "the job store cannot be reached"
         raise QueueUnavailableError(message) from error
 
 

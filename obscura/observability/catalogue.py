@@ -111,7 +111,7 @@ STAGE_DURATION = _seconds(
 DECODE = _seconds("decode_seconds", "Decoding a photo, by format", "format")
 INFERENCE = _seconds("inference_duration_seconds", "One run of a network", "model", "device")
 DETECTIONS = _counter("detections_total", "Objects detected", "class")
-SUSPECTS = _counter("review_suspects_total", "Residual detections in finished pictures", "class")
+RESIDUAL_DETECTIONS = _counter("review_suspects_total", "Residual detections in finished pictures", "class")
 REQUEUED = _counter("reaper_requeued_total", "Steps whose worker was lost and that were sent again", "step")
 UNREADABLE = _counter(
     "records_unreadable_total", "Damaged records of jobs and webhooks that were ended or dropped"
