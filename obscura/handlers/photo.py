@@ -11,7 +11,7 @@ from obscura.anonymisation.residual_check import outside
 from obscura.contract import PROCESS_PHOTO, JobKind, ObjectClass, Step
 from obscura.geometry import Box
 from obscura.handlers.detection import detector_of
-from obscura.handlers.redaction import Redactor, Upload, check_key, picture_key
+from obscura.handlers.redaction import Redactor, Upload, check_key
 from obscura.jobs import Claimed, JobRecord
 from obscura.settings import Settings
 from obscura.worker.service import Handler, Service, WorkerContext
@@ -40,7 +40,7 @@ def _work(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mappi
     context.extend_lease(claimed)
     redacted, report_fields = redactor.redact(record, Upload(data, photo, mask), first.parts.values())
     fields |= report_fields | _residual_fields(record, pipeline, first, redacted)
-    key = picture_key(claimed)
+    key = claimed.result_key
     context.store(key, redacted.data)
     return {"picture": key, **fields}
 

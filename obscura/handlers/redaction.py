@@ -72,16 +72,11 @@ def _targets(record: JobRecord, detections: Iterable[DetectionResult]) -> tuple[
     return tuple(Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found)
 
 
-def picture_key(claimed: Claimed) -> str:
-    """Return where a step stores its picture."""
-    return claimed.result_key
-
-
 def _redact(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
     data, mask = record.options.split_upload(context.read(record.photo))
     redacted, fields = redactor.redact(record, Upload(data, mask=mask), record.detections.values())
-    key = picture_key(claimed)
+    key = claimed.result_key
     context.store(key, redacted.data)
     return {"picture": key, **fields}
 

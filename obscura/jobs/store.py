@@ -17,7 +17,7 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.retry import Retry
 
 from obscura.errors import ObscuraError, QueueUnavailableError, UnknownTaskError
-from obscura.jobs.commands import COUNTERS, SCRIPTS, Call, Fields, JobStoreCommands, erased_key, job_key
+from obscura.jobs.commands import SCRIPTS, Call, Fields, JobStoreCommands, erased_key, job_key
 from obscura.jobs.finished_records import FinishedRecords
 from obscura.jobs.records import JobRecord, fields_from_event, lost_job_fields
 from obscura.jobs.task_ids import was_issued
@@ -223,12 +223,6 @@ class AsyncJobStore:
             names = [erased_key(job_id) for job_id in ours]
             erased = await cast("Awaitable[list[str | None]]", self.client.mget(names))
         return frozenset(job_id for job_id, mark in zip(ours, erased, strict=True) if mark is None)
-
-    async def counters(self) -> dict[str, int]:
-        """Return the number of audit log events by name since the job store was created."""
-        with _translated():
-            counted = await cast("Awaitable[dict[str, str]]", self.client.hgetall(COUNTERS))
-        return {name: int(number) for name, number in counted.items()}
 
     async def ping(self) -> None:
         """Raise QueueUnavailableError unless the server answers."""
