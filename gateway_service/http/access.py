@@ -34,7 +34,9 @@ __all__ = ["Access", "AccessRules", "is_open", "wanted_scope"]
 
 READING = frozenset({"GET", "HEAD"})
 # What has to answer before anybody can have a key: health, the description of the API, the page itself.
-OPEN = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})
+OPEN = frozenset(
+    {"/", "/about", "/livez", "/readyz", "/capabilities", "/docs", "/openapi.json", "/favicon.ico"}
+)
 OPEN_FOLDERS = ("/docs/", "/web/")
 OPERATORS = frozenset({"/metrics"})
 ADMINISTRATION = "/admin/"
