@@ -27,7 +27,7 @@ from obscura.anonymisation.detect import detection_options, load_for, open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline
 from obscura.contract import JobKind, JobOptions, ObjectClass, Quality
 from obscura.geometry import Box
-from obscura.handlers.redaction import Opened, Redactor
+from obscura.handlers.redaction import Redactor, Upload
 from obscura.jobs import JobRecord, NewJob
 from obscura.jobs.commands import ACTIVE, EXPIRY
 from obscura.settings import JOB_STORE_URL_FILE, Settings
@@ -49,7 +49,7 @@ def _in_process() -> Callable[[bytes], bytes]:
     def work(data: bytes) -> bytes:
         photo = open_photo(data, settings)
         first = looker.look(photo)
-        redacted, _ = redactor.hide(row, Opened(data, photo), first.parts.values())
+        redacted, _ = redactor.redact(row, Upload(data, photo), first.parts.values())
         hidden = [Box(*region) for region in redacted.report.regions]
         looker.find_residual(first, redacted.shown, hidden, options.residual_check)
         return redacted.data

@@ -14,7 +14,7 @@ from gateway_service.http.dependencies import Gateway
 from gateway_service.http.middleware import BodyBounds, BodyLimit, CompatibilityApi, cors_options
 from gateway_service.http.rate_limits import RateLimits
 from gateway_service.http.request_context import RequestContext, Telemetry
-from gateway_service.metrics.scraping import Scraper, report_for_ever
+from gateway_service.metrics.scraping import Scraper, flush_forever
 from gateway_service.openapi import docs_page, operations
 from gateway_service.periodic_tasks import end, run_periodic_tasks
 from gateway_service.results.events import JobEvents
@@ -73,7 +73,7 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
             Scraper(settings, job_store, storage, telemetry.meter),
         )
         app.state.gateway = gateway
-        report = report_for_ever(job_store, telemetry.meter)
+        report = flush_forever(job_store, telemetry.meter)
         running = [
             asyncio.create_task(work) for work in (events.listen(), report, *run_periodic_tasks(gateway))
         ]

@@ -98,7 +98,7 @@ async def erase_task(gateway: CurrentGateway, task_id: TaskId) -> None:
 async def erase(gateway: Gateway, record: JobRecord) -> bool:
     """Forget a job and what is stored of it; return whether it was there."""
     was_there = await gateway.job_store.run(gateway.job_store.calls.erase(record.id))
-    gateway.job_store.ended.forget(record.id)
+    gateway.job_store.finished_records.forget(record.id)
     for key in (record.photo, record.picture):
         if key is not None:
             erased = await asyncio.to_thread(gateway.storage.delete, key)

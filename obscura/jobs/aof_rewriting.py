@@ -1,7 +1,6 @@
-"""Keeping erased data out of the append-only file of the job store's server.
+"""Rewrite Valkey's append-only file (AOF), so that it holds no erased records.
 
-The file holds every write since it was last rewritten, and so the ids of tasks, the names of photos and
-whatever else stood in rows that are erased by now. A rewrite keeps what the server holds now, nothing else.
+The file holds every write since its last rewrite, and so the fields of records that are erased by now.
 """
 
 from collections.abc import Awaitable, Mapping  # noqa: TC003 - quoted in a cast, needed by its reader
@@ -13,16 +12,16 @@ from redis.exceptions import RedisError, ResponseError
 from obscura.errors import QueueUnavailableError
 from obscura.jobs.store import AsyncJobStore
 
-__all__ = ["rewrite_log"]
+__all__ = ["rewrite_aof"]
 
 log = structlog.get_logger(__name__)
 
 
-async def rewrite_log(job_store: AsyncJobStore) -> bool:
-    """Have the append-only file rewritten; return whether that has begun.
+async def rewrite_aof(job_store: AsyncJobStore) -> bool:
+    """Start a rewrite of the append-only file; return whether one was started.
 
-    Nothing is done where there is no such file, or where it is being rewritten already. A server that does
-    not allow the command (many hosted ones) is left to its operator, and that is logged.
+    None is started if the server has no such file or is rewriting it already. If it does not allow the
+    command (as many hosted servers), a warning is logged.
 
     Raises
     ------
@@ -35,9 +34,9 @@ async def rewrite_log(job_store: AsyncJobStore) -> bool:
             return False
         await cast("Awaitable[Any]", job_store.client.bgrewriteaof())
     except ResponseError as error:
-        log.warning("log_not_rewritten", reason=str(error))
+        log.warning("aof_not_rewritten", reason=str(error))
         return False
     except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
+        message = "the job store cannot be reached"
         raise QueueUnavailableError(message) from error
     return True

@@ -1,4 +1,4 @@
--- Measure what records of one part of the server take. Changes nothing.
+-- Measure the bytes that the records on one page of a SCAN take, by owner. Read-only.
 -- ARGV cursor, pattern, count. Returns {next cursor, owner, bytes, ...}
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
 local held = {}
