@@ -35,7 +35,7 @@ from obscura.observability import catalogue, count
 PATH: Final = "/detection/BreastCalcify"
 MOST_IMAGES: Final = 64
 NOTICE_HEADER: Final = "x-notice"
-router = APIRouter(tags=["mammograms"])
+router = APIRouter(tags=["medical"])
 log = structlog.get_logger(__name__)
 
 
@@ -196,7 +196,7 @@ FORM: Final = {
     response_class=JSONResponse,
     responses={200: {"content": {"application/json": {}, "image/*": {}}}, 400: {}, 500: {}},
 )
-async def breast_calcify(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+async def mask_calcifications(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Find calcifications in mammograms (``images``). Research use, not a medical device.
 
     ``?debug`` answers with the first picture and red boxes on it, ``?result=string`` with ``result`` as text.

@@ -23,6 +23,7 @@ router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=FOLDER)
 
 
+@router.head("/")
 @router.get("/")
 async def page() -> FileResponse:
     """Return the page."""
