@@ -31,9 +31,13 @@ PICTURES: dict[int | str, dict[str, Any]] = {
     400: {"description": "a Range that cannot be read"},
     416: {"description": "no such Range"},
 }
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"event": {"type": "string", "enum": ["progress", "end"]}, "data": {"type": "string"}},
+}
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": EVENT}},
         "description": "events `progress` with a JSON object each; the last is `end`",
     },
 }
