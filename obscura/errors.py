@@ -75,6 +75,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
         ├── RemoteRefusalError          remote_refusal
         ├── RemoteTaskFailedError       remote_task_failed
         ├── ServerUnreachableError      server_unreachable
+        ├── AnswerUnreadableError       answer_unreadable
         └── WebhookInvalidError         webhook_invalid
 """
 
@@ -540,6 +541,12 @@ class ServerUnreachableError(RemoteError):
     """No answer within the time that the caller had."""
 
     code = "server_unreachable"
+
+
+class AnswerUnreadableError(RemoteError):
+    """The server answered with something that this version of the client does not understand."""
+
+    code = "answer_unreadable"
 
 
 class WebhookInvalidError(RemoteError):

@@ -53,7 +53,8 @@ def text_of(lines: Sequence[Line], kind: DetectionFormat) -> str:
 
 def _coco(lines: Sequence[Line]) -> dict[str, Any]:
     """Return a COCO object detection set: boxes are [x, y, width, height] in pixels of the upright photo."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         size = {"width": line["width"], "height": line["height"]}
         images.append({"id": number, "file_name": line["path"], **size})

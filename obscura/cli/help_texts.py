@@ -1,14 +1,19 @@
 """Adjust the help pages of all commands."""
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperGroup, TyperOption
 
 __all__ = ["command_of"]
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def command_of(app: typer.Typer) -> TyperCommand | TyperGroup:
+    from typer._click.core import Command
+
+
+def command_of(app: typer.Typer) -> "Command":
     """Return the command line of ``app``; its help shows flags without a type, as they take no value."""
     command = typer.main.get_command(app)
     for part in _all(command):
@@ -18,7 +23,7 @@ def command_of(app: typer.Typer) -> TyperCommand | TyperGroup:
     return command
 
 
-def _all(command: TyperCommand | TyperGroup) -> Iterator[TyperCommand | TyperGroup]:
+def _all(command: "Command") -> "Iterator[Command]":
     yield command
     if isinstance(command, TyperGroup):
         for part in command.commands.values():

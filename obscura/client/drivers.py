@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +14,17 @@ import httpx
 
 from obscura.client import flows
 from obscura.client.files import files_of, writing
-from obscura.client.options import BlurOptions, LookOptions, Photo, RedactOptions, VideoOptions
-from obscura.client.results import Found, Hidden, HiddenVideo
+from obscura.client.options import (
+    BlurOptions,
+    LookOptions,
+    Photo,
+    RedactOptions,
+    VideoOptions,
+    check_names,
+)
+from obscura.client.results import Found, Hidden, HiddenVideo, photo_text
 from obscura.contract import UserBox
-from obscura.errors import ObscuraError
+from obscura.errors import InvalidOptionError, ObscuraError, ServerUnreachableError
 
 __all__ = ["AsyncObscura", "Obscura", "Outcome"]
 
@@ -39,9 +47,42 @@ class Outcome(Generic[P]):
     hidden: Hidden | None
     error: ObscuraError | OSError | None
 
+    def __repr__(self) -> str:
+        return f"Outcome(photo={photo_text(self.photo)}, hidden={self.hidden!r}, error={self.error!r})"
+
 
 def _headers(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"authorization": f"Bearer {key}"}
+    if key is None:
+        return {}
+    if not key.isascii() or not key.isprintable():
+        message = "the API key has characters that no key has"
+        raise InvalidOptionError(message)
+    return {"authorization": f"Bearer {key}"}
+
+
+def _address(url: str) -> httpx.URL:
+    """Return a server's address; raise InvalidOptionError where it is none."""
+    try:
+        address = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError) as error:
+        message = f"not the address of a server: {error}; it looks like {DEFAULT_URL}"
+        raise InvalidOptionError(message) from error
+    if address.scheme not in {"http", "https"} or not address.host:
+        message = f"not the address of a server: {url}; it looks like {DEFAULT_URL}"
+        raise InvalidOptionError(message)
+    return address
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise ServerUnreachableError for what else the HTTP library raises over an answer."""
+    try:
+        yield
+    except httpx.TransportError:
+        raise
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        message = f"the server's answer cannot be read: {error}"
+        raise ServerUnreachableError(message) from error
 
 
 def _nothing(_stage: str, _done: int, _total: int) -> None:
@@ -79,6 +120,10 @@ class Obscura(_Calls):
         If the photo was taken but could not be worked on.
     ServerUnreachableError
         If there is no answer within ``patience_s`` seconds.
+    AnswerUnreadableError
+        If what answers is not Obscura, or of another version.
+    InvalidOptionError
+        If an option is unknown, or the address of the server is none.
     OSError
         If the photo's file cannot be read.
     """
@@ -87,7 +132,7 @@ class Obscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(patience_s)
-        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT)
+        self._http = httpx.Client(base_url=_address(url), headers=_headers(key), timeout=REQUEST_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +183,7 @@ class Obscura(_Calls):
         self, photos: Iterable[P], *, at_once: int = AT_ONCE, **options: Unpack[BlurOptions]
     ) -> Iterator[Outcome[P]]:
         """Blur photos, ``at_once`` at a time, and yield each as it ends; one that fails stops no other."""
+        check_names(options, BlurOptions)
         with ThreadPoolExecutor(at_once) as pool:
             pending: set[Future[Outcome[P]]] = set()
             try:
@@ -161,6 +207,7 @@ class Obscura(_Calls):
             return Outcome(photo, None, error)
 
     def _run(self, flow: flows.Flow[T]) -> T:
+        flow = flows.understood(flow)
         try:
             wanted = flow.send(None)
             while True:
@@ -179,7 +226,7 @@ class Obscura(_Calls):
             time.sleep(wanted.seconds)
             return None
         try:
-            with files_of(wanted) as files:
+            with _own_errors(), files_of(wanted) as files:
                 if wanted.target is None:
                     return self._http.request(**_arguments(wanted), **files)
                 return self._fetch(wanted, wanted.target)
@@ -204,7 +251,7 @@ class AsyncObscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(patience_s)
-        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT)
+        self._http = httpx.AsyncClient(base_url=_address(url), headers=_headers(key), timeout=REQUEST_TIMEOUT)
 
     async def __aenter__(self) -> Self:
         return self
@@ -253,6 +300,7 @@ class AsyncObscura(_Calls):
         self, photos: Iterable[P], *, at_once: int = AT_ONCE, **options: Unpack[BlurOptions]
     ) -> AsyncIterator[Outcome[P]]:
         """Blur photos, ``at_once`` at a time, and yield each as it ends; one that fails stops no other."""
+        check_names(options, BlurOptions)
         pending: set[asyncio.Task[Outcome[P]]] = set()
         try:
             for photo in photos:
@@ -276,6 +324,7 @@ class AsyncObscura(_Calls):
             return Outcome(photo, None, error)
 
     async def _run(self, flow: flows.Flow[T]) -> T:
+        flow = flows.understood(flow)
         try:
             wanted = flow.send(None)
             while True:
@@ -294,7 +343,7 @@ class AsyncObscura(_Calls):
             await asyncio.sleep(wanted.seconds)
             return None
         try:
-            with files_of(wanted) as files:
+            with _own_errors(), files_of(wanted) as files:
                 if wanted.target is None:
                     return await self._http.request(**_arguments(wanted), **files)
                 return await self._fetch(wanted, wanted.target)
