@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway_service.compat import bocashi, object_masking, verification
+from gateway_service.compat import bocashi, object_masking, panoramax, verification
 from gateway_service.http import problems
 from gateway_service.http.access import Access, AccessRules
 from gateway_service.http.dependencies import Gateway
@@ -49,7 +49,7 @@ FORM_OVERHEAD_BYTES = 256 * 1024
 UPLOADS_IN_MEMORY = 1
 LOOPBACK = "127.0.0.1"
 # As lenient as the systems that they stand in for.
-COMPATIBILITY_ROUTERS = (bocashi.router, object_masking.router, verification.router)
+COMPATIBILITY_ROUTERS = (bocashi.router, object_masking.router, panoramax.router, verification.router)
 DESCRIPTION = "Finds faces and number plates in photos and hides them. Risk-reduced, with measured recall."
 
 
@@ -140,7 +140,12 @@ def _compatibility_apis(settings: Settings) -> dict[str, CompatibilityApi]:
         timeout_s=settings.video_upload_timeout_s,
     )
     return (
-        {"/bocashi": CompatibilityApi(bocashi.unusable), batches.PATH: many, videos.PATH: video}
+        {
+            "/bocashi": CompatibilityApi(bocashi.unusable),
+            panoramax.PATH: CompatibilityApi(panoramax.too_large),
+            batches.PATH: many,
+            videos.PATH: video,
+        }
         | mammograms
         | dict.fromkeys(verification.PATHS, said)
     )
@@ -152,7 +157,7 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     verification.sources_of(settings)
     secrets_of(settings)
     routers = [tasks.router, redaction.router, results.router, batches.router, videos.router]
-    routers += [health.router, metrics.router, page.router]
+    routers += [health.router, metrics.router, page.router, panoramax.router]
     if settings.legacy_apis:
         routers += [bocashi.router, verification.router, challenges.router]
     if settings.medical_apis:

@@ -12,19 +12,23 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.datastructures import FormData
 
-from obscura.errors import InvalidOptionError
+from obscura.errors import InvalidOptionError, MissingFieldError
 from obscura.wording import unknown_name
 
 __all__ = ["check_form", "only_known"]
 
 
-def check_form(form: FormData, known: Collection[str], lists: Collection[str] = ()) -> None:
+def check_form(
+    form: FormData, known: Collection[str], lists: Collection[str] = (), required: Collection[str] = ()
+) -> None:
     """Refuse a form with a field that is not ``known``, or with two of one that is not in ``lists``.
 
     Raises
     ------
     InvalidOptionError
         With the nearest known name; or with how often a field came.
+    MissingFieldError
+        If there is an unknown field, and a ``required`` one is missing: that may be it.
     """
     names = [name for name, _ in form.multi_items()]
     unknown = [unknown_name(name, "a field", known) for name in dict.fromkeys(names) if name not in known]
@@ -33,6 +37,10 @@ def check_form(form: FormData, known: Collection[str], lists: Collection[str] = 
         for name in dict.fromkeys(names)
         if name in known and name not in lists and names.count(name) > 1
     ]
+    missing = [name for name in required if name not in names]
+    if unknown and missing:
+        message = f"required field missing: {', '.join(missing)}; {'; '.join(unknown)}"
+        raise MissingFieldError(message)
     if unknown or doubled:
         raise InvalidOptionError("; ".join(unknown + doubled))
 
@@ -59,7 +67,8 @@ async def only_known(request: Request) -> None:
     model = _form_model(route)
     if model is not None:
         # Parsed already, under the limits of forms; the request keeps it.
-        check_form(await request.form(), model.model_fields, _list_fields(model))
+        required = [name for name, field in model.model_fields.items() if field.is_required()]
+        check_form(await request.form(), model.model_fields, _list_fields(model), required)
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:

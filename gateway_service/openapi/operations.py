@@ -38,6 +38,7 @@ GROUPS: Final = {
     "batches": "Many photos in one request.",
     "videos": "Find and hide in a video.",
     "administration": "Health, numbers, and the records of photo verification.",
+    "panoramax": "The blurring service of a Panoramax instance.",
     "legacy": "APIs of earlier systems, for callers that were made for them (OBSCURA_LEGACY_APIS).",
     "medical": "Mammograms. Research use, not a medical device (OBSCURA_MEDICAL_APIS).",
 }

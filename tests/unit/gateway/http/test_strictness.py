@@ -34,8 +34,17 @@ def refusal(client: httpx.Client, path: str, **sent: object) -> str:
 @pytest.mark.parametrize("path", ["/blur", "/blur_faces", "/redact", "/blur_video", "/batches"])
 def test_a_misspelt_field_is_refused_with_the_nearest_name(gateway: httpx.Client, path: str) -> None:
     """On every route, also on the one that reads its form itself."""
-    message = refusal(gateway, path, data={"stile": "mosaic"}, files={"file": PHOTO})
+    boxes = {"boxes": "[]"} if path == "/redact" else {}
+    message = refusal(gateway, path, data={"stile": "mosaic", **boxes}, files={"file": PHOTO})
     assert "stile is not a field; did you mean style?" in message
+
+
+def test_a_file_under_another_name_is_a_missing_field(gateway: httpx.Client) -> None:
+    """With what was sent instead."""
+    answer = gateway.post("/detect", files={"image": PHOTO})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (422, "missing_field")
+    assert error["message"].startswith("required field missing: file; image is not a field; known are classes")
 
 
 def test_a_field_of_another_route_is_refused_with_those_of_this_one(gateway: httpx.Client) -> None:
