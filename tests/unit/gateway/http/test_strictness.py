@@ -44,7 +44,9 @@ def test_a_file_under_another_name_is_a_missing_field(gateway: httpx.Client) -> 
     answer = gateway.post("/detect", files={"image": PHOTO})
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (422, "missing_field")
-    assert error["message"].startswith("required field missing: file; image is not a field; known are classes")
+    assert error["message"].startswith(
+        "required field missing: file; image is not a field; known are classes"
+    )
 
 
 def test_a_field_of_another_route_is_refused_with_those_of_this_one(gateway: httpx.Client) -> None:
