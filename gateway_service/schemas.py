@@ -370,11 +370,29 @@ class VideoLink(BaseModel):
     bytes: int = Field(ge=0)
 
 
+def _never_null(schema: dict[str, Any]) -> None:
+    """Describe the fields of an answer as they are sent: one without a value is left out, and never null."""
+    for field in schema["properties"].values():
+        kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+        if "default" in field and field["default"] is None:
+            del field["default"]
+        if len(kinds) == 1:
+            del field["anyOf"]
+            field.update(kinds[0] | field)
+        elif kinds:
+            field["anyOf"] = kinds
+
+
+BoxesByName = Annotated[dict[str, dict[str, list[int]]], Field(title="BoxesByName")]
+
+
 class TaskResult(BaseModel):
     """A task: ``result`` holds the boxes by name, the picture in base64, or the address of the video."""
 
+    model_config = ConfigDict(json_schema_extra=_never_null)
+
     status: TaskStatus
-    result: dict[str, dict[str, list[int]]] | list[list[float]] | str | None = Field(
+    result: BoxesByName | list[list[float]] | str | None = Field(
         None, examples=[{"face_1": {"facial_area": [1044, 232, 1465, 795]}}]
     )
     progress: float | None = Field(None, ge=0, le=1, description="share of the steps done, while RUNNING")
