@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, Generic, Self, TypeVar, Unpack
 import httpx
 
 from obscura.client import flows
+from obscura.client.connection import DEFAULT_URL, address_of, headers_of, own_errors
 from obscura.client.files import files_of, writing
 from obscura.client.options import (
     BlurOptions,
@@ -24,13 +24,12 @@ from obscura.client.options import (
 )
 from obscura.client.results import Found, Hidden, HiddenVideo, photo_text
 from obscura.contract import UserBox
-from obscura.errors import InvalidOptionError, ObscuraError, ServerUnreachableError
+from obscura.errors import ObscuraError
 
 __all__ = ["AsyncObscura", "Obscura", "Outcome"]
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Photo)
-DEFAULT_URL = "http://127.0.0.1:8000"
 # One request carries at most one photo up or down; the whole call has its own patience. With zero retention a
 # request lasts as long as the work on its photo.
 REQUEST_TIMEOUT = httpx.Timeout(60.0, read=120.0)
@@ -49,40 +48,6 @@ class Outcome(Generic[P]):
 
     def __repr__(self) -> str:
         return f"Outcome(photo={photo_text(self.photo)}, hidden={self.hidden!r}, error={self.error!r})"
-
-
-def _headers(key: str | None) -> dict[str, str]:
-    if key is None:
-        return {}
-    if not key.isascii() or not key.isprintable():
-        message = "the API key has characters that no key has"
-        raise InvalidOptionError(message)
-    return {"authorization": f"Bearer {key}"}
-
-
-def _address(url: str) -> httpx.URL:
-    """Return a server's address; raise InvalidOptionError where it is none."""
-    try:
-        address = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
-        message = f"not the address of a server: {error}; it looks like {DEFAULT_URL}"
-        raise InvalidOptionError(message) from error
-    if address.scheme not in {"http", "https"} or not address.host:
-        message = f"not the address of a server: {url}; it looks like {DEFAULT_URL}"
-        raise InvalidOptionError(message)
-    return address
-
-
-@contextmanager
-def _own_errors() -> Iterator[None]:
-    """Raise ServerUnreachableError for what else the HTTP library raises over an answer."""
-    try:
-        yield
-    except httpx.TransportError:
-        raise
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        message = f"the server's answer cannot be read: {error}"
-        raise ServerUnreachableError(message) from error
 
 
 def _nothing(_stage: str, _done: int, _total: int) -> None:
@@ -132,7 +97,7 @@ class Obscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(patience_s)
-        self._http = httpx.Client(base_url=_address(url), headers=_headers(key), timeout=REQUEST_TIMEOUT)
+        self._http = httpx.Client(base_url=address_of(url), headers=headers_of(key), timeout=REQUEST_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -226,7 +191,7 @@ class Obscura(_Calls):
             time.sleep(wanted.seconds)
             return None
         try:
-            with _own_errors(), files_of(wanted) as files:
+            with own_errors(), files_of(wanted) as files:
                 if wanted.target is None:
                     return self._http.request(**_arguments(wanted), **files)
                 return self._fetch(wanted, wanted.target)
@@ -251,7 +216,9 @@ class AsyncObscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(patience_s)
-        self._http = httpx.AsyncClient(base_url=_address(url), headers=_headers(key), timeout=REQUEST_TIMEOUT)
+        self._http = httpx.AsyncClient(
+            base_url=address_of(url), headers=headers_of(key), timeout=REQUEST_TIMEOUT
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -343,7 +310,7 @@ class AsyncObscura(_Calls):
             await asyncio.sleep(wanted.seconds)
             return None
         try:
-            with _own_errors(), files_of(wanted) as files:
+            with own_errors(), files_of(wanted) as files:
                 if wanted.target is None:
                     return await self._http.request(**_arguments(wanted), **files)
                 return await self._fetch(wanted, wanted.target)

@@ -34,7 +34,7 @@ def parts_of(answer: httpx.Response) -> dict[str, bytes]:
     form = BytesParser(policy=HTTP).parsebytes(head + answer.content)
     parts = [part for part in form.iter_parts() if isinstance(part, Message)]
     found = {str(part.get_param("name", header="content-disposition")): part for part in parts}
-    return {name: bytes(part.get_payload(decode=True)) for name, part in found.items()}  # type: ignore[arg-type]
+    return {name: bytes(part.get_payload(decode=True)) for name, part in found.items()}
 
 
 def face_change(picture: bytes) -> float:

@@ -113,7 +113,7 @@ def test_a_key_stands_for_one_batch(client: httpx.Client) -> None:
 def test_the_receiver_of_the_documentation_works(
     client: httpx.Client, receiver: Receiver, portrait: Path, tmp_path: Path
 ) -> None:
-    """The example of the webhooks page takes what the system sent, and refuses it when it was changed; batches too."""
+    """The example of the webhooks page takes what tasks and batches sent, and refuses what was changed."""
     path = f"/{uuid.uuid4()}"
     fields = {"webhook": receiver.origin + path}
     task = client.post("/blur", files={"file": portrait.read_bytes()}, data=fields).json()["task_id"]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from obscura.errors import InvalidOptionError
 
 FACE = {"class": "face", "confidence": 0.9, "xyxy": [10.0, 20.0, 30.0, 60.0]}
 PLATE = {"class": "plate", "confidence": 0.5, "xyxy": [0.0, 0.0, 50.0, 10.0]}
-LINES = [
+LINES: list[dict[str, Any]] = [
     {"path": "a.jpg", "width": 100, "height": 200, "detections": [FACE, PLATE]},
     {"path": "=b.jpg", "width": 10, "height": 10, "detections": []},
     {"path": "c.jpg", "error": {"code": "empty_photo", "message": "empty"}},
