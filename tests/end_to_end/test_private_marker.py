@@ -59,7 +59,10 @@ def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: 
         for path in ("/blur", "/detect"):
             files = {"file": (f"{TEXT}.{name}", photo, f"image/{TEXT}")}
             own = {**headers, "idempotency-key": f"{TEXT}{name}{path}"}
-            posted = client.post(path, files=files, data={"nonsense": TEXT}, headers=own)
+            unknown = client.post(path, files=files, data={"nonsense": TEXT}, headers=own)
+            assert unknown.status_code == 422
+            outputs.append(unknown.content)
+            posted = client.post(path, files=files, headers=own)
             assert posted.status_code == 200, posted.text
             task = posted.json()["task_id"]
             body = finished(client, task)
