@@ -54,6 +54,11 @@ def test_operations_have_short_unique_names(description: Described) -> None:
     assert len(set(names.values())) == len(names)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+){0,3}", name) for name in names.values())
     assert WANTED.items() <= names.items()
+    hooks = description["webhooks"].values()
+    assert [hook["post"]["operationId"] for hook in hooks] == [
+        "receive_task_finished",
+        "receive_batch_finished",
+    ]
 
 
 def test_an_optional_field_of_a_form_is_its_type(description: Described) -> None:
