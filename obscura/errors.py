@@ -75,6 +75,7 @@ The gateway maps the classes to HTTP status codes. The tree::
         ├── RemoteRefusalError          remote_refusal
         ├── RemoteTaskFailedError       remote_task_failed
         ├── ServerUnreachableError      server_unreachable
+        ├── AnswerUnreadableError       answer_unreadable
         └── WebhookInvalidError         webhook_invalid
 """
 
@@ -540,6 +541,12 @@ class ServerUnreachableError(RemoteError):
     """The server did not answer in time."""
 
     code = "server_unreachable"
+
+
+class AnswerUnreadableError(RemoteError):
+    """The server answered with something that this version of the client does not understand."""
+
+    code = "answer_unreadable"
 
 
 class WebhookInvalidError(RemoteError):

@@ -11,7 +11,7 @@ from obscura.contract import queues_of
 from obscura.errors import ServiceError
 from obscura.jobs.worker_registry import unserved_queues
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["administration"])
 
 
 class Readiness(BaseModel):
@@ -23,13 +23,13 @@ class Readiness(BaseModel):
 
 
 @router.get("/livez")
-async def livez() -> dict[str, str]:
+async def check_liveness() -> dict[str, str]:
     """Answer as long as the process does; it looks at nothing else."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
-async def readyz(gateway: CurrentGateway, response: Response) -> Readiness:
+async def check_readiness(gateway: CurrentGateway, response: Response) -> Readiness:
     """Answer 200 once broker and storage are there and every queue has a worker with its model loaded."""
     missing: list[str] = []
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from obscura.observability import Stage, catalogue, count, stage, trace_context
 from obscura.redaction.policy import require_fit
 from obscura.settings import Settings
 from obscura.storage import Storage
+from obscura.wording import megabytes
 
 MAX_IDEMPOTENCY_KEY = 200
 
@@ -155,7 +157,8 @@ def admitted_mask(upload: BinaryIO, settings: Settings) -> tuple[bytes, Size]:
 def _read(upload: BinaryIO, limit: int) -> bytes:
     data = upload.read(limit + 1)
     if len(data) > limit:
-        message = f"the photo has more than {limit} bytes"
+        length = upload.seek(0, os.SEEK_END) if upload.seekable() else len(data)
+        message = f"the photo has {megabytes(length)}; at most {megabytes(limit)} are accepted"
         raise PhotoTooLargeError(message)
     return data
 

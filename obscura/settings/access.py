@@ -73,6 +73,10 @@ class AccessSettings(BaseModel):
         None, description="URL at which clients reach the gateway; unset: links in webhooks are paths"
     )
     docs: bool = Field(True, description="serve /docs and /openapi.json")
+    legacy_apis: bool = Field(
+        True, description="serve the APIs of earlier systems: /bocashi, /auth and its /admin; false: 404"
+    )
+    medical_apis: bool = Field(True, description="serve /detect_lesions and /detection; false: 404")
 
     @property
     def host_names(self) -> frozenset[str]:

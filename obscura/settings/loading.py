@@ -4,7 +4,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Final
 
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from pydantic_settings import SettingsError
 
 from obscura.errors import SettingsInvalidError
 from obscura.settings import Settings
+from obscura.wording import did_you_mean
 
 __all__ = ["load_settings", "settings_or_exit"]
 
@@ -68,8 +68,9 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
             continue
         if _READ_ELSEWHERE.fullmatch(name) or _SERVICE_LINK.fullmatch(name):
             continue
-        near = get_close_matches(
-            name.removeprefix(_PREFIX), [item.removeprefix(_PREFIX) for item in known], n=1
+        bare = [item.removeprefix(_PREFIX) for item in known]
+        told = did_you_mean(name.removeprefix(_PREFIX), bare).replace(
+            "did you mean ", f"did you mean {_PREFIX}"
         )
-        faults.append(f"{name} is not a setting" + (f"; did you mean {_PREFIX}{near[0]}?" if near else ""))
+        faults.append(f"{name} is not a setting{told}")
     return faults
