@@ -172,6 +172,7 @@ def decode(data: bytes, limits: validation.ValidationLimits | None = None) -> Ph
     limits = limits or validation.ValidationLimits()
     with within(for_picture(limits.budget, 0, len(data))):
         header = validation.check(data, limits)
+    decoders.require(header.format)
     with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
         return _decode(data, header, limits.max_frames)
 
@@ -181,7 +182,6 @@ def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
     several = header.frames > 1
     block, profile, panorama = embedded.told(data, header.format)
     bare = bytes(embedded.stripped_file(data, header.format, is_animated=several))
-    decoders.require(header.format)
     image = _guarded(lambda: _open(bare, header))
     parts, frames = (
         _guarded(lambda: strip.read(image, header.format, profile, max_frames))
@@ -231,15 +231,14 @@ def open_stored(data: bytes, header: PhotoHeader) -> tuple[Image.Image, int]:
     data
         A file that has passed the gate.
     header
-        What the gate said of it.
+        What the gate said of it; its format's decoder is loaded (`decoders.require`).
 
     Raises
     ------
     PhotoError
-        If the decoder fails or is not installed.
+        If the decoder fails.
     """
     block = embedded.exif_of(data, header.format)
-    decoders.require(header.format)
     image = _guarded(lambda: _open(bytes(embedded.stripped_file(data, header.format)), header))
     _guarded(image.load)
     return image, 1 if header.format is PhotoFormat.TIFF else _orientation(image, block, header.format)
