@@ -74,7 +74,9 @@ def test_a_doubled_option_is_refused_and_a_list_is_not(gateway: httpx.Client) ->
 def test_an_unknown_query_parameter_is_refused(gateway: httpx.Client) -> None:
     """Options of a POST are fields: in the address they would do nothing."""
     message = refusal(gateway, "/blur?style=solid", files={"file": PHOTO})
-    assert message == "style is not a query parameter; none is known here"
+    assert message == "style is not a query parameter; send it as a field of the form"
+    message = refusal(gateway, "/batches?zzz=1", files={"files": PHOTO})
+    assert message == "zzz is not a query parameter; none is known here"
 
 
 def test_compatibility_apis_stay_lenient(gateway: httpx.Client) -> None:
