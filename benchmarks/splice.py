@@ -26,7 +26,7 @@ from PIL import Image, ImageFilter, ImageOps
 from obscura.geometry import Box
 from obscura.jpeg.splice import available_engines, splice
 from obscura.redaction.regions import Region
-from obscura.redaction.styles import Mosaic
+from obscura.redaction.styles import RegionShape, Soft
 
 WIDTH: Final = 4000
 HEIGHT: Final = 3000
@@ -35,7 +35,7 @@ QUALITY: Final = 92
 FACES: Final = ((500, 400, 700, 660), (1800, 700, 1980, 930), (3000, 1500, 3210, 1760))
 KERNEL: Final = (99, 99)
 SIGMA: Final = 30
-"""The blur of the seed."""
+"""The legacy system's blur."""
 
 MOST_COST: Final = 0.60
 """Share of the cheapest re-encode of the same kind that a splice may cost."""
@@ -89,11 +89,12 @@ def _tiles() -> list[Image.Image]:
 
 def by_splice(jpeg: bytes) -> bytes:
     """Hide the faces in place."""
-    return splice(jpeg, [Region(Box(*map(float, face)), Mosaic()) for face in FACES]).data
+    regions = [Region(Box(*map(float, face)), Soft(), RegionShape.SUPERELLIPSE) for face in FACES]
+    return splice(jpeg, regions).data
 
 
 def by_cv2(jpeg: bytes, *, is_progressive: bool = False) -> bytes:
-    """Do what the seed does: decode, blur, encode, with OpenCV."""
+    """Do what the legacy system does: decode, blur, encode, with OpenCV."""
     pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         message = "OpenCV cannot read the photo"

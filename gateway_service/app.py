@@ -15,12 +15,13 @@ from gateway_service.http.middleware import BodyBounds, BodyLimit, Compatibility
 from gateway_service.http.rate_limits import RateLimits
 from gateway_service.http.request_context import RequestContext, Telemetry
 from gateway_service.http.strictness import only_known
-from gateway_service.metrics.scraping import Scraper, report_for_ever
+from gateway_service.metrics.scraping import Scraper, flush_forever
 from gateway_service.openapi import docs_page, operations
 from gateway_service.periodic_tasks import end, run_periodic_tasks
 from gateway_service.results.events import JobEvents
 from gateway_service.routes import (
     batches,
+    capabilities,
     challenges,
     health,
     lesions,
@@ -75,7 +76,7 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
             Scraper(settings, job_store, storage, telemetry.meter),
         )
         app.state.gateway = gateway
-        report = report_for_ever(job_store, telemetry.meter)
+        report = flush_forever(job_store, telemetry.meter)
         running = [
             asyncio.create_task(work) for work in (events.listen(), report, *run_periodic_tasks(gateway))
         ]
@@ -156,13 +157,15 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     # A list that cannot be read is said now, and not to the first caller that names a URL.
     verification.sources_of(settings)
     secrets_of(settings)
+    rules = AccessRules.of(settings, listens_on)
     routers = [tasks.router, redaction.router, results.router, batches.router, videos.router]
     routers += [health.router, metrics.router, page.router, panoramax.router]
+    routers.append(capabilities.router_of(settings, keys=rules.keys))
     if settings.legacy_apis:
         routers += [bocashi.router, verification.router, challenges.router]
     if settings.medical_apis:
         routers += [lesions.router, object_masking.router]
-    app = _assemble(settings, AccessRules.of(settings, listens_on), routers)
+    app = _assemble(settings, rules, routers)
     app.mount("/web", page.files, name="web")
     return app
 

@@ -145,7 +145,7 @@ async def _answer(gateway: Gateway, record: JobRecord, *, is_multipart: bool) ->
         message = "the photo was not ready in time"
         raise ProcessingTimedOutError(message)
     picture = await picture_of(gateway, record)
-    said = metadata_of(record.id, tuple(record.parts.values()))
+    said = metadata_of(record.id, tuple(record.detections.values()))
     if not is_multipart:
         return Response(picture, media_type="image/jpeg", headers={"x-sgblur": header_of(said)})
     boundary = secrets.token_hex(16)

@@ -38,10 +38,10 @@ class Gateway:
     scraper: Scraper
     watches: Watches = field(default_factory=Watches)
 
-    def seen_by(self, owner: str | None) -> "Gateway":
+    def for_owner(self, owner: str | None) -> "Gateway":
         """Return the system as the holder of a key sees it: jobs of others are not there."""
-        job_store = self.job_store.seen_by(owner)
-        return replace(self, job_store=job_store, events=self.events.seen_by(job_store))
+        job_store = self.job_store.for_owner(owner)
+        return replace(self, job_store=job_store, events=self.events.for_owner(job_store))
 
     async def send(self, request: StepRequest) -> None:
         """Have a step wait for its turn; raise QueueUnavailableError where the broker is away."""
@@ -52,7 +52,7 @@ class Gateway:
 # Coroutines, both: a plain function would be given a thread's turn by the framework for every request.
 async def _gateway(request: Request) -> Gateway:
     whole = cast("Gateway", request.app.state.gateway)
-    return whole.seen_by(request.state.owner)
+    return whole.for_owner(request.state.owner)
 
 
 async def _request_id(request: Request) -> str:

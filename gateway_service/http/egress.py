@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from obscura.access.addresses import Address, is_public, reached
+from obscura.access.addresses import Address, is_public, packet_destination
 from obscura.errors import InvalidOptionError, ServiceError
 
 __all__ = ["Hosts", "NotReachedError", "pinned"]
@@ -74,7 +74,7 @@ class Hosts:
 
         An IPv6 address that stands for an IPv4 address (NAT64, 6to4 and the like) is judged as that one.
         """
-        place = reached(address)
+        place = packet_destination(address)
         if any(place in network for network in self.networks):
             return True
         # An operator who writes the address itself down means it.

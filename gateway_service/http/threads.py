@@ -1,11 +1,9 @@
 """Run small local I/O inline and the rest in threads.
 
-A thread is no gain where Python itself works (the gate, a hash) or where the page cache answers (a file of
-some kilobytes), and it has a price: it waits for a core and for the interpreter, and then the loop does, a
-millisecond each where all cores are at work. Both are bounded, so that nobody waits long for somebody else's
-photo: by a length at which the worst file that the gate can be shown takes 30 ms of any thread, and by file
-systems of this machine. A bucket or a mounted folder of another machine may not answer, and the loop never
-waits for one.
+A thread gains nothing for work that holds the interpreter lock (input validation, a hash) or that the page
+cache answers (a file of some kilobytes), and switching threads costs about a millisecond each way while all
+cores are busy. So work on small files in a folder runs in the event loop. The size is bounded so that the
+most expensive hostile file takes 30 ms. Requests to a bucket always run in a thread.
 """
 
 import asyncio
@@ -22,18 +20,18 @@ AT_ONCE_BYTES: Final = 128 * 1024
 
 
 def is_quick(storage: Storage, length: int | None) -> bool:
-    """Whether ``length`` bytes can be written to or read from ``storage`` at once; None is any length."""
-    return length is not None and length <= AT_ONCE_BYTES and storage.is_near
+    """Whether ``length`` bytes of ``storage`` may be read or written in the event loop (None: unknown)."""
+    return length is not None and length <= AT_ONCE_BYTES and storage.is_folder
 
 
 async def run_in_thread(work: Callable[[], T], *, quick: bool) -> T:
-    """Return what ``work`` does: now, or after a turn of a thread."""
+    """Return the result of ``work()``: run inline if ``quick``, else in a thread."""
     return work() if quick else await asyncio.to_thread(work)
 
 
 async def reading(storage: Storage, key: str, work: Callable[[], T]) -> T:
-    """Return what ``work`` reads of a stored object, at once where that is small and near."""
-    length = storage.size(key) if storage.is_near else None
+    """Return the result of ``work()``, which reads the object ``key``; inline if `is_quick`."""
+    length = storage.size(key) if storage.is_folder else None
     return await run_in_thread(work, quick=is_quick(storage, length))
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.threads import AT_ONCE_BYTES, fetch, run_in_thread
-from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
+from gateway_service.schemas import PictureLink, TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
 from gateway_service.webhooks.registration import progress_of_webhook
 from obscura.contract import (
     RESEARCH_ONLY,
@@ -21,8 +21,8 @@ from obscura.contract import (
     LesionResult,
     ObjectClass,
     ResidualCheck,
-    reviewed,
-    surest_first,
+    by_confidence,
+    with_residual_check,
 )
 from obscura.errors import NoPictureError
 from obscura.jobs import JobRecord, JobState
@@ -50,7 +50,7 @@ def report_of(record: JobRecord) -> dict[str, Any] | None:
         return None
     # Of a video nothing is looked for once it is written.
     check = ResidualCheck.OFF if record.kind is JobKind.BLUR_VIDEO else record.options.residual_check
-    return reviewed(json.loads(record.report), record.suspects, check)
+    return with_residual_check(json.loads(record.report), record.residual, check)
 
 
 def lesions_of(record: JobRecord) -> LesionResult:
@@ -117,20 +117,23 @@ def _of_video(record: JobRecord) -> TaskResult:
     )
 
 
-async def answer(gateway: Gateway, record: JobRecord) -> TaskResult:
-    """Return what a client sees of ``row``; one that makes no sense ends as a failure."""
+async def answer(gateway: Gateway, record: JobRecord, *, embed: bool = True) -> TaskResult:
+    """Return what a client sees of ``record``; one that cannot be read ends as a failure.
+
+    ``embed=False`` gives the address of a picture instead of its base64 text.
+    """
     try:
-        said = await _answer(gateway, record)
+        said = await _answer(gateway, record, embed=embed)
     except FAULTS:
         log.warning("record_unreadable", request_id=record.request_id)
-        record = await gateway.job_store.give_up(record.id)
-        said = await _answer(gateway, record)
+        record = await gateway.job_store.fail_unreadable(record.id)
+        said = await _answer(gateway, record, embed=embed)
     if record.has_webhook:
         said.webhook = await progress_of_webhook(gateway, f"task:{record.id}")
     return said
 
 
-async def _answer(gateway: Gateway, record: JobRecord) -> TaskResult:
+async def _answer(gateway: Gateway, record: JobRecord, *, embed: bool) -> TaskResult:
     if record.state is JobState.QUEUED:
         return TaskResult(status=TaskStatus.PENDING)
     if record.state is JobState.RUNNING:
@@ -149,14 +152,21 @@ async def _answer(gateway: Gateway, record: JobRecord) -> TaskResult:
         )
     if record.kind is JobKind.BLUR_VIDEO:
         return _of_video(record)
-    detections = surest_first(record.parts.values())
-    result: Any = boxes_by_name(detections)
-    if record.kind is not JobKind.DETECT:
+    detections = by_confidence(record.detections.values())
+    result: Any = None
+    link: PictureLink | None = None
+    if record.kind is JobKind.DETECT:
+        result = boxes_by_name(detections)
+    elif embed:
         picture = await picture_of(gateway, record)
         encode = partial(base64.b64encode, picture)
         result = (await run_in_thread(encode, quick=len(picture) <= AT_ONCE_BYTES)).decode()
+    else:
+        link = PictureLink(url=f"/task_result/{record.id}/image", media_type=record.media_type or "")
     parts = [
-        record.parts[step] for step in [item.step for item in record.options.classes] if step in record.parts
+        record.detections[step]
+        for step in [item.step for item in record.options.classes]
+        if step in record.detections
     ]
     models = tuple(part.model for part in parts)
     report = report_of(record)
@@ -164,6 +174,7 @@ async def _answer(gateway: Gateway, record: JobRecord) -> TaskResult:
     return TaskResult(
         status=TaskStatus.SUCCESS,
         result=result,
+        picture=link,
         detections=detections,
         image=parts[0].image if parts else (report or {}).get("image"),
         model=models[0] if len(models) == 1 else None,

@@ -9,7 +9,7 @@ from gateway_service.http.dependencies import CurrentGateway
 from obscura import __version__
 from obscura.contract import queues_of
 from obscura.errors import ServiceError
-from obscura.jobs import Heartbeats
+from obscura.jobs.worker_registry import unserved_queues
 
 router = APIRouter(tags=["administration"])
 
@@ -34,9 +34,7 @@ async def check_readiness(gateway: CurrentGateway, response: Response) -> Readin
     missing: list[str] = []
     try:
         needed = queues_of(gateway.settings.pipeline)
-        missing += [
-            f"worker:{queue}" for queue in await Heartbeats.unserved(gateway.job_store.client, needed)
-        ]
+        missing += [f"worker:{queue}" for queue in await unserved_queues(gateway.job_store.client, needed)]
     except ServiceError:
         missing.append("broker")
     try:

@@ -44,11 +44,15 @@ EVENTS: dict[int | str, dict[str, Any]] = {
 TaskId = Annotated[str, Path(max_length=200, description="the id that a POST returned")]
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end of the task")]
 
+Embed = Annotated[bool, Query(description="false: `picture` says where a picture is, instead of base64")]
+
 
 @router.get("/{task_id}", response_model_exclude_none=True)
-async def get_task(gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0) -> TaskResult:
+async def get_task(
+    gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0, *, embed: Embed = True
+) -> TaskResult:
     """Say where a task stands, with its result once there is one."""
-    return await answer(gateway, await gateway.events.wait_for_end(task_id, wait))
+    return await answer(gateway, await gateway.events.wait_for_end(task_id, wait), embed=embed)
 
 
 @router.get("/{task_id}/events", response_class=StreamingResponse, responses=EVENTS)
@@ -106,7 +110,7 @@ async def erase_task(gateway: CurrentGateway, task_id: TaskId) -> None:
 async def erase(gateway: Gateway, record: JobRecord) -> bool:
     """Forget a job and what is stored of it; return whether it was there."""
     was_there = await gateway.job_store.run(gateway.job_store.calls.erase(record.id))
-    gateway.job_store.ended.forget(record.id)
+    gateway.job_store.finished_records.forget(record.id)
     for key in (record.photo, record.picture):
         if key is not None:
             erased = await asyncio.to_thread(gateway.storage.delete, key)

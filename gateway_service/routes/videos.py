@@ -78,5 +78,5 @@ async def _from_afar(gateway: Gateway, key: str, part: str, headers: dict[str, s
             return Response(status_code=416, headers=headers)
     start, end = (0, size) if wanted is None else (wanted.start, wanted.end)
     headers["content-length"] = str(end - start)
-    pieces = gateway.storage.parts(key, start, end)
+    pieces = gateway.storage.chunks(key, start, end)
     return StreamingResponse(pieces, 200 if wanted is None else 206, headers)

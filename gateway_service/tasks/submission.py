@@ -25,7 +25,7 @@ from obscura.imaging.configured_limits import medical_limits, validation_limits
 from obscura.imaging.headers import inspect
 from obscura.imaging.medical_validation import check_medical
 from obscura.imaging.validation import check
-from obscura.jobs import Created, NewJob, new_id, wake_up
+from obscura.jobs import Created, NewJob, new_id, step_request
 from obscura.jobs.cost import cost_of, megapixels_of
 from obscura.observability import Stage, catalogue, count, stage, trace_context
 from obscura.redaction.policy import require_fit
@@ -77,11 +77,13 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
     WeakerThanPolicyError
         If there is such an option.
     InvalidOptionError
-        If an original should be kept longer than allowed.
+        If an original should be kept longer than allowed, or a style do what it cannot do.
     WebhookNotAllowedError
         If somebody should be told who is not on the list.
     """
     check_webhook(options.webhook, settings)
+    if contradictions := options.contradictions():
+        raise InvalidOptionError("; ".join(contradictions))
     weak: list[str] = []
     if options.cells is not None and options.cells > settings.max_cells:
         weak.append(f"cells must be at most {settings.max_cells}")
@@ -199,7 +201,7 @@ async def submit(
 def _take(gateway: Gateway, upload: BinaryIO, submission: Submission, key: str) -> Taken:
     settings = gateway.settings
     try:
-        with stage(Stage.GATE):
+        with stage(Stage.VALIDATE):
             data, megapixels = _admitted(upload, submission, settings)
         data, submission = with_mask(data, submission, settings)
     except PhotoError as error:
@@ -255,7 +257,7 @@ async def enter_taken(gateway: Gateway, take: Take, *, quick: bool = False) -> C
     is_new = False
     try:
         job = _job(gateway, job_id, taken)
-        outbox_messages = [gateway.outbox_messages.write(wake_up(job, step)) for step in job.first_steps]
+        outbox_messages = [gateway.outbox_messages.write(step_request(job, step)) for step in job.first_steps]
         created = await gateway.job_store.run(gateway.job_store.calls.create(job, outbox_messages))
         is_new = created.is_new
     except asyncio.CancelledError:

@@ -76,13 +76,13 @@ class FinishedPicture:
         else:
             before = ()
         residual = _distinct((*before, *self._seen(detector, known)))
-        count(catalogue.SUSPECTS, detector.card.class_name, by=len(residual))
+        count(catalogue.RESIDUAL_DETECTIONS, detector.card.class_name, by=len(residual))
         return residual
 
     def _seen(self, detector: Detector, known: Memory) -> tuple[DetectedObject, ...]:
         if self.check is ResidualCheck.FULL or detector.scout is None:
             return find_residual(detector, self.picture, self.hidden, self.options, known)
-        with stage(Stage.REVIEW, model=detector.card.name) as told:
+        with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as told:
             found = proposals(detector, self.picture, self.options.inputs)
             seen = self._not_hidden(found)
             told["seen"] = len(seen)
@@ -138,7 +138,7 @@ def find_residual(
     """
     threshold = detector.card.min_confidence * REVIEW_SHARE
     again = replace(options, min_confidence=threshold)
-    with stage(Stage.REVIEW, model=detector.card.name) as told:
+    with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as told:
         part, _ = look_at(detector, picture, again, known)
         seen = not_hidden(part.detections, hidden, picture.size.height)
         told["seen"] = len(seen)

@@ -106,12 +106,13 @@ def blur(
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
     style: Annotated[
-        RedactionStyle | None, typer.Option(help="default: mosaic for faces, solid for plates")
+        RedactionStyle | None, typer.Option(help="default: soft for faces, filled from around for plates")
     ] = None,
     cells: Annotated[
         int | None,
-        typer.Option(min=1, help="mosaic cells on an object's long side; at most OBSCURA_MAX_CELLS"),
+        typer.Option(min=1, help="of mosaic and pixel_noise: cells a side; at most OBSCURA_MAX_CELLS"),
     ] = None,
+    color: Annotated[str | None, typer.Option(metavar="#RRGGBB", help="of the style solid")] = None,
     shape: Annotated[RedactionShape | None, typer.Option(help="outline for faces")] = None,
     grow: Annotated[float | None, typer.Option(min=1.0, max=3.0, help="growth of a box")] = None,
     frames: FramesOption = Frames.ONE,
@@ -153,7 +154,7 @@ def blur(
     """
     fixed = (mask_of(mask), zones_of(keep), residual_check, content_credentials)
     hide = HideOptions(
-        style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio, *fixed
+        style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio, *fixed, color
     )
     settings = settings_for(engine)
     if server is None:

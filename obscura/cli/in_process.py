@@ -24,13 +24,14 @@ from obscura.contract import (
     Quality,
     ResidualCheck,
     UserBox,
-    reviewed,
-    surest_first,
+    by_confidence,
+    with_residual_check,
 )
 from obscura.detection.weights import default_models_dir, installed_weights
-from obscura.errors import BackendUnavailableError, UndecodablePhotoError
+from obscura.errors import BackendUnavailableError, InvalidOptionError, UndecodablePhotoError
 from obscura.geometry import Box
 from obscura.provenance import Credentials, Work, canonical, manifest_of, signed, signing_key
+from obscura.redaction.styles import colour_of
 from obscura.settings import Settings
 
 TELL_EVERY = 10
@@ -54,7 +55,7 @@ class Findings:
         return {
             "width": image.width,
             "height": image.height,
-            "detections": [item.model_dump(mode="json", by_alias=True) for item in surest_first(self.parts)],
+            "detections": [item.model_dump(mode="json", by_alias=True) for item in by_confidence(self.parts)],
         }
 
 
@@ -91,9 +92,12 @@ class Finder:
 
 
 def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
+    if hide.color is not None:
+        colour_of(hide.color)
     options = JobOptions(
         style=hide.style,
         cells=hide.cells,
+        color=hide.color,
         shape=hide.shape,
         grow=hide.grow,
         feather=hide.feather,
@@ -102,6 +106,8 @@ def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
         frames=hide.frames,
         keep=hide.keep,
     )
+    if contradictions := options.contradictions():
+        raise InvalidOptionError("; ".join(contradictions))
     return request_of(options, settings, hide.mask)
 
 
@@ -152,7 +158,7 @@ class Blurrer:
             redacted = self._credentials.embed(redacted, models, self._request.limits)
         seen = self._finder.find_residual(findings, redacted, self._check)
         residual = outside(seen, self._request.keep)
-        report = reviewed(redacted.report.as_dict(), residual, self._check)
+        report = with_residual_check(redacted.report.as_dict(), residual, self._check)
         return redacted, findings, {**findings.as_line(), "report": report}
 
     def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
@@ -232,7 +238,7 @@ class BoxRedactor:
         residual = self._finder.find_residual(Findings(PipelineResult(opened)), redacted, self._check)
         output = self._targets.of(photo, suffix_of(photo.path, redacted.extension))
         write_whole(output, redacted.data)
-        report = reviewed(redacted.report.as_dict(), residual, self._check)
+        report = with_residual_check(redacted.report.as_dict(), residual, self._check)
         return {"output": str(output), **redacted.size._asdict(), "detections": [], "report": report}
 
 

@@ -135,7 +135,7 @@ class Pass:
     @property
     def scaled(self) -> Size:
         """The region's size in input pixels."""
-        return self.region.size.brought_to(self.long_side)
+        return self.region.size.scaled_to(self.long_side)
 
 
 def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:

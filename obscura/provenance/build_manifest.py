@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from obscura import __version__
 from obscura.geometry import Box
 from obscura.provenance.manifest import FORMAT, FORMAT_VERSION
+from obscura.redaction.policy import FACE
 from obscura.redaction.styles import describe
 
 if TYPE_CHECKING:
@@ -19,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a manifest is made of.
+    """The data of a manifest.
 
     Attributes
     ----------
     photo, redacted
-        The photo as it came, and the outcome.
+        The file of the photo, and the redacted photo.
     parts
-        What the detectors found; none where a person chose the boxes, which are then in ``options``.
+        The detection results; empty if the boxes were given, which are then in ``options``.
     options, request
-        What was asked for, and how it was hidden.
+        The job's options, and the redaction request built from them.
     review_verdict
-        What the second look said, where it came before the manifest.
+        The verdict of the residual check if it ran before, else None.
     """
 
     photo: bytes
@@ -42,7 +43,7 @@ class Work:
 
 
 def manifest_of(work: Work) -> dict[str, Any]:
-    """Return the manifest of a finished redaction as JSON types, not signed yet."""
+    """Return the unsigned manifest of a finished redaction as JSON types."""
     report, policy = work.redacted.report, work.request.policy
     return {
         "format": FORMAT,
@@ -59,8 +60,8 @@ def manifest_of(work: Work) -> dict[str, Any]:
         "objects": _objects(work),
         "redaction": {
             "styles": {name: describe(policy.style_of(name)) for name in sorted(report.hidden)},
-            "shape": policy.shape.value,
-            "grow": policy.grow,
+            "shape": policy.shape_of(FACE).value,
+            "grow": policy.grow_of(FACE),
             "feather": policy.feather,
             "regions": [list(region) for region in report.regions],
             **({} if report.frames is None else {"frames": list(report.frames.regions)}),

@@ -1,4 +1,4 @@
-"""Load the settings at the start of a process, or end it with one clear line for each mistake."""
+"""Load the settings at the start of a process, reporting every mistake on a line of its own."""
 
 import os
 import re
@@ -27,8 +27,8 @@ _SERVICE_LINK: Final = re.compile(r"OBSCURA_\w+_(SERVICE_HOST|SERVICE_PORT\w*|PO
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of this process.
 
-    ``environment`` is what is searched for misspelt variables, by default ``os.environ``; values are always
-    read from ``os.environ``.
+    ``environment`` is searched for misspelt variables, by default ``os.environ``; values are always read from
+    ``os.environ``.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def settings_or_exit() -> Settings:
-    """Return the settings; where they are wrong, print why on standard error and exit with code 2."""
+    """Return the settings; if they are invalid, print the mistakes on standard error and exit with code 2."""
     try:
         return load_settings()
     except SettingsInvalidError as error:

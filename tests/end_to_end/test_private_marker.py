@@ -50,10 +50,9 @@ def content(path: Path) -> bytes:
         return b""
 
 
-def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: RunningSystem) -> None:
-    """In names, metadata, comments and trailers of four formats; by detection, redaction and refusal."""
+def outputs_of(client: httpx.Client, headers: dict[str, str]) -> list[bytes]:
+    """Send photos with the marker in every place; return all bodies that come back."""
     outputs: list[bytes] = []
-    headers = {"idempotency-key": TEXT, "user-agent": TEXT, "referer": f"http://{TEXT}.example/"}
     for name, make in PHOTOS.items():
         photo = make()
         for path in ("/blur", "/detect"):
@@ -70,6 +69,13 @@ def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: 
                     base64.b64decode(body["result"]),
                     client.get(f"/task_result/{task}/image").content,
                 ]
+    return outputs
+
+
+def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: RunningSystem) -> None:
+    """In names, metadata, comments and trailers of four formats; by detection, redaction and refusal."""
+    headers = {"idempotency-key": TEXT, "user-agent": TEXT, "referer": f"http://{TEXT}.example/"}
+    outputs = outputs_of(client, headers)
     refused = client.post("/blur", files={"file": (f"{TEXT}.jpg", samples.MARKER)}, headers=headers)
     assert refused.status_code == 415
     outputs.append(refused.content)
