@@ -102,7 +102,7 @@ def test_a_limit_is_named_with_both_numbers(gateway: httpx.Client) -> None:
     assert "more than 1 MB" in endless.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/web/page.js", "/docs/swagger-ui.css"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/web/main.js", "/docs/swagger-ui.css"])
 def test_pages_answer_head(gateway: httpx.Client, path: str) -> None:
     """With the headers of GET and no body."""
     whole, head = gateway.get(path), gateway.head(path)
