@@ -99,11 +99,11 @@ def _capabilities(settings: Settings, *, keys: bool) -> Capabilities:
 
 def router_of(settings: Settings, *, keys: bool) -> APIRouter:
     """Return the route ``GET /capabilities`` of an installation; it answers without a key."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["administration"])
     known = _capabilities(settings, keys=keys)
 
     @router.get("/capabilities")
-    async def capabilities() -> Capabilities:
+    async def get_capabilities() -> Capabilities:
         """Say what this server takes and offers: limits, kinds of files, values of options."""
         return known
 
