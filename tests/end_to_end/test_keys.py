@@ -160,13 +160,13 @@ def test_anothers_task_is_an_unknown_task(gateways: Pair, key_store: KeyStore, p
     never = "00000000-0000-4000-8000-000000000000"
 
     def calls(task_id: str) -> list[tuple[int, str]]:
-        boxes = {"task_id": task_id, "boxes": "[[1, 1, 9, 9]]"}
+        boxes = {"task_id": (None, task_id), "boxes": (None, "[[1, 1, 9, 9]]")}
         answers = [
             client.get(f"/task_result/{task_id}", headers=other),
             client.get(f"/task_result/{task_id}", params={"wait": 1}, headers=other),
             client.get(f"/task_result/{task_id}/image", headers=other),
             client.delete(f"/task_result/{task_id}", headers=other),
-            client.post("/redact", files={"x": b""}, data=boxes, headers=other),
+            client.post("/redact", files=boxes, headers=other),
             client.get(f"/download/{task_id}.jpg", headers=other),
             client.get(f"/delete/{task_id}.jpg", headers=other),
         ]
