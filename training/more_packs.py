@@ -1,8 +1,9 @@
 """Unpack what came later: more photos to train on, and photos whose boxes people drew, to validate only.
 
-``faces2`` and ``plates2`` become the split ``more`` of their class, ``people_faces`` and ``people_plates`` the split
-``people`` with its regions that count neither way. All are AVIF, which OpenCV's wheels do not read: they are
-stored as JPEG of high quality (``more``) and PNG (``people``). Nothing may ever be trained on ``people``.
+``faces2`` and ``plates2`` become the split ``more`` of their class, ``people_faces`` and
+``people_plates`` the split ``people`` with its regions that count neither way. All are AVIF, which
+OpenCV's wheels do not read: they are stored as JPEG of high quality (``more``) and PNG (``people``).
+Nothing may ever be trained on ``people``.
 
 Run ``python -m training.more_packs`` after :mod:`training.prepare`.
 """

