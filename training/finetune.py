@@ -256,7 +256,7 @@ def _in_float32(predictions: Any) -> Any:  # noqa: ANN401 - ultralytics is untyp
 
 
 def finetune(learner: Learner, scenes: Iterator[list[Scene]], minutes: float, run: Path) -> Path:
-    """Train until so many minutes are spent, from the run's state if there is one; return the last weights."""
+    """Train until so many minutes are spent, from the run's state if it has one; return the last weights."""
     run.mkdir(parents=True, exist_ok=True)
     spent = learner.go_on(run / STATE) if (run / STATE).exists() else 0.0
     saved = told = spent

@@ -61,7 +61,7 @@ def pairs(detector: Detector, quality: Quality, split: str, limit: int) -> Float
 
 
 def by_width(found: Floats, column: int, edges: tuple[float, ...]) -> Iterator[dict[str, Any]]:
-    """Yield medians of width, height and centre against the label's, by the width in columns from ``column``."""
+    """Yield medians of sides and centre against the label's, by the width of the box from ``column`` on."""
     widths = found[:, column + 2] - found[:, column]
     labels, boxes = found[:, :4], found[:, 4:]
     sides, box_sides = labels[:, 2:] - labels[:, :2], boxes[:, 2:] - boxes[:, :2]

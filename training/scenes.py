@@ -1,5 +1,4 @@
-"""Labelled scenes put together from photos so that small objects are sampled most, turned and partly
-covered.
+"""Labelled scenes put together from photos, with small and turned objects sampled most.
 
 A scene is one photo or several, laid side by side. Of each photo an object is chosen and brought to a
 size drawn anew: mostly 8 to 40 input pixels, which is what far faces and plates have in a pass of the
@@ -41,8 +40,8 @@ LEAST_VISIBLE, LEAST_SEEN = 0.45, 0.08
 LEAST_SIDE = 5.0
 """Shorter side in scene pixels below which an object is painted over."""
 
-LEAST_PLACE = 96
-"""Side of a place in scene pixels below which it stays grey."""
+LEAST_PLACE, LEAST_LONG = 48, 128
+"""Side of a place in scene pixels below which it stays grey, and longer side to which a photo shrinks at most."""
 
 USUAL_WEIGHT = 1.0
 
@@ -177,7 +176,7 @@ class Scenes:
             low, high = ranges[random.choice(len(ranges), p=chances.shares)]
             wanted = math.exp(random.uniform(math.log(low), math.log(high)))
             most = 4.0 if random.random() < chances.close else chances.most_enlarged
-            least = LEAST_PLACE / float(size.max())
+            least = LEAST_LONG / float(size.max())
             scale = min(most, max(wanted / float((box[2:] - box[:2]).max()), least))
             centre = (box[:2] + box[2:]) / 2
         else:
