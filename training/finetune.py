@@ -73,8 +73,18 @@ SOURCE_WEIGHTS: dict[ObjectClass, dict[str, float]] = {
         "shtB_": 1.5,
         "karan_": 1.3,
     },
-    # Grey halos in thst_; olpr_ is close-ups with one label a photo; vnmoto_ is one parking ground.
-    "plate": {"thst_": 0.4, "oi2_": 1.5, "voc_": 1.3, "olpr_": 0.7, "vnmoto_": 0.5, "neg-": 0.5, "bd_": 0.5},
+    # Grey halos in thst_; olpr_ is close-ups with one label a photo; vnmoto_ is one parking ground. ade_ is held
+    # out: streets from afar, a source that no weights see.
+    "plate": {
+        "ade_": 0.0,
+        "thst_": 0.4,
+        "oi2_": 1.5,
+        "voc_": 1.3,
+        "olpr_": 0.7,
+        "vnmoto_": 0.5,
+        "neg-": 0.5,
+        "bd_": 0.5,
+    },
 }
 CHANCES: dict[ObjectClass, SceneChances] = {
     "face": SceneChances(),
