@@ -90,11 +90,14 @@ def main() -> None:
     parser.add_argument("--split", default=PEOPLE, choices=(PEOPLE, MORE, "val", "unseen"))
     parser.add_argument("--quality", type=Quality, default=Quality.FAST)
     parser.add_argument("--limit", type=int, default=500, help="photos at most, spread over the split")
+    parser.add_argument("--output", type=Path, help="file (.npy) for the pairs of label and box")
     options = parser.parse_args()
     card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), options.object_class)
     weights = options.weights or MODELS / f"{model_name(options.object_class)}.onnx"
     detector = Detector(card, open_weights(weights, "openvino-bf16", 1, WINDOW_SIZES))
     found = pairs(detector, options.quality, options.split, options.limit)
+    if options.output:
+        np.save(options.output, found)
     for name, column, edges in (("label", 0, EDGES), ("box", 4, BOX_EDGES)):
         for row in by_width(found, column, edges):
             sys.stdout.write(f"{json.dumps({'by': name, **row})}\n")

@@ -27,7 +27,7 @@ from obscura.detection.tiling import SCOUTED_SIZES, Quality
 from obscura.evaluation import Photo, evaluate
 from obscura.evaluation.report import covered_area_share
 from training.evaluate import BINS, corners, ignored_regions, labelled_photos
-from training.more_packs import PEOPLE
+from training.more_packs import MORE, PEOPLE
 from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass, model_name
 from training.peers import PEERS, open_measured
 from training.predict import read_photo
@@ -69,10 +69,12 @@ class Labelled(NamedTuple):
     ignored: NDArray[np.float64]
 
 
-def read_split(object_class: ObjectClass, split: str) -> list[Labelled]:
-    """Return every photo of a split with its labels."""
+def read_split(object_class: ObjectClass, split: str, prefix: str = "") -> list[Labelled]:
+    """Return every photo of a split whose name begins so, with its labels."""
     regions, read = ignored_regions(object_class, split), []
     for file, shares in labelled_photos(object_class, split):
+        if not file.name.startswith(prefix):
+            continue
         pixels = read_photo(file)
         height, width = pixels.shape[:2]
         ignored = regions.get(file.stem, np.zeros((0, 4)))
@@ -142,7 +144,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
     parser.add_argument("--weights", nargs="*", type=Path, default=[])
-    parser.add_argument("--split", default=PEOPLE, choices=(PEOPLE, "val", "unseen"))
+    parser.add_argument("--split", default=PEOPLE, choices=(PEOPLE, "val", "unseen", MORE))
+    parser.add_argument("--prefix", default="", help="photos of one source only")
     qualities = [Quality.RAPID, Quality.FAST, Quality.BALANCED]
     parser.add_argument("--quality", nargs="*", type=Quality, default=qualities)
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=())
@@ -150,7 +153,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     cv2.setNumThreads(options.threads)
-    photos, rows = read_split(options.object_class, options.split), []
+    photos, rows = read_split(options.object_class, options.split, options.prefix), []
     for peer in detectors(options):
         rows.append(measured(peer, photos, options.object_class))
         sys.stdout.write(f"{json.dumps(rows[-1])}\n")
