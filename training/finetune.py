@@ -73,8 +73,8 @@ SOURCE_WEIGHTS: dict[ObjectClass, dict[str, float]] = {
         "shtB_": 1.5,
         "karan_": 1.3,
     },
-    # Grey halos in thst_; olpr_ is close-ups with one label a photo; vnmoto_ is one parking ground. ade_ is held
-    # out: streets from afar, a source that no weights see.
+    # Grey halos in thst_; olpr_ is close-ups with one label a photo; vnmoto_ is one parking ground. ade_ is
+    # held out: streets from afar, a source that no weights see.
     "plate": {
         "ade_": 0.0,
         "thst_": 0.4,

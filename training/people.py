@@ -24,8 +24,11 @@ from obscura.detection.closer import WINDOW_SIZES
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.manifest import card_for_class, default_models_dir, load_manifest
 from obscura.detection.tiling import SCOUTED_SIZES, Quality
-from obscura.evaluation import Photo, evaluate
+from obscura.evaluation import Photo, evaluate, pairwise_iou
+from obscura.evaluation.matching import match
+from obscura.evaluation.metrics import score_floor
 from obscura.evaluation.report import covered_area_share
+from training.contact_sheet import write_sheets
 from training.evaluate import BINS, corners, ignored_regions, labelled_photos
 from training.more_packs import MORE, PEOPLE
 from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass, model_name
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 LOWEST_SCORE = 0.01
 LOOSE = 0.35
 GROWTHS = (1.1, 1.3)
+SHOWN = 70
 
 
 class Product:
@@ -64,6 +68,7 @@ class Product:
 class Labelled(NamedTuple):
     """A photo, its labels, and the regions that count neither way: corners in its pixels."""
 
+    file: Path
     pixels: Pixels
     labels: NDArray[np.float64]
     ignored: NDArray[np.float64]
@@ -78,23 +83,64 @@ def read_split(object_class: ObjectClass, split: str, prefix: str = "") -> list[
         pixels = read_photo(file)
         height, width = pixels.shape[:2]
         ignored = regions.get(file.stem, np.zeros((0, 4)))
-        read.append(Labelled(pixels, corners(shares, width, height), corners(ignored, width, height)))
+        read.append(Labelled(file, pixels, corners(shares, width, height), corners(ignored, width, height)))
     return read
 
 
-def measured(peer: Peer, photos: Sequence[Labelled], object_class: ObjectClass) -> dict[str, Any]:
-    """Return one detector's figures on labelled photos, ready for JSON."""
+class Seen(NamedTuple):
+    """What a detector found in every photo, and the processor time for one, in milliseconds."""
+
+    photos: list[Photo]
+    cpu_ms: float
+
+
+def look(peer: Peer, photos: Sequence[Labelled]) -> Seen:
+    """Let a detector look at every photo."""
     seen, spent = [], 0.0
     for photo in photos:
         started = time.process_time()
         boxes, scores = peer.detect(photo.pixels, LOWEST_SCORE)
         spent += time.process_time() - started
         seen.append(Photo(photo.labels, boxes, scores, photo.ignored))
+    return Seen(seen, spent * 1000 / len(photos))
+
+
+def write_sheets_of(name: str, photos: Sequence[Labelled], seen: Seen, folder: Path) -> None:
+    """Write sheets of the surest false boxes and of the largest labels missed at one of those per photo."""
+    outcomes = [match(photo) for photo in seen.photos]
+    floor = score_floor(outcomes, 1.0)
+    false, missed = [], []
+    for photo, found, outcome in zip(photos, seen.photos, outcomes, strict=True):
+        overlaps = pairwise_iou(found.boxes, found.labels).max(axis=1, initial=0.0)
+        order = np.argsort(-found.scores, kind="stable")
+        wrong = set(outcome.scores[~outcome.hits].tolist())
+        false += [
+            (
+                float(found.scores[index]),
+                (photo.file, found.boxes[index], f"{found.scores[index]:.2f} {overlaps[index]:.2f}"),
+            )
+            for index in order
+            if float(found.scores[index]) in wrong
+        ]
+        missed += [
+            (float(np.prod(label[2:] - label[:2])), (photo.file, label, f"{score:.2f}"))
+            for label, score in zip(found.labels, outcome.label_scores, strict=True)
+            if score <= floor
+        ]
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, tiles in (("false", false), ("missed", missed)):
+        chosen = sorted(tiles, key=lambda item: -item[0])[:SHOWN]
+        write_sheets(folder / f"{name.replace(' ', '_')}_{kind}", [tile for _, tile in chosen])
+
+
+def measured(name: str, look_of: Seen, object_class: ObjectClass) -> dict[str, Any]:
+    """Return one detector's figures on labelled photos, ready for JSON."""
+    seen = look_of.photos
     bins = BINS[object_class]
     report, loose = evaluate(seen, bins), evaluate(seen, bins, LOOSE)
     hidden = [covered_area_share(seen, report.floor_more_false, growth) for growth in GROWTHS]
     return {
-        "name": peer.name,
+        "name": name,
         "labels": report.labels,
         "ap50": round(report.average_precision, 3),
         "ap35": round(loose.average_precision, 3),
@@ -106,7 +152,7 @@ def measured(peer: Peer, photos: Sequence[Labelled], object_class: ObjectClass) 
             for size in report.bins
         },
         "hidden": [round(share, 3) for share in hidden],
-        "cpu_ms": round(spent * 1000 / len(photos), 1),
+        "cpu_ms": round(look_of.cpu_ms, 1),
     }
 
 
@@ -149,13 +195,17 @@ def main() -> None:
     qualities = [Quality.RAPID, Quality.FAST, Quality.BALANCED]
     parser.add_argument("--quality", nargs="*", type=Quality, default=qualities)
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=())
+    parser.add_argument("--sheets", type=Path, help="folder for contact sheets of false boxes and misses")
     parser.add_argument("--engine", default="openvino-bf16")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     cv2.setNumThreads(options.threads)
     photos, rows = read_split(options.object_class, options.split, options.prefix), []
     for peer in detectors(options):
-        rows.append(measured(peer, photos, options.object_class))
+        seen = look(peer, photos)
+        rows.append(measured(peer.name, seen, options.object_class))
+        if options.sheets:
+            write_sheets_of(peer.name, photos, seen, options.sheets)
         sys.stdout.write(f"{json.dumps(rows[-1])}\n")
         sys.stdout.flush()
     sys.stdout.write(table(rows))

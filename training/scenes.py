@@ -41,7 +41,7 @@ LEAST_SIDE = 5.0
 """Shorter side in scene pixels below which an object is painted over."""
 
 LEAST_PLACE, LEAST_LONG = 48, 128
-"""Side of a place in scene pixels below which it stays grey, and longer side to which a photo shrinks at most."""
+"""Side of a place in scene pixels below which it stays grey; longer side to which photos shrink at most."""
 
 USUAL_WEIGHT = 1.0
 
