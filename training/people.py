@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -146,7 +147,10 @@ def measured(name: str, look_of: Seen, object_class: ObjectClass) -> dict[str, A
         "ap35": round(loose.average_precision, 3),
         "recall": [round(report.recall_few_false, 3), round(report.recall_more_false, 3)],
         "recall35": [round(loose.recall_few_false, 3), round(loose.recall_more_false, 3)],
-        "floors": [round(report.floor_few_false, 3), round(report.floor_more_false, 3)],
+        "floors": [
+            round(floor, 3) if math.isfinite(floor) else None
+            for floor in (report.floor_few_false, report.floor_more_false)
+        ],
         "bins": {
             size.name: [size.labels, round(size.recall_few_false, 3), round(size.recall_more_false, 3)]
             for size in report.bins

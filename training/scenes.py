@@ -126,10 +126,10 @@ class Scenes:
     def scene(self, height: int, width: int) -> Scene:
         """Return a scene of this size."""
         pixels = np.full((height, width, 3), PADDING, np.uint8)
-        rows, columns = (0, height), (0, width)
+        rows, columns = [0, height], [0, width]
         if self._random.random() < self._chances.four:
             row, column = (int(side * self._random.uniform(0.3, 0.7)) for side in (height, width))
-            rows, columns = (0, row, height), (0, column, width)
+            rows, columns = [0, row, height], [0, column, width]
         places = [
             (left, top, right, bottom) for top, bottom in pairwise(rows) for left, right in pairwise(columns)
         ]
@@ -236,4 +236,5 @@ def _kept(place: Pixels, boxes: Floats) -> Floats:
         first = (math.floor(left - margin[0]), math.floor(top - margin[1]))
         last = (math.ceil(right + margin[0]), math.ceil(bottom + margin[1]))
         cv2.rectangle(place, first, last, (PADDING,) * 3, -1)
-    return inside[learnt]
+    labels: Floats = inside[learnt]
+    return labels
