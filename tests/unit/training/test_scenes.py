@@ -75,7 +75,7 @@ def test_labels_are_large_enough_and_inside(tmp_path: Path) -> None:
 
 def test_small_objects_are_sampled_most(tmp_path: Path) -> None:
     """Most objects of a scene have 8 to 40 pixels, whatever they have in their photo."""
-    photos = [photo(tmp_path, "a.png", (60, 40, 160, 140), is_round=True)]
+    photos = [photo(tmp_path, "a.png", (60, 40, 96, 76), is_round=True)]
     scenes = Scenes(photos, {}, ONE_PLACE, 7, is_round=True)
     boxes = np.concatenate([scenes.scene(*SHAPES[2]).boxes for _ in range(20)])
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
