@@ -96,7 +96,7 @@ bench: $(VENV)/.test ## compare the whole system with the least possible cost, 2
 
 .PHONY: bench-peers
 bench-peers: $(VENV)/.test ## compare speed and recall with deface and with a baseline of the legacy design
-	$(UV) install --quiet --target build/peers --no-deps deface onnx protobuf ml-dtypes tqdm imageio imageio-ffmpeg
+	$(UV) install --quiet --target build/peers --no-deps deface onnx protobuf ml-dtypes tqdm imageio imageio-ffmpeg fastanpr
 	$(BIN)/python -m benchmarks.beside
 
 .PHONY: load

@@ -50,6 +50,18 @@ def draw_run(name: str) -> Path:
     return _save(figure, f"{name}_run")
 
 
+def draw_losses(name: str) -> Path:
+    """Draw the losses of a run of :mod:`training.finetune` by step; return the picture's path."""
+    with (RUNS / name / "losses.csv").open(encoding="utf-8", newline="") as file:
+        rows = [[float(value) for value in row] for row in csv.reader(file)]
+    steps = [row[1] for row in rows]
+    figure, axes = _canvas(3)
+    for axis, title, column in zip(axes, ("box", "class", "distances"), (2, 3, 4), strict=True):
+        axis.plot(steps, [row[column] for row in rows], linewidth=1)
+        axis.set(xlabel="step", title=title)
+    return _save(figure, f"{name}_losses")
+
+
 def draw_recall(object_class: ObjectClass, weights: list[tuple[Path, str]], size: int) -> Path:
     """Draw precision-recall, and recall against false boxes per photo, of several weights on val."""
     photos, ignored = labelled_photos(object_class, "val"), read_corrections(object_class, "val")
@@ -96,7 +108,7 @@ def _file_and_label(text: str) -> tuple[Path, str]:
 def main() -> None:
     """Draw one picture into training/curves/."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("picture", choices=("run", "recall"))
+    parser.add_argument("picture", choices=("run", "losses", "recall"))
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
     parser.add_argument("--run", help="folder under build/training/runs; the class when left out")
     parser.add_argument("--size", type=int, default=640)
@@ -104,6 +116,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.picture == "run":
         draw_run(options.run or options.object_class)
+    elif options.picture == "losses":
+        draw_losses(options.run)
     else:
         draw_recall(options.object_class, options.weights, options.size)
 

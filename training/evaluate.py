@@ -48,6 +48,17 @@ def labelled_photos(object_class: ObjectClass, split: str) -> list[tuple[Path, N
     return [(photo, read_labels(folder / "labels" / split / f"{photo.stem}.txt")) for photo in photos]
 
 
+def ignored_regions(object_class: ObjectClass, split: str) -> dict[str, NDArray[np.float64]]:
+    """Return the regions of a split that count neither way by photo, ``[n, 4]`` cx cy w h as shares."""
+    committed = read_corrections(object_class, split)
+    regions = {
+        photo: np.array([change.box for change in changes]).reshape(-1, 4)
+        for photo, changes in committed.items()
+    }
+    folder = pack_folder(object_class) / "ignore" / split
+    return regions | {file.stem: read_labels(file) for file in sorted(folder.glob("*.txt"))}
+
+
 def looked_at(
     forward: Forward,
     photos: list[tuple[Path, NDArray[np.float64]]],

@@ -142,6 +142,9 @@ def _meant(shown: Photo, regions: Sequence[Region], spliced: SplicedPhoto) -> Ph
 
     The fill follows from what surrounds a region and from its tone: the finished file has both.
     """
+    # Inks become colours by a profile, which the pixels that surround a region went through as well.
+    if shown.ink_icc is not None:
+        return shown
     filled = [
         replace(region, tone=spliced.tones.get(number))
         for number, region in enumerate(regions)

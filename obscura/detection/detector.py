@@ -1,7 +1,7 @@
 """The detector: from the pixels of a photo to detections."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from obscura.detection.nms import suppress, suppress_nested
 from obscura.detection.output_cache import NOTHING_SEEN, Memory, Seen
 from obscura.detection.priors import Priors, plausible, priors_for
 from obscura.detection.rescoring import CLOSER, LEAST, Closer, Window, judged, log_odds, plan_windows
+from obscura.detection.size_correction import corrected
 from obscura.detection.tiling import (
     Pass,
     Quality,
@@ -242,6 +243,7 @@ class Detector:
         shown = self._seen(view, [window.item for window in windows])
         found = self._judged(found, windows, shown, view.period)
         found = found.take(found.scores >= threshold_of(self.card, options))
+        found = replace(found, boxes=corrected(found.boxes, self.card.class_name))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
         found = found.take(plausible(found.boxes, size, priors))
         found = found.take(suppress_nested(found.boxes, found.scores, view.period))
