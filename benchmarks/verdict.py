@@ -124,12 +124,12 @@ class Bench:
         self._settings = Settings()
         self.detectors = load_all(self._settings, tuple(ObjectClass), 1)
         self._options = DetectionOptions()
-        self._looker = PhotoPipeline(self.detectors, self._options)
+        self._pipeline = PhotoPipeline(self.detectors, self._options)
 
     def row(self, photos: str, labelled: Labelled, *, with_full: bool) -> Row:
         """Measure one photo."""
         photo = open_photo(labelled.data, self._settings)
-        first = self._looker.look(photo)
+        first = self._pipeline.detect(photo)
         targets = [
             Target(name.value, Box(*item.xyxy))
             for name, part in first.parts.items()
@@ -159,7 +159,7 @@ class Bench:
     def _residual(
         self, first: PipelineResult, done: RedactedPhoto, check: ResidualCheck
     ) -> list[tuple[Box, float]]:
-        found = self._looker.find_residual(first, done.shown, done.report.hidden_boxes, check)
+        found = self._pipeline.find_residual(first, done.shown, done.report.hidden_boxes, check)
         return [(Box(*item.xyxy), item.confidence) for items in found.values() for item in items]
 
     def _scores(self, shown: Photo, hidden: Sequence[Box]) -> dict[str, float]:

@@ -1,11 +1,12 @@
-"""Proof on the finished file that every hidden pixel is what was painted, within the tolerance of its coding.
+"""Check on the finished file that every hidden pixel is what was painted, within the coding tolerance.
 
-Formats without loss must show the very samples. A JPEG may differ by its quantisation: the DCT of ITU-T T.81
-A.3.3 is orthonormal, so by Parseval the squared error of a block's brightness is at most the sum of the
-squared halves of its divisors. WebP with loss states no such bound; there it is a measured one.
+Lossless formats must have exactly the painted samples. A JPEG may differ by its quantisation: the DCT of
+ITU-T T.81 A.3.3 is orthonormal, so by Parseval's theorem the squared luma error of a block is at most the sum
+of the squared halves of its quantisation steps. Lossy WebP has no such bound; its tolerance was measured.
 
-A second decoder (OpenCV's own builds of libpng, libwebp and libtiff; Pillow has written the file) must show
-the same. JPEGs need none: what writes them is another coder than the one that decodes them for this check.
+A second decoder (OpenCV's builds of libpng, libwebp and libtiff; Pillow has written the file) must show the
+same pixels. JPEGs need none, because this check decodes them with another library than the one that wrote
+them.
 """
 
 import math
@@ -25,19 +26,19 @@ from obscura.imaging.pixels import Pixels
 from obscura.redaction.masks import Window, mask, window
 from obscura.redaction.regions import Region
 
-__all__ = ["require_meant"]
+__all__ = ["require_painted_pixels"]
 
 _BLOCK: Final = 8
 _COLOUR_SLACK: Final = 3.0
-"""Levels of brightness that conversion, clipping and coarser colours may add in a JPEG."""
+"""Luma levels that colour conversion, clipping and chroma subsampling may add in a JPEG."""
 
 _WEBP_RMS: Final = 8.0
-"""Levels of brightness by which a hidden area may differ in a WebP with loss (root mean square): three times
-what any style was changed by at most on 40 photos (2.4)."""
+"""Luma levels (root mean square) by which a hidden area may differ in a lossy WebP: three times the largest
+difference of any style on 40 photos (2.4)."""
 
 _GREY_STEP: Final = 1
 _SECOND_STEP: Final = 1
-"""Levels by which two decoders of one file may round apart."""
+"""Levels by which two decoders of one file may differ through rounding."""
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _DEEP: Final = 256
@@ -45,14 +46,14 @@ _WITHOUT_CHANNELS: Final = 2
 
 
 class _Spot(NamedTuple):
-    """A hidden area in a frame: where it is, and which pixels of the window it covers."""
+    """A hidden area in a frame: its window, and which pixels of the window it covers."""
 
     inside: Window
     covered: NDArray[np.bool_]
 
 
-def require_meant(redaction: Redaction, regions: Regions) -> None:
-    """Check that a finished file shows in all regions what was painted there.
+def require_painted_pixels(redaction: Redaction, regions: Regions) -> None:
+    """Check that a finished file shows the painted pixels in all regions.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def require_meant(redaction: Redaction, regions: Regions) -> None:
     frames = zip(redaction.after.frames, redaction.shown.frames, regions, strict=True)
     for meant, shown, painted in frames:
         spots = list(_spots(painted, shown))
-        # Where a JPEG was changed in place by its coefficients, no pixels were painted to compare with.
+        # A spliced JPEG was changed by its coefficients: there are no painted pixels to compare with.
         if meant is not shown and not all(_is_meant(meant, shown, spot) for spot in spots):
             raise ProcessingFailedError(message)
     if redaction.shown.strip is None and any(regions):
@@ -81,14 +82,14 @@ def _spots(regions: Sequence[Region], photo: Photo) -> Iterator[_Spot]:
 
 
 def _is_meant(meant: Photo, shown: Photo, spot: _Spot) -> bool:
-    """Return whether a finished frame shows in one area what was painted there."""
+    """Return whether a finished frame shows the painted pixels in one area."""
     is_flat = shown.alpha is None
     wanted, seen = (
         (on_white(photo) if is_flat else photo.pixels)[spot.inside.slices][spot.covered].astype(np.float32)
         for photo in (meant, shown)
     )
     if shown.alpha is not None:
-        # Colours under full transparency are nobody's to see, and not every format keeps them.
+        # Colours of fully transparent pixels are invisible, and not every format keeps them.
         visible = shown.alpha[spot.inside.slices][spot.covered] > 0
         wanted, seen = wanted[visible], seen[visible]
     if not len(wanted):
@@ -102,12 +103,12 @@ def _is_meant(meant: Photo, shown: Photo, spot: _Spot) -> bool:
 
 
 def _allowed(shown: Photo, spot: _Spot) -> float:
-    """Return the largest sum of squared errors of brightness in an area that lossy coding may make."""
+    """Return the largest sum of squared luma errors in an area that lossy coding may cause."""
     if shown.jpeg is None:
         return float(spot.covered.sum()) * _WEBP_RMS**2
     divisors = np.array(shown.jpeg.tables[0], dtype=np.float64)
     rms = math.sqrt(float(np.square(divisors / 2).mean())) + _COLOUR_SLACK
-    # Blocks that the window touches wherever they begin: of a turned picture they begin at any pixel.
+    # The largest number of blocks that the window can touch: in a rotated picture they begin at any pixel.
     rows, columns = ((side - 2) // _BLOCK + 2 for side in (spot.covered.shape))
     return float(rows * columns * _BLOCK**2 * rms**2)
 
@@ -127,7 +128,7 @@ def _second_view(redaction: Redaction) -> Pixels | None:
     if read is None:
         message = "another decoder cannot open the redacted photo"
         raise ProcessingFailedError(message)
-    # Of 16 bits the upper ones, as a photo's own pixels have them.
+    # The upper 8 of 16 bits, as in `Photo.pixels`.
     samples = np.asarray(read // _DEEP if read.dtype == np.uint16 else read, dtype=np.uint8)
     if samples.ndim == _WITHOUT_CHANNELS:
         return np.repeat(samples[..., None], 3, axis=2)
@@ -135,7 +136,7 @@ def _second_view(redaction: Redaction) -> Pixels | None:
 
 
 def _is_same(second: Pixels, shown: Photo, spot: _Spot) -> bool:
-    """Return whether two decoders show the same in one area, but for rounding."""
+    """Return whether two decoders show the same pixels in one area, except for rounding."""
     if second.shape != shown.pixels.shape:
         return False
     one, other = (view[spot.inside.slices][spot.covered] for view in (second, shown.pixels))

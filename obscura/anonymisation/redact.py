@@ -38,7 +38,7 @@ class RedactedPhoto:
     report
         What was done.
     shown
-        The finished file as it was decoded again for the check: what a person sees who opens it.
+        The finished file, decoded again for the verification.
     """
 
     data: bytes
@@ -62,16 +62,16 @@ def redact_photo(
     data
         All bytes of the photo.
     targets
-        What to hide, but for what the request's zones spare; boxes are grown by the policy.
+        What to hide, except in the request's exclusion zones; boxes are grown by the policy.
     request
-        How; the defaults of `RedactionRequest` where None.
+        Redaction options; the defaults of `RedactionRequest` where None.
     before
-        ``data`` as `decode` gave it, for a caller who has it already.
+        ``data`` decoded by `obscura.imaging.open.decode`, where the caller has it already.
 
     Returns
     -------
     RedactedPhoto
-        The file, which passed a check of its pixels and of its structure, and the report.
+        The file, whose pixels and metadata have been verified, and the report.
 
     Raises
     ------
@@ -79,11 +79,11 @@ def redact_photo(
         If the photo cannot be opened; see `obscura.imaging.open.decode`. `NotSpliceableError`, where the
         request refuses JPEGs that cannot be redacted in place.
     InvalidOptionError
-        If the picture does not fit the output asked for, or the mask not the picture.
+        If the output format cannot hold the picture, or the mask has another aspect ratio.
     WeakerThanPolicyError
         If the request's zones cover too much of the picture.
     ProcessingFailedError
-        If the check finds an object that is still to be seen, or metadata that was to be removed.
+        If verification finds an object still visible, or metadata that was to be removed.
     """
     request = request or RedactionRequest()
     before = before or decode(data, request.limits)
@@ -112,7 +112,7 @@ def redact_photo(
 
 
 def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:
-    """Hide regions: in place where a JPEG goes in and out, by painting and encoding otherwise."""
+    """Hide regions: by splicing where input and output are JPEG, by painting and encoding otherwise."""
     is_jpeg = before.header.format is PhotoFormat.JPEG
     if not (is_jpeg and request.output in {OutputFormat.SAME, OutputFormat.JPEG}):
         return _repaint(before, regions, request)
@@ -126,7 +126,7 @@ def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequ
 
 
 def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
-    """Redact without decoding: every coefficient outside the regions stays as it is."""
+    """Redact a JPEG by splicing: every coefficient outside the regions stays unchanged."""
     exif = policy.kept_exif(before.exif, request.metadata)
     spliced = splice(
         data, regions, orientation=before.orientation, icc=before.icc or before.ink_icc, exif=exif
@@ -148,7 +148,7 @@ def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Reda
 
 
 def _painted(before: Photo, regions: Sequence[Region]) -> Photo:
-    """Paint over regions, in 16 bits where there are so many; of colours that nobody sees none stays."""
+    """Paint over regions, in 16 bits where the photo has them; fully transparent pixels become black."""
     if before.deep is None:
         alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
         painted = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)

@@ -27,31 +27,31 @@ def _work(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mappi
     """Do what the steps of a split job do, and leave the same fields."""
     record = claimed.record
     detectors = {name: detector_of(context, name) for name in record.options.classes}
-    looker = PhotoPipeline(
+    pipeline = PhotoPipeline(
         detectors, detection_options(record.options), lambda: context.extend_lease(claimed)
     )
     data, mask = record.options.parted(context.read(record.photo))
     photo = open_photo(data, context.settings, record.options.frames)
     # A person's boxes are hidden as they are: nothing is looked for before.
-    first = PipelineResult(photo) if record.kind is JobKind.REDACT else looker.look(photo)
+    first = PipelineResult(photo) if record.kind is JobKind.REDACT else pipeline.detect(photo)
     fields = _detection_fields(first)
     if record.kind is JobKind.DETECT:
         return fields
     context.extend_lease(claimed)
     redacted, told = redactor.hide(record, Opened(data, photo, mask), first.parts.values())
-    fields |= told | _residual_fields(record, looker, first, redacted)
+    fields |= told | _residual_fields(record, pipeline, first, redacted)
     key = picture_key(claimed)
     context.store(key, redacted.data)
     return {"picture": key, **fields}
 
 
 def _residual_fields(
-    record: JobRecord, looker: PhotoPipeline, first: PipelineResult, redacted: RedactedPhoto
+    record: JobRecord, pipeline: PhotoPipeline, first: PipelineResult, redacted: RedactedPhoto
 ) -> dict[str, str]:
     """Return what is left open in a finished picture, but for what lies in the zones to spare."""
     zones = [Box(*zone.xyxy) for zone in record.options.keep]
     hidden = redacted.report.hidden_boxes
-    found = looker.find_residual(first, redacted.shown, hidden, record.options.residual_check)
+    found = pipeline.find_residual(first, redacted.shown, hidden, record.options.residual_check)
     return {
         f"r:{name.review_step}": json.dumps(
             [item.model_dump(by_alias=True) for item in outside(items, zones)]

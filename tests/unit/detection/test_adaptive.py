@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from obscura.detection.adaptive import ACTIVITY, Effort, activity_of, effort_for, plan_further
+from obscura.detection.adaptive import ACTIVITY_SCORE, Effort, effort_for, effort_rule_for, plan_follow_up
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates
-from obscura.detection.tiling import Quality, Sight, plan_passes, whole_passes
-from obscura.detection.weights import ScoutCard
+from obscura.detection.tiling import InferenceScales, Quality, plan_full_detector, plan_slices
+from obscura.detection.weights import ProposalCard
 from obscura.geometry import Box, Size
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
 from tests.unit.detection.test_proposals import Doubtful, WhiteOrNothing
@@ -25,7 +25,7 @@ def detector_of(
     proposer: WhiteSquares, network: WhiteSquares, class_name: str = "face", row: int = 0
 ) -> Detector:
     """Return a detector with this proposal network and this network of its own."""
-    card = replace(CARD, class_name=class_name, scout=ScoutCard("proposals", "1", row, {}))
+    card = replace(CARD, class_name=class_name, proposal=ProposalCard("proposals", "1", row, {}))
     return Detector(card, network, proposer)
 
 
@@ -85,11 +85,13 @@ def test_a_crowd_gets_every_pass_of_the_own_network() -> None:
 def test_in_a_large_photo_only_the_tiles_of_the_crowd_are_looked_at() -> None:
     """A crowd in one corner of 12 megapixels takes no tile of the opposite corner."""
     crowd = proposals(squares(40, 15), 0.3)
-    whole = whole_passes(LARGE, Sight(640, 960, 2.0, 1.25))
-    further = plan_further(crowd, activity_of("face"), whole, plan_passes(LARGE, Quality.FAST, Sight()))
+    whole = plan_full_detector(LARGE, InferenceScales(640, 960, 2.0, 1.25))
+    further = plan_follow_up(
+        crowd, effort_rule_for("face"), whole, plan_slices(LARGE, Quality.FAST, InferenceScales())
+    )
     assert further.keeps_proposals
-    assert 0 < len(further.passes) < 4
-    assert all(item.region.left < 620 and item.region.top < 140 for item in further.passes)
+    assert 0 < len(further.slices) < 4
+    assert all(item.region.left < 620 and item.region.top < 140 for item in further.slices)
 
 
 def test_the_cost_grows_with_what_is_there() -> None:
@@ -128,26 +130,29 @@ def test_a_threshold_does_not_change_how_hard_is_looked() -> None:
     [
         pytest.param("face", 0, Effort.WINDOWS, id="nothing unclear"),
         pytest.param("face", 1, Effort.WINDOWS, id="one unclear face: a window decides"),
-        pytest.param("plate", 1, Effort.ONE_PASS, id="one unclear plate needs its surroundings"),
-        pytest.param("face", 5, Effort.ONE_PASS, id="a few"),
+        pytest.param("plate", 1, Effort.ONE_SLICE, id="one unclear plate needs its surroundings"),
+        pytest.param("face", 5, Effort.ONE_SLICE, id="a few"),
         pytest.param("face", 6, Effort.ALL_SCALES, id="a crowd"),
-        pytest.param("dog", 2, Effort.ONE_PASS, id="a class of one's own has the rule of faces"),
+        pytest.param("dog", 2, Effort.ONE_SLICE, id="a class of one's own has the rule of faces"),
     ],
 )
 def test_the_effort_follows_from_what_is_unclear(class_name: str, unclear: int, effort: Effort) -> None:
     """The rule of each class, case by case."""
-    assert effort_for(unclear, activity_of(class_name)) is effort
+    assert effort_for(unclear, effort_rule_for(class_name)) is effort
 
 
 def test_small_faces_are_unclear_however_sure_they_are() -> None:
     """Where six small faces were found others were overlooked; six large ones are all there are."""
     small, large = proposals(squares(6, 20), 0.9), proposals(squares(6, 40), 0.9)
-    whole, single = whole_passes(SMALL, Sight()), plan_passes(SMALL, Quality.FAST, Sight())
-    assert plan_further(small, activity_of("face"), whole, single).passes == whole
-    assert plan_further(large, activity_of("face"), whole, single).passes == ()
+    whole, single = (
+        plan_full_detector(SMALL, InferenceScales()),
+        plan_slices(SMALL, Quality.FAST, InferenceScales()),
+    )
+    assert plan_follow_up(small, effort_rule_for("face"), whole, single).slices == whole
+    assert plan_follow_up(large, effort_rule_for("face"), whole, single).slices == ()
     # As the proposal network sees them: enlarged twofold they are not small.
     enlarged = proposals(squares(6, 20), 0.9, scale=2.0)
-    assert plan_further(enlarged, activity_of("face"), whole, single).passes == ()
+    assert plan_follow_up(enlarged, effort_rule_for("face"), whole, single).slices == ()
 
 
 def test_proposals_of_all_classes_take_one_run() -> None:
@@ -155,8 +160,8 @@ def test_proposals_of_all_classes_take_one_run() -> None:
     photo = photo_with((640, 480), (100, 100, 200, 200))
     proposer, network = WhiteOrNothing(), WhiteSquares()
     inputs = Inputs(photo)
-    first = detector_of(proposer, network, "face", 0).propose(photo, ACTIVITY, inputs)
-    second = detector_of(proposer, network, "plate", 1).propose(photo, ACTIVITY, inputs)
+    first = detector_of(proposer, network, "face", 0).propose(photo, ACTIVITY_SCORE, inputs)
+    second = detector_of(proposer, network, "plate", 1).propose(photo, ACTIVITY_SCORE, inputs)
     assert len(first) == 0
     assert [Box(*corners).iou(Box(100, 100, 200, 200)) > 0.95 for corners in second.boxes.tolist()] == [True]
     assert second.scores.tolist() == pytest.approx([0.9])

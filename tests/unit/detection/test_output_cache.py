@@ -55,13 +55,13 @@ def test_an_unchanged_photo_needs_no_second_run(quality: Quality) -> None:
     pixels = photo_with(TILED, (100, 100, 200, 200), (3000, 2000, 3100, 2100))
     network = WhiteSquares()
     detector = Detector(CARD, network)
-    first = detector.look(pixels, DetectionOptions(quality, min_confidence=0.95))
+    first = detector.detect_with_cache(pixels, DetectionOptions(quality, min_confidence=0.95))
     runs = len(network.shapes)
-    assert first.found == ()
-    known = Changes.between(pixels, pixels.copy()).outside(first.memory)
-    again = detector.look(pixels.copy(), DetectionOptions(quality, min_confidence=0.2), known)
+    assert first.detections == ()
+    known = Changes.between(pixels, pixels.copy()).outside(first.cache)
+    again = detector.detect_with_cache(pixels.copy(), DetectionOptions(quality, min_confidence=0.2), known)
     assert len(network.shapes) == runs
-    assert len(again.found) == 2
+    assert len(again.detections) == 2
 
 
 @settings(max_examples=25, deadline=None)
@@ -77,9 +77,12 @@ def test_a_remembered_look_equals_a_fresh_one(left: int, top: int, side: int, si
     after: Pixels = before.copy()
     after[top : top + side, left : left + side] = 255 - after[top : top + side, left : left + side]
     detector = Detector(CARD, WhiteSquares())
-    first = detector.look(before)
-    known = Changes.between(before, after).outside(first.memory)
-    assert detector.look(after, None, known).found == detector.look(after).found
+    first = detector.detect_with_cache(before)
+    known = Changes.between(before, after).outside(first.cache)
+    assert (
+        detector.detect_with_cache(after, None, known).detections
+        == detector.detect_with_cache(after).detections
+    )
 
 
 def test_only_the_tiles_that_changed_are_looked_at_again() -> None:
@@ -89,8 +92,8 @@ def test_only_the_tiles_that_changed_are_looked_at_again() -> None:
     after[80:220, 80:220] = 7
     network = WhiteSquares()
     detector = Detector(CARD, network)
-    first = detector.look(before)
+    first = detector.detect_with_cache(before)
     runs = len(network.shapes)
     assert runs > 5
-    detector.look(after, None, Changes.between(before, after).outside(first.memory))
+    detector.detect_with_cache(after, None, Changes.between(before, after).outside(first.cache))
     assert len(network.shapes) - runs == 2

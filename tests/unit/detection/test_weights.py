@@ -83,13 +83,13 @@ sha256 = "{hashlib.sha256(WEIGHTS).hexdigest()}"
 def test_a_card_may_name_a_scout(tmp_path: Path) -> None:
     """Its row and files are told, and its files are among all that must be there."""
     card = card_for_class(load_manifest(write(tmp_path, SCOUTED)), "face")
-    assert card.scout is not None
-    assert (card.scout.name, card.scout.version, card.scout.row) == ("scout-test", "2", 1)
+    assert card.proposal is not None
+    assert (card.proposal.name, card.proposal.version, card.proposal.row) == ("scout-test", "2", 1)
     assert {kind: file.path for kind, file in card.all_files.items()} == {
         "onnx": "face.onnx",
         "scout.onnx": "scout.onnx",
     }
-    assert card_for_class(load_manifest(write(tmp_path, GOOD)), "face").scout is None
+    assert card_for_class(load_manifest(write(tmp_path, GOOD)), "face").proposal is None
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_is_wrong_with_installed_weights_is_said(tmp_path: Path) -> None:
     """A scout has a line of its own, under its own name and version; a file that is not there says so."""
     write(tmp_path, SCOUTED)
     (tmp_path / "face.onnx").write_bytes(WEIGHTS)
-    face, scout = installed_weights(tmp_path)
+    face, proposal = installed_weights(tmp_path)
     assert (face.model, face.problem) == ("face-test", "")
-    assert scout[:5] == ("scout-test", "2", ("face",), "onnx", "scout.onnx")
-    assert "scout.onnx cannot be read" in scout.problem
+    assert proposal[:5] == ("scout-test", "2", ("face",), "onnx", "scout.onnx")
+    assert "scout.onnx cannot be read" in proposal.problem
