@@ -169,14 +169,14 @@ def detect_photo(
     """
     if options.panorama is None and photo.orientation == 1:
         # The GPano metadata decides; without it, the aspect ratio.
-        options = replace(options, panorama=gpano.goes_around(photo.panorama))
+        options = replace(options, panorama=gpano.is_full_circle(photo.panorama))
     runs = [
-        _detect_frame(detector, frame, options, known if photo.strip is None else EMPTY_CACHE)
+        _detect_frame(detector, frame, options, known if photo.frame_stack is None else EMPTY_CACHE)
         for frame in photo.frames
     ]
     card = detector.card
     part = DetectionResult(
-        image=ImageInfo(**photo.size._asdict(), frames=None if photo.strip is None else photo.count),
+        image=ImageInfo(**photo.size._asdict(), frames=None if photo.frame_stack is None else photo.count),
         model=ModelInfo(
             name=card.name,
             version=card.version,
@@ -185,12 +185,12 @@ def detect_photo(
             min_confidence=card.min_confidence,
         ),
         detections=tuple(
-            _detected(item, photo.size, None if photo.strip is None else number)
+            _detected(item, photo.size, None if photo.frame_stack is None else number)
             for number, run in enumerate(runs)
             for item in run.detections
         ),
     )
-    return part, runs[0].cache if photo.strip is None else EMPTY_CACHE
+    return part, runs[0].cache if photo.frame_stack is None else EMPTY_CACHE
 
 
 def _detect_frame(

@@ -67,7 +67,7 @@ def require_painted_pixels(redaction: Redaction, regions: Regions) -> None:
         # A spliced JPEG was changed by its coefficients: there are no painted pixels to compare with.
         if meant is not shown and not all(_is_meant(meant, shown, spot) for spot in spots):
             raise ProcessingFailedError(message)
-    if redaction.shown.strip is None and any(regions):
+    if redaction.shown.frame_stack is None and any(regions):
         second = _second_view(redaction)
         spots = list(_spots(regions[0], redaction.shown))
         if second is not None and not all(_is_same(second, redaction.shown, spot) for spot in spots):

@@ -89,7 +89,7 @@ def redact_photo(
     before = before or decode(data, request.limits)
     plan = planned(targets, request, before.size)
     placed = [
-        [target for target in plan if before.strip is None or target.frame in (None, number)]
+        [target for target in plan if before.frame_stack is None or target.frame in (None, number)]
         for number in range(before.count)
     ]
     regions = [regions_for(items, request.policy) for items in placed]
@@ -142,20 +142,21 @@ def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Reda
     exif = policy.kept_exif(before.exif, request.metadata)
     encoded = encode(after, EncodeOptions(request.output, exif))
     shown = open_again(encoded, request.limits)
-    if after.strip is not None:
+    if after.frame_stack is not None:
         shown = as_shown(shown, shown_by(after, encoded.format))
     return Redaction(before, after, encoded, shown)
 
 
 def _painted(before: Photo, regions: Sequence[Region]) -> Photo:
     """Paint over regions, in 16 bits where the photo has them; fully transparent pixels become black."""
-    if before.deep is None:
+    if before.high_bit_depth is None:
         alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
         painted = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
         return without_unseen_colours(painted)
-    opacity = before.deep.alpha
+    opacity = before.high_bit_depth.alpha
     full = HighBitDepth(
-        paint(before.deep.samples, regions), None if opacity is None else paint_alpha(opacity, regions)
+        paint(before.high_bit_depth.samples, regions),
+        None if opacity is None else paint_alpha(opacity, regions),
     )
-    painted = replace(before, deep=full, pixels=full.rgb(), alpha=full.opacity())
+    painted = replace(before, high_bit_depth=full, pixels=full.rgb(), alpha=full.opacity())
     return without_unseen_colours(painted)

@@ -12,12 +12,12 @@ from obscura.geometry import Box
 from obscura.imaging.encode import shown_by
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.metadata import policy
-from obscura.imaging.open import DEEP_WARNING
+from obscura.imaging.open import REDUCED_WARNING
 from obscura.jpeg.splice import SplicedPhoto
 from obscura.redaction.masks import Window, window
 from obscura.redaction.styles import Blur, Style, describe
 
-_DEEP_FORMATS: Final = frozenset({PhotoFormat.PNG, PhotoFormat.TIFF})
+_HIGH_BIT_DEPTH_FORMATS: Final = frozenset({PhotoFormat.PNG, PhotoFormat.TIFF})
 
 
 class Verdict(Enum):
@@ -166,7 +166,7 @@ def report_of(
 
 def _frames(redaction: Redaction, regions: tuple[int, ...]) -> FrameReport | None:
     """Return the frames of the painted boxes; None for a single picture."""
-    if redaction.before.strip is None:
+    if redaction.before.frame_stack is None:
         return None
     return FrameReport(
         redaction.before.count,
@@ -180,8 +180,11 @@ def _warnings(redaction: Redaction, styles: Iterable[Style], left_out: int) -> I
     """Yield messages for the user."""
     if any(isinstance(style, Blur) for style in styles):
         yield "blur is cosmetic: it can be undone"
-    if redaction.before.deep is not None and redaction.encoded.format not in _DEEP_FORMATS:
-        yield DEEP_WARNING
+    if (
+        redaction.before.high_bit_depth is not None
+        and redaction.encoded.format not in _HIGH_BIT_DEPTH_FORMATS
+    ):
+        yield REDUCED_WARNING
     if redaction.encoded.format is PhotoFormat.JPEG and redaction.before.alpha is not None:
         yield "transparent parts became white"
     if left_out:

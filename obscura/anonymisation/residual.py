@@ -86,7 +86,7 @@ def proposals(
                 class_name=ObjectClass(detector.card.class_name),
                 xyxy=(round(part.x1, 2), round(part.y1, 2), round(part.x2, 2), round(part.y2, 2)),
                 confidence=round(score, 4),
-                frame=None if picture.strip is None else number,
+                frame=None if picture.frame_stack is None else number,
             )
             for corners, score in zip(boxes.boxes.tolist(), boxes.scores.tolist(), strict=True)
             for part in _parts(Box(*corners), frame.size, view.period)
@@ -97,7 +97,7 @@ def proposals(
 def _view(frame: Photo, inputs: Inputs | None) -> _View:
     """Return the inputs of one frame."""
     pixels, size = frame.pixels, frame.size
-    own = gpano.goes_around(frame.panorama) if frame.orientation == 1 else None
+    own = gpano.is_full_circle(frame.panorama) if frame.orientation == 1 else None
     if is_panorama(size) if own is None else own:
         wrap = wrap_width(size)
         wide = np.concatenate([pixels, pixels[:, :wrap]], axis=1)

@@ -24,7 +24,7 @@ from obscura.geometry import Size
 
 
 @pytest.mark.parametrize(
-    ("size", "quality", "sight", "sides"),
+    ("size", "quality", "scales", "sides"),
     [
         pytest.param(
             Size(4000, 3000), Quality.FAST, InferenceScales(640, 960, 2.0), [640], id="fast is one pass"
