@@ -1,4 +1,4 @@
-"""Periodic tasks of a gateway; of several gateways one at a time runs them."""
+"""Periodic tasks of a gateway; with several gateways one at a time runs them."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
@@ -15,7 +15,7 @@ from obscura.jobs.usage import StoreUsage
 
 __all__ = ["end", "run_periodic_tasks"]
 
-# An original is gone within seconds of its job's end, also where its worker died before it could erase it.
+# Originals are erased within seconds of their job's end, also where the worker died before erasing.
 ERASE_INTERVAL_S = 2.0
 AUDIT_INTERVAL_S = 1.0
 WEBHOOK_INTERVAL_S = 0.5
@@ -23,7 +23,7 @@ CANCEL_AGAIN_S = 1.0
 
 
 def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
-    """Return what is to be run for as long as the gateway lives."""
+    """Return the coroutines that run while the gateway does."""
     settings, job_store = gateway.settings, gateway.job_store
     eraser = Retention(job_store, gateway.storage)
     auditor = Auditor(job_store, AuditFile(settings.audit_path, settings.audit_secret))
@@ -61,8 +61,8 @@ def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], .
 async def end(running: Collection[asyncio.Task[None]]) -> None:
     """Cancel tasks and return when all have ended.
 
-    They are cancelled again until they have: a task that is woken at the moment of its cancelling may never
-    hear of it (python/cpython issue 86296), and would keep the gateway from ending.
+    Cancelled repeatedly, because a task that is woken at the moment of its cancellation may miss it
+    (python/cpython issue 86296) and would keep the gateway from ending.
     """
     left = set(running)
     while left:

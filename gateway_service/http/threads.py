@@ -1,11 +1,9 @@
 """Run small local I/O inline and the rest in threads.
 
-A thread is no gain where Python itself works (the gate, a hash) or where the page cache answers (a file of
-some kilobytes), and it has a price: it waits for a core and for the interpreter, and then the loop does, a
-millisecond each where all cores are at work. Both are bounded, so that nobody waits long for somebody else's
-photo: by a length at which the worst file that the gate can be shown takes 30 ms of any thread, and by file
-systems of this machine. A bucket or a mounted folder of another machine may not answer, and the loop never
-waits for one.
+A thread gains nothing where Python code itself runs (validation, a hash) or where the page cache answers (a
+small file), and it costs about a millisecond when all cores are busy. Inline work is bounded, so that
+requests do not wait long for each other: to a length for which the slowest validation takes 30 ms, and to
+local file systems. A bucket or a network file system may not answer, so they are always used in a thread.
 """
 
 import asyncio
@@ -22,17 +20,20 @@ AT_ONCE_BYTES: Final = 128 * 1024
 
 
 def is_quick(storage: Storage, length: int | None) -> bool:
-    """Whether ``length`` bytes can be written to or read from ``storage`` at once; None is any length."""
+    """Whether ``length`` bytes of ``storage`` are read or written inline.
+
+    None: unknown length, in a thread.
+    """
     return length is not None and length <= AT_ONCE_BYTES and storage.is_near
 
 
 async def run_in_thread(work: Callable[[], T], *, quick: bool) -> T:
-    """Return what ``work`` does: now, or after a turn of a thread."""
+    """Return the result of ``work``, called inline where ``quick``, otherwise in a thread."""
     return work() if quick else await asyncio.to_thread(work)
 
 
 async def reading(storage: Storage, key: str, work: Callable[[], T]) -> T:
-    """Return what ``work`` reads of a stored object, at once where that is small and near."""
+    """Return the result of ``work``, which reads a stored object; inline where it is small and local."""
     length = storage.size(key) if storage.is_near else None
     return await run_in_thread(work, quick=is_quick(storage, length))
 

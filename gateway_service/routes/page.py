@@ -9,13 +9,13 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 FOLDER = Path(__file__).parent.parent / "web"
-# No inline code, no other host; pictures are shown from memory (blob:).
+# No inline code and no other hosts; pictures are shown from blob: URLs.
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
         "img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'",
-        # A new version is seen at the next visit; unchanged files are not sent again (ETag).
+        # Revalidated at every visit by ETag, so that a new version is used at once.
         "cache-control": "no-cache",
     }
 )
@@ -25,5 +25,5 @@ files = StaticFiles(directory=FOLDER)
 
 @router.get("/")
 async def page() -> FileResponse:
-    """Return the page."""
+    """Return the web page."""
     return FileResponse(FOLDER / "index.html", media_type="text/html", headers=dict(HEADERS))

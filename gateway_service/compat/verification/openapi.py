@@ -1,4 +1,4 @@
-"""OpenAPI descriptions of the two ``/auth`` dialects, whose routes read bodies themselves."""
+"""OpenAPI descriptions of both versions of the ``/auth`` API, whose routes parse bodies themselves."""
 
 from collections.abc import Mapping
 from typing import Any
