@@ -15,7 +15,7 @@ Regions: TypeAlias = Sequence[Sequence[Region]]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Redaction:
-    """The picture before and after painting, the encoded file, and that file decoded again.
+    """The picture before and after painting, the encoded file, that file decoded again, and the regions.
 
     Where a JPEG was spliced, ``after`` is the decoded file, and ``spliced`` says which blocks were replaced.
     """
@@ -24,5 +24,6 @@ class Redaction:
     after: Photo
     encoded: EncodedPhoto
     shown: Photo
+    regions: Regions
     spliced: SplicedPhoto | None = None
     warnings: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from obscura.anonymisation.outcome import Redaction, Regions
+from obscura.anonymisation.outcome import Redaction
 from obscura.errors import ProcessingFailedError
 from obscura.imaging.encode import on_white
 from obscura.imaging.formats import PhotoFormat
@@ -52,7 +52,7 @@ class _Spot(NamedTuple):
     covered: NDArray[np.bool_]
 
 
-def require_painted_pixels(redaction: Redaction, regions: Regions) -> None:
+def require_painted_pixels(redaction: Redaction) -> None:
     """Check that a finished file shows the painted pixels in all regions.
 
     Raises
@@ -61,15 +61,15 @@ def require_painted_pixels(redaction: Redaction, regions: Regions) -> None:
         If it does not, or if another decoder shows something else.
     """
     message = "a hidden area of the finished picture is not what was painted"
-    frames = zip(redaction.after.frames, redaction.shown.frames, regions, strict=True)
+    frames = zip(redaction.after.frames, redaction.shown.frames, redaction.regions, strict=True)
     for meant, shown, painted in frames:
         spots = list(_spots(painted, shown))
         # A spliced JPEG was changed by its coefficients: there are no painted pixels to compare with.
         if meant is not shown and not all(_is_meant(meant, shown, spot) for spot in spots):
             raise ProcessingFailedError(message)
-    if redaction.shown.frame_stack is None and any(regions):
+    if redaction.shown.frame_stack is None and any(redaction.regions):
         second = _second_view(redaction)
-        spots = list(_spots(regions[0], redaction.shown))
+        spots = list(_spots(redaction.regions[0], redaction.shown))
         if second is not None and not all(_is_same(second, redaction.shown, spot) for spot in spots):
             raise ProcessingFailedError(message)
 

@@ -96,8 +96,8 @@ def redact_photo(
     with stage(Stage.REDACT, regions=sum(map(len, regions))):
         redaction = _redact(data, before, regions, request)
     with stage(Stage.VERIFY):
-        kept = require_hidden(redaction, regions, request)
-    report = report_of(data, placed, request, (redaction, regions, kept))
+        kept = require_hidden(redaction, request)
+    report = report_of(data, placed, request, redaction, kept)
     if request.keep:
         masked = sum(target.class_name == MASK for target in plan)
         report = replace(report, kept=len(targets) - (len(plan) - masked))
@@ -117,7 +117,7 @@ def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequ
     if not (is_jpeg and request.output in {OutputFormat.SAME, OutputFormat.JPEG}):
         return _repaint(before, regions, request)
     try:
-        return _splice(data, before, regions[0], request)
+        return _splice(data, before, regions, request)
     except NotSpliceableError as error:
         if request.unspliceable is Unspliceable.REFUSE:
             raise
@@ -125,15 +125,15 @@ def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequ
         return replace(_repaint(before, regions, request), warnings=(warning,))
 
 
-def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
+def _splice(data: bytes, before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:
     """Redact a JPEG by splicing: every coefficient outside the regions stays unchanged."""
     exif = policy.kept_exif(before.exif, request.metadata)
     spliced = splice(
-        data, regions, orientation=before.orientation, icc=before.icc or before.ink_icc, exif=exif
+        data, regions[0], orientation=before.orientation, icc=before.icc or before.ink_icc, exif=exif
     )
     encoded = EncodedPhoto(gpano.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
     shown = open_again(encoded, request.limits)
-    return Redaction(before, shown, encoded, shown, spliced)
+    return Redaction(before, shown, encoded, shown, regions, spliced)
 
 
 def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:
@@ -144,7 +144,7 @@ def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Reda
     shown = open_again(encoded, request.limits)
     if after.frame_stack is not None:
         shown = as_shown(shown, shown_by(after, encoded.format))
-    return Redaction(before, after, encoded, shown)
+    return Redaction(before, after, encoded, shown, regions)
 
 
 def _painted(before: Photo, regions: Sequence[Region]) -> Photo:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final
 
-from obscura.anonymisation.outcome import Redaction, Regions
+from obscura.anonymisation.outcome import Redaction
 from obscura.anonymisation.request import RedactionRequest, Target
 from obscura.geometry import Box
 from obscura.imaging.encode import shown_by
@@ -134,13 +134,13 @@ def report_of(
     data: bytes,
     placed: Sequence[Sequence[Target]],
     request: RedactionRequest,
-    done: tuple[Redaction, Regions, tuple[str, ...]],
+    redaction: Redaction,
+    kept: tuple[str, ...],
 ) -> RedactionReport:
     """Return the report of a redaction; ``placed`` are the targets by frame."""
-    redaction, regions, kept = done
     windows = [
         (target.class_name, window(region.box, redaction.before.size), number)
-        for number, (targets, painted_here) in enumerate(zip(placed, regions, strict=True))
+        for number, (targets, painted_here) in enumerate(zip(placed, redaction.regions, strict=True))
         for target, region in zip(targets, painted_here, strict=True)
     ]
     painted = [item for item in windows if not item[1].is_empty]

@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from obscura.anonymisation.outcome import Redaction, Regions
+from obscura.anonymisation.outcome import Redaction
 from obscura.anonymisation.proof import require_painted_pixels
 from obscura.anonymisation.request import RedactionRequest
 from obscura.contract import MetadataPolicy
@@ -38,7 +38,7 @@ _LEAST_SHARE: Final = 0.4
 """Share of the painted change that the finished file must show; strong compression reduces it."""
 
 
-def require_hidden(redaction: Redaction, regions: Regions, request: RedactionRequest) -> tuple[str, ...]:
+def require_hidden(redaction: Redaction, request: RedactionRequest) -> tuple[str, ...]:
     """Check the finished file; return the kinds of metadata in it.
 
     Raises
@@ -54,18 +54,18 @@ def require_hidden(redaction: Redaction, regions: Regions, request: RedactionReq
     if not set(kept) <= _KEPT_KINDS[request.metadata]:
         message = "the redacted photo still carries metadata that was to be removed"
         raise ProcessingFailedError(message)
-    _require_painted(redaction, regions)
-    require_painted_pixels(redaction, regions)
+    _require_painted(redaction)
+    require_painted_pixels(redaction)
     return kept
 
 
-def _require_painted(redaction: Redaction, regions: Regions) -> None:
+def _require_painted(redaction: Redaction) -> None:
     """Check that the finished file shows the painted pixels and not the original ones."""
     before, shown = redaction.before, redaction.shown
     if (shown.size, shown.count) != (before.size, before.count):
         message = "the redacted photo has another size than the photo, or other frames"
         raise ProcessingFailedError(message)
-    frames = zip(before.frames, redaction.after.frames, shown.frames, regions, strict=True)
+    frames = zip(before.frames, redaction.after.frames, shown.frames, redaction.regions, strict=True)
     if not all(_are_hidden(painted, *views) for *views, painted in frames):
         message = "an object is still to be seen in the redacted photo"
         raise ProcessingFailedError(message)

@@ -10,7 +10,7 @@ LEAST_MARKS: Final = 3
 
 
 def groups(centres_mm: Sequence[tuple[float, float]]) -> tuple[tuple[int, ...], ...]:
-    """Return the indices of points that hang together: each within `REACH_MM` of another, three at least.
+    """Return the indices of each cluster's points: single linkage with `REACH_MM`, at least three points.
 
     Parameters
     ----------
