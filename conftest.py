@@ -22,17 +22,6 @@ ROOT = Path(__file__).parent
 os.environ.setdefault("XDG_CACHE_HOME", str(ROOT / "build" / "cache"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try a failed test of the whole running system once more; pytest names it in its summary.
-
-    A dozen processes on a build machine's two shared cores sometimes miss a deadline that says nothing
-    about the code. A test of anything smaller has no such excuse.
-    """
-    for item in items:
-        if item.get_closest_marker("end_to_end") and not item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_outlives_the_tests() -> Iterator[None]:
     """End the processes of tests that failed before they could."""

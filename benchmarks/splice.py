@@ -26,7 +26,7 @@ from PIL import Image, ImageFilter, ImageOps
 from obscura.geometry import Box
 from obscura.jpeg.splice import available_engines, splice
 from obscura.redaction.regions import Region
-from obscura.redaction.styles import Mosaic
+from obscura.redaction.styles import RegionShape, Soft
 
 WIDTH: Final = 4000
 HEIGHT: Final = 3000
@@ -89,7 +89,8 @@ def _tiles() -> list[Image.Image]:
 
 def by_splice(jpeg: bytes) -> bytes:
     """Hide the faces in place."""
-    return splice(jpeg, [Region(Box(*map(float, face)), Mosaic()) for face in FACES]).data
+    regions = [Region(Box(*map(float, face)), Soft(), RegionShape.SUPERELLIPSE) for face in FACES]
+    return splice(jpeg, regions).data
 
 
 def by_cv2(jpeg: bytes, *, is_progressive: bool = False) -> bytes:

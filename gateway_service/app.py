@@ -20,6 +20,7 @@ from gateway_service.periodic_tasks import end, run_periodic_tasks
 from gateway_service.results.events import JobEvents
 from gateway_service.routes import (
     batches,
+    capabilities,
     challenges,
     health,
     lesions,
@@ -148,9 +149,10 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     # Invalid settings raise an error at start-up, not at the first request that uses them.
     verification.sources_of(settings)
     secrets_of(settings)
+    rules = AccessRules.of(settings, listens_on)
     app = _assemble(
         settings,
-        AccessRules.of(settings, listens_on),
+        rules,
         (
             tasks.router,
             redaction.router,
@@ -163,6 +165,7 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
             verification.router,
             challenges.router,
             health.router,
+            capabilities.router_of(settings, keys=rules.keys),
             metrics.router,
             page.router,
         ),

@@ -105,24 +105,34 @@ class DetectForm(PhotoForm):
     )
 
 
+Color = Annotated[
+    str | None,
+    Blank,
+    Field(pattern="^#[0-9a-fA-F]{6}$", description="of the style solid: #rrggbb; default: the mean around"),
+]
+
+
 class HideOptions(BaseModel):
     """How to hide; every field has a default that the server's policy chose."""
 
     model_config = ConfigDict(extra="ignore")
 
     style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
-        None, description="default: mosaic for faces, solid for plates; blur is cosmetic"
+        None, description="default: soft for faces, filled from around for plates; blur is cosmetic"
     )
     cells: Annotated[int | None, Blank] = Field(
-        None, ge=1, le=64, description="mosaic cells on the long side of an object"
+        None, ge=1, le=64, description="of mosaic and pixel_noise: cells on the long side of an object"
     )
-    shape: Annotated[RedactionShape | None, Blank] = Field(None, description="outline for faces; default box")
+    color: Color = None
+    shape: Annotated[RedactionShape | None, Blank] = Field(
+        None, description="outline for faces; default: the style's own"
+    )
     grow: Annotated[float | None, Blank] = Field(
         None,
         ge=1.0,
         le=3.0,
         allow_inf_nan=False,
-        description="growth of a box before it is hidden; default 1.3",
+        description="growth of a box before it is hidden; default 1.3, and 1.1 for plates",
     )
     feather: Annotated[float | None, Blank] = Field(
         None,
@@ -183,14 +193,22 @@ class VideoForm(CallerForm):
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
     style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
         None,
-        description="default: mosaic for faces, solid for plates; blur becomes a mosaic that stands still",
+        description="default: soft for faces, filled from around for plates; "
+        "blur becomes a mosaic that stands still",
     )
     cells: Annotated[int | None, Blank] = Field(
-        None, ge=1, le=64, description="mosaic cells on the long side of an object"
+        None, ge=1, le=64, description="of mosaic and pixel_noise: cells on the long side of an object"
     )
-    shape: Annotated[RedactionShape | None, Blank] = Field(None, description="outline for faces; default box")
+    color: Color = None
+    shape: Annotated[RedactionShape | None, Blank] = Field(
+        None, description="outline for faces; default: the style's own"
+    )
     grow: Annotated[float | None, Blank] = Field(
-        None, ge=1.0, le=3.0, allow_inf_nan=False, description="growth of a box; default 1.3"
+        None,
+        ge=1.0,
+        le=3.0,
+        allow_inf_nan=False,
+        description="growth of a box; default 1.3, and 1.1 for plates",
     )
     metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     audio: Annotated[Audio | None, Blank] = Field(
@@ -361,6 +379,13 @@ class VideoLink(BaseModel):
     bytes: int = Field(ge=0)
 
 
+class PictureLink(BaseModel):
+    """Where the redacted picture is fetched from as bytes."""
+
+    url: str = Field(examples=["/task_result/3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a/image"])
+    media_type: str = Field(examples=["image/jpeg"])
+
+
 class TaskResult(BaseModel):
     """A task: ``result`` holds the boxes by name, the picture in base64, or the address of the video."""
 
@@ -372,6 +397,7 @@ class TaskResult(BaseModel):
     frames: VideoProgress | None = Field(None, description="of a video, while RUNNING")
     error: TaskError | None = None
     video: VideoLink | None = Field(None, description="of a video: where it is")
+    picture: PictureLink | None = Field(None, description="of a photo, with embed=false: where it is")
     detections: tuple[DetectedObject, ...] | None = None
     image: ImageInfo | None = None
     model: ModelInfo | None = None

@@ -56,9 +56,14 @@ class RunningSystem:
     """A whole system in processes of its own."""
 
     def __init__(
-        self, module: str, data_dir: Path, *arguments: str, settings: Mapping[str, str] | None = None
+        self,
+        module: str,
+        data_dir: Path,
+        *arguments: str,
+        settings: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
         self.settings = dict(settings or {})

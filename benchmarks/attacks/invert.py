@@ -1,8 +1,10 @@
 """Inversion attack on the mosaic with many redactions of one photo.
 
-Noise averages out: what is left are the means of the cells. Boxes that differ by a few pixels from one
-redaction to the next (another detector, another frame) move the grid, and an average over moved grids shows
-more than any one of them. Both are measured; smooth enlarging is tried on each, and the best counts.
+The soft style has no noise, so that repeating it tells nothing; boxes that move choose the tone from other
+pixels, which is measured. The noise of a mosaic averages out: what is left are the means of the cells. Boxes
+that differ by a few pixels from one redaction to the next (another detector, another frame) move the grid,
+and an average over moved grids shows more than any one of them. Smooth enlarging is tried on each, and the
+best counts.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from benchmarks.attacks.faces import FACE_SIDE, Face
 from benchmarks.attacks.methods import AreaMosaic, Hide, ours, seed_gaussian
 from obscura.geometry import Size
 from obscura.redaction.masks import window
-from obscura.redaction.styles import DEFAULT_CELLS, Mosaic, Solid
+from obscura.redaction.styles import DEFAULT_CELLS, Fill, Mosaic, Soft, Solid
 
 REDACTIONS: Final = 100
 MOVED: Final = 0.1
@@ -37,17 +39,20 @@ class Inversion:
 
 def invert(faces: Sequence[Face], rng: np.random.Generator) -> list[Inversion]:
     """Attack every face in every way; the same order each time."""
-    default, single = ours(Mosaic()), ours(Solid())
+    soft, mosaic, single = ours(Soft()), ours(Mosaic()), ours(Solid())
     tries: dict[str, list[float]] = {}
     for face in faces:
         guesses: dict[str, NDArray[Any]] = {
             "solid (all that chance needs)": single(face.pixels, face.box),
             "seed: Gaussian (99, 99), 30": seed_gaussian(face.pixels, face.box),
-            "default, one redaction": default(face.pixels, face.box),
-            "default, mean of 10": _average(face, default, 10),
-            f"default, mean of {REDACTIONS}": _average(face, default, REDACTIONS),
+            "soft, the default, however often": soft(face.pixels, face.box),
+            f"soft, mean of {REDACTIONS} with moved boxes": _average(face, soft, REDACTIONS, rng),
+            "filled from around (all that is seen)": ours(Fill())(face.pixels, face.box),
+            "mosaic, one redaction": mosaic(face.pixels, face.box),
+            "mosaic, mean of 10": _average(face, mosaic, 10),
+            f"mosaic, mean of {REDACTIONS}": _average(face, mosaic, REDACTIONS),
             "un-noised cell means": AreaMosaic(DEFAULT_CELLS)(face.pixels, face.box),
-            f"default, mean of {REDACTIONS} with moved boxes": _average(face, default, REDACTIONS, rng),
+            f"mosaic, mean of {REDACTIONS} with moved boxes": _average(face, mosaic, REDACTIONS, rng),
         }
         for name, guess in guesses.items():
             tries.setdefault(name, []).append(_best_psnr(face, guess))

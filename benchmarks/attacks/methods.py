@@ -12,8 +12,8 @@ from obscura.geometry import Box, Size
 from obscura.redaction.masks import window
 from obscura.redaction.mosaic import CELL_NOISE
 from obscura.redaction.paint import paint
-from obscura.redaction.regions import Region, grown
-from obscura.redaction.styles import DEFAULT_CELLS, Mosaic, Solid, Style
+from obscura.redaction.regions import GROW, PLATE_GROW, Region, grown
+from obscura.redaction.styles import DEFAULT_CELLS, Fill, Mosaic, RegionShape, Soft, Solid, Style
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Hide: TypeAlias = Callable[[Pixels, Box], Pixels]
@@ -27,9 +27,15 @@ CLASSIC_CELL: Final = 10
 
 def ours(style: Style) -> Hide:
     """Return a style of the project, painted by the project's own code over the grown box."""
+    if isinstance(style, Soft):
+        shape, grow = RegionShape.SUPERELLIPSE, GROW
+    elif isinstance(style, Fill):
+        shape, grow = RegionShape.ROUNDED, PLATE_GROW
+    else:
+        shape, grow = RegionShape.BOX, GROW
 
     def hide(pixels: Pixels, box: Box) -> Pixels:
-        return paint(pixels, [Region(grown(box), style)])
+        return paint(pixels, [Region(grown(box, grow), style, shape)])
 
     return hide
 
@@ -93,14 +99,18 @@ def cell_means(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return np.asarray(sums / counts, np.float32)
 
 
-DEFAULT: Final = f"ours, faces: {DEFAULT_CELLS} cells, noise {CELL_NOISE}"
+DEFAULT: Final = "ours, faces: soft"
+MOSAIC: Final = f"ours: mosaic, {DEFAULT_CELLS} cells, noise {CELL_NOISE}"
+FILL: Final = "ours: filled from around, no tone"
 GAUSSIAN: Final = "seed: Gaussian (99, 99), 30"
 SOLID: Final = "ours: solid"
 FACE_METHODS: Final[Mapping[str, Hide]] = {
     "nothing hidden": nothing,
     GAUSSIAN: seed_gaussian,
     f"un-noised mosaic, {DEFAULT_CELLS} cells": AreaMosaic(DEFAULT_CELLS),
-    DEFAULT: ours(Mosaic()),
+    DEFAULT: ours(Soft()),
+    FILL: ours(Fill()),
+    MOSAIC: ours(Mosaic()),
     SOLID: ours(Solid()),
 }
 WHAT_IFS: Final[Mapping[str, Hide]] = {

@@ -28,8 +28,8 @@ from benchmarks.attacks.methods import (
 )
 from obscura.geometry import Box, Size
 from obscura.redaction.masks import window
-from obscura.redaction.regions import grown
-from obscura.redaction.styles import DEFAULT_CELLS, Mosaic, Solid
+from obscura.redaction.regions import PLATE_GROW, grown
+from obscura.redaction.styles import DEFAULT_CELLS, Fill, Mosaic, Solid
 
 Plane: TypeAlias = NDArray[np.float32]
 See: TypeAlias = Callable[[Plane], Plane]
@@ -102,7 +102,8 @@ def _mosaic(side: int, box: Box, hide: Hide) -> PlateMethod:
 WHOLE: Final = grown(PLATE)
 OUR_SIDE: Final = -int(-WHOLE.long_side // DEFAULT_CELLS)
 UNHIDDEN: Final = "nothing hidden"
-SOLID: Final = "ours, plates: solid"
+SOLID: Final = "ours: solid"
+FILL: Final = "ours, plates: filled from around"
 PLATE_METHODS: Final[Mapping[str, PlateMethod]] = {
     UNHIDDEN: PlateMethod(nothing, _plate_only, _plate_only),
     "seed: Gaussian (99, 99), 30": PlateMethod(seed_gaussian, _blurred, _plate_only),
@@ -110,6 +111,7 @@ PLATE_METHODS: Final[Mapping[str, PlateMethod]] = {
     "classic mosaic, 20 px": _mosaic(20, PLATE, AreaMosaic(is_grown=False, side=20)),
     "our mosaic, refused for plates": _mosaic(OUR_SIDE, WHOLE, ours(Mosaic())),
     SOLID: _mosaic(10_000, WHOLE, ours(Solid())),
+    FILL: _mosaic(10_000, grown(PLATE, PLATE_GROW), ours(Fill())),
     "what if: solid, noise 12": _mosaic(10_000, WHOLE, AreaMosaic(1, noise=12)),
 }
 

@@ -33,7 +33,9 @@ __all__ = ["Access", "AccessRules", "is_open", "wanted_scope"]
 
 READING = frozenset({"GET", "HEAD"})
 # Paths that work without a key: health, the API description, the web page.
-OPEN = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})
+OPEN = frozenset(
+    {"/", "/about", "/livez", "/readyz", "/capabilities", "/docs", "/openapi.json", "/favicon.ico"}
+)
 OPEN_FOLDERS = ("/docs/", "/web/")
 OPERATORS = frozenset({"/metrics"})
 ADMINISTRATION = "/admin/"

@@ -12,7 +12,7 @@ import structlog
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.threads import AT_ONCE_BYTES, fetch, run_in_thread
-from gateway_service.schemas import TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
+from gateway_service.schemas import PictureLink, TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
 from gateway_service.webhooks.registration import progress_of_webhook
 from obscura.contract import (
     RESEARCH_ONLY,
@@ -117,20 +117,23 @@ def _of_video(record: JobRecord) -> TaskResult:
     )
 
 
-async def task_result_of(gateway: Gateway, record: JobRecord) -> TaskResult:
-    """Return the answer for a job; a job with an unreadable record is marked as failed."""
+async def task_result_of(gateway: Gateway, record: JobRecord, *, embed: bool = True) -> TaskResult:
+    """Return the answer for a job; a job with an unreadable record is marked as failed.
+
+    Without ``embed`` the answer has the URL of a picture instead of its base64 text.
+    """
     try:
-        result = await _serialise(gateway, record)
+        result = await _serialise(gateway, record, embed=embed)
     except FAULTS:
         log.warning("record_unreadable", request_id=record.request_id)
         record = await gateway.job_store.give_up(record.id)
-        result = await _serialise(gateway, record)
+        result = await _serialise(gateway, record, embed=embed)
     if record.has_webhook:
         result.webhook = await progress_of_webhook(gateway, f"task:{record.id}")
     return result
 
 
-async def _serialise(gateway: Gateway, record: JobRecord) -> TaskResult:
+async def _serialise(gateway: Gateway, record: JobRecord, *, embed: bool) -> TaskResult:
     if record.state is JobState.QUEUED:
         return TaskResult(status=TaskStatus.PENDING)
     if record.state is JobState.RUNNING:
@@ -150,11 +153,16 @@ async def _serialise(gateway: Gateway, record: JobRecord) -> TaskResult:
     if record.kind is JobKind.BLUR_VIDEO:
         return _of_video(record)
     detections = surest_first(record.parts.values())
-    result: Any = boxes_by_name(detections)
-    if record.kind is not JobKind.DETECT:
+    result: Any = None
+    link: PictureLink | None = None
+    if record.kind is JobKind.DETECT:
+        result = boxes_by_name(detections)
+    elif embed:
         picture = await picture_of(gateway, record)
         encode = partial(base64.b64encode, picture)
         result = (await run_in_thread(encode, quick=len(picture) <= AT_ONCE_BYTES)).decode()
+    else:
+        link = PictureLink(url=f"/task_result/{record.id}/image", media_type=record.media_type or "")
     parts = [
         record.parts[step] for step in [item.step for item in record.options.classes] if step in record.parts
     ]
@@ -164,6 +172,7 @@ async def _serialise(gateway: Gateway, record: JobRecord) -> TaskResult:
     return TaskResult(
         status=TaskStatus.SUCCESS,
         result=result,
+        picture=link,
         detections=detections,
         image=parts[0].image if parts else (report or {}).get("image"),
         model=models[0] if len(models) == 1 else None,

@@ -33,11 +33,15 @@ PICTURES: dict[int | str, dict[str, Any]] = {
 TaskId = Annotated[str, Path(max_length=200, description="the id that a POST returned")]
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end of the task")]
 
+Embed = Annotated[bool, Query(description="false: `picture` says where a picture is, instead of base64")]
+
 
 @router.get("/{task_id}", response_model_exclude_none=True)
-async def task_result(gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0) -> TaskResult:
+async def task_result(
+    gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0, *, embed: Embed = True
+) -> TaskResult:
     """Return the state of a task, with its result once it has ended."""
-    return await task_result_of(gateway, await gateway.events.wait_for_end(task_id, wait))
+    return await task_result_of(gateway, await gateway.events.wait_for_end(task_id, wait), embed=embed)
 
 
 @router.get("/{task_id}/events", response_class=StreamingResponse)

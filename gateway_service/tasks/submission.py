@@ -75,11 +75,13 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
     WeakerThanPolicyError
         If there is such an option.
     InvalidOptionError
-        If an original should be kept longer than allowed.
+        If an original should be kept longer than allowed, or a style do what it cannot do.
     WebhookNotAllowedError
         If somebody should be told who is not on the list.
     """
     check_webhook(options.webhook, settings)
+    if contradictions := options.contradictions():
+        raise InvalidOptionError("; ".join(contradictions))
     weak: list[str] = []
     if options.cells is not None and options.cells > settings.max_cells:
         weak.append(f"cells must be at most {settings.max_cells}")

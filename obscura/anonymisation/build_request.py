@@ -3,13 +3,12 @@
 from typing import assert_never
 
 from obscura.anonymisation import RedactionRequest
-from obscura.contract import JobOptions, RedactionShape, RedactionStyle
+from obscura.contract import JobOptions, RedactionStyle
 from obscura.geometry import Box
 from obscura.imaging.configured_limits import validation_limits
 from obscura.redaction.policy import PolicyFloor, RedactionPolicy
 from obscura.redaction.privacy_masks import PrivacyMask
-from obscura.redaction.regions import GROW
-from obscura.redaction.styles import Blur, Mosaic, PixelNoise, Solid, Style
+from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Soft, Solid, Style, colour_of
 from obscura.settings import Settings
 
 __all__ = ["request_of"]
@@ -21,12 +20,14 @@ def _style(options: JobOptions, max_cells: int) -> Style | None:
     match options.style:
         case None:
             return None if options.cells is None else Mosaic(cells)
+        case RedactionStyle.SOFT:
+            return Soft()
         case RedactionStyle.MOSAIC:
             return Mosaic(cells)
         case RedactionStyle.PIXEL_NOISE:
             return PixelNoise(cells)
         case RedactionStyle.SOLID:
-            return Solid()
+            return Solid(None if options.color is None else colour_of(options.color))
         case RedactionStyle.BLUR:
             return Blur()
         case _:
@@ -44,12 +45,8 @@ def request_of(options: JobOptions, settings: Settings, mask: bytes = b"") -> Re
         If the mask cannot be opened.
     """
     policy = RedactionPolicy(
-        styles={
-            name: Mosaic(min(style.cells, settings.max_cells)) if isinstance(style, Mosaic) else style
-            for name, style in RedactionPolicy().styles.items()
-        },
-        shape=options.shape or RedactionShape.BOX,
-        grow=options.grow or max(GROW, settings.min_grow),
+        shape=None if options.shape is None else RegionShape(options.shape.value),
+        grow=options.grow,
         feather=options.feather or 0.0,
         floor=PolicyFloor(
             max_cells=settings.max_cells, min_grow=settings.min_grow, max_keep_share=settings.max_keep_share

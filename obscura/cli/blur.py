@@ -94,11 +94,12 @@ def blur(
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
     style: Annotated[
-        RedactionStyle | None, typer.Option(help="default: mosaic for faces, solid for plates")
+        RedactionStyle | None, typer.Option(help="default: soft for faces, filled from around for plates")
     ] = None,
     cells: Annotated[
-        int | None, typer.Option(min=1, max=64, help="mosaic cells on an object's long side")
+        int | None, typer.Option(min=1, max=64, help="of mosaic and pixel_noise: cells on the long side")
     ] = None,
+    color: Annotated[str | None, typer.Option(metavar="#RRGGBB", help="of the style solid")] = None,
     shape: Annotated[RedactionShape | None, typer.Option(help="outline for faces")] = None,
     grow: Annotated[float | None, typer.Option(min=1.0, max=3.0, help="growth of a box")] = None,
     frames: FramesOption = Frames.ONE,
@@ -140,7 +141,7 @@ def blur(
     """
     fixed = (mask_of(mask), zones_of(keep), residual_check, content_credentials)
     hide = HideOptions(
-        style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio, *fixed
+        style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio, *fixed, color
     )
     settings = settings_for(engine)
     look = (classes_of(classes), quality, min_confidence)

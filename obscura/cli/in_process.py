@@ -28,9 +28,10 @@ from obscura.contract import (
     surest_first,
 )
 from obscura.detection.weights import default_models_dir, installed_weights
-from obscura.errors import BackendUnavailableError, UndecodablePhotoError
+from obscura.errors import BackendUnavailableError, InvalidOptionError, UndecodablePhotoError
 from obscura.geometry import Box
 from obscura.provenance import Credentials, Work, canonical, manifest_of, signed, signing_key
+from obscura.redaction.styles import colour_of
 from obscura.settings import Settings
 
 TELL_EVERY = 10
@@ -91,9 +92,12 @@ class Finder:
 
 
 def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
+    if hide.color is not None:
+        colour_of(hide.color)
     options = JobOptions(
         style=hide.style,
         cells=hide.cells,
+        color=hide.color,
         shape=hide.shape,
         grow=hide.grow,
         feather=hide.feather,
@@ -102,6 +106,8 @@ def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
         frames=hide.frames,
         keep=hide.keep,
     )
+    if contradictions := options.contradictions():
+        raise InvalidOptionError("; ".join(contradictions))
     return request_of(options, settings, hide.mask)
 
 

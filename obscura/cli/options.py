@@ -89,6 +89,7 @@ class HideOptions:
     keep: tuple[ExclusionZone, ...] = ()
     residual_check: ResidualCheck | None = None
     content_credentials: bool = False
+    color: str | None = None
 
 
 def classes_of(text: str) -> tuple[ObjectClass, ...]:

@@ -39,6 +39,7 @@ class RemoteBlurrer:
             "min_confidence": min_confidence,
             "style": hide.style,
             "cells": hide.cells,
+            "color": hide.color,
             "shape": hide.shape,
             "grow": hide.grow,
             "feather": hide.feather,

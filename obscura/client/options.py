@@ -18,10 +18,15 @@ class LookOptions(TypedDict, total=False):
 
 
 class HideOptions(TypedDict, total=False):
-    """How to hide objects; ``mask`` is a picture, bytes or a path, of what is hidden whatever is found."""
+    """How to hide objects.
 
-    style: Literal["mosaic", "solid", "blur", "pixel_noise"]
+    ``color``, of the style ``solid``, is ``#rrggbb``; ``mask`` is a picture, bytes or a path, of what is
+    hidden whatever is found.
+    """
+
+    style: Literal["soft", "mosaic", "solid", "blur", "pixel_noise"]
     cells: int
+    color: str
     shape: Literal["box", "ellipse"]
     grow: float
     feather: float
@@ -44,8 +49,9 @@ class VideoOptions(TypedDict, total=False):
     classes: Sequence[Literal["face", "plate"]]
     quality: Literal["rapid", "fast", "balanced", "thorough"]
     min_confidence: float
-    style: Literal["mosaic", "solid", "blur", "pixel_noise"]
+    style: Literal["soft", "mosaic", "solid", "blur", "pixel_noise"]
     cells: int
+    color: str
     shape: Literal["box", "ellipse"]
     grow: float
     metadata: Literal["strip", "keep_safe", "coarse_gps"]

@@ -47,8 +47,9 @@ class JobKind(StrEnum):
 
 
 class RedactionStyle(StrEnum):
-    """How an object is hidden; ``blur`` is cosmetic (it can be undone)."""
+    """How an object is hidden; ``soft`` is the default, ``blur`` is cosmetic (it can be undone)."""
 
+    SOFT = "soft"
     MOSAIC = "mosaic"
     SOLID = "solid"
     BLUR = "blur"
@@ -174,6 +175,13 @@ class LesionOptions(BaseModel):
     debug: bool = Field(False, description="draw a picture with the marks")
 
 
+_CELLED = frozenset({RedactionStyle.MOSAIC, RedactionStyle.PIXEL_NOISE})
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class JobOptions(BaseModel):
     """Validated options of one job."""
 
@@ -184,6 +192,9 @@ class JobOptions(BaseModel):
     min_confidence: float | None = Field(None, ge=0.001, le=1.0, allow_inf_nan=False)
     style: RedactionStyle | None = None
     cells: int | None = Field(None, ge=1, le=64)
+    color: str | None = Field(
+        None, pattern=r"^#[0-9a-fA-F]{6}$", description="of the style solid: #rrggbb", exclude_if=_is_none
+    )
     shape: RedactionShape | None = None
     grow: float | None = Field(None, ge=1.0, le=3.0, allow_inf_nan=False)
     frames: Frames = Field(
@@ -250,6 +261,15 @@ class JobOptions(BaseModel):
             return values
         rest = {name: value for name, value in values.items() if name != "review"}
         return rest if values["review"] else {**rest, "residual_check": ResidualCheck.OFF}
+
+    def contradictions(self) -> tuple[str, ...]:
+        """Return what is asked of the style that it cannot do, in words."""
+        found = list[str]()
+        if self.color is not None and self.style is not RedactionStyle.SOLID:
+            found.append("color is for the style solid")
+        if self.cells is not None and self.style not in {None, *_CELLED}:
+            found.append("cells is for the styles mosaic and pixel_noise")
+        return tuple(found)
 
     def parted(self, stored: bytes) -> tuple[bytes, bytes]:
         """Return the photo and the mask of what is stored for a job; no bytes where there is no mask."""

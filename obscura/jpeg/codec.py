@@ -139,10 +139,18 @@ class Codec(Protocol):
             ``int64[mcus]``: the bit behind each MCU; -1 where a run of ends of block goes on over the next.
         """
 
-    def patch(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:
-        """Write a scan of a progressive frame again: the touched blocks, and whatever their bits are tied to.
+    def read(self, job: Job, clean: Clean, ends: NDArray[np.int64], wanted: NDArray[np.bool_]) -> None:
+        """Read the MCUs of a surveyed sequential scan that are ``wanted``, ``bool[mcus]``.
 
-        All other bits are those of the source.
+        Their AC coefficients go into ``values[rows, columns, 64]``; what they hold for DC is
+        not the coefficient.
+        """
+
+    def patch(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:
+        """Write a scan again: the touched blocks, and whatever their bits are tied to.
+
+        All other bits are those of the source. In a sequential scan the coefficients of the touched MCUs are
+        needed, of those behind them, and the DC coefficients of those before them.
 
         Returns
         -------

@@ -3,14 +3,16 @@
 A region hides every MCU that its outline touches, as a whole. A hidden block keeps no AC coefficient; its DC
 coefficient is eight times the mean level of its samples (ITU-T T.81 A.3.3), and becomes
 
-- Mosaic: the mean of a cell of whole MCUs as `cells.toned` leaves it, colour differences with half the noise.
+- Mosaic: the mean of a cell of whole MCUs as `cells.toned` leaves it; noise moves brightness alone.
   No cell is smaller than an MCU; a region has at most as many cells on its long side as the style says, and
   fewer where MCUs are large.
-- Solid: the mean of the MCUs around the region that are seen, and so for every object smaller than
-  `ONE_COLOUR_BELOW`.
+- Solid: its colour, or the mean of the MCUs around the region that are seen; the latter for every object
+  smaller than `ONE_COLOUR_BELOW`.
 - PixelNoise: as Mosaic, with stronger noise for every block in addition. Noise goes no finer than blocks: in
   pixels it would need AC coefficients, and those would make the file many times larger.
 - Blur: the means of MCUs, smoothed over the region by a Gaussian. It is as coarse as MCUs are.
+
+What is filled from around (`Soft`, `Fill`) is not done here: see `obscura.jpeg.smooth`.
 
 A soft edge lies on the MCUs around those: they keep no AC coefficient either, and their means pass from the
 region's colour to their own.
@@ -22,11 +24,12 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from obscura.jpeg.patches import Patch, Touched, by_block, touched_mcus
+from obscura.jpeg.colours import MIDDLE, Colours
+from obscura.jpeg.patches import Patch, Touched, by_block
 from obscura.jpeg.structure import BLOCK_SIDE, Component, Structure
 from obscura.redaction.masks import Window
 from obscura.redaction.mosaic import PIXEL_NOISE, Entropy, Levels, border, contrast_reduced, noise
-from obscura.redaction.styles import PixelNoise, Solid
+from obscura.redaction.styles import PixelNoise, Solid, Style
 
 Plane: TypeAlias = NDArray[np.int16]
 """``int16[rows, columns]``: DC coefficients of a component, quantised, in whole MCUs."""
@@ -36,30 +39,59 @@ _HIGHEST: Final = 127.0
 
 
 def replaced(
-    structure: Structure, planes: Sequence[Plane], covers: Sequence[Patch], entropy: Entropy
+    structure: Structure, planes: Sequence[Plane], covers: Sequence[Patch], touched: Touched, entropy: Entropy
 ) -> list[Plane]:
-    """Return copies of the DC planes of all components with the touched blocks replaced.
+    """Return copies of the DC planes of all components with the blocks under ``covers`` replaced.
 
     What replaces them is computed from the planes as they came; where patches overlap, the last one shows,
-    and a soft edge nowhere over what is hidden.
+    and a soft edge nowhere over what is hidden. ``touched`` are the MCUs of these and of all other patches.
     """
     fresh = [plane.copy() for plane in planes]
-    touched = touched_mcus(structure.frame, covers)
+    kind = Colours.of(structure)
+    # All components of a patch get the same noise, and colour differences none: it moves no hue.
+    noises = [_Replayed(entropy) for _ in covers]
     for index, component in enumerate(structure.frame.components):
-        # Colour differences count for about twice as much as brightness.
-        share = 0.5 if structure.has_chroma and index in (1, 2) else 1.0
+        share = kind.noise_share(index)
         step = structure.quants[index].divisors[0] / BLOCK_SIDE
         source = _Source(planes[index], component, step, touched)
-        shown = [_levels(patch, source, share, entropy) for patch in covers]
+        shown = [
+            _levels(patch, source, share, drawn.again())
+            if (colour := _colour_of(patch.style)) is None
+            else np.full(patch.covered.shape, kind.of_rgb(colour)[index] - MIDDLE)
+            for patch, drawn in zip(covers, noises, strict=True)
+        ]
         for patch, levels in zip(covers, shown, strict=True):
             if patch.edge is not None:
                 _soften(fresh[index], source, patch, levels)
-        for patch, levels in zip(covers, shown, strict=True):
+        for patch, levels, drawn in zip(covers, shown, noises, strict=True):
             blocks = _to_blocks(levels, component)
             if isinstance(patch.style, PixelNoise):
-                blocks = blocks + share * noise(blocks.shape, PIXEL_NOISE, entropy)
+                blocks = blocks + share * noise(blocks.shape, PIXEL_NOISE, drawn)
             _put(fresh[index][_blocks(patch.inside, component)], blocks, patch.covered, source)
     return fresh
+
+
+class _Replayed:
+    """Random bytes that can be read again from the first on."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._drawn = b""
+        self._at = 0
+
+    def again(self) -> "_Replayed":
+        """Return to the first byte."""
+        self._at = 0
+        return self
+
+    def __call__(self, count: int) -> bytes:
+        """Return the next bytes, drawn where they have not been yet."""
+        end = self._at + count
+        if end > len(self._drawn):
+            self._drawn += self._entropy(end - len(self._drawn))
+        found = self._drawn[self._at : end]
+        self._at = end
+        return found
 
 
 class _Source(NamedTuple):
@@ -69,6 +101,11 @@ class _Source(NamedTuple):
     component: Component
     step: float
     touched: Touched
+
+
+def _colour_of(style: Style) -> tuple[int, int, int] | None:
+    """Return the colour that was asked for."""
+    return style.colour if isinstance(style, Solid) else None
 
 
 def _soften(fresh: Plane, source: _Source, patch: Patch, levels: Levels) -> None:

@@ -67,6 +67,7 @@ def _library() -> ctypes.CDLL:
         "obscura_survey": (pointer, pointer, pointer, pointer),
         "obscura_splice": (pointer, pointer, pointer, pointer, pointer),
         "obscura_decode": (pointer, pointer, pointer, pointer),
+        "obscura_read": (pointer, pointer, pointer, pointer, pointer),
         "obscura_patch": (pointer, pointer, pointer, pointer, pointer),
         "obscura_tokens": (pointer, pointer, pointer),
         "obscura_encode": (pointer, ctypes.c_char_p, size, pointer),
@@ -139,6 +140,22 @@ class NativeCodec:
         )
         _require(status)
         return ends
+
+    def read(self, job: Job, clean: Clean, ends: NDArray[np.int64], wanted: NDArray[np.bool_]) -> None:
+        """See `Codec.read`."""
+        scan = _scan(job, 64)
+        if wanted.size != job.mcus.pixels or not wanted.flags.c_contiguous:
+            message = "an array of the wrong layout was handed to the JPEG coder"
+            raise ProcessingFailedError(message)
+        _require(
+            _library().obscura_read(
+                ctypes.byref(scan),
+                clean.bits.ctypes.data,
+                clean.starts.ctypes.data,
+                ends.ctypes.data,
+                wanted.ctypes.data,
+            )
+        )
 
     def patch(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:
         """See `Codec.patch`."""

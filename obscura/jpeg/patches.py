@@ -14,7 +14,7 @@ from obscura.jpeg.structure import Component, Frame
 from obscura.redaction.masks import Window, mask, soft_edge, window
 from obscura.redaction.mosaic import Levels, grid
 from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
-from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, Style, strength
+from obscura.redaction.styles import BLUR_FLOOR, Blur, Fill, Mosaic, PixelNoise, Soft, Solid, Style, strength
 
 Touched: TypeAlias = NDArray[np.bool_]
 """``bool[rows, columns]``, by block or by MCU: what is hidden."""
@@ -45,6 +45,10 @@ class Patch:
         Width of what counts as around it, in MCUs.
     sigma
         Of a blur, ``(down, across)`` in MCUs; None for every other style.
+    region
+        The region, in pixels as stored.
+    number
+        Its place among the regions of the request.
     edge
         Its soft edge, where it has one.
     """
@@ -54,6 +58,8 @@ class Patch:
     labels: NDArray[np.int64]
     style: Style
     reach: float
+    region: Region
+    number: int
     sigma: tuple[float, float] | None = None
     edge: Edge | None = None
 
@@ -87,12 +93,18 @@ def patches(frame: Frame, regions: Sequence[Region], orientation: int) -> tuple[
     InvalidOptionError
         If a coordinate is not a finite number.
     """
-    ordered = sorted(regions, key=lambda region: (strength(region.style), region.box))
+    ordered = sorted(enumerate(regions), key=lambda item: (strength(item[1].style), item[1].box))
     return tuple(
-        _patch(frame, replace(region, box=box))
-        for region in ordered
+        _patch(frame, replace(region, box=box, down=_down(orientation)), number)
+        for number, region in ordered
         if not (box := to_stored(_finite(region.box), orientation, frame.size)).clip(frame.size).is_empty
     )
+
+
+def _down(orientation: int) -> tuple[int, int]:
+    """Return where the lower edge of the upright picture lies in the stored one, as a unit vector."""
+    middle, below = (to_stored(Box(0, y, 0, y), orientation, Size(0, 0)) for y in (0.0, 1.0))
+    return round(below.x1 - middle.x1), round(below.y1 - middle.y1)
 
 
 def touched_mcus(frame: Frame, covers: Sequence[Patch]) -> Touched:
@@ -110,7 +122,7 @@ def by_block(mcus: NDArray[np.bool_], component: Component) -> Touched:
     return np.ascontiguousarray(mcus.repeat(component.v, axis=0).repeat(component.h, axis=1))
 
 
-def _patch(frame: Frame, region: Region) -> Patch:
+def _patch(frame: Frame, region: Region, number: int) -> Patch:
     """Put a region, in pixels as stored, on the MCU grid."""
     mcu = (frame.mcu.height, frame.mcu.width)
     whole = region.box.scale(1 / frame.mcu.width, 1 / frame.mcu.height)
@@ -118,7 +130,9 @@ def _patch(frame: Frame, region: Region) -> Patch:
     outer = whole.outward()
     side = max(outer.height * mcu[0], outer.width * mcu[1]) / _cells(region)
     cells = grid(outer, inside, (side / mcu[0], side / mcu[1]))
-    style = Solid() if region.box.long_side < ONE_COLOUR_BELOW else region.style
+    is_small = region.box.long_side < ONE_COLOUR_BELOW
+    is_weak = is_small and isinstance(region.style, Mosaic | PixelNoise | Blur)
+    style = Solid() if is_weak else region.style
     sigma = None
     if isinstance(style, Blur):
         pixels = max(style.sigma_fraction, BLUR_FLOOR) * region.box.long_side
@@ -129,6 +143,8 @@ def _patch(frame: Frame, region: Region) -> Patch:
         cells.labels,
         style,
         region.box.long_side / min(mcu),
+        region,
+        number,
         sigma,
         _edge(frame, whole, region) if region.feather else None,
     )
@@ -150,7 +166,7 @@ def _cells(region: Region) -> int:
     match region.style:
         case Mosaic(cells) | PixelNoise(cells):
             return cells
-        case Solid() | Blur():
+        case Solid() | Blur() | Soft() | Fill():
             return 1
         case _:
             assert_never(region.style)

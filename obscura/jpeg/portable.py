@@ -50,6 +50,10 @@ class PortableCodec:
         """See `Codec.decode`."""
         return Decoder(job, clean).run()
 
+    def read(self, job: Job, clean: Clean, ends: NDArray[np.int64], wanted: NDArray[np.bool_]) -> None:
+        """See `Codec.read`."""
+        Decoder(job, clean).read(ends, wanted)
+
     def patch(self, job: Job, clean: Clean, ends: NDArray[np.int64]) -> bytes | None:
         """See `Codec.patch`."""
         try:

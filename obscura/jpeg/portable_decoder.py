@@ -49,6 +49,17 @@ class Decoder:
             ends[-1] = self._at
         return np.array(ends, np.int64)
 
+    def read(self, ends: NDArray[np.int64], wanted: NDArray[np.bool_]) -> None:
+        """Read some MCUs of a sequential scan, as `Codec.read` does."""
+        step = self._job.scan.restart or self._job.mcus.pixels
+        for mcu in np.flatnonzero(wanted).tolist():
+            segment, place = divmod(mcu, step)
+            self._at = int(ends[mcu - 1]) if place else 8 * self._starts[segment]
+            self._last = [0] * len(self._job.parts)
+            y, x = divmod(mcu, self._job.mcus.width)
+            for index, part in enumerate(self._job.parts):
+                self._decode_part(index, part, y, x, 8 * self._starts[segment + 1])
+
     def _decode_part(self, index: int, part: Part, y: int, x: int, limit: int) -> None:
         columns = part.touched.shape[1]
         for by in range(part.v):

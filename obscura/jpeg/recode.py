@@ -1,19 +1,28 @@
 """Scans in, scans out: the hidden blocks replaced, every other coefficient as it was."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from obscura.imaging.formats import Buffer
-from obscura.jpeg.codec import Clean, Codec, Counts, Job, Values, job_of
+from obscura.jpeg.codec import Clean, Codec, Counts, Job, Part, Values, job_of
 from obscura.jpeg.cover import replaced
 from obscura.jpeg.header import CodedScan
 from obscura.jpeg.huffman import optimal
 from obscura.jpeg.patches import Patch, Touched, by_block, touched_mcus
+from obscura.jpeg.smooth import SmoothCovers, is_smooth
 from obscura.jpeg.structure import COEFFICIENTS, HuffmanTable, Structure, TableKey
 from obscura.redaction.mosaic import Entropy
+
+
+class Recoded(NamedTuple):
+    """Scans, and the tone of each face by the number of its region."""
+
+    scans: tuple[CodedScan, ...]
+    tones: Mapping[int, int]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -23,34 +32,74 @@ class _Work:
     data: Buffer
     structure: Structure
     covers: Sequence[Patch]
+    smooth: SmoothCovers
     entropy: Entropy
     codec: Codec
     touched: tuple[Touched, ...]
 
-    def by_bits(self) -> tuple[CodedScan, ...] | None:
+    def by_bits(self) -> Recoded | None:
         """Splice sequential scans; None where a table lacks a code."""
         planes = tuple(np.zeros(touched.shape, np.int16) for touched in self.touched)
         jobs = self._jobs(planes)
         cleans = [self.codec.clean(job, self._data_of(job)) for job in jobs]
         ends = [self.codec.dc_scan(job, clean) for job, clean in zip(jobs, cleans, strict=True)]
-        fresh = tuple(replaced(self.structure, planes, self.covers, self.entropy))
+        tones = dict[int, int]()
+        if self.smooth.is_empty:
+            fresh: tuple[Values, ...] = tuple(self._replaced(planes))
+        else:
+            fresh = self._blocks()
+            for job, clean, behind in zip(self._jobs(fresh), cleans, ends, strict=True):
+                self._read_near(job, clean, behind, planes)
+            tones = self._paint(fresh, planes)
+        write = self.codec.splice if self.smooth.is_empty else self.codec.patch
         coded = [
             CodedScan(job.scan, spliced)
             for job, clean, behind in zip(self._jobs(fresh), cleans, ends, strict=True)
-            if (spliced := self.codec.splice(job, clean, behind)) is not None
+            if (spliced := write(job, clean, behind)) is not None
         ]
-        return tuple(coded) if len(coded) == len(jobs) else None
+        return Recoded(tuple(coded), tones) if len(coded) == len(jobs) else None
 
-    def through_coefficients(self) -> tuple[CodedScan, ...]:
+    def through_coefficients(self) -> Recoded:
         """Read all coefficients and write the scans again."""
-        values = tuple(np.zeros((*touched.shape, COEFFICIENTS), np.int16) for touched in self.touched)
+        values = self._blocks()
         read = [self._read(job) for job in self._jobs(values)]
         planes = [np.ascontiguousarray(part[..., 0]) for part in values]
-        fresh = replaced(self.structure, planes, self.covers, self.entropy)
-        for part, plane, touched in zip(values, fresh, self.touched, strict=True):
+        tones = self._paint(values, planes)
+        return Recoded(tuple(self._patched(*item) or self._encoded(item[0]) for item in read), tones)
+
+    def _blocks(self) -> tuple[Values, ...]:
+        return tuple(np.zeros((*touched.shape, COEFFICIENTS), np.int16) for touched in self.touched)
+
+    def _others(self) -> list[Patch]:
+        return [patch for patch in self.covers if not is_smooth(patch)]
+
+    def _replaced(self, planes: Sequence[Values]) -> list[Values]:
+        """Return the DC planes with the blocks replaced that are not filled from around."""
+        touched = touched_mcus(self.structure.frame, self.covers)
+        return replaced(self.structure, planes, self._others(), touched, self.entropy)
+
+    def _paint(self, values: Sequence[Values], planes: Sequence[Values]) -> dict[int, int]:
+        """Replace blocks, in place; return the tones of faces."""
+        fresh = self._replaced(planes)
+        mcus = touched_mcus(self.structure.frame, self._others())
+        for part, plane, component in zip(values, fresh, self.structure.frame.components, strict=True):
+            touched = by_block(mcus, component)
             part[touched] = 0
             part[touched, 0] = plane[touched]
-        return tuple(self._patched(*item) or self._encoded(item[0]) for item in read)
+        return self.smooth.paint(values, planes)
+
+    def _read_near(self, job: Job, clean: Clean, ends: NDArray[np.int64], planes: Sequence[Values]) -> None:
+        """Read the coefficients that fills are made of, and those that are tied to touched MCUs."""
+        first = job.parts[0]
+        wanted = by_block(self.smooth.wanted(), self.structure.frame.components[job.scan.components[0].place])
+        near = _by_mcu(job, wanted, first) | _shifted(_by_mcu(job, first.touched, first), 1)
+        self.codec.read(job, clean, ends, near)
+        known = near | _shifted(_by_mcu(job, first.touched, first), -1)
+        for part, place in zip(job.parts, job.scan.components, strict=True):
+            mcus = known.reshape(job.mcus.height, job.mcus.width)
+            blocks = mcus.repeat(part.v, axis=0).repeat(part.h, axis=1)
+            here = (slice(blocks.shape[0]), slice(blocks.shape[1]))
+            part.values[here][blocks, 0] = planes[place.place][here][blocks]
 
     def _read(self, job: Job) -> tuple[Job, Clean, NDArray[np.int64]]:
         clean = self.codec.clean(job, self._data_of(job))
@@ -74,6 +123,21 @@ class _Work:
         return self.data[job.scan.start : job.scan.end]
 
 
+def _by_mcu(job: Job, blocks: Touched, part: Part) -> Touched:
+    """Return a map of the blocks of a part as one of the MCUs of its scan, ``bool[mcus]``."""
+    return np.ascontiguousarray(blocks[:: part.v, :: part.h][: job.mcus.height, : job.mcus.width]).reshape(-1)
+
+
+def _shifted(mcus: Touched, by: int) -> Touched:
+    """Return for each MCU what is true of it or of its neighbour in the scan."""
+    other = np.zeros_like(mcus)
+    if by > 0:
+        other[by:] = mcus[:-by]
+    else:
+        other[:by] = mcus[-by:]
+    return mcus | other
+
+
 def _fitting(job: Job, counts: Counts) -> dict[TableKey, HuffmanTable]:
     """Return the best tables for symbols that occur so often."""
     return {key: optimal(counts[4 * key.is_ac + key.number].tolist()) for key in job.tables}
@@ -81,8 +145,8 @@ def _fitting(job: Job, counts: Counts) -> dict[TableKey, HuffmanTable]:
 
 def recode(
     data: Buffer, structure: Structure, covers: Sequence[Patch], entropy: Entropy, codec: Codec
-) -> tuple[CodedScan, ...]:
-    """Return the scans of a file with the blocks under ``covers`` replaced.
+) -> Recoded:
+    """Return the scans of a file with the blocks under ``covers`` replaced, and the tones of its faces.
 
     A scan keeps its Huffman tables, and its bits wherever nothing changes; where its tables have no code for
     something new, it is written anew with tables that fit.
@@ -95,7 +159,7 @@ def recode(
     codec.require_feasible(structure.frame, len(structure.scans))
     mcus = touched_mcus(structure.frame, covers)
     touched = tuple(by_block(mcus, component) for component in structure.frame.components)
-    work = _Work(data, structure, covers, entropy, codec, touched)
+    work = _Work(data, structure, covers, SmoothCovers(structure, covers), entropy, codec, touched)
     if structure.frame.is_progressive:
         return work.through_coefficients()
     return work.by_bits() or work.through_coefficients()

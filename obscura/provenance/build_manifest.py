@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from obscura import __version__
 from obscura.geometry import Box
 from obscura.provenance.manifest import FORMAT, FORMAT_VERSION
+from obscura.redaction.policy import FACE
 from obscura.redaction.styles import describe
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def manifest_of(work: Work) -> dict[str, Any]:
         "objects": _objects(work),
         "redaction": {
             "styles": {name: describe(policy.style_of(name)) for name in sorted(report.hidden)},
-            "shape": policy.shape.value,
-            "grow": policy.grow,
+            "shape": policy.shape_of(FACE).value,
+            "grow": policy.grow_of(FACE),
             "feather": policy.feather,
             "regions": [list(region) for region in report.regions],
             **({} if report.frames is None else {"frames": list(report.frames.regions)}),

@@ -54,8 +54,8 @@ def mask(box: Box, shape: RegionShape, inside: Window) -> NDArray[np.bool_]:
     match shape:
         case RegionShape.BOX:
             return np.ones((inside.y2 - inside.y1, inside.x2 - inside.x1), np.bool_)
-        case RegionShape.ELLIPSE:
-            covered: NDArray[np.bool_] = _reach(box, inside) <= 1.0
+        case RegionShape.ELLIPSE | RegionShape.SUPERELLIPSE | RegionShape.ROUNDED:
+            covered: NDArray[np.bool_] = _power(box, shape, inside) <= 1.0
             return covered
         case _:
             assert_never(shape)
@@ -87,20 +87,21 @@ def soft_edge(
             down = _outside(around.y1, around.y2, box.y1, box.y2) / reach[0]
             across = _outside(around.x1, around.x2, box.x1, box.x2) / reach[1]
             far = np.hypot(down[:, None], across[None, :])
-        case RegionShape.ELLIPSE:
+        case RegionShape.ELLIPSE | RegionShape.SUPERELLIPSE | RegionShape.ROUNDED:
             # Along the longer half axis exactly, along the shorter one a little less.
             widest = max(box.height / reach[0], box.width / reach[1]) / 2
-            far = (_reach(box, around) - 1.0) * widest
+            far = (_power(box, shape, around) ** (1 / shape.exponent) - 1.0) * widest
         case _:
             assert_never(shape)
     return np.asarray((1.0 - far).clip(0.0, 1.0), np.float64)
 
 
-def _reach(box: Box, inside: Window) -> NDArray[np.float64]:
-    """Return how far the nearest point of each pixel lies from the centre, the ellipse's outline being 1."""
+def _power(box: Box, shape: RegionShape, inside: Window) -> NDArray[np.float64]:
+    """Return ``|x|^n + |y|^n`` of the point of each pixel nearest to the centre, 1 being the outline."""
     across = _nearest(inside.x1, inside.x2, (box.x1 + box.x2) / 2) / max(box.width / 2, 0.5)
     down = _nearest(inside.y1, inside.y2, (box.y1 + box.y2) / 2) / max(box.height / 2, 0.5)
-    return np.asarray(np.hypot(across[None, :], down[:, None]), np.float64)
+    parts = (across**shape.exponent)[None, :] + (down**shape.exponent)[:, None]
+    return np.asarray(parts, np.float64)
 
 
 def _nearest(start: int, stop: int, centre: float) -> NDArray[np.float64]:

@@ -96,7 +96,8 @@ def contrast_reduced(means: Levels, overall: Levels, share: float, entropy: Entr
     entropy
         Source of the noise.
     """
-    moved = noise(overall.shape, REGION_NOISE, entropy) + noise(means.shape, CELL_NOISE, entropy)
+    # One step for all channels: noise moves the brightness, never the hue.
+    moved = noise((1,), REGION_NOISE, entropy) + noise((*means.shape[:-1], 1), CELL_NOISE, entropy)
     return np.asarray(overall + KEPT_CONTRAST * (means - overall) + share * moved, np.float64)
 
 

@@ -17,7 +17,8 @@ from obscura.geometry import Box, Size
 from obscura.redaction.masks import Window, mask, soft_edge, window
 from obscura.redaction.mosaic import PIXEL_NOISE, Entropy, Levels, border, contrast_reduced, grid, noise
 from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
-from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, Solid, strength
+from obscura.redaction.smooth import LUMA, fill_smoothly
+from obscura.redaction.styles import BLUR_FLOOR, Blur, Fill, Mosaic, PixelNoise, Soft, Solid, Style, strength
 
 Pixels: TypeAlias = NDArray[Any]
 """``uint8`` or ``uint16[height, width, channels]``: colours, or one grey."""
@@ -61,29 +62,49 @@ def paint(pixels: Pixels, regions: Sequence[Region], entropy: Entropy = os.urand
     painted = pixels.copy()
     spots = _spots(pixels, regions)
     hidden = _union(pixels, spots)
+    smooth = [spot.region for spot in spots if is_smooth(spot.region.style)]
+    others = [spot for spot in spots if not is_smooth(spot.region.style)]
     patches = [
         (_patch(pixels, hidden, spot, entropy).clip(0, 255) * _unit(pixels)).astype(pixels.dtype)
-        for spot in spots
+        for spot in others
     ]
-    for spot, patch in zip(spots, patches, strict=True):
+    for spot, patch in zip(others, patches, strict=True):
         if spot.region.feather:
             _soften(painted, spot, patch)
-    for spot, patch in zip(spots, patches, strict=True):
-        painted[spot.inside.slices][spot.covered] = patch[spot.covered]
+    weaker = sum(strength(spot.region.style) < strength(Soft()) for spot in others)
+    _lay(painted, others[:weaker], patches[:weaker])
+    fill_smoothly(painted, pixels, hidden, smooth)
+    _lay(painted, others[weaker:], patches[weaker:])
     return painted
 
 
-def paint_alpha(alpha: Plane, regions: Sequence[Region]) -> Plane:
-    """Return a copy of an alpha plane with one value per region, the largest that was in it.
+def is_smooth(style: Style) -> bool:
+    """Whether a style is filled from around."""
+    return isinstance(style, Soft | Fill)
 
-    The outline of a cut-out face goes this way, and what could be seen of it stays painted over; what could
-    not be seen stays invisible.
+
+def _lay(painted: Pixels, spots: Sequence[_Spot], patches: Sequence[Pixels]) -> None:
+    """Paint patches over their regions, in place."""
+    for spot, patch in zip(spots, patches, strict=True):
+        painted[spot.inside.slices][spot.covered] = patch[spot.covered]
+
+
+def paint_alpha(alpha: Plane, regions: Sequence[Region]) -> Plane:
+    """Return a copy of an alpha plane with one value per region.
+
+    The outline of a cut-out face goes this way. The value is the largest that was in the region: what could
+    be seen of it stays painted over, and what could not be seen stays invisible. For the styles that tell
+    nothing of what they hide it is the largest of the plane outside of all regions, opaque where there is
+    none.
     """
     painted = alpha.copy()
-    for spot in _spots(alpha, regions):
+    spots = _spots(alpha, regions)
+    seen = alpha[~_union(alpha, spots)]
+    outside = seen.max() if seen.size and seen.any() else np.iinfo(alpha.dtype).max
+    for spot in spots:
         # From the plane as painted so far: later regions must not bring an outline back.
         here = painted[spot.inside.slices]
-        here[spot.covered] = here[spot.covered].max(initial=0)
+        here[spot.covered] = outside if is_smooth(spot.region.style) else here[spot.covered].max(initial=0)
     return painted
 
 
@@ -110,21 +131,32 @@ def _union(picture: NDArray[Any], spots: Sequence[_Spot]) -> NDArray[np.bool_]:
 def _patch(pixels: Pixels, hidden: NDArray[np.bool_], spot: _Spot, entropy: Entropy) -> Levels:
     """Return what to paint over the window of a region, in 8-bit levels."""
     region, source = spot.region, pixels[spot.inside.slices]
+    if isinstance(region.style, Solid) and region.style.colour is not None:
+        return _given_colour(region.style.colour, source)
     if region.box.long_side < ONE_COLOUR_BELOW:
         return _one_colour(pixels, hidden, spot)
     match region.style:
-        case Solid():
+        case Solid() | Soft() | Fill():
             return _one_colour(pixels, hidden, spot)
         case Mosaic(cells):
             return np.rint(_mosaic(source, spot, cells, entropy))
         case PixelNoise(cells):
             coarse = np.rint(_mosaic(source, spot, cells, entropy)).clip(0, 255)
-            return np.asarray(coarse + noise(coarse.shape, PIXEL_NOISE, entropy), np.float64)
+            steps = noise((*coarse.shape[:2], 1), PIXEL_NOISE, entropy)
+            return np.asarray(coarse + steps, np.float64)
         case Blur(sigma_fraction):
             sigma = max(sigma_fraction, BLUR_FLOOR) * region.box.long_side
             return _blurred(source, sigma).reshape(source.shape)
         case _:
             assert_never(region.style)
+
+
+def _given_colour(colour: tuple[int, int, int], source: Pixels) -> Levels:
+    """Return a colour for every pixel; its brightness where the picture is grey."""
+    levels = np.array(colour, np.float64)
+    if source.shape[2] != levels.size:
+        levels = np.rint([levels @ LUMA])
+    return np.broadcast_to(levels, source.shape).copy()
 
 
 def _one_colour(pixels: Pixels, hidden: NDArray[np.bool_], spot: _Spot) -> Levels:

@@ -9,8 +9,19 @@ from typing import Final, Protocol, assert_never
 
 from obscura.errors import InvalidOptionError, MaskDoesNotFitError, WeakerThanPolicyError
 from obscura.geometry import Box, Size
-from obscura.redaction.regions import GROW, ONE_COLOUR_BELOW, Region, grown
-from obscura.redaction.styles import BLUR_FLOOR, Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
+from obscura.redaction.regions import GROW, ONE_COLOUR_BELOW, PLATE_GROW, Region, grown
+from obscura.redaction.styles import (
+    BLUR_FLOOR,
+    Blur,
+    Fill,
+    Mosaic,
+    PixelNoise,
+    RegionShape,
+    Soft,
+    Solid,
+    Style,
+    outline_for,
+)
 
 FACE: Final = "face"
 PLATE: Final = "plate"
@@ -64,8 +75,8 @@ class PolicyFloor:
     allows_blur
         Whether blur may be asked for at all.
     solid_classes
-        Classes that are never hidden by anything but `Solid` over the whole box: text comes back out of a
-        blur or a mosaic by trying all texts.
+        Classes that are never hidden by anything but `Fill` or `Solid`, which show nothing of them: text
+        comes back out of a blur or a mosaic by trying all texts.
     max_keep_share
         Largest share of a picture that zones which spare what lies in them may cover, 0..1.
     """
@@ -78,7 +89,7 @@ class PolicyFloor:
 
 
 def _default_styles() -> Mapping[str, Style]:
-    return {FACE: Mosaic(), PLATE: Solid()}
+    return {FACE: Soft(), PLATE: Fill(), MASK: Solid()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +99,13 @@ class RedactionPolicy:
     Attributes
     ----------
     styles
-        Style by class; a class that is not in it gets `Solid`, the strongest.
+        Style by class; a class that is not in it gets `Fill`, which tells nothing of it.
     shape
-        Outline of what is painted, for classes that are not hidden by `Solid`; those get the whole box.
+        Outline of what is painted; None for the style's own: the roundest one that hides the whole box that
+        was found where the style is filled from around, and the grown box elsewhere. Classes that may be
+        covered by nothing weaker than `Fill` are always covered to the corners.
     grow
-        Factor by which boxes are grown before they are painted.
+        Factor by which boxes are grown before they are painted; None for 1.3, and 1.1 for plates.
     feather
         Width of the soft edge outside of what is painted, as a share of its long side. It hides nothing:
         inside, everything is as without it.
@@ -108,17 +121,17 @@ class RedactionPolicy:
     """
 
     styles: Mapping[str, Style] = field(default_factory=_default_styles)
-    shape: RegionShape = RegionShape.BOX
-    grow: float = GROW
+    shape: RegionShape | None = None
+    grow: float | None = None
     feather: float = 0.0
     floor: PolicyFloor = field(default_factory=PolicyFloor)
 
     def __post_init__(self) -> None:
         """Check the growth and every style."""
-        if not 1.0 <= self.grow <= MAX_GROW:
+        if self.grow is not None and not 1.0 <= self.grow <= MAX_GROW:
             message = f"grow must lie in 1..{MAX_GROW:g}, not {self.grow:g}"
             raise InvalidOptionError(message)
-        if self.grow < self.floor.min_grow:
+        if self.grow is not None and self.grow < self.floor.min_grow:
             message = f"this server grows boxes by at least {self.floor.min_grow:g}"
             raise WeakerThanPolicyError(message)
         if not 0.0 <= self.feather <= MAX_FEATHER:
@@ -128,19 +141,39 @@ class RedactionPolicy:
             _require_allowed(class_name, style, self.floor)
 
     def with_style(self, style: Style) -> "RedactionPolicy":
-        """Return this policy with ``style`` for every class but those that must be solid."""
-        names = {*self.styles, FACE} - self.floor.solid_classes
+        """Return this policy with ``style`` for every class that may have it.
+
+        `Solid` is for all classes; all else is for those that the floor lets have it.
+        """
+        names = {*self.styles, FACE} - {MASK}
+        if not isinstance(style, Solid):
+            names -= self.floor.solid_classes
         return replace(self, styles={**self.styles, **dict.fromkeys(names, style)})
 
     def style_of(self, class_name: str) -> Style:
         """Return the style of a class."""
-        return self.styles.get(class_name, Solid())
+        return self.styles.get(class_name, Fill())
+
+    def grow_of(self, class_name: str) -> float:
+        """Return the factor by which boxes of a class are grown."""
+        if self.grow is not None:
+            return self.grow
+        return max(PLATE_GROW if class_name == PLATE else GROW, self.floor.min_grow)
+
+    def shape_of(self, class_name: str) -> RegionShape:
+        """Return the outline of what is painted over objects of a class."""
+        style, is_whole = self.style_of(class_name), class_name in self.floor.solid_classes
+        if self.shape is not None and not is_whole:
+            return self.shape
+        if self.shape is not RegionShape.BOX and isinstance(style, Soft | Fill):
+            return outline_for(self.grow_of(class_name), is_face=isinstance(style, Soft))
+        return RegionShape.BOX
 
 
 def regions_for(targets: Iterable[Target], policy: RedactionPolicy) -> tuple[Region, ...]:
     """Return what to paint for ``targets``, in their order: grown boxes with style and outline.
 
-    Objects under 16 pixels become one colour: five cells would draw them nearly as they are.
+    Of weaker styles, objects under 16 pixels become one colour: cells would draw them nearly as they are.
     """
     return tuple(_region(target, policy) for target in targets)
 
@@ -150,22 +183,22 @@ def _region(target: Target, policy: RedactionPolicy) -> Region:
         # No detector drew it: nothing of it is cut off that growing would bring back.
         return Region(target.box, Solid())
     style = policy.style_of(target.class_name)
-    if target.box.long_side < ONE_COLOUR_BELOW:
+    if target.box.long_side < ONE_COLOUR_BELOW and isinstance(style, Mosaic | PixelNoise | Blur):
         style = Solid()
-    is_whole_box = isinstance(policy.style_of(target.class_name), Solid)
-    shape = RegionShape.BOX if is_whole_box else policy.shape
-    box = grown(target.box, policy.grow)
-    return Region(box, style, shape, feather=policy.feather * box.long_side)
+    box = grown(target.box, policy.grow_of(target.class_name))
+    return Region(box, style, policy.shape_of(target.class_name), feather=policy.feather * box.long_side)
 
 
 def _require_allowed(class_name: str, style: Style, floor: PolicyFloor) -> None:
     """Refuse a style that is weaker than the floor for its class."""
     match style:
-        case Solid():
+        case Solid() | Fill():
             return
         case _ if class_name in floor.solid_classes:
-            message = f"this server hides a {class_name} by one solid colour only"
+            message = f"this server hides a {class_name} by what shows nothing of it only"
             raise WeakerThanPolicyError(message)
+        case Soft():
+            return
         case Mosaic(cells) | PixelNoise(cells):
             if cells > floor.max_cells:
                 message = f"this server allows at most {floor.max_cells} cells"

@@ -1,9 +1,10 @@
 """Redaction styles as variants. Needs no image library."""
 
+import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypeAlias, assert_never
 
-from obscura.contract import RedactionShape
 from obscura.errors import InvalidOptionError
 
 BLUR_FLOOR: Final = 0.1
@@ -11,14 +12,68 @@ BLUR_FLOOR: Final = 0.1
 
 DEFAULT_CELLS: Final = 3
 
+_BYTE: Final = 255
+_COLOUR: Final = re.compile("#[0-9a-fA-F]{6}")
 
-RegionShape: TypeAlias = RedactionShape
-"""The outline of what is painted: the whole grown box, or the ellipse inside it."""
+
+SUPERELLIPSE_GROW: Final = 1.3
+ROUNDED_GROW: Final = 1.1
+"""Growth from which on the outline in a grown box contains the whole box that was grown."""
+
+EXPONENTS: Final = (2.0, 2.65, 7.5)
+"""Exponents of the outlines: ellipse, superellipse, rounded box. An outline ``|x|^n + |y|^n = 1`` in a box
+grown by ``g`` contains the box where ``n >= ln 2 / ln g``: 2.65 for 1.3, 7.3 for 1.1."""
+
+
+class RegionShape(StrEnum):
+    """The outline of what is painted: the whole grown box, or what lies in it."""
+
+    BOX = "box"
+    ELLIPSE = "ellipse"
+    SUPERELLIPSE = "superellipse"
+    ROUNDED = "rounded"
+
+    @property
+    def exponent(self) -> float:
+        """The exponent of the outline; infinity for the box."""
+        match self:
+            case RegionShape.BOX:
+                return float("inf")
+            case RegionShape.ELLIPSE:
+                return EXPONENTS[0]
+            case RegionShape.SUPERELLIPSE:
+                return EXPONENTS[1]
+            case RegionShape.ROUNDED:
+                return EXPONENTS[2]
+            case _:
+                assert_never(self)
+
+
+def outline_for(grow: float, *, is_face: bool) -> RegionShape:
+    """Return the roundest outline in a box grown by ``grow`` that still hides the whole box."""
+    if is_face and grow >= SUPERELLIPSE_GROW:
+        return RegionShape.SUPERELLIPSE
+    return RegionShape.ROUNDED if grow >= ROUNDED_GROW else RegionShape.BOX
+
+
+@dataclass(frozen=True, slots=True)
+class Soft:
+    """A face without features: filled from around at its rim, in the middle one of eight tones.
+
+    A function of what lies outside and of three bits of the face; nothing in it is random.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Filled smoothly from what lies around: of what it hides it tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mosaic:
-    """Cells of one colour each, the mean of what they cover, with noise added to each cell.
+    """Cells of one colour each, drawn to the mean of the region, with random brightness added to each cell.
+
+    The noise is drawn anew each time: equal requests give different pictures.
 
     Attributes
     ----------
@@ -36,7 +91,36 @@ class Mosaic:
 
 @dataclass(frozen=True, slots=True)
 class Solid:
-    """One colour: the mean of what is covered."""
+    """One colour.
+
+    Attributes
+    ----------
+    colour
+        Red, green and blue, 0..255; None for the mean of what lies around what is covered.
+    """
+
+    colour: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the colour."""
+        if self.colour is not None and not all(0 <= level <= _BYTE for level in self.colour):
+            message = f"the levels of a colour must lie in 0..{_BYTE}, not {self.colour}"
+            raise InvalidOptionError(message)
+
+
+def colour_of(text: str) -> tuple[int, int, int]:
+    """Return the colour that ``#rrggbb`` stands for.
+
+    Raises
+    ------
+    InvalidOptionError
+        If it is written otherwise.
+    """
+    if not _COLOUR.fullmatch(text):
+        message = f"a colour is written #rrggbb, not {text!r}"
+        raise InvalidOptionError(message)
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +159,10 @@ class PixelNoise:
         _require_cells(self.cells)
 
 
-Style: TypeAlias = Mosaic | Solid | Blur | PixelNoise
+Style: TypeAlias = Soft | Fill | Mosaic | Solid | Blur | PixelNoise
+
+Smooth: TypeAlias = Soft | Fill
+"""The styles that are filled from around."""
 
 
 def strength(style: Style) -> int:
@@ -87,8 +174,12 @@ def strength(style: Style) -> int:
             return 1
         case Mosaic():
             return 2
-        case Solid():
+        case Soft():
             return 3
+        case Fill():
+            return 4
+        case Solid():
+            return 5
         case _:
             assert_never(style)
 
@@ -98,8 +189,12 @@ def describe(style: Style) -> str:
     match style:
         case Mosaic(cells):
             return f"mosaic of at most {cells} cells"
-        case Solid():
-            return "solid"
+        case Soft():
+            return "soft, one of 8 tones"
+        case Fill():
+            return "filled from around"
+        case Solid(colour):
+            return "solid" if colour is None else f"solid #{bytes(colour).hex()}"
         case Blur():
             return "blur (cosmetic)"
         case PixelNoise(cells):

@@ -7,63 +7,47 @@ can be computed; a pattern that stands still gives one. It also does not flicker
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, assert_never
+from typing import assert_never
 
 import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
-from obscura.errors import UnsupportedFormatError
 from obscura.geometry import Box, Size
 from obscura.redaction.masks import Window, mask, window
 from obscura.redaction.mosaic import border, contrast_reduced
-from obscura.redaction.regions import ONE_COLOUR_BELOW
-from obscura.redaction.styles import Blur, Mosaic, PixelNoise, RegionShape, Solid, Style
+from obscura.redaction.regions import ONE_COLOUR_BELOW, Region
+from obscura.redaction.smooth import CB, CR, LUMA
+from obscura.redaction.styles import Blur, Fill, Mosaic, PixelNoise, RegionShape, Soft, Solid, Style
+from obscura.video.planes import BITS_8, Plane, paintable, planes
+from obscura.video.smooth import colours_of, fill_frame, range_of, tone_in
 
 __all__ = ["Pattern", "cover", "paintable", "pattern_of", "planes"]
-
-# Planar and little-endian, as the encoders take them; 10 bits are kept.
-PLANAR: Final = frozenset(
-    {f"yuv{sampling}p{depth}" for sampling in ("420", "422", "444") for depth in ("", "10le")}
-    | {f"yuvj{sampling}p" for sampling in ("420", "422", "444")}
-)
-SAME_LAYOUT: Final = {"nv12": "yuv420p", "p010le": "yuv420p10le", "yuv440p": "yuv444p"}
-BITS_8: Final = 8
-
-CHROMA_SHARE: Final = 0.33
-"""Share of the noise that the planes of colour get: as much as luma's would be garish."""
-
-Plane: TypeAlias = NDArray[Any]
-"""``uint8`` or ``uint16`` ``[height, width]``: one component of a frame, writable, in place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What is laid over one object in every frame: a small grid of colours per plane."""
+    """What is laid over one object in every frame.
 
-    grids: tuple[Plane, ...]
+    Attributes
+    ----------
+    grids
+        A small grid of colours per plane; none where the style is filled from around.
+    smooth
+        The style that is filled from around, in each frame anew.
+    tone
+        Of a face, chosen once: all that is told of it in all frames.
+    colours
+        How far the colours of the frame it was chosen in lie from grey.
+    down
+        Unit vector from forehead to chin of an upright head, in the stored frame.
+    """
 
-
-def paintable(frame: VideoFrame) -> VideoFrame:
-    """Return a frame with planes that may be written to: this one, or a copy in the nearest layout."""
-    name = frame.format.name
-    if name not in PLANAR:
-        frame = frame.reformat(format=SAME_LAYOUT.get(name, "yuv420p"))
-    frame.make_writable()
-    return frame
-
-
-def planes(frame: VideoFrame) -> Iterator[Plane]:
-    """Yield the components of a frame as arrays over its own memory."""
-    for number, plane in enumerate(frame.planes):
-        component = frame.format.components[number]
-        if not component.bits:
-            message = f"frames of the layout {frame.format.name} cannot be painted"
-            raise UnsupportedFormatError(message)
-        dtype = np.dtype(np.uint8 if component.bits == BITS_8 else "<u2")
-        line = plane.line_size // dtype.itemsize
-        values = np.frombuffer(memoryview(plane), dtype, count=line * plane.height)
-        yield values.reshape(plane.height, line)[:, : plane.width]
+    grids: tuple[Plane, ...] = ()
+    smooth: Soft | Fill | None = None
+    tone: int | None = None
+    colours: float = 0.0
+    down: tuple[int, int] = (0, 1)
 
 
 def _in_plane(box: Box, frame: Size, plane: Plane) -> Box:
@@ -75,7 +59,7 @@ def _in_plane(box: Box, frame: Size, plane: Plane) -> Box:
 def _cells(box: Box, style: Style) -> tuple[int, int]:
     """Return rows and columns of the pattern for a box."""
     match style:
-        case Solid():
+        case Solid() | Soft() | Fill():
             return 1, 1
         case Mosaic(cells) | PixelNoise(cells):
             if box.long_side < ONE_COLOUR_BELOW:
@@ -89,8 +73,29 @@ def _cells(box: Box, style: Style) -> tuple[int, int]:
             assert_never(style)
 
 
-def pattern_of(frame: VideoFrame, box: Box, style: Style) -> Pattern:
+def pattern_of(frame: VideoFrame, box: Box, style: Style, down: tuple[int, int] = (0, 1)) -> Pattern:
     """Return the pattern of an object, from where it is first seen; ``box`` in pixels of the stored frame."""
+    match style:
+        case Soft():
+            return Pattern((), style, tone_in(frame, box), colours_of(frame, [box]), down)
+        case Fill():
+            return Pattern((), style)
+        case Solid(colour) if colour is not None:
+            return Pattern(tuple(_given(frame, colour)))
+        case _:
+            return _grids_of(frame, box, style)
+
+
+def _given(frame: VideoFrame, colour: tuple[int, int, int]) -> Iterator[Plane]:
+    """Yield one colour as a grid per plane."""
+    coding = range_of(frame)
+    luma, cb, cr = (float(np.dot(colour, weights)) for weights in (LUMA, CB, CR))
+    levels = (coding.black + luma * coding.luma, 128.0 + cb * coding.chroma, 128.0 + cr * coding.chroma)
+    for plane, component, level in zip(planes(frame), frame.format.components, levels, strict=False):
+        yield np.full((1, 1), round(level * 2.0 ** (component.bits - BITS_8)), plane.dtype)
+
+
+def _grids_of(frame: VideoFrame, box: Box, style: Style) -> Pattern:
     size = Size(frame.width, frame.height)
     rows, columns = _cells(box, style)
     grids: list[Plane] = []
@@ -101,7 +106,8 @@ def pattern_of(frame: VideoFrame, box: Box, style: Style) -> Pattern:
             grid = _around(plane, inside, place)
         else:
             unit = 2.0 ** (component.bits - BITS_8)
-            share = CHROMA_SHARE if grids else 1.0
+            # Noise moves the brightness, never the hue.
+            share = 0.0 if grids else 1.0
             grid = unit * _contrast_reduced(plane[inside.slices] / unit, (rows, columns), share)
         grids.append(np.clip(np.rint(grid), 0, 2**component.bits - 1).astype(plane.dtype))
     return Pattern(tuple(grids))
@@ -137,8 +143,18 @@ def _edges(length: int, cells: int) -> list[tuple[int, int]]:
 def cover(frame: VideoFrame, hidden: Sequence[tuple[Pattern, Box, RegionShape]]) -> None:
     """Paint patterns over boxes in pixels of the stored frame, in place; see ``paintable``."""
     size = Size(frame.width, frame.height)
+    fixed = [item for item in hidden if item[0].smooth is None]
+    smooth = [
+        (pattern, Region(box, pattern.smooth, shape, tone=pattern.tone, down=pattern.down))
+        for pattern, box, shape in hidden
+        if pattern.smooth is not None
+    ]
+    if smooth:
+        colours = max(pattern.colours for pattern, _ in smooth)
+        outlines = [(box, shape) for _, box, shape in fixed]
+        fill_frame(frame, [region for _, region in smooth], outlines, colours)
     for number, plane in enumerate(planes(frame)):
-        for pattern, box, shape in hidden:
+        for pattern, box, shape in fixed:
             _lay(plane, pattern.grids[number], _in_plane(box, size, plane), shape)
 
 

@@ -11,9 +11,9 @@ from obscura.geometry import Box, Size
 from obscura.redaction.policy import MASK, RedactionPolicy
 from obscura.redaction.privacy_masks import PrivacyMask
 from obscura.redaction.regions import grown
-from obscura.redaction.styles import RegionShape, Solid
+from obscura.redaction.styles import RegionShape
 from obscura.video.patterns import Pattern, paintable, pattern_of
-from obscura.video.rotation import to_stored
+from obscura.video.rotation import down_of, to_stored
 from obscura.video.tracking import TrackedBox, Tracker
 
 __all__ = ["Painted", "Plan"]
@@ -59,10 +59,11 @@ class Plan:
         left = [item for item in seen if not item.box.lies_in_one_of(self._keep)]
         self.kept += sum(map(self._tracker.is_sure, seen)) - sum(map(self._tracker.is_sure, left))
         for track in self._tracker.update(self.frames, left):
-            style = self._policy.style_of(self._tracker.class_of(track))
-            box = self._region(self._tracker.box_of(track, self.frames))
-            self._patterns[track] = pattern_of(paintable(frame), box, style)
-            self._shapes[track] = RegionShape.BOX if isinstance(style, Solid) else self._policy.shape
+            class_name = self._tracker.class_of(track)
+            box = self._region(self._tracker.box_of(track, self.frames), class_name)
+            style = self._policy.style_of(class_name)
+            self._patterns[track] = pattern_of(paintable(frame), box, style, down_of(self.turns))
+            self._shapes[track] = self._policy.shape_of(class_name)
         self.frames += 1
 
     @property
@@ -83,7 +84,10 @@ class Plan:
     def hidden(self) -> Iterator[list[Painted]]:
         """Yield for each frame in turn what is to be painted where, in pixels of the stored frame."""
         for boxes in self._tracker.to_hide(self.frames):
-            found = [(self._patterns[track], self._region(box), self._shapes[track]) for track, box in boxes]
+            found = [
+                (self._patterns[track], self._region(box, self._tracker.class_of(track)), self._shapes[track])
+                for track, box in boxes
+            ]
             yield [*found, *self._always]
 
     @property
@@ -91,5 +95,5 @@ class Plan:
         """How many objects of which class are hidden."""
         return dict(Counter(self._tracker.class_of(track) for track in self._tracker.tracks))
 
-    def _region(self, box: Box) -> Box:
-        return to_stored(grown(box, self._policy.grow), self.turns, self.size)
+    def _region(self, box: Box, class_name: str) -> Box:
+        return to_stored(grown(box, self._policy.grow_of(class_name)), self.turns, self.size)

@@ -32,3 +32,8 @@ def to_stored(box: Box, turns: int, stored: Size) -> Box:
             return Box(y1, stored.height - x2, y2, stored.height - x1)
         case _:
             return box
+
+
+def down_of(turns: int) -> tuple[int, int]:
+    """Return where the lower edge of the upright frame lies in the stored one, as a unit vector."""
+    return ((0, 1), (-1, 0), (0, -1), (1, 0))[turns % 4]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from obscura.contract import Audio, MetadataPolicy
 from obscura.imaging.metadata.camera_names import is_camera_name
-from obscura.video.patterns import paintable, planes
+from obscura.video.planes import paintable, planes
 from obscura.video.source import pictures
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 A photo of 12 megapixels is an array of 36 MB. The C library asks the kernel for each such array anew and
 gives it back at once, and the kernel hands it out page by page, zeroed: a fifth of what a worker spends on it
 beside the networks. A worker needs as much for its next photo, so it keeps what one photo takes. What
-an unusually large photo took beyond that goes back when it is done: see `Keeper`.
+an unusually large photo took beyond that goes back when it is done: see `HeapTrimmer`.
 
 Other C libraries than glibc are left as they are.
 """

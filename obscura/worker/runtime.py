@@ -63,7 +63,7 @@ class Runtime:
         self.step_telemetry = StepTelemetry(settings, self._job_store.client)
         context = WorkerContext(settings, self._storage, self._extend_lease)
         self._held_at = 0.0
-        self._keeper = HeapTrimmer()
+        self._trimmer = HeapTrimmer()
         self.claimed: Claimed | None = None
         self._handlers: dict[Step, Handler] = {}
         for service in services:
@@ -97,7 +97,7 @@ class Runtime:
                 self._work(claimed, seen)
         finally:
             self.claimed = None
-            self._keeper.give_back()
+            self._trimmer.give_back()
 
     def _work(self, claimed: Claimed, seen: StepMeasurement) -> None:
         try:

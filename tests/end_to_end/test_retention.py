@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import shutil
 import time
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -13,15 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from obscura.audit import verify
 from obscura.client import AsyncObscura, Obscura, UserBox
 from obscura.errors import RemoteTaskFailedError
 from tests import photos
+from tests.browser import change, chromium, downloaded, ready, wait_for_all, wait_until_applied
 from tests.command_line import obscura
 from tests.end_to_end.test_faceblur import finished, is_hidden
-from tests.end_to_end.test_page import BROWSERS, change, downloaded, wait_until_applied
 from tests.gateways import RunningGateway
 from tests.system import RunningSystem
 
@@ -179,22 +177,17 @@ def test_what_hands_out_names_for_later_says_so(keeps_nothing: RunningGateway, p
 
 def test_the_page_gets_along_with_it(keeps_nothing: RunningGateway, portrait: Path) -> None:
     """A photo goes in, a hidden one comes out, a changed box is applied again: no task is ever asked for."""
-    program = next((path for path in map(shutil.which, BROWSERS) if path), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine")
     asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(locale="en-GB")
         page.set_default_timeout(120_000)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(keeps_nothing.url)
+        ready(page)
         page.locator("#files").set_input_files(portrait)
-        page.locator("#download").wait_for()
+        wait_for_all(page, 1)
         assert change(downloaded(page), photos.FACE) > 20
-        page.locator("#box-list input").first.uncheck()
-        page.locator("#apply").click()
+        page.locator("#box-list [role=checkbox]").first.click()
         wait_until_applied(page)
         assert change(downloaded(page), photos.FACE) == 0
-        browser.close()
     assert not [url for url in asked if "task_result" in url]

@@ -140,20 +140,50 @@ static int decode_mcu(decoder *d, int64_t mcu)
     return OK;
 }
 
+static int start_decoder(decoder *d, const scan *s)
+{
+    int status = OK;
+    d->s = s;
+    d->eob_run = 0;
+    memset(d->last, 0, sizeof d->last);
+    for (int i = 0; i < 4 && status == OK; i++) {
+        status = make_decoding_table(&s->dc[i], &d->dc[i]);
+        if (status == OK) status = make_decoding_table(&s->ac[i], &d->ac[i]);
+    }
+    return status;
+}
+
+/* Read some MCUs of a sequential scan, those for which `wanted` is not 0, given where each MCU ends. The DC
+ * coefficients of each start at 0: only the caller, who has surveyed the scan, knows what they are. */
+EXPORT int obscura_read(const scan *s, const uint8_t *clean, const int64_t *starts, const int64_t *ends,
+                        const uint8_t *wanted)
+{
+    if (!is_sound(s) || s->is_progressive) return BAD_CALL;
+    int64_t mcus = mcus_of(s), step = s->restart ? s->restart : mcus;
+    decoder *d = malloc(sizeof *d);
+    if (d == NULL) return NO_MEMORY;
+    int status = start_decoder(d, s);
+    for (int64_t mcu = 0; mcu < mcus && status == OK; mcu++) {
+        if (!wanted[mcu]) continue;
+        int64_t segment = mcu / step;
+        int64_t from = mcu % step ? ends[mcu - 1] : starts[segment] * 8;
+        d->in = (reader){clean, (uint64_t)from, (uint64_t)starts[segment + 1] * 8};
+        memset(d->last, 0, sizeof d->last);
+        status = decode_mcu(d, mcu);
+    }
+    free(d);
+    return status;
+}
+
 /* Read a scan into the coefficients of its components, and where each MCU ends into `ends`: a bit of `clean`, or
  * -1 where a run of ends of block goes on over the next MCU of the same restart interval. */
 EXPORT int obscura_decode(const scan *s, const uint8_t *clean, const int64_t *starts, int64_t *ends)
 {
     if (!is_sound(s)) return BAD_CALL;
     int64_t mcus = mcus_of(s), segments = segments_of(s), step = s->restart ? s->restart : mcus;
-    int status = OK;
     decoder *d = malloc(sizeof *d);
     if (d == NULL) return NO_MEMORY;
-    d->s = s;
-    for (int i = 0; i < 4 && status == OK; i++) {
-        status = make_decoding_table(&s->dc[i], &d->dc[i]);
-        if (status == OK) status = make_decoding_table(&s->ac[i], &d->ac[i]);
-    }
+    int status = start_decoder(d, s);
     for (int64_t segment = 0; segment < segments && status == OK; segment++) {
         int64_t stop = (segment + 1) * step < mcus ? (segment + 1) * step : mcus;
         d->in = (reader){clean, (uint64_t)starts[segment] * 8, (uint64_t)starts[segment + 1] * 8};

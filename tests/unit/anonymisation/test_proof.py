@@ -10,15 +10,18 @@ from PIL import Image
 
 from obscura.anonymisation import RedactionRequest, Target, redact_photo
 from obscura.anonymisation import redact as redacting
+from obscura.anonymisation.verify import open_again
 from obscura.contract import OutputFormat
 from obscura.errors import ProcessingFailedError
 from obscura.geometry import Box
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode
 from obscura.imaging.open import Photo, decode
+from obscura.imaging.validation import ValidationLimits
 from obscura.redaction.policy import RedactionPolicy
 from obscura.redaction.regions import Region
 from obscura.redaction.styles import Solid
 from tests.unit.imaging.samples import FACE, portrait, save
+from tests.unit.jpeg.samples import KINDS, made
 
 TARGETS = [Target("face", Box(*FACE))]
 SOLID = RedactionPolicy().with_style(Solid())
@@ -92,3 +95,28 @@ def test_the_proof_holds_in_every_mode(mode: str, file_format: str) -> None:
     result = redact_photo(sink.getvalue(), TARGETS)
     assert result.report.hidden == {"face": 1}
     assert decode(result.data).size == result.size
+
+
+def test_a_spliced_face_that_shines_through_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A JPEG whose hidden blocks keep 40 % of the face is refused, though most of what there was changed."""
+    data = save(Image.fromarray(portrait()), "JPEG", quality=92)
+    assert redact_photo(data, TARGETS).report.hidden == {"face": 1}
+
+    def leaky(encoded: EncodedPhoto, limits: ValidationLimits) -> Photo:
+        photo = open_again(encoded, limits)
+        x1, y1, x2, y2 = Box(*FACE).rounded()
+        pixels = photo.pixels.copy()
+        pixels[y1:y2, x1:x2] = (0.6 * pixels[y1:y2, x1:x2] + 0.4 * portrait()[y1:y2, x1:x2]).astype(np.uint8)
+        return replace(photo, pixels=pixels)
+
+    monkeypatch.setattr(redacting, "open_again", leaky)
+    with pytest.raises(ProcessingFailedError, match="not what was painted"):
+        redact_photo(data, TARGETS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_jpeg_is_proved(kind: str) -> None:
+    """What is filled in place passes, whatever the sampling, the tables, the scans and the colours."""
+    data = made(kind)
+    targets = [Target("face", Box(20, 15, 85, 80)), Target("plate", Box(90, 60, 112, 72))]
+    assert redact_photo(data, targets).report.hidden == {"face": 1, "plate": 1}

@@ -32,12 +32,12 @@ WHERE = np.s_[55:205, 165:285]
 
 
 def test_the_face_is_gone_and_the_rest_is_not() -> None:
-    """A PNG comes back with five cells where the face was and every other pixel as it came."""
+    """A PNG comes back smooth where the face was, and with every other pixel as it came."""
     result = redact_photo(save(Image.fromarray(portrait()), "PNG"), TARGETS)
     pixels = decode(result.data).pixels
     painted = grown(TARGETS[0].box)
     x1, y1, x2, y2 = painted.rounded()
-    assert len(np.unique(pixels[y1:y2, x1:x2].reshape(-1, 3), axis=0)) <= 25
+    assert np.abs(np.diff(pixels[WHERE][40:-40, 30:-30].astype(int), axis=0)).max() <= 4
     outside = np.ones(pixels.shape[:2], bool)
     outside[y1:y2, x1:x2] = False
     assert np.array_equal(pixels[outside], portrait()[outside])
@@ -115,8 +115,8 @@ def test_the_report_is_json_and_says_what_was_done() -> None:
     assert json.loads(json.dumps(report)) == report
     assert report["verdict"] == "clean"
     assert report["hidden"] == {"face": 2, "plate": 1}
-    assert report["styles"] == {"face": "blur (cosmetic)", "plate": "solid"}
-    assert report["regions"][2] == [0, 391, 250, 469]
+    assert report["styles"] == {"face": "blur (cosmetic)", "plate": "filled from around"}
+    assert report["regions"][2] == [9, 397, 230, 463]
     assert "exif_thumbnail" in report["metadata_removed"]
     assert any("cosmetic" in warning for warning in report["warnings"])
 
@@ -278,6 +278,7 @@ def test_a_soft_edge_lies_outside(name: str, shape: RegionShape) -> None:
     outside = np.ones(before.shape[:2], bool)
     outside[max(0, int(y1 - reach)) : int(y2 + reach), max(0, int(x1 - reach)) : int(x2 + reach)] = False
     assert np.array_equal(before[outside], after[outside])
-    assert np.abs(np.diff(after[WHERE], axis=1)).max(axis=2).mean() < 2
+    middle = after[WHERE][30:-30, 30:-30]
+    assert np.abs(np.diff(middle, axis=1)).max(axis=2).mean() < 2
     margin = np.abs(after - before)[y1:y2, max(0, x1 - 20) : x1 - 2]
     assert margin.max() > 0

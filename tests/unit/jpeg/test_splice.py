@@ -53,7 +53,7 @@ def touched_by(regions: list[Region], mcu: tuple[int, int]) -> NDArray[np.bool_]
     height, width = mcu
     mcus = np.zeros((-(-HEIGHT // height), -(-WIDTH // width)), np.bool_)
     for region in regions:
-        box = region.box
+        box, exponent = region.box, region.shape.exponent
         if box.x2 <= 0 or box.y2 <= 0 or box.x1 >= WIDTH or box.y1 >= HEIGHT:
             continue
         for row, column in np.ndindex(mcus.shape):
@@ -62,10 +62,10 @@ def touched_by(regions: list[Region], mcu: tuple[int, int]) -> NDArray[np.bool_]
             x = min(max((box.x1 + box.x2) / 2, left), left + width)
             y = min(max((box.y1 + box.y2) / 2, top), top + height)
             meets = box.x1 < left + width and box.x2 > left and box.y1 < top + height and box.y2 > top
-            if region.shape is RegionShape.ELLIPSE:
+            if region.shape is not RegionShape.BOX:
                 across = (x - (box.x1 + box.x2) / 2) / max(box.width / 2, 0.5 * width)
                 down = (y - (box.y1 + box.y2) / 2) / max(box.height / 2, 0.5 * height)
-                meets = meets and across**2 + down**2 <= 1.0 + 1e-12
+                meets = meets and abs(across) ** exponent + abs(down) ** exponent <= 1.0 + 1e-12
             mcus[row, column] |= meets
     return mcus
 

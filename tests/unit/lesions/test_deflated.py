@@ -22,16 +22,16 @@ def test_a_bomb_is_refused_while_it_is_small() -> None:
     code = (
         "import resource, sys\n"
         "from obscura.errors import PhotoTooCostlyError\n"
-        "from obscura.worker.malloc_tuning import Keeper, tune_malloc\n"
+        "from obscura.worker.malloc_tuning import HeapTrimmer, tune_malloc\n"
         "from obscura.lesions.reading import open_mammogram\n"
         "from obscura.imaging.configured_limits import medical_limits\n"
         "from obscura.settings import Settings\n"
         "resident = lambda: int(open('/proc/self/statm').read().split()[1]) * 4\n"
-        "tune_malloc(); keeper = Keeper(); keeper.give_back()\n"
+        "tune_malloc(); trimmer = HeapTrimmer(); trimmer.give_back()\n"
         "data, limits, before = sys.stdin.buffer.read(), medical_limits(Settings()), resident()\n"
         "try: open_mammogram(data, limits)\n"
         "except PhotoTooCostlyError as error: print(error.message, file=sys.stderr)\n"
-        "keeper.give_back()\n"
+        "trimmer.give_back()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, resident() - before)\n"
     )
     bomb = mammograms.deflated_bomb(1000)

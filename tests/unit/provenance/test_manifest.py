@@ -85,7 +85,7 @@ def test_it_says_what_was_done(work: Work, manifest: dict[str, Any]) -> None:
     assert model["name"] == "face-yolov8n"
     assert set(model["weights"]) == {"onnx", "pt"}
     assert manifest["detection"]["min_confidence"] == 0.3
-    assert manifest["redaction"]["styles"] == {"face": "mosaic of at most 3 cells"}
+    assert manifest["redaction"]["styles"] == {"face": "soft, one of 8 tones"}
     assert len(manifest["redaction"]["regions"]) == 1
     assert manifest["metadata"]["policy"] == "strip"
     assert manifest["metadata"]["removed"] == ["exif"]

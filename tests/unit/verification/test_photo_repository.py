@@ -127,7 +127,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from obscura.settings import Settings
 from obscura.storage import Storage
-from photo_verification_service.photo_repository import Album
+from photo_verification_service.photo_repository import PhotoRepository
 from photo_verification_service.database import Database, Kept, Records, StandardEntry
 
 class Mortal(Storage):
@@ -137,8 +137,8 @@ class Mortal(Storage):
 
 url, folder, key = sys.argv[1:]
 storage = Mortal.in_folder(Path(folder))
-album = Album(storage, Records(Database(Settings(database_url=SecretStr(url)))), 60)
-asyncio.run(album.keep(Kept(key, storage.url(key), 4, "00"), b"data", StandardEntry(7)))
+repository = PhotoRepository(storage, Records(Database(Settings(database_url=SecretStr(url)))), 60)
+asyncio.run(repository.keep(Kept(key, storage.url(key), 4, "00"), b"data", StandardEntry(7)))
 """
 
 

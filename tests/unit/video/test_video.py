@@ -13,10 +13,12 @@ from obscura.anonymisation.detect import load_for
 from obscura.contract import MetadataPolicy, ObjectClass
 from obscura.detection.detector import Detector
 from obscura.errors import PhotoError, ProcessingFailedError, TooManyPixelsError, UnsupportedFormatError
-from obscura.geometry import Box
-from obscura.redaction.styles import Mosaic, RegionShape
+from obscura.geometry import Box, Size
+from obscura.redaction.masks import mask, window
+from obscura.redaction.styles import Fill, Mosaic, RegionShape, Soft, Solid, Style
 from obscura.settings import Settings
-from obscura.video.patterns import cover, paintable, pattern_of
+from obscura.video.patterns import cover, pattern_of
+from obscura.video.planes import paintable, planes
 from obscura.video.redact import Stage, VideoRequest, redact_video
 from obscura.video.source import VideoLimits
 from tests import videos
@@ -99,6 +101,59 @@ def test_the_pattern_stands_still(layout: str) -> None:
         inside.append(painted[22:108, 42:98])
         assert np.array_equal(painted[:, 110:], untouched[:, 110:])
     assert np.array_equal(inside[0], inside[1])
+
+
+def noisy_frame(seed: int, layout: str = "yuv420p") -> VideoFrame:
+    """Return a frame of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (120, 160, 3), np.uint8)
+    return paintable(VideoFrame.from_ndarray(pixels, "rgb24").reformat(format=layout))
+
+
+@pytest.mark.parametrize("style", [Soft(), Fill()])
+@pytest.mark.parametrize("layout", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "nv12"])
+def test_a_fill_tells_nothing_of_a_frame_but_what_is_around(layout: str, style: Style) -> None:
+    """Two frames that differ under the outline alone become the same frame, by the tone of the start."""
+    box, shape = Box(40, 20, 101, 111), RegionShape.SUPERELLIPSE
+    pattern = pattern_of(noisy_frame(1, layout), box, style)
+    one, other = noisy_frame(2, layout), noisy_frame(2, layout)
+    before = [plane.copy() for plane in planes(one)]
+    for plane in planes(other):
+        place = box.scale(plane.shape[1] / 160, plane.shape[0] / 120)
+        inside = window(place, Size(plane.shape[1], plane.shape[0]))
+        plane[inside.slices][mask(place, shape, inside)] = 77
+    for frame in (one, other):
+        cover(frame, [(pattern, box, shape)])
+    for first, second, was in zip(planes(one), planes(other), before, strict=True):
+        np.testing.assert_array_equal(first, second)
+        scale = was.shape[1] / 160
+        right = round(102 * scale)
+        np.testing.assert_array_equal(first[:, right:], was[:, right:])
+
+
+def test_a_track_keeps_its_tone() -> None:
+    """A face that grows darker in later frames shows the tone that its track began with."""
+    box = Box(40, 20, 100, 110)
+    light = paintable(
+        VideoFrame.from_ndarray(np.full((120, 160, 3), 200, np.uint8), "rgb24").reformat(format="yuv420p")
+    )
+    pattern = pattern_of(light, box, Soft())
+    shown = []
+    for level in (200, 20):
+        pixels = np.full((120, 160, 3), 120, np.uint8)
+        pixels[20:110, 40:100] = level
+        frame = paintable(VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="yuv420p"))
+        cover(frame, [(pattern, box, RegionShape.BOX)])
+        shown.append(frame.to_ndarray(format="rgb24")[60, 70].astype(int))
+    assert np.array_equal(shown[0], shown[1])
+    assert abs(int(shown[0].mean()) - 200) <= 16
+
+
+def test_one_colour_in_a_video_is_the_colour_asked_for() -> None:
+    """A colour is converted as the frame is coded."""
+    frame, box = noisy_frame(5), Box(40, 20, 100, 110)
+    cover(frame, [(pattern_of(frame, box, Solid((200, 120, 40))), box, RegionShape.BOX)])
+    shown = frame.to_ndarray(format="rgb24")[30:100, 50:90].astype(int)
+    assert np.abs(shown - (200, 120, 40)).max() <= 6
 
 
 def test_tags_by_policy(detectors: list[Detector], tmp_path: Path) -> None:

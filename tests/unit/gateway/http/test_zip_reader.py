@@ -177,7 +177,7 @@ def test_memory_is_bounded_whatever_a_member_says() -> None:
     ]
     code = (
         "import resource, sys\n"
-        "from tests.unit.gateway.test_zip_reader import *\n"
+        "from tests.unit.gateway.http.test_zip_reader import *\n"
         "data = sys.stdin.buffer.read()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "assert read(data) == ['undecodable_photo'] * 3\n"

@@ -7,18 +7,21 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, start) => {
   return value >>> 0;
 });
 
+/** @param {Uint8Array} bytes */
 function crc32(bytes) {
   let value = 0xffffffff;
-  for (const byte of bytes) value = TABLE[(value ^ byte) & 255] ^ (value >>> 8);
+  for (const byte of bytes) value = (TABLE[(value ^ byte) & 255] ?? 0) ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }
 
+/** Return a signature and numbers, each given as its size in bytes and its value.
+ * @param {number} signature @param {number[][]} fields */
 function record(signature, fields) {
-  const bytes = new Uint8Array(4 + fields.reduce((sum, [size]) => sum + size, 0));
+  const bytes = new Uint8Array(4 + fields.reduce((sum, [size = 0]) => sum + size, 0));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, signature, true);
   let at = 4;
-  for (const [size, value] of fields) {
+  for (const [size = 0, value = 0] of fields) {
     if (size === 2) view.setUint16(at, value, true);
     else view.setUint32(at, value, true);
     at += size;
@@ -31,7 +34,8 @@ const FLAGS = 0x0800;
 const DATE = 0x0021;
 const LIMIT = 0xffffffff;
 
-/** Return names in which no two are the same: "a.jpg", "a (2).jpg", ... */
+/** Return names in which no two are the same: "a.jpg", "a (2).jpg", ...
+ * @param {string[]} names @returns {string[]} */
 export function uniqueNames(names) {
   const taken = new Set();
   return names.map((name) => {
@@ -44,10 +48,11 @@ export function uniqueNames(names) {
   });
 }
 
-/** Return a zip of `files`, a list of {name, blob}; throws RangeError beyond 4 GiB. */
+/** Return a zip of files; throws RangeError beyond 4 GiB.
+ * @param {{name: string, blob: Blob}[]} files @returns {Promise<Blob>} */
 export async function zip(files) {
-  const parts = [];
-  const directory = [];
+  const parts = /** @type {BlobPart[]} */ ([]);
+  const directory = /** @type {Uint8Array<ArrayBuffer>[]} */ ([]);
   let offset = 0;
   for (const { name, blob } of files) {
     const label = new TextEncoder().encode(name);

@@ -1,0 +1,84 @@
+// The forms for options and style, made of what this server offers.
+
+import { chosen } from "../state/actions.js";
+import { isKnown, say } from "../text/words.js";
+import { at, make } from "./dom.js";
+
+/** @typedef {import("../commands.js").Commands} Commands */
+/** @typedef {import("../state/types.js").State} State */
+
+const FALLBACK = /** @type {Record<string, string[]>} */ ({
+  classes: ["face", "plate"], quality: ["rapid", "fast", "balanced", "thorough"], metadata: ["strip", "keep_safe", "coarse_gps"],
+  output: ["same", "jpeg", "png", "webp"], style: ["mosaic", "solid", "pixel_noise", "blur"], shape: ["box", "ellipse"],
+});
+
+/** @param {Commands} commands */
+export function mountForms(commands) {
+  const { store } = commands;
+  let made = "";
+
+  const build = () => {
+    const offered = { ...FALLBACK, ...store.state.capabilities?.options };
+    const most = store.state.capabilities?.limits.max_cells ?? 5;
+    const classes = () => {
+      const legend = make("legend", { textContent: say("hide_what") });
+      return make("fieldset", {}, legend, ...(offered["classes"] ?? []).map((value) => (
+        make("label", { className: "check" }, make("input", { type: "checkbox", name: "classes", value }), say(`${value}s`)))));
+    };
+    at("start-options").replaceChildren(classes(), picker("quality", offered["quality"] ?? []));
+    at("options").replaceChildren(
+      make("p", { className: "small", textContent: say("options_help") }), classes(),
+      ...["quality", "metadata", "output"].map((name) => picker(name, offered[name] ?? [])));
+    const cells = Array.from({ length: most }, (_, index) => String(index + 1));
+    at("style").replaceChildren(picker("style", ["", ...(offered["style"] ?? [])]), picker("cells", ["", ...cells]), picker("shape", ["", ...(offered["shape"] ?? [])]));
+  };
+
+  const show = (/** @type {State} */ state) => {
+    const name = `${say("quality")}${JSON.stringify(state.capabilities?.options)}`;
+    if (name !== made) build();
+    made = name;
+    for (const id of ["options", "start-options"]) fill(at(id), state.options);
+    const style = chosen(state)?.style;
+    if (style === undefined) return;
+    fill(at("style"), style);
+    const cells = at("style").querySelector("[name=cells]");
+    if (cells instanceof HTMLSelectElement) cells.disabled = !["", "mosaic", "pixel_noise"].includes(style.style);
+  };
+
+  for (const id of ["options", "start-options"]) {
+    at(id).addEventListener("submit", (event) => event.preventDefault());
+    at(id).addEventListener("change", (event) => {
+      const { target } = event;
+      if (target instanceof HTMLSelectElement) store.update((state) => ({ ...state, options: { ...state.options, [target.name]: target.value } }));
+      if (!(target instanceof HTMLInputElement)) return;
+      const ticked = [...at(id).querySelectorAll("input")].filter((box) => box.checked).map((box) => box.value);
+      // Nothing ticked would mean everything: the last one stays ticked.
+      if (ticked.length === 0) target.checked = true;
+      else store.update((state) => ({ ...state, options: { ...state.options, classes: ticked } }));
+    });
+  }
+  at("style").addEventListener("submit", (event) => event.preventDefault());
+  at("style").addEventListener("change", (event) => {
+    if (event.target instanceof HTMLSelectElement) commands.setStyle({ [event.target.name]: event.target.value });
+  });
+  store.subscribe(show);
+  return { refresh: () => show(store.state) };
+}
+
+/** @param {string} name @param {string[]} values */
+function picker(name, values) {
+  const options = values.map((value) => {
+    const key = `${name}_${value || "default"}`;
+    return make("option", { value, textContent: isKnown(key) ? say(key) : value.replaceAll("_", " ") });
+  });
+  return make("label", {}, make("span", { textContent: say(name) }), make("select", { name }, ...options));
+}
+
+/** @param {HTMLElement} form @param {Record<string, string | string[]>} values */
+function fill(form, values) {
+  for (const control of form.querySelectorAll("select")) {
+    const value = values[control.name];
+    if (typeof value === "string" && control.value !== value) control.value = value;
+  }
+  for (const box of form.querySelectorAll("input")) box.checked = values["classes"]?.includes(box.value) ?? false;
+}
