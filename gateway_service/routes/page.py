@@ -26,10 +26,10 @@ files = GZipMiddleware(StaticFiles(directory=FOLDER))
 
 
 class CompressedFile(FileResponse):
-    """A file that is sent compressed to whoever accepts that."""
+    """A file response, compressed with gzip where the client accepts it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Serve one request."""
         await GZipMiddleware(super().__call__)(scope, receive, send)
 
 

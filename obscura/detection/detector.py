@@ -262,36 +262,6 @@ class Detector:
         )
         return CachedDetections(boxes, {**outputs.cache, **window_outputs})
 
-    def propose(
-        self, pixels: Pixels, least: float = ACTIVITY_SCORE, inputs: Inputs | None = None
-    ) -> Candidates:
-        """Return the proposals for this class, best first, boxes in pixels of the photo.
-
-        The network runs over the photo at its own size (`Quality.BALANCED`), once for all detectors that
-        share it and are given the same ``inputs``.
-
-        Parameters
-        ----------
-        pixels
-            uint8 ``[height, width, 3]``, RGB, upright. It is not treated as a panorama.
-        least
-            Score, 0..1, from which a box is returned.
-        inputs
-            The network inputs of these pixels, shared by several detectors.
-
-        Raises
-        ------
-        ModelError
-            If there is no proposal network.
-        """
-        if inputs is None or inputs.pixels is not pixels:
-            inputs = Inputs(pixels)
-        size = Size(pixels.shape[1], pixels.shape[0])
-        outputs = {
-            item: self.run_proposal_network(inputs, item) for item in self.slices(size, Quality.BALANCED)
-        }
-        return self._merged(outputs, least, None)
-
     def _run_slices(self, view: _View, options: DetectionOptions) -> _SliceOutputs:
         """Run the slices that the quality asks for, then those that the proposals ask for."""
         first = self._raw_outputs(view, self.slices(view.size, options.quality))

@@ -51,12 +51,6 @@ class Placing(NamedTuple):
         factor = np.array([self.scale.x, self.scale.y] * 2, dtype=np.float32)
         return (boxes_in_input - offset) / factor
 
-    def to_input_frame(self, boxes_in_image: Floats) -> Floats:
-        """Return boxes ``[n, 4]`` in pixels of the picture as boxes in input pixels."""
-        offset = np.array([self.pad.left, self.pad.top] * 2, dtype=np.float32)
-        factor = np.array([self.scale.x, self.scale.y] * 2, dtype=np.float32)
-        return boxes_in_image * factor + offset
-
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:

@@ -45,7 +45,7 @@ def other_detector(
 
 
 def assert_same(detectors: tuple[Detector, Detector], pixels: Pixels) -> None:
-    """Compare both networks' answers in every pass and window, and the boxes with one another."""
+    """Compare both networks' raw outputs in every slice and window, and their boxes."""
     runs = [detector.detect_with_cache(pixels) for detector in detectors]
     shared = runs[0].cache.keys() & runs[1].cache.keys()
     # A box that lies within a hair of the next window's place may get that one from the other engine.
@@ -80,7 +80,7 @@ def test_engines_agree_on_real_photos(
 
 
 def test_engines_take_what_nobody_may_write_to(other_detector: Detector, portrait: Pixels) -> None:
-    """A picture that is read only, and a part of one that does not lie in one piece, are looked at alike."""
+    """A read-only picture and a part that is not contiguous give the same output."""
     square = np.ascontiguousarray(np.pad(portrait, ((64, 64), (64, 64), (0, 0)), mode="edge"))
     expected = other_detector.detect(square)
     assert expected

@@ -1,4 +1,4 @@
-"""Boxes of several passes over one photo."""
+"""Boxes of several inference slices of one photo."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_objects_are_neither_split_nor_lost(rows: list[Row], expected: list[tupl
 
 
 def test_the_whole_box_takes_the_better_score() -> None:
-    """A face seen weakly as a whole and surely as a half is sure: no later threshold may drop it."""
+    """The whole box takes the higher score of a truncated one, so that no later threshold drops it."""
     merged = merge_slices(found((0, 0, 100, 100, 0.1, False, 0), (50, 0, 100, 100, 0.9, True, 1)), 0.5)
     assert merged.scores.tolist() == pytest.approx([0.9])
 

@@ -1,4 +1,4 @@
-"""The closer look: windows around what the passes reported, and what both say together."""
+"""Crop re-scoring: windows around candidate boxes, and the combined scores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE = 30
 
 
 class ShortSighted:
-    """A network that is sure of large red areas, and sees something in small areas whatever their colour."""
+    """A network with a high score for large red areas, and a given score for small areas of any colour."""
 
     name = "short-sighted"
     device = "cpu"
@@ -64,7 +64,7 @@ def photo(*boxes: tuple[int, int, int, int], channel: int) -> Pixels:
 
 
 def found(*boxes: tuple[float, ...], score: float = 0.1, scale: float = 1.0) -> Candidates:
-    """Return boxes as one pass reports them."""
+    """Return boxes as of one inference slice."""
     count = len(boxes)
     return Candidates(
         np.array(boxes, np.float32).reshape(-1, 4),
@@ -77,10 +77,10 @@ def found(*boxes: tuple[float, ...], score: float = 0.1, scale: float = 1.0) -> 
 
 @pytest.mark.parametrize("quality", list(Quality))
 @pytest.mark.parametrize("box", [(300, 200, 312, 216), (0, 0, 11, 11), (628, 470, 640, 480)])
-def test_what_a_pass_doubted_is_found_when_it_is_seen_large(
+def test_an_uncertain_box_is_found_when_its_crop_is_clear(
     quality: Quality, box: tuple[int, int, int, int]
 ) -> None:
-    """A far object below the threshold of every pass is reported, where it is, also at the photo's edge."""
+    """A distant object below the threshold in every slice is found, also at the photo's edge."""
     detector = Detector(CARD, ShortSighted(0.12))
     (item,) = detector.detect(photo(box, channel=0), DetectionOptions(quality))
     assert item.confidence > 0.5
@@ -88,14 +88,14 @@ def test_what_a_pass_doubted_is_found_when_it_is_seen_large(
 
 
 @pytest.mark.parametrize("quality", list(Quality))
-def test_what_a_pass_took_for_an_object_is_dropped_when_it_is_seen_to_be_none(quality: Quality) -> None:
-    """What looks like an object from afar only is not reported, although the passes were sure enough."""
+def test_a_box_is_dropped_when_its_crop_shows_no_object(quality: Quality) -> None:
+    """What looks like an object only when small is not reported, although its score was high enough."""
     detector = Detector(CARD, ShortSighted(0.6))
     assert detector.detect(photo((300, 200, 312, 216), channel=1), DetectionOptions(quality)) == ()
 
 
-def test_what_no_pass_reported_gets_no_window() -> None:
-    """The closer look answers what the passes ask; nothing else is run."""
+def test_only_reported_boxes_get_windows() -> None:
+    """Windows are made for boxes of slices only."""
     detector = Detector(CARD, ShortSighted(RESCORING[Quality.FAST].lower_score / 2))
     run = detector.detect_with_cache(photo((300, 200, 312, 216), channel=0), DetectionOptions(Quality.FAST))
     assert run.detections == ()
@@ -149,8 +149,8 @@ def test_boxes_of_like_size_close_together_share_a_window() -> None:
     assert [window.members.tolist() for window in windows] == [[0, 1], [2]]
 
 
-def test_a_crowd_cannot_take_more_windows_than_passes_are_worth() -> None:
-    """The windows of a photo full of doubt are bounded; those whose turn comes first are asked about."""
+def test_the_windows_of_a_crowd_are_bounded() -> None:
+    """The number of windows is bounded; the first boxes get theirs."""
     many = [(x, y, x + 8.0, y + 8.0) for y in np.arange(0, 470, 9.0) for x in np.arange(0, 630, 9.0)]
     size = Size(640, 480)
     slices = plan_slices(size, Quality.FAST, InferenceScales())
@@ -161,8 +161,8 @@ def test_a_crowd_cannot_take_more_windows_than_passes_are_worth() -> None:
     assert windows[0].members[0] == 0
 
 
-def test_the_larger_a_look_saw_an_object_the_more_its_box_counts() -> None:
-    """A window at three times a pass's scale moves the box three quarters of the way."""
+def test_boxes_are_weighted_by_scale() -> None:
+    """A window at three times a slice's scale moves the box three quarters of the way."""
     seen, shown = found((100, 100, 140, 140), score=0.5), found((104, 100, 144, 140), score=0.5, scale=3.0)
     (window,) = plan_windows(
         seen,
@@ -175,8 +175,8 @@ def test_the_larger_a_look_saw_an_object_the_more_its_box_counts() -> None:
     assert both.scores[0] == pytest.approx(0.5)
 
 
-def test_what_is_sure_enough_for_a_fast_look_takes_no_window() -> None:
-    """The fast look does not spend time on what no window could take back."""
+def test_clear_boxes_get_no_window_in_fast() -> None:
+    """Boxes that no window could bring below the threshold are not re-scored in `fast`."""
     seen = found((100, 100, 140, 140), score=RESCORING[Quality.FAST].upper_score)
     slices = plan_slices(Size(640, 480), Quality.FAST, InferenceScales())
     assert plan_windows(seen, Size(640, 480), RESCORING[Quality.FAST], slices) == ()

@@ -1,4 +1,4 @@
-"""Where the network looks."""
+"""Planning of inference slices."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ from obscura.geometry import Size
         ),
     ],
 )
-def test_passes_of_a_plan(size: Size, quality: Quality, scales: InferenceScales, sides: list[int]) -> None:
-    """Each quality takes the passes its documentation names."""
+def test_slices_of_a_plan(size: Size, quality: Quality, scales: InferenceScales, sides: list[int]) -> None:
+    """Each quality takes the slices that its documentation names."""
     plan = plan_slices(size, quality, scales)
     assert [item.long_side for item in plan] == sides
 
@@ -84,7 +84,7 @@ def test_twelve_megapixels_are_tiled() -> None:
     quality=st.sampled_from([Quality.BALANCED, Quality.THOROUGH]),
 )
 def test_tiles_leave_no_gap_and_share_enough(width: int, height: int, quality: Quality) -> None:
-    """Tiles cover the photo, stay inside it, fit a pass, keep the scale and share the overlap."""
+    """Tiles cover the photo, stay inside it, fit a slice, keep the scale and share the overlap."""
     plan = plan_slices(Size(width, height), quality, InferenceScales())
     tiles = [item for item in plan if any(item.inner_edges) and not item.mirrored]
     scale = InferenceScales().tile_scale
@@ -103,7 +103,7 @@ def test_tiles_leave_no_gap_and_share_enough(width: int, height: int, quality: Q
 
 
 def test_thorough_sees_everything_mirrored_too() -> None:
-    """Every pass comes once more with the photo reversed."""
+    """Every slice is run once more mirrored."""
     plan = plan_slices(Size(3000, 2000), Quality.THOROUGH, InferenceScales())
     plain, mirrored = np.array_split(np.array(plan, dtype=object), 2)
     assert [item.region for item in plain] == [item.region for item in mirrored]
