@@ -23,7 +23,7 @@ import numpy as np
 import simplejpeg  # type: ignore[import-untyped, unused-ignore]  # publishes no types for some versions
 
 from obscura.anonymisation import Target
-from obscura.anonymisation.residual import REVIEW_THRESHOLDS, check_slices
+from obscura.anonymisation.residual import RESIDUAL_THRESHOLDS, check_slices
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.adaptive import ACTIVITY_SCORE
 from obscura.detection.backends.base import Session
@@ -93,7 +93,7 @@ class Floor:
         """Run the proposal network over a finished picture, as the quick residual check does."""
         for name, (detector, session) in self._networks.items():
             for item in check_slices(Size(inputs.pixels.shape[1], inputs.pixels.shape[0])):
-                _seen(detector, session, inputs, item, REVIEW_THRESHOLDS[name])
+                _seen(detector, session, inputs, item, RESIDUAL_THRESHOLDS[name])
 
     def _look(self, inputs: Inputs) -> dict[ObjectClass, list[Box]]:
         found: dict[ObjectClass, list[Box]] = {}

@@ -122,7 +122,7 @@ def _wrap(app: FastAPI, settings: Settings, rules: AccessRules, telemetry: Telem
 def _compatibility_apis(settings: Settings) -> dict[str, CompatibilityApi]:
     """Return the paths with their own limits or answers for bodies that are too large."""
     text = int(settings.max_upload_bytes * verification.MAX_BODY_FACTOR) + FORM_OVERHEAD_BYTES
-    said = CompatibilityApi(verification.unparsable_body, text)
+    auth_api = CompatibilityApi(verification.unparsable_body, text)
     mammograms = {
         object_masking.PATH: CompatibilityApi(
             object_masking.too_large, settings.medical_max_body_bytes + FORM_OVERHEAD_BYTES
@@ -140,7 +140,7 @@ def _compatibility_apis(settings: Settings) -> dict[str, CompatibilityApi]:
     return (
         {"/bocashi": CompatibilityApi(bocashi.unusable), batches.PATH: many, videos.PATH: video}
         | mammograms
-        | dict.fromkeys(verification.PATHS, said)
+        | dict.fromkeys(verification.PATHS, auth_api)
     )
 
 

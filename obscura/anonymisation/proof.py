@@ -45,7 +45,7 @@ _DEEP: Final = 256
 _WITHOUT_CHANNELS: Final = 2
 
 
-class _Spot(NamedTuple):
+class _HiddenArea(NamedTuple):
     """A hidden area in a frame: its window, and which pixels of the window it covers."""
 
     inside: Window
@@ -62,55 +62,55 @@ def require_painted_pixels(redaction: Redaction) -> None:
     """
     message = "a hidden area of the finished picture is not what was painted"
     frames = zip(redaction.after.frames, redaction.shown.frames, redaction.regions, strict=True)
-    for meant, shown, painted in frames:
-        spots = list(_spots(painted, shown))
+    for expected, shown, painted in frames:
+        areas = list(_hidden_areas(painted, shown))
         # A spliced JPEG has painted pixels to compare with only for styles without noise.
-        if meant is not shown and not all(_is_meant(meant, shown, spot) for spot in spots):
+        if expected is not shown and not all(_matches_expected(expected, shown, area) for area in areas):
             raise ProcessingFailedError(message)
     if redaction.shown.frame_stack is None and any(redaction.regions):
         second = _second_view(redaction)
-        spots = list(_spots(redaction.regions[0], redaction.shown))
-        if second is not None and not all(_is_same(second, redaction.shown, spot) for spot in spots):
+        areas = list(_hidden_areas(redaction.regions[0], redaction.shown))
+        if second is not None and not all(_is_same(second, redaction.shown, area) for area in areas):
             raise ProcessingFailedError(message)
 
 
-def _spots(regions: Sequence[Region], photo: Photo) -> Iterator[_Spot]:
+def _hidden_areas(regions: Sequence[Region], photo: Photo) -> Iterator[_HiddenArea]:
     for region in regions:
         inside = window(region.box, photo.size)
         if not inside.is_empty:
-            yield _Spot(inside, mask(region.box, region.shape, inside))
+            yield _HiddenArea(inside, mask(region.box, region.shape, inside))
 
 
-def _is_meant(meant: Photo, shown: Photo, spot: _Spot) -> bool:
+def _matches_expected(expected: Photo, shown: Photo, area: _HiddenArea) -> bool:
     """Return whether a finished frame shows the painted pixels in one area."""
     is_flat = shown.alpha is None
     wanted, seen = (
-        (on_white(photo) if is_flat else photo.pixels)[spot.inside.slices][spot.covered].astype(np.float32)
-        for photo in (meant, shown)
+        (on_white(photo) if is_flat else photo.pixels)[area.inside.slices][area.covered].astype(np.float32)
+        for photo in (expected, shown)
     )
     if shown.alpha is not None:
         # Colours of fully transparent pixels are invisible, and not every format keeps them.
-        visible = shown.alpha[spot.inside.slices][spot.covered] > 0
+        visible = shown.alpha[area.inside.slices][area.covered] > 0
         wanted, seen = wanted[visible], seen[visible]
     if not len(wanted):
         return True
     # Samples of 16 bits are filled as such and shown in 8: the two round apart by a level.
-    if shown.is_lossless and not meant.is_grey and meant.high_bit_depth is None:
+    if shown.is_lossless and not expected.is_grey and expected.high_bit_depth is None:
         return bool(np.array_equal(wanted, seen))
     error = wanted @ _LUMA - seen @ _LUMA
     if shown.is_lossless:
         return bool(np.abs(error).max() <= _GREY_STEP)
-    return float(np.square(error).sum()) <= _allowed(shown, spot)
+    return float(np.square(error).sum()) <= _allowed(shown, area)
 
 
-def _allowed(shown: Photo, spot: _Spot) -> float:
+def _allowed(shown: Photo, area: _HiddenArea) -> float:
     """Return the largest sum of squared luma errors in an area that lossy coding may cause."""
     if shown.jpeg is None:
-        return float(spot.covered.sum()) * _WEBP_RMS**2
+        return float(area.covered.sum()) * _WEBP_RMS**2
     divisors = np.array(shown.jpeg.tables[0], dtype=np.float64)
     rms = math.sqrt(float(np.square(divisors / 2).mean())) + _COLOUR_SLACK
     # The largest number of blocks that the window can touch: in a rotated picture they begin at any pixel.
-    rows, columns = ((side - 2) // _BLOCK + 2 for side in (spot.covered.shape))
+    rows, columns = ((side - 2) // _BLOCK + 2 for side in (area.covered.shape))
     return float(rows * columns * _BLOCK**2 * rms**2)
 
 
@@ -136,12 +136,12 @@ def _second_view(redaction: Redaction) -> Pixels | None:
     return np.ascontiguousarray(samples[..., 2::-1])
 
 
-def _is_same(second: Pixels, shown: Photo, spot: _Spot) -> bool:
+def _is_same(second: Pixels, shown: Photo, area: _HiddenArea) -> bool:
     """Return whether two decoders show the same pixels in one area, except for rounding."""
     if second.shape != shown.pixels.shape:
         return False
-    one, other = (view[spot.inside.slices][spot.covered] for view in (second, shown.pixels))
+    one, other = (view[area.inside.slices][area.covered] for view in (second, shown.pixels))
     if shown.alpha is not None:
-        visible = shown.alpha[spot.inside.slices][spot.covered] > 0
+        visible = shown.alpha[area.inside.slices][area.covered] > 0
         one, other = one[visible], other[visible]
     return not len(one) or int(np.abs(one.astype(np.int16) - other).max()) <= _SECOND_STEP

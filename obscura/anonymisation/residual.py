@@ -25,9 +25,9 @@ from obscura.geometry import Box, Size
 from obscura.imaging.metadata import gpano
 from obscura.imaging.open import Photo
 
-__all__ = ["REVIEW_THRESHOLDS", "check_slices", "proposals"]
+__all__ = ["RESIDUAL_THRESHOLDS", "check_slices", "proposals"]
 
-REVIEW_THRESHOLDS: Final[Mapping[str, float]] = MappingProxyType({"face": 0.45, "plate": 0.4})
+RESIDUAL_THRESHOLDS: Final[Mapping[str, float]] = MappingProxyType({"face": 0.45, "plate": 0.4})
 """Score of the proposal network, 0..1, from which a visible detection makes the verdict ``needs_review``.
 
 Chosen by ``python -m benchmarks.verdict``; measure again after training."""
@@ -62,7 +62,7 @@ def proposals(
     inputs
         Network inputs of its pixels, shared by several classes: the network then runs once for all.
     threshold
-        Score, 0..1, from which a box counts; the class's own of `REVIEW_THRESHOLDS` where None.
+        Score, 0..1, from which a box counts; the class's own of `RESIDUAL_THRESHOLDS` where None.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def proposals(
         If there is no proposal network.
     """
     if threshold is None:
-        threshold = REVIEW_THRESHOLDS.get(detector.card.class_name, _DEFAULT_THRESHOLD)
+        threshold = RESIDUAL_THRESHOLDS.get(detector.card.class_name, _DEFAULT_THRESHOLD)
     found: list[DetectedObject] = []
     for number, frame in enumerate(picture.frames):
         view = _view(frame, inputs)

@@ -14,9 +14,9 @@ from obscura.geometry import Box
 from obscura.imaging.open import Photo
 from obscura.observability import Stage, catalogue, count, stage
 
-__all__ = ["REVIEW_SHARE", "FinishedPicture", "find_residual", "not_hidden", "outside"]
+__all__ = ["RESIDUAL_THRESHOLD_FACTOR", "FinishedPicture", "find_residual", "not_hidden", "outside"]
 
-REVIEW_SHARE = 2.0
+RESIDUAL_THRESHOLD_FACTOR = 2.0
 """Multiple of the model's threshold from which the full detector reports residual detections.
 
 Calibrated with ``python -m benchmarks.verdict``: at 0.7 every fifth completely redacted photo got
@@ -135,7 +135,7 @@ def find_residual(
         Raw outputs of the photo that are valid for the redacted picture; see
         `obscura.detection.output_cache.Changes`.
     """
-    threshold = detector.card.min_confidence * REVIEW_SHARE
+    threshold = detector.card.min_confidence * RESIDUAL_THRESHOLD_FACTOR
     again = replace(options, min_confidence=threshold)
     with stage(Stage.REVIEW, model=detector.card.name) as attributes:
         part, _ = detect_photo(detector, picture, again, known)

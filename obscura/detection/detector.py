@@ -22,8 +22,8 @@ from obscura.detection.priors import Priors, plausible, priors_for
 from obscura.detection.rescoring import (
     MIN_WINDOW_SCORE,
     RESCORING,
+    CropWindow,
     Rescoring,
-    Window,
     log_odds,
     plan_windows,
     rescore,
@@ -280,7 +280,7 @@ class Detector:
 
     def _plan_windows(
         self, view: _View, slices: Sequence[InferenceSlice], found: Candidates, rescoring: Rescoring
-    ) -> tuple[Candidates, tuple[Window, ...]]:
+    ) -> tuple[Candidates, tuple[CropWindow, ...]]:
         """Return the boxes in the order in which they are re-scored, and the windows for them."""
         # Boxes near the threshold come first, because re-scoring is most likely to change the decision on
         # them. Distances are rounded and ties go in reading order, so that engines whose scores differ in
@@ -290,7 +290,7 @@ class Detector:
         return found, plan_windows(found, view.size, rescoring, slices)
 
     def _rescored(
-        self, found: Candidates, windows: Sequence[Window], outputs: OutputCache, period: float | None
+        self, found: Candidates, windows: Sequence[CropWindow], outputs: OutputCache, period: float | None
     ) -> Candidates:
         """Return the boxes with the scores of slices and windows combined, without duplicates, best first."""
         results = [

@@ -31,8 +31,8 @@ __all__ = [
     "RESCORING",
     "WINDOW_SIZES",
     "CropView",
+    "CropWindow",
     "Rescoring",
-    "Window",
     "log_odds",
     "plan_windows",
     "rescore",
@@ -132,7 +132,7 @@ WINDOW_SIZES: Final = frozenset(
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Window:
+class CropWindow:
     """An inference slice around candidate boxes, and the positions of the boxes that are re-scored in it."""
 
     view: InferenceSlice
@@ -141,7 +141,7 @@ class Window:
 
 def plan_windows(
     found: Candidates, size: Size, rescoring: Rescoring, slices: Sequence[InferenceSlice]
-) -> tuple[Window, ...]:
+) -> tuple[CropWindow, ...]:
     """Return the windows in which boxes are re-scored.
 
     Parameters
@@ -163,7 +163,7 @@ def plan_windows(
     )
 
 
-def _windows(boxes: Floats, asked: Mask, size: Size, crop: CropView, pixels: float) -> Iterator[Window]:
+def _windows(boxes: Floats, asked: Mask, size: Size, crop: CropView, pixels: float) -> Iterator[CropWindow]:
     """Yield windows of at most ``pixels`` input pixels in all for the ``asked`` ones of boxes ``[n, 4]``."""
     free = asked.copy()
     most = math.ceil(pixels / crop.window**2)
@@ -177,7 +177,7 @@ def _windows(boxes: Floats, asked: Mask, size: Size, crop: CropView, pixels: flo
         members[first] = True
         free &= ~members
         most -= 1
-        yield Window(item, np.flatnonzero(members))
+        yield CropWindow(item, np.flatnonzero(members))
 
 
 def _window(box: Box, size: Size, scale: float, crop: CropView) -> InferenceSlice:
@@ -218,7 +218,7 @@ def _inside(boxes: Floats, item: InferenceSlice, margin: float) -> Mask:
     return inside
 
 
-def rescore(found: Candidates, results: Sequence[tuple[Window, Candidates]]) -> Candidates:
+def rescore(found: Candidates, results: Sequence[tuple[CropWindow, Candidates]]) -> Candidates:
     """Return ``found`` with the scores and boxes of slices and windows combined.
 
     Parameters

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from obscura.contract import Quality
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.merging import Candidates
-from obscura.detection.rescoring import RESCORING, CropView, Rescoring, Window, plan_windows, rescore
+from obscura.detection.rescoring import RESCORING, CropView, CropWindow, Rescoring, plan_windows, rescore
 from obscura.detection.tiling import InferenceScales, plan_slices
 from obscura.detection.weights import ModelCard, default_models_dir, load_manifest
 from obscura.geometry import Size
@@ -188,6 +188,6 @@ def test_clear_boxes_get_no_window_in_fast() -> None:
 def test_a_box_without_a_window_stays_as_it_is() -> None:
     """What was not asked about keeps its score and its place."""
     seen = found((100, 100, 140, 140), (300, 300, 320, 320), score=0.4)
-    both = rescore(seen, list[tuple[Window, Candidates]]())
+    both = rescore(seen, list[tuple[CropWindow, Candidates]]())
     assert (both.boxes == seen.boxes).all()
     assert both.scores == pytest.approx(seen.scores)
