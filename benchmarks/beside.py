@@ -1,7 +1,7 @@
 """Compare speed and recall with peers on the same labelled photos, alternating within one run.
 
 ``python -m benchmarks.beside`` takes labelled validation photos of faces as JPEG files and has them hidden by
-the whole system over HTTP (rapid, fast and balanced), by the seed-shaped baseline over HTTP, and by the
+the whole system over HTTP (rapid, fast and balanced), by the legacy baseline over HTTP, and by the
 package deface in two processes without any service. What each of them finds on those photos is evaluated by
 `obscura.evaluation`.
 """
@@ -69,10 +69,10 @@ def labelled(folder: Path, count: int, side: int) -> list[Path]:
 
 
 class SeedClient(Client):
-    """A client of the seed's dialect: it asks again and again."""
+    """A client of the legacy API: it polls."""
 
     def fetch(self, task: str) -> bytes:
-        """Ask every 20 ms, which is far more often than the seed's own script does."""
+        """Poll every 20 ms, which is far more often than the legacy system's own script does."""
         import time  # noqa: PLC0415 - only this client sleeps
 
         while True:
@@ -84,7 +84,7 @@ class SeedClient(Client):
 
 @contextmanager
 def seed_shape(threads: int) -> Iterator[Server]:
-    """Start the seed-shaped baseline, and end it; 0 threads: those that OpenCV takes by itself."""
+    """Start the legacy baseline, and stop it; 0 threads: OpenCV's default."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="seed-shape-") as folder:
         command = [sys.executable, "-m", "benchmarks.peers.seed_shape", "serve", str(port), folder]
@@ -151,11 +151,11 @@ def speeds(files: Sequence[Path], rounds: int) -> dict[str, dict[str, Any]]:
             peer.line()
         turns: Mapping[str, Turn] = {
             "obscura rapid": partial(_service, ours, data, rapid, Client),
-            "obscura rapid, no second look": partial(_service, bare, data, rapid, Client),
+            "obscura rapid, no residual check": partial(_service, bare, data, rapid, Client),
             "obscura fast": partial(_service, ours, data, fast, Client),
-            "obscura fast, no second look": partial(_service, bare, data, fast, Client),
-            "seed's shape": partial(_service, seed, data, Shape("/blur_faces"), SeedClient),
-            "seed's shape, one thread a process": partial(
+            "obscura fast, no residual check": partial(_service, bare, data, fast, Client),
+            "legacy design": partial(_service, seed, data, Shape("/blur_faces"), SeedClient),
+            "legacy design, one thread a process": partial(
                 _service, tuned, data, Shape("/blur_faces"), SeedClient
             ),
             "obscura balanced": partial(_service, ours, data, balanced, Client),

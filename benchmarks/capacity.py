@@ -56,7 +56,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Need:
-    """What a rate needs; cores are whole ones with headroom."""
+    """Resources for a rate; whole cores, with headroom."""
 
     per_s: float
     worker_cores: int
@@ -94,7 +94,7 @@ def _cores(busy: float) -> int:
 
 
 def _wall(broker: float, per_s: float, costs: Costs) -> str:
-    """Return what cannot be bought more of at this rate: Valkey does everything on one thread."""
+    """Return the first bottleneck at this rate: Valkey does everything on one thread."""
     if broker > 1:
         shards = math.ceil(broker)
         return f"Valkey's one thread: {shards} independent systems behind one balancer"

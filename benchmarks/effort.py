@@ -1,4 +1,4 @@
-"""What detection costs by what a photo shows, and beside the passes that `balanced` made of every photo.
+"""Cost of detection by the content of a photo, compared with non-adaptive `balanced`.
 
 ``python -m benchmarks.effort`` measures CPU milliseconds a photo of both classes' detectors in this process
 (OpenVINO where it is installed, one thread, one letterbox for both), each photo by each quality in turn, and

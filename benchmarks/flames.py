@@ -1,8 +1,8 @@
 """Flame graphs of the gateway and of worker processes under load.
 
-``python -m benchmarks.flames FOLDER`` needs py-spy (``uv pip install --target build/tools py-spy``): it looks
-at running processes from outside, so what is measured is what runs otherwise. Small photos at the fast
-quality, so that what surrounds the networks is seen at all.
+``python -m benchmarks.flames FOLDER`` needs py-spy (``uv pip install --target build/tools py-spy``): it
+samples running processes from outside, without changing them. Small photos at the fast quality, so that work
+outside the networks shows.
 """
 
 import argparse
@@ -21,7 +21,7 @@ RATE = 200
 
 
 def subjects(server: Server) -> dict[str, int]:
-    """Return the processes worth a picture: gateway, a worker's first process, its busiest child."""
+    """Return the processes to profile: gateway, a worker's first process, its busiest child."""
     found = roles(server.process.pid)
     workers = sorted(found["worker"])
     busiest = max(workers[1:], key=lambda pid: usage([pid]).cpu_s)
@@ -29,7 +29,7 @@ def subjects(server: Server) -> dict[str, int]:
 
 
 def record(folder: Path, server: Server) -> None:
-    """Draw all subjects at once, while the load runs."""
+    """Profile all processes at once, while the load runs."""
     tool = ROOT / "build" / "tools" / "bin" / "py-spy"
     processes = [
         subprocess.Popen(
@@ -45,7 +45,7 @@ def record(folder: Path, server: Server) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Load a system and draw it."""
+    """Put load on a system and profile it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flames", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--megapixels", default="0.3")

@@ -1,9 +1,10 @@
 """The floor: the least work that a photo needs, in one process without a service around it.
 
-Decoding (libjpeg-turbo into an array), a letterbox and one run of each network per pass that the quality asks
-for and per window of the closer look, reading their outputs, and the lossless splice; with the residual
-check also decoding the finished file and running the proposal network over it. There is no gate, no metadata,
-no report, no manifest, no check of the picture, no storage, no queue and no HTTP in it.
+Decoding (libjpeg-turbo into an array), a letterbox and one run of each network for each slice that the
+quality asks for and each window of crop re-scoring, reading their outputs, and the lossless splice; with the
+residual check also decoding the finished file and running the proposal network over it. There is no
+validation, no metadata, no report, no manifest, no check of the picture, no storage, no queue and no HTTP in
+it.
 
 ``python -m benchmarks.floor`` reads photos' paths from its arguments and prints a line of JSON per round; the
 benchmarks start it as a process, one or two side by side.
@@ -46,7 +47,7 @@ WITH_PROPOSALS = (Quality.RAPID, Quality.BALANCED)
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be done: classes, quality, whether with the quick residual check."""
+    """The work for each photo: classes, quality, whether with the quick residual check."""
 
     classes: tuple[ObjectClass, ...] = tuple(ObjectClass)
     quality: Quality = Quality.BALANCED
@@ -124,7 +125,7 @@ class Floor:
 def _seen(
     detector: Detector, session: Session, inputs: Inputs, item: InferenceSlice, least: float
 ) -> Candidates:
-    """Return what the network sees in a pass or window, in pixels of the photo."""
+    """Return the network's boxes in a slice or window, in pixels of the photo."""
     frame = inputs.of(item)
     output = (
         detector.run_proposal_network(inputs, item).output

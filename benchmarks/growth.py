@@ -27,7 +27,7 @@ from obscura.anonymisation.detect import detection_options, load_for, open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline
 from obscura.contract import JobKind, JobOptions, ObjectClass, Quality
 from obscura.geometry import Box
-from obscura.handlers.redaction import Opened, Redactor
+from obscura.handlers.redaction import Redactor, Upload
 from obscura.jobs import JobRecord, NewJob
 from obscura.jobs.commands import ACTIVE, EXPIRY
 from obscura.settings import JOB_STORE_URL_FILE, Settings
@@ -49,7 +49,7 @@ def _in_process() -> Callable[[bytes], bytes]:
     def work(data: bytes) -> bytes:
         photo = open_photo(data, settings)
         first = pipeline.detect(photo)
-        redacted, _ = redactor.hide(row, Opened(data, photo), first.parts.values())
+        redacted, _ = redactor.redact(row, Upload(data, photo), first.parts.values())
         hidden = [Box(*region) for region in redacted.report.regions]
         pipeline.find_residual(first, redacted.shown, hidden, options.residual_check)
         return redacted.data
@@ -129,7 +129,7 @@ def over_queue(lengths: Sequence[int], count: int) -> dict[str, Any]:
 
 @contextmanager
 def standing_still(server: Server) -> Iterator[None]:
-    """Keep the processes of the worker from working for a while."""
+    """Stop the worker's processes for a while (SIGSTOP)."""
     stopped = roles(server.process.pid)["worker"]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
@@ -156,7 +156,7 @@ def _fill(server: Server, body: bytes, count: int) -> None:
 
 
 def _drain(job_store: redis.Redis) -> None:
-    """Forget the jobs that still wait, as if they had never been entered."""
+    """Drop the jobs that still wait from the queues."""
     for queue in job_store.scan_iter("photos*", _type="list"):
         job_store.delete(queue)
     job_store.delete(ACTIVE)
@@ -184,7 +184,7 @@ def workers(counts: Sequence[int], rounds: int) -> dict[str, Any]:
 
 
 def boxes(counts: Sequence[int]) -> dict[str, Any]:
-    """Return what hiding so many boxes in 2 megapixels costs, without looking for them."""
+    """Return the cost of hiding so many boxes in 2 megapixels, without detection."""
     settings = Settings()
     (data,) = photos("2", 1)
     photo = open_photo(data, settings)
@@ -205,7 +205,7 @@ def boxes(counts: Sequence[int]) -> dict[str, Any]:
 
 
 def pixels(rounds: int) -> dict[str, Any]:
-    """Return the floor over pixels, by quality, second look included."""
+    """Return the floor over pixels, by quality, residual check included."""
     answer: dict[str, Any] = {}
     for quality in (Quality.FAST, Quality.BALANCED):
         floor = Floor(Asked(quality=quality))

@@ -28,7 +28,7 @@ class User(HttpUser):  # type: ignore[misc]  # locust is installed apart
     abstract = True
 
     def on_start(self) -> None:
-        """Begin anywhere in the photos, so that users do not all send the same one."""
+        """Start at a random photo, so that users do not all send the same one."""
         self._photos = itertools.islice(itertools.cycle(PHOTOS), id(self) % len(PHOTOS), None)
         if KEY:
             self.client.headers["Authorization"] = f"Bearer {KEY}"
@@ -40,7 +40,7 @@ class User(HttpUser):  # type: ignore[misc]  # locust is installed apart
     def posted(
         self, path: str, files: list[tuple[str, tuple[str, bytes, str]]], **form: str
     ) -> Mapping[str, Any]:
-        """Return the answer to a form; a system that is full says when to come again, which is no failure."""
+        """Return the answer to a form; 503 with Retry-After is no failure."""
         with self.client.post(path, data=form, files=files, catch_response=True) as answer:
             if answer.status_code == 503 and "Retry-After" in answer.headers:  # noqa: PLR2004 - queue_full
                 answer.success()
@@ -49,7 +49,7 @@ class User(HttpUser):  # type: ignore[misc]  # locust is installed apart
             return dict(answer.json())
 
     def ended(self, path: str, name: str) -> Mapping[str, Any]:
-        """Ask, each time with patience, until a task or batch has ended."""
+        """Long-poll until a task or batch has ended."""
         for _ in range(POLLS):
             state = dict(self.client.get(f"{path}?wait={WAIT_S}", name=name).json())
             if state.get("finished") or state.get("status") in DONE:
@@ -58,7 +58,7 @@ class User(HttpUser):  # type: ignore[misc]  # locust is installed apart
 
 
 class OnePhoto(User):
-    """A person: one photo, waits for it, looks at it, thinks."""
+    """A person: submits one photo, waits for it, pauses."""
 
     weight = 3
     wait_time = between(1, 4)
@@ -73,7 +73,7 @@ class OnePhoto(User):
 
 
 class Batch(User):
-    """A shop that brings its stock: several photos at once, low priority, one archive back."""
+    """A shop: several photos at once, low priority, fetched as one archive."""
 
     weight = 1
     wait_time = between(5, 15)
@@ -88,7 +88,7 @@ class Batch(User):
 
 
 class Poller(User):
-    """An old client of the FaceBlur dialect: asks twice a second, and takes the picture as base64."""
+    """An old client of the FaceBlur API: polls twice a second, and takes the picture as base64."""
 
     weight = 1
     wait_time = between(0.4, 0.6)

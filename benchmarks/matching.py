@@ -1,9 +1,10 @@
 """Measure photo verification: ``python -m benchmarks.matching [PAIRS] [--strangers FOLDER ...]``.
 
 PAIRS is a folder with ``pairs.csv`` (``image1,image2,same,kind``) and ``images/``; without it the pack
-``photo_pairs.tar`` in the folder ``data`` of ``OBSCURA_SHARED`` is unpacked. Beside our rule stands the
-seed's, word for word. ``--strangers`` draws pairs of photos that have nothing to do with each other; the
-accepted ones are listed, for a folder may hold two photos of one scene. Look-alikes are drawn.
+``photo_pairs.tar`` in the folder ``data`` of ``OBSCURA_SHARED`` is unpacked. Our rule is compared with the
+legacy system's, reimplemented literally. ``--strangers`` draws pairs of photos that have nothing to do with
+each other; the accepted ones are listed, for a folder may hold two photos of one scene. Look-alikes are
+drawn.
 """
 
 import argparse
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def seed_rule(standard: Pixels, photo: Pixels) -> bool:
-    """Return what the code in seed 002 says: 80 best matches, RANSAC, the outline's area above 30."""
+    """Return the legacy code's verdict: 80 best matches, RANSAC, the outline's area above 30."""
     feature = cv2.AKAZE.create()
     (one, described_one), (other, described_other) = (
         feature.detectAndCompute(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), None)
@@ -64,7 +65,7 @@ def seed_rule(standard: Pixels, photo: Pixels) -> bool:
         return False
     matches = sorted(cv2.BFMatcher.create().match(described_one, described_other), key=lambda m: m.distance)
     good = matches[:_SEED_KEPT]
-    if len(good) < 4:  # noqa: PLR2004 - a homography needs four; the seed's code crashes here
+    if len(good) < 4:  # noqa: PLR2004 - a homography needs four; the legacy code crashes here
         return False
     source = np.array([one[m.queryIdx].pt for m in good], np.float32).reshape(-1, 1, 2)
     target = np.array([other[m.trainIdx].pt for m in good], np.float32).reshape(-1, 1, 2)
@@ -74,7 +75,7 @@ def seed_rule(standard: Pixels, photo: Pixels) -> bool:
     height, width = standard.shape[:2]
     corners = np.array([[[0, 0]], [[0, height - 1]], [[width - 1, height - 1]], [[width - 1, 0]]], np.float32)
     x, y = cv2.perspectiveTransform(corners, found).reshape(4, 2).T
-    # The seed shifts the outline by the width, which changes no area.
+    # The legacy code shifts the outline by the width, which changes no area.
     return abs(float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))) / 2 > _SEED_AREA
 
 
@@ -175,7 +176,7 @@ def _show_pairs(folder: Path, strictness: Strictness) -> None:
         count[0] += 1
         count[1] += is_same
         count[2] += seed_rule(read(row["image1"]), photo)
-    _say(f"{'kind':28}{'pairs':>6}{'accepted':>10}{'seed rule':>11}")
+    _say(f"{'kind':28}{'pairs':>6}{'accepted':>10}{'legacy rule':>12}")
     for kind, (total, ours, literal) in sorted(counts.items()):
         _say(f"{kind:28}{total:6}{ours:6} {ours / total:4.0%}{literal:6} {literal / total:4.0%}")
     middle, most = (1000 * float(np.percentile(spent, share)) for share in (50, 95))

@@ -3,8 +3,9 @@
 ``python -m benchmarks.parts engines|pictures|transport|gateway`` prints JSON. ``engines`` runs the face
 network in every engine that is installed, each in a process of its own (so that peak memory is its own);
 ``pictures`` decodes and letterboxes; ``transport`` carries a photo through HTTP, queue, worker and back
-without any network in between, beside the seed's way (base64 in Celery's messages); ``gateway`` hands photos
-in and takes results out with the workers standing still. Parts of one kind take turns: their ratio counts.
+without any network in between, beside the legacy design (base64 in Celery's messages); ``gateway`` hands
+photos in and takes results out with the workers standing still. Parts of one kind take turns: their ratio
+counts.
 """
 
 import argparse
@@ -85,7 +86,7 @@ def _engine(choice: str, precision: str, rounds: int) -> tuple[str, dict[str, fl
     """Return an engine's own name and its row; an empty name where it cannot be had."""
     cv2.setNumThreads(1)
     if choice == "opencv":
-        return "OpenCV DNN (the seed's)", _opencv(rounds)
+        return "OpenCV DNN (the legacy system's)", _opencv(rounds)
     if choice == EngineChoice.AUTO.value:
         return "", {}
     folder = default_models_dir()
@@ -134,7 +135,7 @@ def pictures(rounds: int) -> dict[str, Any]:
         array = np.frombuffer(data, np.uint8)
         pixels, photo = simplejpeg.decode_jpeg(data), open_photo(data, settings)
         ways: dict[str, Way] = {
-            "decode: Obscura, with its gate": partial(open_photo, data, settings),
+            "decode: Obscura, with validation": partial(open_photo, data, settings),
             "decode: libjpeg-turbo": partial(simplejpeg.decode_jpeg, data),
             "decode: OpenCV": partial(cv2.imdecode, array, cv2.IMREAD_COLOR),
             "letterbox to 640": partial(letterbox, pixels, 640),
@@ -149,7 +150,7 @@ def pictures(rounds: int) -> dict[str, Any]:
 
 
 def transport(rounds: int) -> dict[str, Any]:
-    """Return CPU milliseconds per photo there and back: the system without networks, and the seed's way."""
+    """Return CPU milliseconds per photo round trip: the system without networks, and the legacy design."""
     answer: dict[str, Any] = {}
     settings = {"OBSCURA_RESIDUAL_CHECK": "off", "OBSCURA_CONCURRENCY": "1", "OBSCURA_THREADS": "1"}
     with obscura(settings) as server, tempfile.TemporaryDirectory() as folder:
@@ -169,7 +170,7 @@ def transport(rounds: int) -> dict[str, Any]:
                 theirs.append(seed.carry(10))
             inside = in_turns({"": partial(redact_photo, data, [])}, rounds)[""]
             answer[f"{size} MP, {len(data) // 1000} kB"] = {
-                "obscura, with gate and redaction of nothing": round(statistics.median(ours), 1),
+                "obscura, with validation and redaction of nothing": round(statistics.median(ours), 1),
                 "of that in process": inside,
                 "base64 in messages and result backend": round(statistics.median(theirs), 1),
             }
@@ -181,7 +182,7 @@ def transport(rounds: int) -> dict[str, Any]:
 
 
 class Seed:
-    """The seed's way to carry a photo: broker, worker, and what its web server does with both ends."""
+    """The legacy design's transport of a photo: broker, worker, and both ends in its web server."""
 
     def __init__(self, app: Celery, data: bytes, pids: Sequence[int]) -> None:
         self._app, self._data, self._pids = app, data, pids
@@ -222,7 +223,7 @@ def _pid(url: str, app: Celery) -> int:
 
 
 def gateway(rounds: int) -> dict[str, Any]:
-    """Return CPU milliseconds of gateway and ledger per photo handed in, and per picture taken out."""
+    """Return CPU milliseconds of gateway and job store per photo submitted, and per picture fetched."""
     answer: dict[str, Any] = {}
     with obscura({"OBSCURA_RESIDUAL_CHECK": "off"}) as server:
         for size in SIZES:

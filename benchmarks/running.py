@@ -26,7 +26,7 @@ WAIT_S: Final = 30
 
 @dataclass(frozen=True)
 class Shape:
-    """How a photo is asked for: path, form fields, whether the picture is fetched in base64 as the seed's."""
+    """How a photo is asked for: path, form fields, whether the picture comes in base64."""
 
     path: str = "/blur"
     fields: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """A constant stream of photos: latency, memory and failures by the minute.
 
-``python -m benchmarks.soak --minutes 30`` starts a system of its own, measures what it can do at most with
+``python -m benchmarks.soak --minutes 30`` starts a system of its own, measures its capacity with
 clients that wait for their photos, and then sends photos at ``--share`` of that, each at its time whether or
 not the ones before are done. Every minute it prints a line; at the end it writes ``soak.json`` and three
 pictures into ``--out``. It exits with 1 if any answer was a 5xx, a photo failed, or a connection broke.

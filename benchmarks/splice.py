@@ -35,7 +35,7 @@ QUALITY: Final = 92
 FACES: Final = ((500, 400, 700, 660), (1800, 700, 1980, 930), (3000, 1500, 3210, 1760))
 KERNEL: Final = (99, 99)
 SIGMA: Final = 30
-"""The blur of the seed."""
+"""The legacy system's blur."""
 
 MOST_COST: Final = 0.60
 """Share of the cheapest re-encode of the same kind that a splice may cost."""
@@ -94,7 +94,7 @@ def by_splice(jpeg: bytes) -> bytes:
 
 
 def by_cv2(jpeg: bytes, *, is_progressive: bool = False) -> bytes:
-    """Do what the seed does: decode, blur, encode, with OpenCV."""
+    """Do what the legacy system does: decode, blur, encode, with OpenCV."""
     pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         message = "OpenCV cannot read the photo"

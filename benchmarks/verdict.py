@@ -1,9 +1,9 @@
-"""What the verdict is worth: how often it asks for a look in vain, and how often an open face escapes it.
+"""Measure the verdict: needless requests for review, and open faces that it does not report.
 
 ``python -m benchmarks.verdict --rows rows.jsonl --part 1/4`` measures a part of the validation photos under
 ``OBSCURA_SHARED`` and appends a line for each; ``python -m benchmarks.verdict --rows rows.jsonl --table``
-prints the table of docs/explanation/verdict.md, with the shares at other thresholds beside those shipped. A
-run that was ended goes on where it was.
+prints the table of docs/explanation/verdict.md, with the shares at other thresholds beside those shipped. An
+interrupted run continues where it stopped.
 
 Each photo is worked on as ``obscura blur`` does it, as a JPEG of quality 92. *Hidden* are photos on which
 every labelled object of 24 pixels and more (longer side) lies mostly inside a hidden area. The smallest
@@ -76,7 +76,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Opened:
-    """An object left open: best score of the proposal network on it, and whether the verdict told it."""
+    """An object left open: best score of the proposal network on it, and whether the verdict reported it."""
 
     how: str
     side: float
@@ -173,7 +173,7 @@ class Bench:
     def _beside(
         self, first: PipelineResult, done: RedactedPhoto
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return the CPU time of both checks on one picture, and what the full one says."""
+        """Return the CPU time of both checks on one picture, and the result of the full one."""
         spent: dict[str, float] = {}
         for check in (ResidualCheck.QUICK, ResidualCheck.FULL):
             began = time.process_time()
@@ -292,7 +292,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _is_asked(row: Mapping[str, Any]) -> bool:
-    """Return whether the proposal network asks for a look at a photo, with the shipped thresholds."""
+    """Return whether the proposal network asks for a review of a photo, with the shipped thresholds."""
     return any(row["scores"][name] >= threshold for name, threshold in RESIDUAL_THRESHOLDS.items())
 
 
@@ -301,7 +301,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _by_way(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield how many open faces were told, by what left them open."""
+    """Yield how many open faces were reported, by what left them open."""
     opened = [item for row in rows if not row["set"].endswith("plates") for item in row["opened"]]
     for how in dict.fromkeys(item["how"] for item in opened):
         mine = [item for item in opened if item["how"] == how]

@@ -1,9 +1,9 @@
 """Redact a composed video of 20 seconds on the command line or a running system, and measure it.
 
 ``python -m benchmarks.video [--server URL]``. Five scenes, each a window that pans and zooms over a photo,
-with cuts in between, B-frames and a tone. It says how often a face that was found in a frame, or in one
-beside it, is still to be seen in the result (a second, look at a lower threshold at every frame of both, held
-against the pixels), whether the sound is the same, and what memory the work took as it went on.
+with cuts in between, B-frames and a tone. It reports how often a face that was detected in a frame, or in one
+beside it, is visible in the result (detection at a lower threshold on every frame of both, compared
+by pixels), whether the sound is the same, and the memory over time.
 """
 
 import argparse
@@ -95,14 +95,14 @@ def sound_of(path: Path) -> list[tuple[int | None, bytes]]:
 
 
 def look(detector: Detector, pixels: Pixels) -> list[Box]:
-    """Return the faces of one picture, at a lower threshold than the work itself begins with."""
+    """Return the faces of one picture, at a lower threshold than the redaction's own."""
     options = DetectionOptions(Quality.BALANCED, detector.card.min_confidence * SHARE)
     found = detector.detect(pixels, options)
     return [item.box.clip(Size(pixels.shape[1], pixels.shape[0])) for item in found]
 
 
 def visible(source: Path, result: Path, detector: Detector) -> dict[str, Any]:
-    """Return in how many frames something is seen that was found there, or a frame before or after."""
+    """Return the number of frames with a visible face that was detected there, or a frame before or after."""
     before = list(frames_of(source))
     after = list(frames_of(result))
     found = [look(detector, pixels) for pixels in before]
@@ -151,7 +151,7 @@ def watched(command: Sequence[str]) -> tuple[str, list[int]]:
 
 
 def main() -> int:
-    """Compose, hide, look again, report."""
+    """Compose, redact, detect again, report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", help="address of a running system that does the work")
     parser.add_argument("--seconds", type=int, default=SECONDS)

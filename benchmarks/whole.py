@@ -1,4 +1,4 @@
-"""The whole system beside its floor, alternating within one run.
+"""Compare the whole system with its floor, alternating within one run.
 
 ``python -m benchmarks.whole --megapixels 2 --clients 8`` starts a system and two floor processes, lets them
 take turns over the same photos, and prints medians and spread of their ratios. Wall times on a shared machine

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from gateway_service.app import create_app, create_bocashi_app
 from gateway_service.http.protocol import BoundedHttp
-from obscura.access import asks_for_keys, is_reachable
+from obscura.access import is_reachable, requires_keys
 from obscura.observability import configure_logging, forbid_core_dumps
 from obscura.settings.loading import settings_or_exit
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings.upload_dir is not None:
         settings.upload_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         tempfile.tempdir = str(settings.upload_dir)
-    if is_reachable(settings, chosen.host) and not asks_for_keys(settings, chosen.host):
+    if is_reachable(settings, chosen.host) and not requires_keys(settings, chosen.host):
         log.warning("api_keys_off", text="other machines can reach this gateway, and it asks for no API keys")
     create = create_bocashi_app if chosen.bocashi_only else create_app
     serve(create(settings, chosen.host), chosen.host, chosen.port, settings.trusted_proxies)

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway_service.compat import bocashi, object_masking, verification
+from gateway_service.compat import bocashi, object_masking, panoramax, verification
 from gateway_service.http import problems
 from gateway_service.http.access import Access, AccessRules
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.middleware import BodyBounds, BodyLimit, CompatibilityApi, cors_options
 from gateway_service.http.rate_limits import RateLimits
 from gateway_service.http.request_context import RequestContext, Telemetry
-from gateway_service.metrics.scraping import Scraper, report_for_ever
+from gateway_service.http.strictness import only_known
+from gateway_service.metrics.scraping import Scraper, flush_forever
 from gateway_service.openapi import docs_page, operations
 from gateway_service.periodic_tasks import end, run_periodic_tasks
 from gateway_service.results.events import JobEvents
@@ -48,6 +49,8 @@ FORM_OVERHEAD_BYTES = 256 * 1024
 # One photo at a time is validated and stored, which takes milliseconds and bounds the memory.
 UPLOADS_IN_MEMORY = 1
 LOOPBACK = "127.0.0.1"
+# As lenient as the systems that they stand in for.
+COMPATIBILITY_ROUTERS = (bocashi.router, object_masking.router, panoramax.router, verification.router)
 DESCRIPTION = "Finds faces and number plates in photos and hides them. Risk-reduced, with measured recall."
 
 
@@ -73,7 +76,7 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
             Scraper(settings, job_store, storage, telemetry.meter),
         )
         app.state.gateway = gateway
-        report = report_for_ever(job_store, telemetry.meter)
+        report = flush_forever(job_store, telemetry.meter)
         running = [
             asyncio.create_task(work) for work in (events.listen(), report, *run_periodic_tasks(gateway))
         ]
@@ -93,13 +96,16 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
+        openapi_tags=operations.groups(routers),
+        generate_unique_id_function=operations.operation_id,
         form_limits={"max_files": settings.max_form_files, "max_fields": settings.max_form_fields},
     )
     _wrap(app, settings, rules, telemetry)
     operations.install(app, settings, keys=rules.keys)
     problems.install(app)
     for router in routers:
-        app.include_router(router)
+        is_own = router not in COMPATIBILITY_ROUTERS
+        app.include_router(router, dependencies=[Depends(only_known)] if is_own else None)
     app.webhooks.include_router(webhook_docs.router)
     if app.openapi_url is not None:
         app.include_router(docs_page.router_of(app.title, app.openapi_url))
@@ -127,18 +133,20 @@ def _compatibility_apis(settings: Settings) -> dict[str, CompatibilityApi]:
         object_masking.PATH: CompatibilityApi(
             object_masking.too_large, settings.medical_max_body_bytes + FORM_OVERHEAD_BYTES
         ),
-        lesions.PATH: CompatibilityApi(
-            problems.too_large, settings.medical_max_upload_bytes + FORM_OVERHEAD_BYTES
-        ),
+        lesions.PATH: CompatibilityApi(max_bytes=settings.medical_max_upload_bytes + FORM_OVERHEAD_BYTES),
     }
-    many = CompatibilityApi(problems.too_large, settings.max_batch_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES)
+    many = CompatibilityApi(max_bytes=settings.max_batch_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES)
     video = CompatibilityApi(
-        problems.too_large,
-        settings.video_max_upload_bytes + FORM_OVERHEAD_BYTES,
-        settings.video_upload_timeout_s,
+        max_bytes=settings.video_max_upload_bytes + FORM_OVERHEAD_BYTES,
+        timeout_s=settings.video_upload_timeout_s,
     )
     return (
-        {"/bocashi": CompatibilityApi(bocashi.unusable), batches.PATH: many, videos.PATH: video}
+        {
+            "/bocashi": CompatibilityApi(bocashi.unusable),
+            panoramax.PATH: CompatibilityApi(panoramax.too_large),
+            batches.PATH: many,
+            videos.PATH: video,
+        }
         | mammograms
         | dict.fromkeys(verification.PATHS, auth_api)
     )
@@ -150,26 +158,14 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
     verification.sources_of(settings)
     secrets_of(settings)
     rules = AccessRules.of(settings, listens_on)
-    app = _assemble(
-        settings,
-        rules,
-        (
-            tasks.router,
-            redaction.router,
-            lesions.router,
-            videos.router,
-            object_masking.router,
-            results.router,
-            batches.router,
-            bocashi.router,
-            verification.router,
-            challenges.router,
-            health.router,
-            capabilities.router_of(settings, keys=rules.keys),
-            metrics.router,
-            page.router,
-        ),
-    )
+    routers = [tasks.router, redaction.router, results.router, batches.router, videos.router]
+    routers += [health.router, metrics.router, page.router, panoramax.router]
+    routers.append(capabilities.router_of(settings, keys=rules.keys))
+    if settings.legacy_apis:
+        routers += [bocashi.router, verification.router, challenges.router]
+    if settings.medical_apis:
+        routers += [lesions.router, object_masking.router]
+    app = _assemble(settings, rules, routers)
     app.mount("/web", page.files, name="web")
     return app
 

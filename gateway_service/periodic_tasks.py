@@ -6,9 +6,9 @@ from collections.abc import Collection, Coroutine
 from gateway_service.http.dependencies import Gateway
 from gateway_service.webhooks.deliverer import Deliverer
 from obscura.audit import AuditFile
+from obscura.jobs.aof_rewriting import rewrite_aof
 from obscura.jobs.audit_writer import Auditor
 from obscura.jobs.lease_reaper import Reaper
-from obscura.jobs.log_rewriting import rewrite_log
 from obscura.jobs.periodic_tasks import repeat
 from obscura.jobs.retention import Retention
 from obscura.jobs.usage import StoreUsage
@@ -32,10 +32,10 @@ def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], .
     usage = StoreUsage(job_store)
 
     async def sweep() -> None:
-        await eraser.sweep()
+        await eraser.collect_orphans()
 
     async def rewrite() -> None:
-        await rewrite_log(job_store)
+        await rewrite_aof(job_store)
 
     rewriting = (
         (repeat("rewriter", settings.log_rewrite_s, job_store, rewrite),) if settings.log_rewrite_s else ()

@@ -68,7 +68,7 @@ Blank = BeforeValidator(_blank_is_absent)
 class CallerForm(BaseModel):
     """What every task may be asked for."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
 
     priority: Annotated[Priority | None, Blank] = Field(None, description=PRIORITY_TEXT)
     webhook: Annotated[str | None, Blank] = Field(None, max_length=2000, description=WEBHOOK_TEXT)
@@ -77,7 +77,7 @@ class CallerForm(BaseModel):
 class LookOptions(BaseModel):
     """How to look for objects."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
 
     min_confidence: Annotated[float | None, Blank] = Field(
         None,
@@ -115,7 +115,7 @@ Color = Annotated[
 class HideOptions(BaseModel):
     """How to hide; every field has a default that the server's policy chose."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
 
     style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
         None, description="default: soft for faces, filled from around for plates; blur is cosmetic"
@@ -155,7 +155,11 @@ class BlurForm(PhotoForm, HideOptions):
 
     mask: UploadFile | None = Field(None, description=MASK_TEXT)
     keep: Keep = Field(
-        None, max_length=MAX_BOXES_TEXT, json_schema_extra={"format": BOXES_FORMAT}, description=KEEP_TEXT
+        None,
+        max_length=MAX_BOXES_TEXT,
+        json_schema_extra={"format": BOXES_FORMAT},
+        description=KEEP_TEXT,
+        examples=["[[1800, 40, 1980, 260]]"],
     )
 
 
@@ -173,20 +177,20 @@ CLASSES_TEXT = "what to look for: face, plate or face,plate (default)"
 class DetectClassesForm(DetectForm):
     """A photo and the classes to find in it."""
 
-    classes: Classes = Field(None, description=CLASSES_TEXT)
+    classes: Classes = Field(None, description=CLASSES_TEXT, examples=[["face"]])
 
 
 class BlurClassesForm(BlurForm):
     """A photo and the classes to hide in it."""
 
-    classes: Classes = Field(None, description=CLASSES_TEXT)
+    classes: Classes = Field(None, description=CLASSES_TEXT, examples=[["face"]])
 
 
 class VideoForm(CallerForm):
     """A video to hide objects in."""
 
     file: UploadFile = Field(description="the video: MP4, MOV, Matroska, WebM or AVI")
-    classes: Classes = Field(None, description=CLASSES_TEXT)
+    classes: Classes = Field(None, description=CLASSES_TEXT, examples=[["face"]])
     min_confidence: Annotated[float | None, Blank] = Field(
         None, ge=0.001, le=1.0, allow_inf_nan=False, description="lowest score of a detection"
     )
@@ -216,7 +220,11 @@ class VideoForm(CallerForm):
     )
     mask: UploadFile | None = Field(None, description=VIDEO_MASK_TEXT)
     keep: Keep = Field(
-        None, max_length=MAX_BOXES_TEXT, json_schema_extra={"format": BOXES_FORMAT}, description=KEEP_TEXT
+        None,
+        max_length=MAX_BOXES_TEXT,
+        json_schema_extra={"format": BOXES_FORMAT},
+        description=KEEP_TEXT,
+        examples=["[[1800, 40, 1980, 260]]"],
     )
 
 
@@ -240,11 +248,7 @@ class LesionForm(CallerForm):
 class RedactForm(CallerForm, HideOptions):
     """A photo, or the task id of a detection whose photo is retained, and the boxes to hide."""
 
-    model_config = ConfigDict(
-        extra="ignore", json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["task_id"]}]}
-    )
-
-    file: UploadFile | None = Field(None, description="the photo")
+    file: UploadFile | None = Field(None, description="the photo; exactly one of file and task_id is sent")
     task_id: Annotated[str | None, Blank] = Field(
         None, min_length=1, max_length=64, description="id of a detection"
     )
@@ -255,6 +259,7 @@ class RedactForm(CallerForm, HideOptions):
         min_length=2,
         max_length=MAX_BOXES_TEXT,
         json_schema_extra={"format": BOXES_FORMAT},
+        examples=['[{"class": "face", "xyxy": [1044, 232, 1465, 795]}]'],
         description='JSON: [{"class": "face", "xyxy": [x1, y1, x2, y2]}, ...] or [[x1, y1, x2, y2], ...]',
     )
 
@@ -314,10 +319,14 @@ def _items(kind: type[Item], field: str, text: str) -> tuple[Item, ...]:
 class BatchForm(CallerForm, LookOptions, HideOptions):
     """What is asked for with a batch, beside its photos."""
 
-    classes: Classes = Field(None, description=CLASSES_TEXT)
+    classes: Classes = Field(None, description=CLASSES_TEXT, examples=[["face"]])
     priority: Annotated[Priority | None, Blank] = Field(None, description="default bulk")
     keep: Keep = Field(
-        None, max_length=MAX_BOXES_TEXT, json_schema_extra={"format": BOXES_FORMAT}, description=KEEP_TEXT
+        None,
+        max_length=MAX_BOXES_TEXT,
+        json_schema_extra={"format": BOXES_FORMAT},
+        description=KEEP_TEXT,
+        examples=["[[1800, 40, 1980, 260]]"],
     )
     keep_names: bool = Field(
         default=False, description="keep the files' names with the batch, for its status and archive"
@@ -386,11 +395,29 @@ class PictureLink(BaseModel):
     media_type: str = Field(examples=["image/jpeg"])
 
 
+def _never_null(schema: dict[str, Any]) -> None:
+    """Describe the fields of an answer as they are sent: one without a value is left out, and never null."""
+    for field in schema["properties"].values():
+        kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+        if "default" in field and field["default"] is None:
+            del field["default"]
+        if len(kinds) == 1:
+            del field["anyOf"]
+            field.update(kinds[0] | field)
+        elif kinds:
+            field["anyOf"] = kinds
+
+
+BoxesByName = Annotated[dict[str, dict[str, list[int]]], Field(title="BoxesByName")]
+
+
 class TaskResult(BaseModel):
     """A task: ``result`` holds the boxes by name, the picture in base64, or the address of the video."""
 
+    model_config = ConfigDict(json_schema_extra=_never_null)
+
     status: TaskStatus
-    result: dict[str, dict[str, list[int]]] | list[list[float]] | str | None = Field(
+    result: BoxesByName | list[list[float]] | str | None = Field(
         None, examples=[{"face_1": {"facial_area": [1044, 232, 1465, 795]}}]
     )
     progress: float | None = Field(None, ge=0, le=1, description="share of the steps done, while RUNNING")

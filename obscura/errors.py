@@ -1,9 +1,9 @@
-"""The tree of all errors, each with a stable code.
+"""The exceptions of the project, each with a stable code.
 
-The tree (HTTP status codes are no business of this module: the gateway maps classes to them)::
+The gateway maps the classes to HTTP status codes. The tree::
 
     ObscuraError
-    ├── PhotoError              the bytes handed in cannot be used
+    ├── PhotoError              the uploaded file cannot be used
     │   ├── EmptyPhotoError             empty_photo
     │   ├── PhotoTooLargeError          photo_too_large
     │   ├── UnsupportedFormatError      unsupported_format
@@ -16,7 +16,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── AnimatedPhotoError          animated_photo
     │   ├── VideoTooLongError           video_too_long
     │   └── NotSpliceableError          not_spliceable
-    ├── RequestError            what was asked for cannot be done
+    ├── RequestError            the request cannot be fulfilled as it is
     │   ├── MissingFieldError           missing_field
     │   ├── InvalidOptionError          invalid_option
     │   │   └── MaskDoesNotFitError         mask_does_not_fit
@@ -30,7 +30,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── WebhookNotAllowedError      webhook_not_allowed
     │   ├── CredentialsUnavailableError credentials_unavailable
     │   └── ConflictError               conflict
-    ├── FeaturesUnreadableError features_unreadable: a cache that cannot be used
+    ├── FeaturesUnreadableError features_unreadable: cached features cannot be used
     ├── AccessError             the caller may not do this
     │   ├── KeyRequiredError            key_required
     │   ├── InvalidKeyError             invalid_key
@@ -40,7 +40,7 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   └── RateLimitedError            rate_limited
     │       ├── TooManyStreamsError         too_many_streams
     │       └── ShareExceededError          share_exceeded
-    ├── LookupFailedError       a thing that is not there (any more)
+    ├── LookupFailedError       the requested thing does not exist (any more)
     │   ├── UnknownTaskError            unknown_task
     │   ├── UnknownBatchError           unknown_batch
     │   │   └── BatchUnreadableError        batch_unreadable
@@ -57,24 +57,25 @@ The tree (HTTP status codes are no business of this module: the gateway maps cla
     │   ├── QueueFullError              queue_full
     │   ├── StorageUnavailableError     storage_unavailable
     │   ├── DatabaseUnavailableError    database_unavailable
-    │   ├── TaggerError                 what a photo shows cannot be said
+    │   ├── TaggerError                 the tagger cannot be used
     │   │   ├── TaggerMissingError          tagger_missing
     │   │   ├── TaggerRefusedError          tagger_refused
     │   │   ├── TaggerTimedOutError         tagger_timed_out
     │   │   └── TaggerUnavailableError      tagger_unavailable
     │   └── EmbeddedServerError         embedded_server_failed
     ├── AuditBrokenError        audit_broken: the audit log was tampered with
-    ├── TracingUnavailableError tracing_unavailable: traces are asked for and cannot be made
-    ├── ProcessingError         the work was begun and could not be ended
+    ├── TracingUnavailableError tracing_unavailable: tracing is configured and cannot be started
+    ├── ProcessingError         a worker could not finish the job
     │   ├── ProcessingFailedError       processing_failed
     │   ├── ProcessingTimedOutError     processing_timed_out
-    │   ├── WorkerLostError             worker_lost (written by the job ledger)
-    │   ├── JobLostError                job_lost (the job ledger was emptied)
-    │   └── RecordUnreadableError       record_unreadable (what the ledger holds of the job is damaged)
-    └── RemoteError             a server that the client talks to said no, or nothing
+    │   ├── WorkerLostError             worker_lost (set by the job store)
+    │   ├── JobLostError                job_lost (the job store lost its data)
+    │   └── RecordUnreadableError       record_unreadable (the job record is damaged)
+    └── RemoteError             raised by the client: the server refused or did not answer
         ├── RemoteRefusalError          remote_refusal
         ├── RemoteTaskFailedError       remote_task_failed
         ├── ServerUnreachableError      server_unreachable
+        ├── AnswerUnreadableError       answer_unreadable
         └── WebhookInvalidError         webhook_invalid
 """
 
@@ -92,37 +93,37 @@ class ObscuraError(Exception):
 
 
 class PhotoError(ObscuraError):
-    """The bytes handed in cannot be used as a photo."""
+    """The uploaded file cannot be used as a photo."""
 
     code = "unusable_photo"
 
 
 class EmptyPhotoError(PhotoError):
-    """No bytes at all."""
+    """The uploaded file is empty."""
 
     code = "empty_photo"
 
 
 class PhotoTooLargeError(PhotoError):
-    """More bytes than the limit."""
+    """The file has more bytes than the limit."""
 
     code = "photo_too_large"
 
 
 class UnsupportedFormatError(PhotoError):
-    """Not one of the accepted image formats, whatever its name says."""
+    """The content is not one of the accepted formats; the file name does not matter."""
 
     code = "unsupported_format"
 
 
 class UnsupportedCodecError(UnsupportedFormatError):
-    """A video whose pictures are coded in a way that is not accepted."""
+    """The codec of a video is not accepted."""
 
     code = "unsupported_codec"
 
 
 class UndecodablePhotoError(PhotoError):
-    """Looks like an accepted format but cannot be decoded."""
+    """The file has an accepted format but cannot be decoded."""
 
     code = "undecodable_photo"
 
@@ -134,43 +135,43 @@ class TruncatedPhotoError(PhotoError):
 
 
 class TooManyPixelsError(PhotoError):
-    """More pixels, or a longer side, than the limit."""
+    """The photo has more pixels, or a longer side, than the limit."""
 
     code = "too_many_pixels"
 
 
 class TooManyScansError(PhotoError):
-    """A progressive JPEG with more scans than any encoder writes: a decoding bomb."""
+    """A progressive JPEG has more scans than encoders write: a decompression bomb."""
 
     code = "too_many_scans"
 
 
 class PhotoTooCostlyError(PhotoError):
-    """Opening it takes more processor time or memory than any photo of its size does."""
+    """Decoding the file takes more CPU time or memory than the limit."""
 
     code = "photo_too_costly"
 
 
 class AnimatedPhotoError(PhotoError):
-    """More than one frame or page."""
+    """The file has several frames or pages, and ``frames=all`` was not requested."""
 
     code = "animated_photo"
 
 
 class VideoTooLongError(PhotoError):
-    """A video of more seconds or pictures than the limit."""
+    """The video has more seconds or frames than the limit."""
 
     code = "video_too_long"
 
 
 class NotSpliceableError(PhotoError):
-    """A JPEG that cannot be changed in place: it would have to be decoded and encoded again."""
+    """A JPEG cannot be spliced, so it would have to be decoded and encoded again."""
 
     code = "not_spliceable"
 
 
 class RequestError(ObscuraError):
-    """What was asked for cannot be done."""
+    """The request cannot be fulfilled as it is."""
 
     code = "invalid_request"
 
@@ -206,49 +207,49 @@ class SlowUploadError(RequestError):
 
 
 class WeakerThanPolicyError(RequestError):
-    """An option asks for weaker hiding than this server allows."""
+    """An option is weaker than the policy floor of this installation."""
 
     code = "weaker_than_policy"
 
 
 class TooManyFilesError(RequestError):
-    """A batch has more files than this server takes at once."""
+    """A batch has more files than the limit."""
 
     code = "too_many_files"
 
 
 class ArchiveTooLargeError(RequestError):
-    """A zip unpacks to more than this server takes, or to more than its own size explains."""
+    """The content of a zip exceeds the size limit, or its compression ratio is implausible."""
 
     code = "archive_too_large"
 
 
 class BatchNotFinishedError(RequestError):
-    """The archive of a batch was asked for before its end."""
+    """The archive of a batch was requested before all its tasks had ended."""
 
     code = "batch_not_finished"
 
 
 class WebhookNotAllowedError(RequestError):
-    """A webhook names a host that this installation does not tell anything."""
+    """The host of a webhook URL is not in the egress allow-list."""
 
     code = "webhook_not_allowed"
 
 
 class CredentialsUnavailableError(RequestError):
-    """Content Credentials are asked for, and this installation cannot sign any."""
+    """Content Credentials are requested, but this installation cannot sign them."""
 
     code = "credentials_unavailable"
 
 
 class IdempotencyConflictError(RequestError):
-    """An Idempotency-Key was used again with another body."""
+    """An Idempotency-Key was used again with a different request."""
 
     code = "idempotency_conflict"
 
 
 class FeaturesUnreadableError(ObscuraError):
-    """Stored features are damaged or of another version; they can be found anew from the photo."""
+    """Stored features are damaged or of another version; they can be computed again from the photo."""
 
     code = "features_unreadable"
 
@@ -260,7 +261,7 @@ class AccessError(ObscuraError):
 
 
 class KeyRequiredError(AccessError):
-    """An API key is asked for and there was none."""
+    """The request has no API key, and one is required."""
 
     code = "key_required"
 
@@ -272,25 +273,25 @@ class InvalidKeyError(AccessError):
 
 
 class MissingScopeError(AccessError):
-    """The API key is valid but was not made for this."""
+    """The API key does not have the required scope."""
 
     code = "missing_scope"
 
 
 class ForeignOriginError(AccessError):
-    """A web page of somebody else's made a browser ask."""
+    """A browser sent the request from a web page of another, not allowed origin."""
 
     code = "foreign_origin"
 
 
 class UnknownHostError(AccessError):
-    """The request names a host that this installation does not answer for."""
+    """The Host header is not one of the allowed hosts."""
 
     code = "unknown_host"
 
 
 class RateLimitedError(AccessError):
-    """More requests than are allowed; ``retry_after_s`` says when there is room again."""
+    """The rate limit is exceeded; retry after ``retry_after_s`` seconds."""
 
     code = "rate_limited"
 
@@ -300,37 +301,37 @@ class RateLimitedError(AccessError):
 
 
 class TooManyStreamsError(RateLimitedError):
-    """More event streams are open at once than one key may have."""
+    """The API key has as many open event streams as allowed."""
 
     code = "too_many_streams"
 
 
 class ShareExceededError(RateLimitedError):
-    """The key holds its share of the queue or of the store; others still have room."""
+    """The API key has used up its share of the queue or of the job store."""
 
     code = "share_exceeded"
 
 
 class ConflictError(RequestError):
-    """An id is taken, or a thing is still in use."""
+    """An id is taken, or the thing to be removed is still in use."""
 
     code = "conflict"
 
 
 class LookupFailedError(ObscuraError):
-    """A thing that is not there, or not any more."""
+    """The requested thing does not exist, or not any more."""
 
     code = "not_found"
 
 
 class UnknownTaskError(LookupFailedError):
-    """No task of this id: never was, erased, or somebody else's."""
+    """There is no task with this id: it never existed, was erased, or belongs to another owner."""
 
     code = "unknown_task"
 
 
 class UnknownBatchError(LookupFailedError):
-    """There is no batch of this id (any more)."""
+    """There is no batch with this id (any more)."""
 
     code = "unknown_batch"
 
@@ -342,73 +343,73 @@ class BatchUnreadableError(UnknownBatchError):
 
 
 class UnknownKeyError(LookupFailedError):
-    """No API key of this id."""
+    """There is no API key with this id."""
 
     code = "unknown_key"
 
 
 class UnknownRecordError(LookupFailedError):
-    """No challenge or participation of this id."""
+    """There is no challenge or participation with this id."""
 
     code = "unknown_row"
 
 
 class NoPictureError(LookupFailedError):
-    """The task has no picture to give: not finished, failed, or a detection."""
+    """The task has no picture: it is not finished, has failed, or is a detection."""
 
     code = "no_picture"
 
 
 class OriginalErasedError(LookupFailedError):
-    """The original photo of the task is gone, so it cannot be worked on again."""
+    """The original photo of the task has been erased."""
 
     code = "original_erased"
 
 
 class ModelError(ObscuraError):
-    """Weights or engines that cannot be used."""
+    """Weights or an inference engine cannot be used."""
 
     code = "model_error"
 
 
 class ModelMissingError(ModelError):
-    """A weights file or manifest entry is absent."""
+    """A weights file or its manifest entry is missing."""
 
     code = "model_missing"
 
 
 class ModelCorruptError(ModelError):
-    """A weights file does not have the checksum its manifest states."""
+    """The checksum of a weights file differs from its manifest."""
 
     code = "model_corrupt"
 
 
 class BackendUnavailableError(ModelError):
-    """The chosen inference engine is not installed or cannot run the file."""
+    """A backend (inference engine, video library) is not installed or cannot use the file."""
 
     code = "backend_unavailable"
 
 
 class SettingsInvalidError(ObscuraError):
-    """The environment holds an unknown variable or a value that is not allowed; a line for each."""
+    """The environment contains unknown variables or invalid values; the message has a line for each."""
 
     code = "settings_invalid"
 
 
 class ServiceError(ObscuraError):
-    """A part of the system is down or full; trying again later may help."""
+    """A part of the system is down or full; a later attempt may succeed."""
 
     code = "service_unavailable"
 
 
 class QueueUnavailableError(ServiceError):
-    """The broker or the job ledger cannot be reached."""
+    """The broker or the job store cannot be reached, or is full."""
 
     code = "queue_unavailable"
 
 
 class QueueFullError(ServiceError):
-    """As many unfinished jobs as are allowed."""
+    """The limit of unfinished jobs is reached."""
 
     code = "queue_full"
 
@@ -420,25 +421,25 @@ class StorageUnavailableError(ServiceError):
 
 
 class DatabaseUnavailableError(ServiceError):
-    """The database of photo verification cannot be reached, or refuses."""
+    """The database of photo verification cannot be reached or reports an error."""
 
     code = "database_unavailable"
 
 
 class TaggerError(ServiceError):
-    """What a photo shows cannot be said now."""
+    """The tagger returned no tags."""
 
     code = "tagger_failed"
 
 
 class TaggerMissingError(TaggerError):
-    """No tagger is set up, or the one that is lacks its key, model or labels."""
+    """No tagger is configured, or its key, model or labels are missing."""
 
     code = "tagger_missing"
 
 
 class TaggerRefusedError(TaggerError):
-    """The tagging service refuses the key."""
+    """The tagging service refused the key."""
 
     code = "tagger_refused"
 
@@ -462,61 +463,61 @@ class EmbeddedServerError(ServiceError):
 
 
 class AuditBrokenError(ObscuraError):
-    """The audit log does not hold together: something was changed, removed or added."""
+    """The hash chain of the audit log is broken: a record was changed, removed or added."""
 
     code = "audit_broken"
 
 
 class TracingUnavailableError(ObscuraError):
-    """Traces are asked for, and cannot be made or written."""
+    """Tracing is configured, but traces cannot be created or written."""
 
     code = "tracing_unavailable"
 
 
 class ProcessingError(ObscuraError):
-    """The work was begun and could not be ended."""
+    """A worker could not finish the job."""
 
     code = "processing_error"
 
 
 class ProcessingFailedError(ProcessingError):
-    """An unforeseen fault in a worker."""
+    """An unexpected error in a worker."""
 
     code = "processing_failed"
 
 
 class ProcessingTimedOutError(ProcessingError):
-    """The work took longer than its time limit."""
+    """The step exceeded its time limit."""
 
     code = "processing_timed_out"
 
 
 class WorkerLostError(ProcessingError):
-    """The workers of this job died as often as is tried."""
+    """The workers of this job died in all attempts of a step."""
 
     code = "worker_lost"
 
 
 class JobLostError(ProcessingError):
-    """The job ledger lost its rows, and with them what it knew of this job."""
+    """The job store lost its data, and with it the record of this job."""
 
     code = "job_lost"
 
 
 class RecordUnreadableError(ProcessingError):
-    """What the job ledger holds of this job, or is asked to hold, is damaged or too large."""
+    """The record of this job, or a field to be written into it, is damaged or too large."""
 
     code = "record_unreadable"
 
 
 class RemoteError(ObscuraError):
-    """A call of the client did not end well."""
+    """A call of the client failed."""
 
     code = "remote_error"
 
 
 class RemoteRefusalError(RemoteError):
-    """The server refused a request: ``status`` is HTTP's, ``remote_code`` the server's own stable code."""
+    """The server refused a request; ``status`` is the HTTP status, ``remote_code`` its error code."""
 
     code = "remote_refusal"
 
@@ -527,7 +528,7 @@ class RemoteRefusalError(RemoteError):
 
 
 class RemoteTaskFailedError(RemoteError):
-    """The server took a photo and could not work on it; ``remote_code`` says why."""
+    """The task failed on the server; ``remote_code`` is its error code."""
 
     code = "remote_task_failed"
 
@@ -537,12 +538,18 @@ class RemoteTaskFailedError(RemoteError):
 
 
 class ServerUnreachableError(RemoteError):
-    """No answer within the time that the caller had."""
+    """The server did not answer in time."""
 
     code = "server_unreachable"
 
 
+class AnswerUnreadableError(RemoteError):
+    """The server answered with something that this version of the client does not understand."""
+
+    code = "answer_unreadable"
+
+
 class WebhookInvalidError(RemoteError):
-    """A webhook that was received is not signed with the secret, too old, or damaged."""
+    """A received webhook has no valid signature, is too old, or is malformed."""
 
     code = "webhook_invalid"

@@ -1,8 +1,10 @@
-"""Boxes and sizes. Standard library only, so that every part of the system can use it."""
+"""Boxes and sizes in pixels. Uses the standard library only, so that every package may import it."""
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Size(NamedTuple):
@@ -21,8 +23,8 @@ class Size(NamedTuple):
         """The longer of the two sides, in pixels."""
         return max(self.width, self.height)
 
-    def brought_to(self, long_side: int) -> "Size":
-        """Return the size in the same proportions whose longer side is ``long_side``, in whole pixels."""
+    def scaled_to(self, long_side: int) -> "Size":
+        """Return the size of the same aspect ratio whose longer side is ``long_side`` pixels, rounded."""
         factor = long_side / self.long_side
         return Size(max(1, round(self.width * factor)), max(1, round(self.height * factor)))
 
@@ -57,11 +59,11 @@ class Box(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the box covers nothing."""
+        """Whether the box has no area."""
         return self.width <= 0.0 or self.height <= 0.0
 
     def contains(self, other: "Box") -> bool:
-        """Return whether no part of ``other`` lies outside this box."""
+        """Whether ``other`` lies wholly inside this box."""
         return self.x1 <= other.x1 and self.y1 <= other.y1 and other.x2 <= self.x2 and other.y2 <= self.y2
 
     def lies_in_one_of(self, others: "Iterable[Box]") -> bool:
@@ -95,15 +97,6 @@ class Box(NamedTuple):
         """Return the smallest box with whole-pixel edges that contains this one."""
         return Box(math.floor(self.x1), math.floor(self.y1), math.ceil(self.x2), math.ceil(self.y2))
 
-    def align(self, step_x: int, step_y: int) -> "Box":
-        """Return the smallest box on a grid of ``step_x`` by ``step_y`` pixels that contains this one."""
-        return Box(
-            math.floor(self.x1 / step_x) * step_x,
-            math.floor(self.y1 / step_y) * step_y,
-            math.ceil(self.x2 / step_x) * step_x,
-            math.ceil(self.y2 / step_y) * step_y,
-        )
-
     def rounded(self) -> tuple[int, int, int, int]:
         """Return ``(x1, y1, x2, y2)`` rounded to whole pixels."""
         return round(self.x1), round(self.y1), round(self.x2), round(self.y2)
@@ -119,23 +112,3 @@ class Box(NamedTuple):
         shared = self.intersection(other)
         union = self.area + other.area - shared
         return shared / union if union > 0.0 else 0.0
-
-
-def merge(boxes: Iterable[Box]) -> Box:
-    """Return the smallest box that contains all of ``boxes``.
-
-    Raises
-    ------
-    ValueError
-        If there is no box.
-    """
-    items = list(boxes)
-    if not items:
-        message = "no box to merge"
-        raise ValueError(message)
-    return Box(
-        min(box.x1 for box in items),
-        min(box.y1 for box in items),
-        max(box.x2 for box in items),
-        max(box.y2 for box in items),
-    )

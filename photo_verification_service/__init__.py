@@ -1,1 +1,1 @@
-"""The photo verification service: whether two photos show the same thing; owns the database."""
+"""The photo verification service: checks whether two photos show the same thing; owns the database."""

@@ -1,4 +1,4 @@
-"""The verification handler: from an envelope to an answer in the job record."""
+"""The verification handler: runs the operation in a stored envelope; its answer is the job's report."""
 
 import asyncio
 import hashlib
@@ -34,7 +34,7 @@ from obscura.storage import Storage
 from obscura.worker.service import Handler, Service, WorkerContext
 from photo_verification_service import operations
 from photo_verification_service.database import Administration, Database, Records
-from photo_verification_service.operations import Done
+from photo_verification_service.operations import OperationResult
 from photo_verification_service.photo_repository import PhotoRepository
 from photo_verification_service.request import Context, RefusedError, Request
 from photo_verification_service.standard_photos import Standards
@@ -42,19 +42,19 @@ from photo_verification_service.tag_matcher import TagMatcher
 
 __all__ = ["SERVICE", "make_context"]
 
-SWEEP_S = 60.0
-# As many requests of one second would have to come before two of them shared a name.
+ORPHAN_INTERVAL_S = 60.0
+# Hexadecimal digits: enough to keep the storage keys of requests in the same second apart.
 TOKEN_LENGTH = 16
 log = structlog.get_logger(__name__)
 
 
 def _repository(settings: Settings, storage: Storage, records: Records) -> PhotoRepository:
-    # Whatever a process began is over when the hard limit has passed.
+    # No process can still be working on a photo after the hard limit.
     return PhotoRepository(storage, records, grace_s=settings.hard_limit_s + 10.0)
 
 
 def make_context(settings: Settings, storage: Storage) -> Context:
-    """Return what one process works with; nothing is connected yet."""
+    """Return the context of one process; no connection is opened yet."""
     database = Database(settings)
     records = Records(database)
     return Context(
@@ -64,44 +64,44 @@ def make_context(settings: Settings, storage: Storage) -> Context:
         administration=Administration(database, ZoneInfo(settings.time_zone), storage),
         repository=_repository(settings, storage, records),
         standards=Standards(settings, storage, records),
-        words=TagMatcher(settings),
+        tag_matcher=TagMatcher(settings),
     )
 
 
-async def _look(context: Context, case: Request, ask: PhotoAsk) -> Done:
+async def _check_photo(context: Context, request: Request, ask: PhotoAsk) -> OperationResult:
     match ask:
         case CheckStandard():
-            done = await operations.check_standard(context, case, ask)
+            done = await operations.check_standard(context, request, ask)
         case RegisterStandard():
-            done = await operations.register_standard(context, case, ask)
+            done = await operations.register_standard(context, request, ask)
         case CompareWith():
-            done = await operations.compare_with(context, case, ask)
+            done = await operations.compare_with(context, request, ask)
         case PostFeature():
-            done = await operations.post_feature(context, case, ask)
+            done = await operations.post_feature(context, request, ask)
         case MatchTag():
-            done = await operations.match_tag(context, case, ask)
+            done = await operations.match_tag(context, request, ask)
         case PostClassification():
-            done = await operations.post_classification(context, case, ask)
+            done = await operations.post_classification(context, request, ask)
         case _:
             assert_never(ask)
     return done
 
 
-async def _do(context: Context, case: Request) -> Done:
-    ask = case.request.ask
+async def _do(context: Context, request: Request) -> OperationResult:
+    ask = request.head.ask
     if isinstance(ask, PhotoAsk):
-        return await _look(context, case, ask)
-    case.must_be_in_time()
-    done = Done(await context.administration.do(ask))
+        return await _check_photo(context, request, ask)
+    request.must_be_in_time()
+    done = OperationResult(await context.administration.do(ask))
     if isinstance(ask, RemoveParticipation):
-        await context.repository.sweep()
+        await context.repository.collect_orphans()
     return done
 
 
-def answer(context: Context, case: Request) -> Done:
-    """Do what is asked; whatever happens, there is an answer."""
+def answer(context: Context, request: Request) -> OperationResult:
+    """Run the operation of a request; exceptions become answers with a matching outcome."""
     try:
-        return asyncio.run(_do(context, case))
+        return asyncio.run(_do(context, request))
     except RefusedError as refusal:
         outcome = refusal.outcome
     except ServiceError as error:
@@ -110,7 +110,7 @@ def answer(context: Context, case: Request) -> Done:
     except Exception:
         log.exception("verification_crashed")
         outcome = Outcome.FAILED
-    return Done(VerificationAnswer(outcome=outcome))
+    return OperationResult(VerificationAnswer(outcome=outcome))
 
 
 def _verify(worker_context: WorkerContext, context: Context, claimed: Claimed) -> Mapping[str, str]:
@@ -121,52 +121,52 @@ def _verify(worker_context: WorkerContext, context: Context, claimed: Claimed) -
         log.warning("not_stored", code=error.code)
         return {"report": VerificationAnswer(outcome=Outcome.NOT_STORED).model_dump_json()}
     moment = datetime.fromtimestamp(record.created, ZoneInfo(worker_context.settings.time_zone))
-    # The beginning of an id tells little more than its time.
+    # Hashed, because the first digits of a task id are its time.
     token = hashlib.sha256(record.id.encode()).hexdigest()[:TOKEN_LENGTH]
     owner = "" if record.owner == worker_context.settings.verification_owner else record.owner
-    case = Request(envelope.request, envelope.photo, envelope.standard, token, moment, owner)
+    request = Request(envelope.request, envelope.photo, envelope.standard, token, moment, owner)
     with stage(Stage.COMPARE):
-        done = answer(context, case)
+        done = answer(context, request)
     fields = {"report": done.answer.model_dump_json()}
     if done.picture is not None:
         key = f"results/{record.id}.{claimed.token}"
-        # The answer is worth more than the picture that explains it.
+        # Answer without the debug picture if that cannot be stored.
         with suppress(StorageUnavailableError):
             worker_context.store(key, done.picture)
             fields |= {"picture": key, "media_type": "image/jpeg"}
     return fields
 
 
-def _sweep_for_ever(repository: PhotoRepository) -> None:
+def _collect_orphans_forever(repository: PhotoRepository) -> None:
     pause = threading.Event()
     while True:
         try:
-            swept = asyncio.run(repository.sweep())
-            if swept:
-                log.warning("objects_without_rows_erased", count=swept)
+            erased = asyncio.run(repository.collect_orphans())
+            if erased:
+                log.warning("objects_without_rows_erased", count=erased)
         except ObscuraError as error:
             log.warning("sweep_failed", code=error.code)
         except Exception:
-            # The only place that finds what a dead process left must outlive its own faults.
+            # Keep running: nothing else removes the objects of killed processes.
             log.exception("sweep_crashed")
-        pause.wait(SWEEP_S)
+        pause.wait(ORPHAN_INTERVAL_S)
 
 
 def _build(worker_context: WorkerContext) -> Mapping[Step, Handler]:
     context = make_context(worker_context.settings, worker_context.storage)
-    # An engine of its own: two threads share none.
+    # Its own database engine, since the thread has its own event loop.
     repository = _repository(
         worker_context.settings, worker_context.storage, Records(Database(worker_context.settings))
     )
-    threading.Thread(target=_sweep_for_ever, args=(repository,), daemon=True).start()
+    threading.Thread(target=_collect_orphans_forever, args=(repository,), daemon=True).start()
     return {Step.VERIFY: partial(_verify, worker_context, context)}
 
 
 def _check(settings: Settings) -> None:
-    """Raise InvalidOptionError for settings that can never work; make the tables where the database is there.
+    """Raise InvalidOptionError for invalid settings; create or migrate the tables.
 
-    A database that is away now is no reason not to start: requests are answered by the contract's own words
-    until it comes, and the first that finds it makes the tables.
+    If the database is away, the worker starts all the same: requests get the answer for an unavailable
+    database, and the first one that reaches it migrates the tables.
     """
     database = Database(settings)
     try:

@@ -23,7 +23,7 @@ STANDARD_KEY = re.compile(r"std_[^/\\]+\.jpg")
 
 
 class RefusedError(ObscuraError):
-    """The request ends here, with an answer."""
+    """The request is refused with an outcome."""
 
     code = "refused"
 
@@ -34,7 +34,7 @@ class RefusedError(ObscuraError):
 
 @dataclass(frozen=True)
 class Context:
-    """What one process works with."""
+    """The objects that operations work with; one per process."""
 
     settings: Settings
     storage: Storage
@@ -42,24 +42,28 @@ class Context:
     administration: Administration
     repository: PhotoRepository
     standards: Standards
-    words: TagMatcher
+    tag_matcher: TagMatcher
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request.
+    """One verification request.
 
     Attributes
     ----------
+    head
+        The request as the gateway sent it.
+    photo, standard
+        The files of the photo and of a standard photo that came along; empty if there is none.
     token
-        Hexadecimal digits, the same for every try of the same request.
+        Hexadecimal digits, equal for all attempts of a request.
     moment
-        When it came in, in the challenges' zone: a photo that waited in the queue is not late.
+        Time of arrival in the time zone of challenges; time in the queue does not make a photo late.
     owner
-        Id of the API key that asked, whose photos are the only ones there are; empty where there are no keys.
+        Id of the client's API key; only this owner's photos are visible. Empty without API keys.
     """
 
-    request: VerificationRequest
+    head: VerificationRequest
     photo: bytes
     standard: bytes
     token: str
@@ -68,31 +72,31 @@ class Request:
 
     @property
     def may_see(self) -> bool:
-        """Whether the caller may have an answer to this request that shows stored photos."""
-        return self.request.may_read or not self.request.debug
+        """Whether the client may get the answer of this request, which may show stored photos."""
+        return self.head.may_read or not self.head.debug
 
     def opened(self, settings: Settings) -> Photo:
-        """Return the photo; raise RefusedError where it is none."""
+        """Return the decoded photo; raise RefusedError if it cannot be decoded."""
         try:
             return open_photo(self.photo, settings)
         except PhotoError as error:
             raise RefusedError(Outcome.UNREADABLE_PHOTO) from error
 
-    def key(self, kind: str, whose: int | str) -> str:
-        """Return the name under which the photo is kept."""
-        slug = re.sub(r"[^A-Za-z0-9-]", "-", str(whose))[:SLUG_LENGTH]
+    def key(self, kind: str, subject: int | str) -> str:
+        """Return the storage key of the photo: kind, subject, time and token."""
+        slug = re.sub(r"[^A-Za-z0-9-]", "-", str(subject))[:SLUG_LENGTH]
         return f"{kind}_{slug}_{self.moment:%Y%m%d%H%M%S}_{self.token}.jpg"
 
     def must_be_in_time(self) -> None:
-        """Raise RefusedError where nobody waits for the answer any more, so that nothing is written."""
-        if time.time() > self.request.deadline:
+        """Raise RefusedError after the deadline, when the client has given up, so that nothing is written."""
+        if time.time() > self.head.deadline:
             raise RefusedError(Outcome.FAILED)
 
 
 def standard_key(storage: Storage, url: str) -> str | None:
-    """Return the key of a standard photo of ours; None for any other URL.
+    """Return the key of a stored standard photo by its URL; None for any other URL.
 
-    The storage holds other things as well, and a caller's URL must not reach them.
+    A client's URL must not give access to other objects of the storage.
     """
     key = storage.key_of(url)
     return key if key is not None and STANDARD_KEY.fullmatch(key) else None

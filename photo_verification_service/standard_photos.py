@@ -18,30 +18,30 @@ from photo_verification_service.database import Records
 
 __all__ = ["StandardUnreadableError", "Standards", "as_jpeg", "jpeg_of_pixels"]
 
-# About 25 MB at most: a photo's features are 400 kB at most.
-REMEMBERED = 64
+# At most 25 MB: the features of a photo have at most 400 kB.
+CACHE_SIZE = 64
 
 
 class StandardUnreadableError(PhotoError):
-    """The standard photo is gone or cannot be opened."""
+    """The standard photo is missing or cannot be decoded."""
 
     code = "standard_unreadable"
 
 
 def as_jpeg(photo: Photo) -> bytes:
-    """Return the file to keep: JPEG, the source's own quality, no place, no device, no thumbnail."""
+    """Return the photo as a JPEG file of the source's quality, without metadata and thumbnail."""
     return encode(photo, EncodeOptions(output=OutputFormat.JPEG)).data
 
 
 def jpeg_of_pixels(pixels: Pixels) -> bytes:
-    """Return a drawn picture as JPEG."""
+    """Return RGB pixels (H, W, 3) as a JPEG file."""
     sink = BytesIO()
     Image.fromarray(pixels).save(sink, format="JPEG", quality=85)
     return sink.getvalue()
 
 
 class Standards:
-    """Standard photos by URL; their features are found once, and kept beside the row and in this process."""
+    """Decodes standard photos and caches their features, in the database and in this process."""
 
     def __init__(self, settings: Settings, storage: Storage, records: Records) -> None:
         self._settings = settings
@@ -55,12 +55,12 @@ class Standards:
         Raises
         ------
         StandardUnreadableError
-            If there is no such object, or no photo in it.
+            If there is no such object, or it cannot be decoded.
         ServiceError
             If storage or database is away.
         """
         try:
-            # Not the photo that was looked at, if it has another size: look again.
+            # The size detects an object that was replaced since its features were cached.
             size = self._storage.size(key)
         except MissingObjectError as error:
             message = "the standard photo is not in the storage"
@@ -69,7 +69,7 @@ class Standards:
         if known is None:
             known = await self._read(url, key, size)
             self._known[url, size] = known
-            while len(self._known) > REMEMBERED:
+            while len(self._known) > CACHE_SIZE:
                 self._known.popitem(last=False)
         self._known.move_to_end((url, size))
         return known
@@ -80,14 +80,14 @@ class Standards:
             try:
                 return Features.from_bytes(facts.features)
             except FeaturesUnreadableError:
-                # Another release wrote them.
+                # Written by another release: compute them again.
                 pass
         found = features(self.photo(key).pixels)
-        await self._records.learn(url, size, found.to_bytes())
+        await self._records.save_features(url, size, found.to_bytes())
         return found
 
     def photo(self, key: str) -> Photo:
-        """Return the photo under ``key``; raise StandardUnreadableError where there is none."""
+        """Return the decoded photo of the object ``key``; raise StandardUnreadableError."""
         try:
             return self.opened(self._storage.get(key))
         except MissingObjectError as error:
@@ -95,7 +95,7 @@ class Standards:
             raise StandardUnreadableError(message) from error
 
     def opened(self, data: bytes) -> Photo:
-        """Return the photo in ``data``; raise StandardUnreadableError where there is none."""
+        """Return the decoded photo in ``data``; raise StandardUnreadableError."""
         try:
             return open_photo(data, self._settings)
         except PhotoError as error:

@@ -13,10 +13,10 @@ log = structlog.get_logger(__name__)
 
 
 class TagMatcher:
-    """The tagger with its rules.
+    """The configured tagger with its lowest score and synonyms.
 
-    A tagger that cannot be set up is no reason to stop comparing photos: whoever asks for a tag is told, in
-    the contract's words for a tagger at fault, and the operator finds the reason in the log.
+    If the tagger cannot be set up, an error is logged, `shown` raises TaggerError, and requests that compare
+    photos still work.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -30,11 +30,11 @@ class TagMatcher:
             self._synonyms = read_synonyms(None)
 
     def shown(self, pixels: Pixels, keyword: str) -> bool:
-        """Whether ``keyword`` is among the tags of a picture.
+        """Whether ``keyword`` is among the tags of a picture (RGB pixels).
 
         Raises
         ------
         TaggerError
-            If no tags can be had.
+            If the tagger fails.
         """
         return matches(self._tagger.tags(pixels), keyword, self._min_score, self._synonyms)

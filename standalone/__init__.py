@@ -1,1 +1,1 @@
-"""The whole system in one command: embedded Valkey, one worker, the gateway."""
+"""The whole system in one command: embedded Valkey, a worker for photos, one for videos, the gateway."""

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--data-dir", type=Path, help="folder for photos in work and the job ledger")
+    parser.add_argument("--data-dir", type=Path, help="folder for photos in work and the job store")
     chosen = parser.parse_args(arguments)
     data_dir = chosen.data_dir or default_data_dir(chosen.port)
     return run(Place(chosen.host, chosen.port, data_dir), GREETING)

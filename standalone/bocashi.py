@@ -35,7 +35,7 @@ def _not_negative(text: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the seed's command line and run."""
+    """Parse the command line of the legacy bocashi server and run."""
     parser = argparse.ArgumentParser(prog="bocashi-server", description=__doc__)
     parser.add_argument("-p", metavar="port", type=_port, default=5000, help="port (default 5000)")
     parser.add_argument(
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
-    parser.add_argument("--data-dir", type=Path, help="folder for photos in work and the job ledger")
+    parser.add_argument("--data-dir", type=Path, help="folder for photos in work and the job store")
     chosen = parser.parse_args(arguments)
     os.environ["OBSCURA_BOCASHI_WAIT_S"] = str(chosen.w)
     os.environ["OBSCURA_BOCASHI_RETRIES"] = str(chosen.r)

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.1
 ORPHAN_GRACE_S = 10.0
-# Ids and boxes only: what is written survives a crash but for the last second.
+# The append-only file is flushed every second: a crash loses at most the last second.
 VALKEY_CONFIG = {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
 
 
 def end_with_parent() -> None:
-    """End this process and its own children when its parent dies, however it dies.
+    """End this process and its children when its parent dies, even if that is killed.
 
-    On Linux the kernel sends SIGTERM at once. Everywhere a thread looks for the parent as well, and kills
-    what a signal did not end: a worker whose broker went at the same time waits for it to come back.
+    On Linux the kernel sends SIGTERM at once. On all systems a thread also polls the parent, and kills the
+    process group `ORPHAN_GRACE_S` seconds later: a worker whose broker is gone does not end on SIGTERM alone.
     """
     parent = os.getppid()
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
@@ -46,7 +46,7 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1.0)
     time.sleep(ORPHAN_GRACE_S)
-    # The supervisor gave this process a session of its own; without one there is only this process to end.
+    # The supervisor started this process in its own session; otherwise only this process is ended.
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
@@ -83,7 +83,7 @@ def _run_valkey(chosen: Namespace) -> int:
         os.execv(binary, [binary, *place, *options])
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
-    # The supervisor answers Ctrl-C.
+    # The supervisor handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = ValkeyServer(port=0, unix_socket_path=chosen.socket, data_dir=folder, config=dict(VALKEY_CONFIG))
     try:
@@ -97,7 +97,7 @@ def _run_valkey(chosen: Namespace) -> int:
 
 
 def services() -> "tuple[Service, ...]":
-    """Return everything that the one worker does, in the order in which a job needs it."""
+    """Return the services of the photo worker, in the order of a job's steps."""
     from face_detection_service.handler import SERVICE as FACES
     from lesion_detection_service.handler import SERVICE as LESIONS
     from photo_service.handler import SERVICE as PHOTOS
@@ -105,7 +105,7 @@ def services() -> "tuple[Service, ...]":
     from plate_detection_service.handler import SERVICE as PLATES
     from redaction_service.handler import SERVICE as REDACTION
 
-    # All queues in either pipeline: jobs entered before a change of the setting are still done.
+    # All queues in either pipeline, so that jobs from before a change of the setting are finished.
     return PHOTOS, FACES, PLATES, REDACTION, VERIFICATION, LESIONS
 
 
@@ -117,7 +117,7 @@ def _run_worker(_chosen: Namespace) -> int:
 
 
 def _run_videos(_chosen: Namespace) -> int:
-    """Run a worker of its own for videos: one at a time, and no photo waits for it."""
+    """Run a separate worker for videos with one process, so that no photo waits for a video."""
     from obscura.worker.process import serve
     from video_service.handler import SERVICE
 

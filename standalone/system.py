@@ -1,4 +1,4 @@
-"""The supervisor: start, watch and stop the parts, the gateway first and the broker last."""
+"""The supervisor: start, watch and stop the child processes of an embedded system."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Self
 
-from obscura.access import asks_for_keys, is_reachable
+from obscura.access import is_reachable, requires_keys
 from obscura.contract import Pipeline
 from obscura.errors import EmbeddedServerError
 from obscura.settings import JOB_STORE_URL_FILE, Settings
@@ -35,7 +35,7 @@ RESTART_WINDOW_S = 120.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where a system lives."""
+    """Where a system listens and stores its data."""
 
     host: str
     port: int
@@ -43,7 +43,7 @@ class Place:
 
     @property
     def address(self) -> str:
-        """The address to tell a person."""
+        """The URL of the system for its users."""
         shown = "127.0.0.1" if self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104 - compared, not bound
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
 
@@ -57,34 +57,34 @@ class Part:
     process: subprocess.Popen[bytes] | None = None
     restarts: list[float] = field(default_factory=list)
     is_asked: bool = False
-    """Whether it was asked to end."""
+    """Whether SIGTERM was sent."""
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start the process in a session of its own, so that Ctrl-C reaches the supervisor alone."""
+        """Start the process in its own session, so that Ctrl-C reaches the supervisor only."""
         command = [sys.executable, "-m", "standalone.child", self.role, *self.arguments]
         self.process = subprocess.Popen(command, env=dict(environment), start_new_session=True)
         self.is_asked = False
 
     @property
     def has_died(self) -> bool:
-        """Whether the process was started and is no more."""
+        """Whether the process was started and has ended."""
         return self.process is not None and self.process.poll() is not None
 
     def may_restart(self) -> bool:
-        """Note a restart; return whether there were not too many of late."""
+        """Count a restart; return whether there were at most `MAX_RESTARTS` in `RESTART_WINDOW_S` seconds."""
         now = time.monotonic()
         self.restarts = [moment for moment in self.restarts if now - moment < RESTART_WINDOW_S]
         self.restarts.append(now)
         return len(self.restarts) <= MAX_RESTARTS
 
     def ask_to_end(self) -> None:
-        """Ask the process to end, once, and do not wait for it."""
+        """Send SIGTERM once, without waiting."""
         if self.process is not None and not self.is_asked and self.process.poll() is None:
             self.process.terminate()
         self.is_asked = True
 
     def stop(self) -> None:
-        """End the process and everything that it started."""
+        """Stop the process, and kill its session if it does not end in time."""
         if self.process is None:
             return
         self.ask_to_end()
@@ -95,7 +95,7 @@ class Part:
 
     @staticmethod
     def _end_session(process: subprocess.Popen[bytes]) -> None:
-        """Kill whatever is left, the process itself or children that outlived it, and wait for their end."""
+        """Kill the remaining processes of the session and wait for their end."""
         deadline = time.monotonic() + SESSION_END_S
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -107,7 +107,7 @@ class Part:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise EmbeddedServerError unless ``host:port`` can be listened on."""
+    """Raise EmbeddedServerError unless a server can listen on ``host:port``."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,7 +120,7 @@ def check_port(host: str, port: int) -> None:
 
 @contextmanager
 def _sole_use(folder: Path) -> Iterator[IO[str]]:
-    """Hold the data folder for this system alone."""
+    """Lock the data folder for this system; raise EmbeddedServerError if another one uses it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_file = (folder / "lock").open("w")
@@ -137,9 +137,9 @@ def _sole_use(folder: Path) -> Iterator[IO[str]]:
 
 
 class System:
-    """All parts together; use as a context manager.
+    """All child processes of a system; use it as a context manager.
 
-    With ``OBSCURA_REDIS_URL`` set, that server is used and none is embedded.
+    If ``OBSCURA_REDIS_URL`` is set, that server is used and no Valkey is started.
     """
 
     def __init__(self, place: Place, *, bocashi_only: bool = False, quiet: bool = False) -> None:
@@ -165,22 +165,22 @@ class System:
         rows = self.place.data_dir.resolve() / "verification.db"
         environment.setdefault("OBSCURA_DATABASE_URL", f"sqlite:///{rows}")
         environment.setdefault("OBSCURA_LOG_LEVEL", "warning")
-        # One worker serves all queues here: a photo need not be handed on, nor opened more than once.
+        # One worker serves all queues, so the fused pipeline is the fastest: a photo is decoded once.
         environment.setdefault("OBSCURA_PIPELINE", Pipeline.FUSED)
-        # The services lie beside this package, wherever it was started from.
+        # The service packages are in the same folder as this package.
         root = str(Path(__file__).resolve().parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
         return environment
 
     def start(self) -> None:
-        """Start all parts and return once photos can be worked on.
+        """Start all processes and return once the system is ready.
 
         Raises
         ------
         EmbeddedServerError
-            If a part ends before that, or it takes too long.
+            If a process ends before that, or it takes longer than `READY_S` seconds.
         """
-        # `obscura keys` finds the embedded server by it.
+        # `obscura keys` reads the URL of the embedded server from this file.
         self._job_store_url.touch(mode=0o600)
         self._job_store_url.write_text(self._environment["OBSCURA_REDIS_URL"], "utf-8")
         for part in self._parts:
@@ -189,7 +189,7 @@ class System:
         while not self.stop_asked and not self._is_ready():
             dead = next((part for part in self._parts if part.has_died), None)
             if dead is not None:
-                message = f"the {dead.role} could not start (its own message is above)"
+                message = f"the process `{dead.role}` could not start (see its message above)"
                 raise EmbeddedServerError(message)
             if time.monotonic() > deadline:
                 message = f"not ready after {READY_S:.0f} s"
@@ -205,20 +205,20 @@ class System:
             return False
 
     def watch(self) -> None:
-        """Start parts again that die, until asked to stop.
+        """Restart processes that die, until asked to stop.
 
         Raises
         ------
         EmbeddedServerError
-            If a part dies again and again.
+            If a process dies too often, see `Part.may_restart`.
         """
         while not self.stop_asked:
             for part in self._parts:
                 if part.has_died and not self.stop_asked:
                     if not part.may_restart():
-                        message = f"the {part.role} keeps dying"
+                        message = f"the process `{part.role}` keeps dying"
                         raise EmbeddedServerError(message)
-                    # A server whose guardian was killed would keep its socket from the next one.
+                    # Kills the rest of its session: a remaining Valkey would still hold the socket.
                     part.stop()
                     part.start(self._environment)
             time.sleep(POLL_S)
@@ -228,10 +228,7 @@ class System:
         self.stop_asked = True
 
     def stop(self) -> None:
-        """End all parts, the gateway first, so that nothing is accepted that nobody will work on.
-
-        The workers end side by side, and the broker last: they need it to the end.
-        """
+        """Stop the gateway first, so that no more jobs are accepted, then the workers, and Valkey last."""
         *others, gateway = self._parts
         gateway.stop()
         for part in others:
@@ -257,12 +254,12 @@ class System:
 
 
 def _on_keys(place: Place) -> str:
-    """Return what a person has to know about API keys of the system at ``place``."""
-    if asks_for_keys(settings := Settings(), place.host):
+    """Return a hint about API keys for the operator, empty if the system is local and needs none."""
+    if requires_keys(settings := Settings(), place.host):
         where = f"--data-dir {place.data_dir}"
-        return f"\nIt asks for API keys. Make one with: obscura keys create NAME {where}"
+        return f"\nAPI keys are required. Create one with: obscura keys create NAME {where}"
     if is_reachable(settings, place.host):
-        return "\nWARNING: other machines can reach it, and it asks for no API keys (OBSCURA_API_KEYS=off)."
+        return "\nWARNING: other machines can reach it without an API key (OBSCURA_API_KEYS=off)."
     return ""
 
 

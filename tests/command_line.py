@@ -9,7 +9,7 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest import mock
 
-from obscura.cli import main
+from obscura.cli.main import main
 from tests.photos import ROOT
 
 Done = subprocess.CompletedProcess[str]

@@ -1,4 +1,4 @@
-"""Photographic damage for training photos: what phones, messengers and night do to a picture."""
+"""Photographic damage for training photos: blur, noise, compression and darkness."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def torch_forward(weights: Path) -> Forward:
 
 
 def compare(reference: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the largest box difference in pixels and score difference over anchors that see something.
+    """Return the largest box difference in pixels and score difference over anchors above a score.
 
     Parameters
     ----------

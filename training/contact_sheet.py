@@ -1,4 +1,4 @@
-"""Numbered thumbnails of boxes in their surroundings, many to a page, for a person to look through."""
+"""Numbered thumbnails of boxes in their surroundings, many to a page, for review by a person."""
 
 from __future__ import annotations
 

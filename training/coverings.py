@@ -1,8 +1,9 @@
 """Covered faces for training photos: masks, veils, dark glasses and hands drawn over labelled faces.
 
-The packs hold few large covered faces, and those are what the second round's weights missed most among
-large faces. A covered face stays a face: its label is not changed. The shapes are drawn after the labels'
-convention (forehead to chin), with no landmarks: roughly right is enough, since real masks sit roughly too.
+The packs hold few large covered faces, and those are what the second round's weights missed most among large
+faces. A covered face stays a face: its label is not changed. The shapes are drawn after the labels'
+convention (forehead to chin), with no landmarks: an approximate position is enough, since that of real masks
+varies too.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ ROUND = np.stack([np.cos(np.linspace(0, 2 * np.pi, 25)[:-1]), np.sin(np.linspace
 
 @dataclass(frozen=True, slots=True)
 class CoveringChances:
-    """How often a face is covered, and by what where it is."""
+    """How often a face is covered, and by what."""
 
     face: float = 0.14
     mask: float = 0.6
@@ -141,7 +142,7 @@ def _glasses(random: np.random.Generator) -> list[Floats]:
 
 
 def _hand(random: np.random.Generator) -> list[Floats]:
-    """Return a slab that comes in from one side and takes up to four tenths of the face."""
+    """Return a slab that covers up to four tenths of the face from one side."""
     reach, slant = random.uniform(0.2, 0.4), random.uniform(-0.12, 0.12)
     slab = np.array([(-0.1, -0.1), (reach + slant, -0.1), (reach - slant, 1.1), (-0.1, 1.1)])
     side = random.integers(3)

@@ -1,6 +1,6 @@
-"""What photos suffer on their way, to measure how much is still found afterwards.
+"""Damage to photos, to measure how many objects are still detected afterwards.
 
-Fixed strengths, unlike :mod:`training.augment`'s: a figure must come out the same twice.
+Fixed strengths, unlike :mod:`training.augment`'s, so that figures are reproducible.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ TURNS = {"turned 10": 10.0, "turned 25": 25.0}
 
 
 def turned(pixels: Pixels, degrees: float) -> tuple[Pixels, NDArray[np.float64]]:
-    """Return a photo turned about its middle, none of it lost, and the map ``[2, 3]`` of its points."""
+    """Return a photo rotated about its centre without cropping, and the map ``[2, 3]`` of its points."""
     height, width = pixels.shape[:2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])

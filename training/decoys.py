@@ -1,9 +1,9 @@
-"""What is taken for a face or a plate and is none, drawn into training photos where no object is.
+"""Draw hard negatives (things mistaken for faces or plates) into training photos, away from labelled objects.
 
-The third round of faces drew masks and veils over faces, and what it learnt of cloth it then saw in flags,
-patches and badges; the plates' best false boxes are badges and lettering on cars. So the same photos also
-show such things: flags hanging in folds, badges, printed boards, letters without a plate. They are drawn, not
-taken from photos: nothing here is a likeness.
+The third round of faces drew masks and veils over faces, after which flags, patches and badges were detected
+as faces; the strongest false boxes of plates are badges and lettering on cars. So the same photos also show
+such things: flags hanging in folds, badges, printed boards, letters without a plate. They are drawn, not
+taken from photos.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Train a network by what grown ones say of a photo, not by labels.
+"""Distil a network from the outputs of the full detectors, without labels.
 
-Photos are cut, mirrored, put together and damaged; the shipped networks look at each view, and the student
+Photos are cut, mirrored, combined and damaged; the shipped networks run on each view, and the student
 learns their scores and boxes at every anchor (Hinton et al. 2015, "Distilling the Knowledge in a Neural
-Network"). One view teaches all classes although no photo is labelled for more than one. The grown networks
-look in a thread of their own beside the training.
+Network"). One view teaches all classes although no photo is labelled for more than one. The full detectors
+run in a thread of their own beside the training.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ TELL_EVERY_S = 60
 
 
 class Lesson(NamedTuple):
-    """A batch of views.
+    """A batch of views with the teachers' outputs.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class Views:
         return np.ascontiguousarray(view)
 
     def _fill(self, place: Pixels, sizes: tuple[float, float]) -> None:
-        """Put a random photo into a part of a view, so many times as large as would just fit."""
+        """Put a random photo into a part of a view, at a scale relative to the one that fits."""
         pixels = read_photo(self._photos[self._random.integers(len(self._photos))])
         fit = min(place.shape[0] / pixels.shape[0], place.shape[1] / pixels.shape[1])
         scale = min(2.0, fit * math.exp(self._random.uniform(*np.log(sizes))))
@@ -119,7 +119,7 @@ class Views:
         place[to_rows, to_columns] = scaled[rows, columns]
 
     def _span(self, room: int, length: int) -> tuple[slice, slice]:
-        """Return where of ``room`` pixels a random part of ``length`` lies, and which part."""
+        """Return the position of a random part of ``length`` in ``room`` pixels, and which part."""
         shared = min(room, length)
         target, source = (int(self._random.integers(0, whole - shared + 1)) for whole in (room, length))
         return slice(target, target + shared), slice(source, source + shared)
@@ -131,7 +131,7 @@ def training_photos(classes: Sequence[ObjectClass]) -> list[Path]:
 
 
 def lessons(classes: Sequence[ObjectClass], seed: int) -> Iterator[Lesson]:
-    """Yield batches for ever, taught by the shipped networks of ``classes`` in a thread of its own."""
+    """Yield endless batches with outputs of the networks of ``classes``, computed in another thread."""
     views = Views(training_photos(classes), seed)
     grown = [open_openvino(MODELS / f"{model_name(name)}.onnx", 1, exact=False) for name in classes]
     ready: queue.Queue[Lesson] = queue.Queue(4)
@@ -153,7 +153,7 @@ def lessons(classes: Sequence[ObjectClass], seed: int) -> Iterator[Lesson]:
 
 
 class Losses:
-    """What the student says against what the grown networks say."""
+    """Losses of the student's outputs against those of the full detectors."""
 
     def __init__(self) -> None:
         self._torch = import_module("torch")
@@ -195,7 +195,7 @@ class Losses:
 
 
 class Student:
-    """A network in training, and the mean of its weights over the last steps, which is what counts.
+    """A network in training, and the moving average of its weights, which is saved.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ class Student:
 
 
 def distil(student: Student, taught: Iterator[Lesson], minutes: float, run: Path) -> Path:
-    """Teach for so many minutes; return the last checkpoint, beside which earlier ones lie."""
+    """Train for so many minutes; return the last checkpoint, beside which earlier ones lie."""
     run.mkdir(parents=True, exist_ok=True)
     started = saved = told = time.monotonic()
     losses: list[NDArray[np.float64]] = []

@@ -1,4 +1,4 @@
-"""What draws into training photos shares: where the labels are, how bright the scene is, its other parts."""
+"""Base of augmentations that draw into training photos: labels, brightness and parts of the scene."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ class Drawing(ABC, Generic[Chances]):
 
 
 def light_of(pixels: Pixels) -> np.float64:
-    """Return by how much what is drawn in usual light must be brighter to hang in this scene."""
+    """Return the factor of brightness that fits a drawing to the light of this scene."""
     return np.float64(np.clip(pixels.mean() / 110, 0.45, 1.15))

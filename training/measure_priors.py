@@ -1,7 +1,7 @@
-"""Measure what simple rules about size and shape would do: false boxes saved against objects lost.
+"""Measure rules about size and shape of boxes: false boxes removed against objects lost.
 
 Run ``python -m training.measure_priors --class plate models/plate-yolov8n.onnx``. Every rule is tried
-alone on the validation split; nothing is applied to the product by this.
+alone on the validation split; the product is not changed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REPORTED = ("ap", "recall_at_0.1", "recall_at_1", "floor_at_0.1")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a box must be like to be kept; sides in pixels of the photo, aspect = width / height."""
+    """Bounds within which a box is kept; sides in pixels of the photo, aspect = width / height."""
 
     name: str
     min_side: float = 0.0

@@ -1,9 +1,9 @@
-"""Measure weights as the product uses them: its passes, merging and limits, on a split of their pack.
+"""Measure weights as the product uses them: its slices, merging and limits, on a split of their pack.
 
 Run ``python -m training.product --class plate models/plate-yolov8n.onnx --quality balanced thorough``. Where
-:mod:`training.evaluate` sees one pass, this sees what a user gets. ``--damage`` spoils the photos first, and
-``--by`` reports the sources, or the countries of the plates, apart. One JSON object each. Needs the product's
-own requirements as well.
+:mod:`training.evaluate` measures one run, this measures the product's detections. ``--damage`` damages the
+photos first, and ``--by`` reports the sources, or the countries of the plates, apart. One JSON object each.
+Needs the product's own requirements as well.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ TIGHT = 0.75
 
 
 class Looked(NamedTuple):
-    """A photo by its name with what was found in it, and the processor time that took, in milliseconds."""
+    """Detections in a photo, by its name, and their processor time in milliseconds."""
 
     name: str
     photo: Photo

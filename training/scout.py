@@ -1,4 +1,4 @@
-"""Train the scout: a small network for all classes that learns from the shipped ones.
+"""Train the proposal network ("scout"): a small network for all classes, distilled from the shipped ones.
 
 Run ``python -m training.scout --minutes 70``. Checkpoints go to ``build/training/runs/scout``;
 ``training.export --scout`` ships one. How it learns: :mod:`training.distil`.
@@ -23,7 +23,7 @@ FITTED = 6
 
 
 def main() -> None:
-    """Train the scout."""
+    """Train the proposal network."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--weights", type=Path, help="a scout to go on from")
     parser.add_argument("--slim", type=Path, help="a scout of the first kind to make quicker")

@@ -1,6 +1,6 @@
-"""The scout's network: a YOLOv8n of half the width, for both classes, that starts from a grown one's filters.
+"""The proposal network: a half-width YOLOv8n for both classes, initialised with a full detector's filters.
 
-Its first pass over a photo only has to say where a closer look is worth it, so it is built for time: half the
+It only has to propose boxes for crop re-scoring, so it is built for speed: half the
 channels from the third stage on, heads of depthwise separable convolutions (as in YOLO11's class branch), and
 distances regressed directly instead of as distributions (``reg_max`` 1). All modules are ultralytics' own:
 its checkpoint loads wherever ultralytics does.
@@ -61,14 +61,14 @@ LAYOUT: dict[str, Any] = {
 
 
 class Layers(NamedTuple):
-    """A layer of the grown network and the one that takes its place."""
+    """A layer of the full detector and its replacement."""
 
     grown: Any
     small: Any
 
 
 def scout_network(grown: nn.Module) -> nn.Module:
-    """Return an untrained scout with the strongest filters of ``grown``, a YOLOv8n of ours.
+    """Return an untrained proposal network with the strongest filters of ``grown``, a full detector.
 
     A filter's strength is the size of its weights times its batch norm's gain (Liu et al. 2017, "Learning
     Efficient Convolutional Networks through Network Slimming"). The heads are new.
@@ -109,7 +109,7 @@ def _lighten_head(network: Any) -> None:  # noqa: ANN401 - ultralytics is untype
 
 
 def _inherit(grown: Any, small: Any) -> None:  # noqa: ANN401
-    """Copy the strongest filters of every layer but the head, and what of theirs the next layers read."""
+    """Copy the strongest filters of every layer but the head, with the matching inputs of the next layers."""
     torch = import_module("torch")
     kept: list[Kept] = []
     widths: list[int] = []

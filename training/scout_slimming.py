@@ -1,7 +1,7 @@
-"""A trained scout made quicker: without its stage at a quarter of the photo's size, and with hard swish.
+"""Make a trained proposal network faster: remove its stage at a quarter of the photo's size, use hard swish.
 
 That stage takes a fifth of the time, and SiLU's exponential another quarter, on layers as narrow as these.
-What is left is set to say as nearly as possible what was said before; :mod:`training.distil` does the rest.
+The remaining layers are fitted to the former outputs; :mod:`training.distil` does the rest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RIDGE = 1e-3
 
 
 def slim_network(scout: nn.Module, views: Iterable[NDArray[np.uint8]]) -> nn.Module:
-    """Return a quicker network that begins with what ``scout``, a trained one, has learnt.
+    """Return a faster network, initialised from ``scout``, a trained one.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def _moved(index: int) -> int:
 
 
 def _deepen(pair: Layers) -> None:
-    """Copy a C2f into one of more blocks, whose outputs are not listened to yet."""
+    """Copy a C2f into one of more blocks, whose outputs have zero weight at first."""
     before, after = pair
     after.cv1.load_state_dict(before.cv1.state_dict())
     for block in map(Layers, before.m, after.m):
@@ -84,7 +84,7 @@ def _deepen(pair: Layers) -> None:
 
 
 def _fit(before: Any, after: Any, views: Iterable[NDArray[np.uint8]]) -> None:  # noqa: ANN401 - untyped
-    """Fit the first convolution behind the stage that went to what it gave before, by least squares."""
+    """Fit the first convolution behind the removed stage to its former output, by least squares."""
     torch = import_module("torch")
     behind = after[LEFT_OUT].conv
     size = behind.weight[0].numel() + 1

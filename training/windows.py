@@ -1,8 +1,8 @@
-"""Sheets of windows: photos made of what the closer look sees, so that it is trained for as well.
+"""Sheets of windows: training photos composed of the windows of crop re-scoring.
 
-``obscura.detection.rescoring`` brings what a pass reported to about 50 px in the middle of a small window.
-No pass over a whole photo looks like that: small objects are large and soft there, and most windows hold a
-near miss. ``python -m training.windows --class face`` takes up to `PER_PHOTO` windows of every training
+``obscura.detection.rescoring`` scales a candidate box to about 50 px in the middle of a small window. Whole
+photos do not look like that: small objects are large and soft there, and most windows hold a box near the
+threshold. ``python -m training.windows --class face`` takes up to `PER_PHOTO` windows of every training
 photo, around its labels and around the boxes that the present weights report where no label is, and lays nine
 of them on a sheet of 640 pixels, with their labels. ``training.train --windows`` adds the sheets.
 """
@@ -76,7 +76,7 @@ class WindowMaker:
         self._random = np.random.default_rng(seed)
 
     def windows(self, pixels: Pixels, labels: Floats) -> Iterator[Window]:
-        """Yield up to `PER_PHOTO` windows of a photo: around labels, and around what is taken for one."""
+        """Yield up to `PER_PHOTO` windows of a photo: around labels, and around false boxes."""
         boxes, _ = detect(self._forward, pixels, LOOK)
         if len(labels):
             boxes = boxes[pairwise_iou(boxes, labels).max(axis=1, initial=0.0) < NO_LABEL_IOU]

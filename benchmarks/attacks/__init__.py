@@ -1,4 +1,4 @@
-"""Attacks on redacted pictures by an attacker who knows everything but the original.
+"""Attacks on redacted pictures by an attacker who knows everything except the original.
 
-``python -m benchmarks.attacks`` runs them and prints what each style gives away beside what chance gives.
+``python -m benchmarks.attacks`` runs them and prints what an attacker recovers from each style, and chance.
 """

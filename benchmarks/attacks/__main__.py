@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is attacked."""
+    """Numbers of plates, people and redactions to attack."""
 
     plates: int
     people: int
@@ -37,7 +37,7 @@ class Plan:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the attacks and print what they reached."""
+    """Run the attacks and print their results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attacks", description=main.__doc__)
     parser.add_argument("--plates", type=int, default=1000, help="plates of the digit attack")
     parser.add_argument("--people", type=int, default=200, help="people in the gallery")

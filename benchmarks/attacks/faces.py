@@ -1,10 +1,10 @@
 """Faces to attack: crops of the shared photos and re-takes of them.
 
-Different photos of one person are rare in the material, so that a second photo is made of the first:
-shifted, turned, scaled, lit otherwise and compressed anew (`SAME_SCENE`). Clothes, hair and place stay, which
-no second photo would keep. `OTHER_SCENE` puts the inside of the face before another picture, in another
-light: only the face itself is left to know the person by. The expression stays in both: the attacks are
-easier here than in life, and the figures are upper bounds in that respect.
+Different photos of one person are rare in the material, so that a second photo is made of the first: shifted,
+rotated, scaled, lit differently and compressed again (`SAME_SCENE`). Clothes, hair and place stay, which no
+second photo would keep. `OTHER_SCENE` puts the inside of the face before another picture, in another light:
+only the face itself can identify the person. The expression stays in both: the attacks are easier here than
+in life, and the figures are upper bounds in that respect.
 """
 
 import io
@@ -110,7 +110,7 @@ def _only_face(label: str, photo: Pixels) -> Box | None:
 
 
 def _on_canvas(photo: Pixels, box: Box) -> Face:
-    """Return a face brought to `FACE_SIDE` in the middle of a canvas."""
+    """Return a face scaled to `FACE_SIDE` in the middle of a canvas."""
     factor = FACE_SIDE / box.long_side
     move = np.array(
         [

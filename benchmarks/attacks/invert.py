@@ -44,7 +44,7 @@ def invert(faces: Sequence[Face], rng: np.random.Generator) -> list[Inversion]:
     for face in faces:
         guesses: dict[str, NDArray[Any]] = {
             "solid (all that chance needs)": single(face.pixels, face.box),
-            "seed: Gaussian (99, 99), 30": seed_gaussian(face.pixels, face.box),
+            "legacy: Gaussian (99, 99), 30": seed_gaussian(face.pixels, face.box),
             "soft, the default, however often": soft(face.pixels, face.box),
             f"soft, mean of {REDACTIONS} with moved boxes": _average(face, soft, REDACTIONS, rng),
             "filled from around (all that is seen)": ours(Fill())(face.pixels, face.box),

@@ -46,7 +46,7 @@ def nothing(pixels: Pixels, _box: Box) -> Pixels:
 
 
 def seed_gaussian(pixels: Pixels, box: Box) -> Pixels:
-    """Return a picture under the seed's ``GaussianBlur((99, 99), 30)`` in the box that was found."""
+    """Return a picture under the legacy system's ``GaussianBlur((99, 99), 30)`` in the detected box."""
     inside = window(box, Size(pixels.shape[1], pixels.shape[0])).slices
     hidden = pixels.copy()
     hidden[inside] = cv2.GaussianBlur(pixels[inside], SEED_KERNEL, SEED_SIGMA)
@@ -55,7 +55,7 @@ def seed_gaussian(pixels: Pixels, box: Box) -> Pixels:
 
 @dataclass(frozen=True)
 class AreaMosaic:
-    """An area-mean mosaic in any strength: the classic one, and what-ifs of our own.
+    """An area-mean mosaic with adjustable cells and noise: the classic one, and variants of ours.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ def cell_means(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 DEFAULT: Final = "ours, faces: soft"
 MOSAIC: Final = f"ours: mosaic, {DEFAULT_CELLS} cells, noise {CELL_NOISE}"
 FILL: Final = "ours: filled from around, no tone"
-GAUSSIAN: Final = "seed: Gaussian (99, 99), 30"
+GAUSSIAN: Final = "legacy: Gaussian (99, 99), 30"
 SOLID: Final = "ours: solid"
 FACE_METHODS: Final[Mapping[str, Hide]] = {
     "nothing hidden": nothing,

@@ -46,7 +46,7 @@ SENSOR_NOISE: Final = 2.0
 
 @dataclass(frozen=True)
 class PlateMethod:
-    """A way of hiding, and what the attacker reads off a picture that was hidden by it.
+    """A redaction method, and what the attacker measures in a picture redacted by it.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ SOLID: Final = "ours: solid"
 FILL: Final = "ours, plates: filled from around"
 PLATE_METHODS: Final[Mapping[str, PlateMethod]] = {
     UNHIDDEN: PlateMethod(nothing, _plate_only, _plate_only),
-    "seed: Gaussian (99, 99), 30": PlateMethod(seed_gaussian, _blurred, _plate_only),
+    "legacy: Gaussian (99, 99), 30": PlateMethod(seed_gaussian, _blurred, _plate_only),
     f"classic mosaic, {CLASSIC_CELL} px": _mosaic(CLASSIC_CELL, PLATE, AreaMosaic(is_grown=False)),
     "classic mosaic, 20 px": _mosaic(20, PLATE, AreaMosaic(is_grown=False, side=20)),
     "our mosaic, refused for plates": _mosaic(OUR_SIDE, WHOLE, ours(Mosaic())),
@@ -117,7 +117,7 @@ PLATE_METHODS: Final[Mapping[str, PlateMethod]] = {
 
 
 class DigitAttack:
-    """An attacker who has prepared for one way of hiding."""
+    """An attacker who has prepared for one redaction method."""
 
     def __init__(self, method: PlateMethod) -> None:
         self._method = method

@@ -33,12 +33,12 @@ class Identification:
 
     @property
     def chance(self) -> float:
-        """Share that guessing gets right."""
+        """Share of right answers by guessing."""
         return 1 / self.people
 
     @property
     def chance_rank5(self) -> float:
-        """Share that guessing `RANK` times gets right."""
+        """Share of right answers by guessing `RANK` times."""
         return RANK / self.people
 
 
@@ -52,7 +52,7 @@ def identify(
     rng: np.random.Generator,
     strength: Strength = SAME_SCENE,
 ) -> dict[str, Identification]:
-    """Attack every way of hiding with the same re-takes.
+    """Attack every redaction method with the same re-takes.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def identify(
 def _measured(
     faces: Sequence[Face], methods: Mapping[str, Hide], rng: np.random.Generator, strength: Strength
 ) -> Measured:
-    """Return the features of one re-take of every face under every way of hiding."""
+    """Return the features of one re-take of every face under every redaction method."""
     measured: Measured = {name: [] for name in methods}
     for number, face in enumerate(faces):
         # Anybody else's surroundings.
@@ -106,7 +106,7 @@ def _matrix(measured: list[dict[str, Vectors]], kind: str) -> NDArray[np.float64
 
 
 def _metric(takes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what makes differences between takes of one person even in all directions.
+    """Return the whitening transform of differences between re-takes of one person.
 
     ``takes`` is ``float64[takes, people, features]``. Directions in which people differ much and takes little
     get the most weight.
@@ -119,7 +119,7 @@ def _metric(takes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ranked(known: NDArray[np.float64], asked: NDArray[np.float64], attacker: str) -> Identification:
-    """Return how often the nearest of ``known`` is the one asked for; ties go against the attacker."""
+    """Return how often the nearest of ``known`` is the right person; ties count against the attacker."""
     squares = (asked**2).sum(axis=1)[:, None] + (known**2).sum(axis=1)[None]
     distances = squares - 2 * asked @ known.T
     own = np.diag(distances)[:, None]

@@ -1,11 +1,11 @@
-"""A baseline in the shape of the FaceBlur document: our own code, its architecture.
+"""A baseline of the legacy design: our own code, the architecture of the FaceBlur document.
 
 A photo goes to the worker in base64 as the argument of a Celery task, OpenCV's DNN module finds faces in a
 square of 640 pixels, a Gaussian of 99 pixels goes over each, the picture is encoded as JPEG and comes back in
 base64 through Celery's result backend, which the web server asks whenever its client does. Two prefork
-processes, Valkey in the place of RabbitMQ, our own face weights, so that what differs is the way and not the
-network. OpenCV takes the threads that it takes by itself, in each process as many as there are cores: the
-seed's text says nothing of threads. ``--threads 1`` is the same as we would tune it: a thread a process.
+processes, Valkey in the place of RabbitMQ, our own face weights, so that only the design differs and not the
+network. OpenCV uses its default number of threads, as many as cores in each process: the legacy system does
+not set a number of threads. ``--threads 1`` is the tuned variant: one thread for each process.
 
 ``python -m benchmarks.peers.seed_shape serve PORT FOLDER`` runs all of it.
 """
@@ -38,11 +38,11 @@ from obscura.detection.weights import default_models_dir
 SIDE = 640
 SCORE = 0.25
 OVERLAP = 0.45
-"""Ultralytics' and so the seed's thresholds."""
+"""Ultralytics' and so the legacy system's thresholds."""
 
 KERNEL, SIGMA = (99, 99), 30
 QUALITY = 95
-"""OpenCV's own, which the seed left as it is."""
+"""OpenCV's default, which the legacy system did not change."""
 
 Pixels = NDArray[np.uint8]
 
@@ -62,9 +62,9 @@ def fixed_network(folder: Path) -> Path:
 
 
 class SeedShape:
-    """Finds and blurs faces as the seed does; also a peer of `obscura.evaluation`."""
+    """Finds and blurs faces as the legacy system does; also a peer of `obscura.evaluation`."""
 
-    name = "seed's shape"
+    name = "legacy design"
     default_score = SCORE
 
     def __init__(self, network: Path, threads: int = 0) -> None:

@@ -15,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
+from gateway_service.openapi.forms import BINARY
 from gateway_service.routes.results import erase, forget, picture_response
 from gateway_service.schemas import Problem
 from gateway_service.tasks.fair_slots import FairSlots
@@ -24,10 +25,10 @@ from obscura.errors import LookupFailedError, ObscuraError, PhotoError, RequestE
 from obscura.jobs import JobRecord, JobState
 from obscura.observability import catalogue, count
 
-router = APIRouter(tags=["bocashi"])
+router = APIRouter(tags=["legacy"])
 DOWNLOADS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/jpeg": {}}},
-    206: {"content": {"image/jpeg": {}}, "description": "the part that a Range asked for"},
+    200: {"content": {"image/jpeg": BINARY}, "description": "the picture"},
+    206: {"content": {"image/jpeg": BINARY}, "description": "the part that a Range asked for"},
     404: {"model": Problem},
     416: {"description": "no such Range"},
 }
@@ -135,7 +136,7 @@ def _refusal(error: ObscuraError) -> JSONResponse:
 
 
 @router.post("/bocashi", response_class=JSONResponse)
-async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+async def bocashi_blur_photo(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Hide faces (``face_op``) and number plates (``car_op``) in ``img_file``; answer with a file name."""
     try:
         form = await request.form(max_files=4, max_fields=16)
@@ -158,7 +159,7 @@ async def blur(request: Request, gateway: CurrentGateway, request_id: RequestId)
 
 
 @router.get("/bocashi", response_class=JSONResponse)
-async def refuse_get() -> Response:
+async def bocashi_refuse_get() -> Response:
     """Refuse GET, which the API does not support."""
     return _standard(Status.NOT_ALLOWED)
 
@@ -179,14 +180,15 @@ async def _record(gateway: Gateway, name: str) -> JobRecord:
     return record
 
 
+@router.head("/download/{name:path}", include_in_schema=False)
 @router.get("/download/{name:path}", response_class=Response, responses=DOWNLOADS)
-async def download(gateway: CurrentGateway, name: str) -> Response:
+async def bocashi_get_picture(gateway: CurrentGateway, name: str) -> Response:
     """Return the redacted picture; 404 where there is none of this name."""
     return await picture_response(gateway, await _record(gateway, name))
 
 
 @router.get("/delete/{name:path}", response_class=JSONResponse)
-async def delete(gateway: CurrentGateway, name: str) -> Response:
+async def bocashi_erase_picture(gateway: CurrentGateway, name: str) -> Response:
     """Erase the redacted picture."""
     try:
         was_there = await erase(gateway, await _record(gateway, name))

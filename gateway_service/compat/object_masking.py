@@ -17,7 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
-from gateway_service.openapi.forms import MAMMOGRAMS
+from gateway_service.openapi.forms import BINARY, MAMMOGRAMS
 from gateway_service.results.serialisers import lesions_of, picture_of
 from gateway_service.routes.results import forget
 from gateway_service.tasks.submission import Submission, submit
@@ -35,7 +35,7 @@ from obscura.observability import catalogue, count
 PATH: Final = "/detection/BreastCalcify"
 MOST_IMAGES: Final = 64
 NOTICE_HEADER: Final = "x-notice"
-router = APIRouter(tags=["mammograms"])
+router = APIRouter(tags=["medical"])
 log = structlog.get_logger(__name__)
 
 
@@ -194,9 +194,9 @@ FORM: Final = {
     PATH,
     openapi_extra={"requestBody": FORM},
     response_class=JSONResponse,
-    responses={200: {"content": {"application/json": {}, "image/*": {}}}, 400: {}, 500: {}},
+    responses={200: {"content": {"application/json": {}, "image/*": BINARY}}, 400: {}, 500: {}},
 )
-async def breast_calcify(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
+async def mask_calcifications(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
     """Find calcifications in mammograms (``images``). Research use, not a medical device.
 
     ``?debug`` answers with the first picture and red boxes on it, ``?result=string`` with ``result`` as text.

@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.problems import METHODS, answer_to
-from obscura.access import ApiKey, asks_for_keys
+from obscura.access import ApiKey, requires_keys
 from obscura.access import Scope as KeyScope
-from obscura.access.addresses import reached
+from obscura.access.addresses import packet_destination
 from obscura.errors import (
     ForeignOriginError,
     InvalidKeyError,
@@ -76,7 +76,7 @@ class AccessRules:
     @classmethod
     def of(cls, settings: Settings, listens_on: str) -> "AccessRules":
         """Return the rules of a gateway that listens on ``listens_on``."""
-        return cls(asks_for_keys(settings, listens_on), settings.host_names, settings.cors_origin_names)
+        return cls(requires_keys(settings, listens_on), settings.host_names, settings.cors_origin_names)
 
     def check_page(self, headers: Headers, method: str, path: str) -> None:
         """Refuse requests of foreign web pages.
@@ -129,7 +129,7 @@ def caller_address(client: Sequence[object] | None) -> str:
     """Return the key of a caller's address in rate limits."""
     text = str(client[0]) if client else ""
     try:
-        address = reached(ipaddress.ip_address(text))
+        address = packet_destination(ipaddress.ip_address(text))
     except ValueError:
         return text or "unknown"
     if isinstance(address, ipaddress.IPv4Address):

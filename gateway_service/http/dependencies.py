@@ -38,10 +38,10 @@ class Gateway:
     scraper: Scraper
     watches: Watches = field(default_factory=Watches)
 
-    def seen_by(self, owner: str | None) -> "Gateway":
+    def for_owner(self, owner: str | None) -> "Gateway":
         """Return the gateway for one owner, who does not see the jobs of others."""
-        job_store = self.job_store.seen_by(owner)
-        return replace(self, job_store=job_store, events=self.events.seen_by(job_store))
+        job_store = self.job_store.for_owner(owner)
+        return replace(self, job_store=job_store, events=self.events.for_owner(job_store))
 
     async def send(self, request: StepRequest) -> None:
         """Enqueue a step; raise QueueUnavailableError where the broker is unavailable."""
@@ -52,7 +52,7 @@ class Gateway:
 # Coroutines, because FastAPI runs plain functions in a thread for every request.
 async def _gateway(request: Request) -> Gateway:
     whole = cast("Gateway", request.app.state.gateway)
-    return whole.seen_by(request.state.owner)
+    return whole.for_owner(request.state.owner)
 
 
 async def _request_id(request: Request) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from obscura.access.addresses import Address, is_public, reached
+from obscura.access.addresses import Address, is_public, packet_destination
 from obscura.errors import InvalidOptionError, ServiceError
 
 __all__ = ["Hosts", "NotReachedError", "pinned"]
@@ -74,7 +74,7 @@ class Hosts:
 
         An IPv6 address that embeds an IPv4 address (NAT64, 6to4) is checked as that one.
         """
-        place = reached(address)
+        place = packet_destination(address)
         if any(place in network for network in self.networks):
             return True
         # A private address that is itself listed as a host is allowed.

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_service.http.problems import too_large
+from gateway_service.http.problems import answer_to, too_large
 from obscura.errors import SlowUploadError
 
 
@@ -44,7 +44,7 @@ class BodyBounds:
 class CompatibilityApi:
     """A path's own answer to a body that is too large, and its own limits where it has them."""
 
-    refusal: Refusal
+    refusal: Refusal | None = None
     max_bytes: int | None = None
     timeout_s: float | None = None
 
@@ -67,14 +67,16 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        dialect = self._compatibility_apis.get(scope["path"], CompatibilityApi(too_large))
+        dialect = self._compatibility_apis.get(scope["path"], CompatibilityApi())
         bounds = replace(
             self._bounds,
             max_bytes=dialect.max_bytes or self._bounds.max_bytes,
             timeout_s=dialect.timeout_s or self._bounds.timeout_s,
         )
         if declared.isdecimal() and int(declared) > bounds.max_bytes:
-            await dialect.refusal()(scope, receive, send)
+            refusal = dialect.refusal
+            answer = answer_to(too_large(int(declared), bounds.max_bytes)) if refusal is None else refusal()
+            await answer(scope, receive, send)
             return
         await self._app(scope, _Body(receive, bounds), send)
 
@@ -87,7 +89,7 @@ class _Body:
 
     def __init__(self, receive: Receive, bounds: BodyBounds) -> None:
         self._receive = receive
-        self._left = bounds.max_bytes
+        self._left = self._max_bytes = bounds.max_bytes
         self._idle_s = bounds.idle_s
         self._deadline = asyncio.get_running_loop().time() + bounds.timeout_s
         self._is_arriving = True
@@ -119,5 +121,5 @@ class _Body:
         self._is_arriving = message.get("more_body", False)
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            raise HTTPException(413)
+            raise HTTPException(413) from too_large(None, self._max_bytes)
         return message

@@ -14,6 +14,7 @@ from gateway_service.http.spooling import no_room
 from obscura import errors
 from obscura.observability import catalogue, count
 from obscura.storage import MissingObjectError
+from obscura.wording import MEGABYTE, megabytes
 
 RETRY_AFTER_S = "5"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -95,9 +96,18 @@ def crashed() -> JSONResponse:
     return problem(500, errors.ObscuraError.code, "something went wrong on this server")
 
 
-def too_large() -> JSONResponse:
-    """Return the answer to a body that is larger than any upload may be."""
-    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *_CODES_OF_STATUS[413])
+def too_large(length: int | None, limit: int) -> errors.PhotoTooLargeError:
+    """Return the error of a body of ``length`` bytes where ``limit`` are taken.
+
+    ``length`` is None while the body is still arriving. A limit holds room for the other fields of a form;
+    the error names the whole megabytes of it.
+    """
+    most = f"{limit // MEGABYTE} MB"
+    if length is None:
+        message = f"the upload has more than {most}, which is the most that is accepted"
+    else:
+        message = f"the upload has {megabytes(length)}; at most {most} are accepted"
+    return errors.PhotoTooLargeError(message)
 
 
 def _field_names(details: Sequence[Mapping[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_service.http.access import OPERATORS, is_open
 from gateway_service.http.problems import METHODS, crashed
-from obscura.observability import Meter, Role, Span, Tracer, Watch, catalogue, trace_ids, watching
+from obscura.observability import Meter, Role, Span, StageTimer, Tracer, catalogue, timing_with, trace_ids
 
 __all__ = ["RequestContext", "Telemetry"]
 
@@ -127,9 +127,9 @@ class RequestContext:
         exchange = _Exchange(scope, receive, send)
         exchange.answer_with(self._headers, request_id)
         span = self._telemetry.begin(scope)
-        watch = Watch(self._telemetry.meter, self._telemetry.tracer, span)
+        watch = StageTimer(self._telemetry.meter, self._telemetry.tracer, span)
         ids = {"request_id": request_id, **trace_ids("" if span is None else span.traceparent)}
-        with structlog.contextvars.bound_contextvars(**ids), watching(watch):
+        with structlog.contextvars.bound_contextvars(**ids), timing_with(watch):
             try:
                 await self._app(scope, exchange.receive, exchange.send)
             except Exception:

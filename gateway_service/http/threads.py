@@ -1,9 +1,9 @@
 """Run small local I/O inline and the rest in threads.
 
-A thread gains nothing where Python code itself runs (validation, a hash) or where the page cache answers (a
-small file), and it costs about a millisecond when all cores are busy. Inline work is bounded, so that
-requests do not wait long for each other: to a length for which the slowest validation takes 30 ms, and to
-local file systems. A bucket or a network file system may not answer, so they are always used in a thread.
+A thread gains nothing for work that holds the interpreter lock (input validation, a hash) or that the page
+cache answers (a file of some kilobytes), and switching threads costs about a millisecond each way while all
+cores are busy. So work on small files in a folder runs in the event loop. The size is bounded so that the
+most expensive hostile file takes 30 ms. Requests to a bucket always run in a thread.
 """
 
 import asyncio
@@ -20,21 +20,18 @@ AT_ONCE_BYTES: Final = 128 * 1024
 
 
 def is_quick(storage: Storage, length: int | None) -> bool:
-    """Whether ``length`` bytes of ``storage`` are read or written inline.
-
-    None: unknown length, in a thread.
-    """
-    return length is not None and length <= AT_ONCE_BYTES and storage.is_near
+    """Whether ``length`` bytes of ``storage`` may be read or written in the event loop (None: unknown)."""
+    return length is not None and length <= AT_ONCE_BYTES and storage.is_folder
 
 
 async def run_in_thread(work: Callable[[], T], *, quick: bool) -> T:
-    """Return the result of ``work``, called inline where ``quick``, otherwise in a thread."""
+    """Return the result of ``work()``: run inline if ``quick``, else in a thread."""
     return work() if quick else await asyncio.to_thread(work)
 
 
 async def reading(storage: Storage, key: str, work: Callable[[], T]) -> T:
-    """Return the result of ``work``, which reads a stored object; inline where it is small and local."""
-    length = storage.size(key) if storage.is_near else None
+    """Return the result of ``work()``, which reads the object ``key``; inline if `is_quick`."""
+    length = storage.size(key) if storage.is_folder else None
     return await run_in_thread(work, quick=is_quick(storage, length))
 
 

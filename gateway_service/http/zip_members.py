@@ -16,6 +16,7 @@ from typing import BinaryIO, Final, cast
 
 from gateway_service.http.zip_reader import LOCAL, Entry
 from obscura.errors import PhotoTooLargeError, UndecodablePhotoError
+from obscura.wording import megabytes
 
 __all__ = ["open_member"]
 
@@ -75,7 +76,8 @@ class _Member(io.BufferedIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """Return up to ``size`` bytes, fewer only at the end of the member."""
         if self._entry.unpacked > self._max_bytes and not self._entry.fault:
-            message = f"the file has {self._entry.unpacked} bytes; at most {self._max_bytes} are accepted"
+            most = megabytes(self._max_bytes)
+            message = f"the file has {megabytes(self._entry.unpacked)}; at most {most} are accepted"
             raise PhotoTooLargeError(message)
         wanted = self._entry.unpacked if size is None or size < 0 else size
         found = bytearray(self._ready)

@@ -18,6 +18,7 @@ from obscura.errors import (
     InvalidRequestError,
     TooManyFilesError,
 )
+from obscura.wording import megabytes
 
 __all__ = ["LOCAL", "ArchiveLimits", "Entry", "read_directory"]
 
@@ -252,7 +253,7 @@ def _check_sizes(entries: Sequence[Entry], length: int, limits: ArchiveLimits) -
     sizes = (item.unpacked for item in entries if not item.fault)
     total = sum(size for size in sizes if size <= limits.max_file_bytes)
     if total > limits.max_bytes:
-        message = f"the archive holds {total} bytes; at most {limits.max_bytes} are unpacked"
+        message = f"the archive holds {megabytes(total)}; at most {megabytes(limits.max_bytes)} are unpacked"
         raise ArchiveTooLargeError(message)
     if total > max(FREE_BYTES, MAX_RATIO * length):
         message = (

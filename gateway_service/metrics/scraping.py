@@ -7,27 +7,27 @@ import time
 from obscura import __version__
 from obscura.errors import ServiceError
 from obscura.jobs import AsyncJobStore
-from obscura.jobs.counters import hand_over_soon
+from obscura.jobs.counters import flush_counters_async
 from obscura.jobs.stats_snapshot import Series, stats_snapshot
 from obscura.observability import Meter, catalogue
 from obscura.settings import Settings, StorageChoice
 from obscura.storage import Storage
 
-__all__ = ["Scraper", "report_for_ever"]
+__all__ = ["Scraper", "flush_forever"]
 
 REPORT_S = 1.0
 # Listing a bucket costs money, so the result is cached for several scrapers.
 STORAGE_FRESH_S = 10.0
 
 
-async def report_for_ever(job_store: AsyncJobStore, meter: Meter) -> None:
+async def flush_forever(job_store: AsyncJobStore, meter: Meter) -> None:
     """Flush this gateway's counters to the job store once a second, and at the end."""
     try:
         while True:
             await asyncio.sleep(REPORT_S)
-            await hand_over_soon(job_store.client, meter)
+            await flush_counters_async(job_store.client, meter)
     finally:
-        await hand_over_soon(job_store.client, meter)
+        await flush_counters_async(job_store.client, meter)
 
 
 class Scraper:
@@ -50,8 +50,8 @@ class Scraper:
             return {**await self._of_job_store(), **await self._of_storage(), **what_runs}
 
     async def _of_job_store(self) -> Series:
-        await hand_over_soon(self._job_store.client, self._meter)
-        up = catalogue.LEDGER_UP.series()
+        await flush_counters_async(self._job_store.client, self._meter)
+        up = catalogue.JOB_STORE_UP.series()
         try:
             known = await stats_snapshot(self._job_store)
         except ServiceError:

@@ -7,6 +7,7 @@ from importlib import resources
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 __all__ = ["router_of"]
@@ -34,14 +35,16 @@ def router_of(title: str, openapi_url: str) -> APIRouter:
     policy = _policy(page)
     router = APIRouter(include_in_schema=False)
 
+    @router.head("/docs")
     @router.get("/docs")
     async def docs() -> HTMLResponse:
         return HTMLResponse(page, headers={"content-security-policy": policy})
 
+    @router.head("/docs/{name}")
     @router.get("/docs/{name}")
     async def asset(name: str) -> Response:
         if name not in TYPES:
-            return Response(status_code=404)
+            raise HTTPException(404)
         headers = {"cache-control": "public, max-age=3600"}
         return Response((ASSETS / name).read_bytes(), media_type=TYPES[name], headers=headers)
 

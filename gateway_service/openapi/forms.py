@@ -1,7 +1,7 @@
 """Correct the OpenAPI description of forms: file fields, optional fields, policy bounds.
 
 The framework describes an uploaded file as any bytes, and an optional field as one that may be null, which no
-form can send.
+form can send: such a field is described as its type, and not required. An empty field counts as not sent.
 """
 
 import re
@@ -12,13 +12,13 @@ from gateway_service.http.egress import PORTS
 from gateway_service.webhooks.registration import hosts_of
 from obscura.settings import Settings
 
-__all__ = ["MAMMOGRAMS", "PICTURES", "VIDEOS", "describe_forms", "exact_bounds"]
+__all__ = ["BINARY", "MAMMOGRAMS", "PICTURES", "VIDEOS", "describe_forms", "exact_bounds"]
 
 Described = dict[str, Any]
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 METHODS = ("post", "put", "patch")
-EMPTY = {"type": "string", "enum": [""], "description": "as if it were not sent"}
 LARGEST = 2**63 - 1
+BINARY: Described = {"schema": {"type": "string", "format": "binary"}}
 ANY_BYTES = "application/octet-stream"
 PICTURES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp, image/gif, image/heic, image/avif"
 MAMMOGRAMS = "application/dicom, image/png, image/tiff, image/jpeg"
@@ -35,9 +35,7 @@ def describe_forms(schema: Described, settings: Settings) -> None:
             body = schema["components"]["schemas"][body["$ref"].removeprefix(REFERENCE)]
         for name, field in body.get("properties", {}).items():
             _never_null(field)
-            for kind in field.get("anyOf", [field]):
-                if kind is not EMPTY:
-                    kind.update(policy.get(name, {}))
+            field.update(policy.get(name, {}))
             files = [part for part in (field, field.get("items", {})) if _is_file(part)]
             for part in files:
                 # Both spellings: tools made for OpenAPI 3.0 know only this one.
@@ -88,15 +86,11 @@ def _forms(schema: Described) -> Iterator[Described]:
 
 
 def _never_null(field: Described) -> None:
-    """Take null out of the alternatives of a field: what a form can say instead is an empty text."""
+    """Take null out of the alternatives of a field: what a form can say instead is nothing."""
     kinds = [kind for kind in field.get("anyOf", []) if kind.get("type") != "null"]
-    if not kinds or len(kinds) == len(field["anyOf"]):
-        return
-    del field["anyOf"]
-    if len(kinds) == 1 and (_is_file(kinds[0]) or "minLength" in kinds[0]):
+    if len(kinds) == 1:
+        del field["anyOf"]
         field.update({**kinds[0], **field})
-        return
-    field["anyOf"] = [*kinds, EMPTY]
 
 
 def _is_file(part: Described) -> bool:

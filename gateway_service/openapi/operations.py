@@ -1,8 +1,10 @@
 """Add what all operations share to the OpenAPI description."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from gateway_service.http.access import SECURITY_SCHEMES, is_open
@@ -10,7 +12,7 @@ from gateway_service.openapi.forms import describe_forms, exact_bounds
 from gateway_service.schemas import Problem
 from obscura.settings import Settings
 
-__all__ = ["install"]
+__all__ = ["groups", "install", "operation_id"]
 
 PROBLEM = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -29,6 +31,29 @@ WITH_BODY = {
 }
 FOLLOWERS = {"result": "/get", "picture": "~1image/get", "video": "~1video/get", "erase": "/delete"}
 AWAY = {"503": "a part of the system is away or full; see Retry-After"}
+
+GROUPS: Final = {
+    "photos": "Find and hide in one photo. With `Accept: image/*` the answer is the picture itself.",
+    "tasks": "Follow, fetch and erase what was submitted.",
+    "batches": "Many photos in one request.",
+    "videos": "Find and hide in a video.",
+    "administration": "Health, numbers, and the records of photo verification.",
+    "panoramax": "The blurring service of a Panoramax instance.",
+    "legacy": "APIs of earlier systems, for callers that were made for them (OBSCURA_LEGACY_APIS).",
+    "medical": "Mammograms. Research use, not a medical device (OBSCURA_MEDICAL_APIS).",
+}
+"""The groups of operations in the order in which they are shown."""
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the id of an operation: the name of the route's function, which is unique in the gateway."""
+    return route.name
+
+
+def groups(routers: Sequence[APIRouter]) -> list[dict[str, Any]]:
+    """Return the groups that ``routers`` belong to, as OpenAPI describes them."""
+    used = {tag for router in routers for tag in router.tags}
+    return [{"name": name, "description": text} for name, text in GROUPS.items() if name in used]
 
 
 def install(app: FastAPI, settings: Settings, *, keys: bool) -> None:
@@ -58,6 +83,8 @@ def _completed(schema: dict[str, Any], *, keys: bool) -> dict[str, Any]:
         for method in METHODS:
             if method in operations and not is_open(method.upper(), path):
                 _complete(operations[method], keys=keys)
+    for name in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(name, None)
     for operations in schema.get("webhooks", {}).values():
         # Any 2xx answer of the receiver is accepted.
         operations["post"]["responses"] = {"2XX": {"description": "taken; anything else is sent again"}}
@@ -81,6 +108,9 @@ def _link(operation: dict[str, Any]) -> None:
 def _complete(operation: dict[str, Any], *, keys: bool) -> None:
     answers = ALWAYS | AWAY | (KEYED if keys else {}) | (WITH_BODY if "requestBody" in operation else {})
     _link(operation)
+    if "HTTPValidationError" in str(operation["responses"].get("422")):
+        # The framework's own shape, which is never sent.
+        operation["responses"]["422"] = {"description": WITH_BODY["422"], **PROBLEM}
     for status, text in answers.items():
         operation["responses"].setdefault(status, {"description": text, **PROBLEM})
     if keys:

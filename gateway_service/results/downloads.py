@@ -93,7 +93,7 @@ async def file_response(
     etag = f'"{result.job_id}"'
     name = f"obscura_{result.job_id}.{EXTENSIONS.get(result.media_type, 'bin')}"
     headers = {"etag": etag, "cache-control": "private, no-store"}
-    if etag in (tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
+    if not {etag, "*"}.isdisjoint(tag.strip().removeprefix("W/") for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
     storage = gateway.storage
     local = await reading(storage, result.key, partial(_local, storage, result.key))

@@ -38,7 +38,7 @@ class JobEvents:
         self._job_store = job_store
         self._waiters: defaultdict[str, set[_Waiter]] = defaultdict(set)
 
-    def seen_by(self, job_store: AsyncJobStore) -> "JobEvents":
+    def for_owner(self, job_store: AsyncJobStore) -> "JobEvents":
         """Return these events for the owner of ``job_store``, who cannot wait for jobs of others."""
         view = copy.copy(self)
         view._job_store = job_store  # noqa: SLF001 - a copy of this very class
@@ -62,7 +62,7 @@ class JobEvents:
         job_id, _, news = event.partition(" ")
         state, _, record_text = news.partition(" ")
         if state == ERASED:
-            self._job_store.ended.forget(job_id)
+            self._job_store.finished_records.forget(job_id)
         is_end = state in END_STATES
         for waiter in self._waiters.get(job_id, ()):
             if is_end or not waiter.for_end:
@@ -109,4 +109,4 @@ class JobEvents:
                     return record
                 with suppress(TimeoutError):
                     await asyncio.wait_for(waiter.changed.wait(), min(left, POLL_S))
-        return self._job_store.heard(job_id, waiter.record_text)
+        return self._job_store.record_from_event(job_id, waiter.record_text)

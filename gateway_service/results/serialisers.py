@@ -21,8 +21,8 @@ from obscura.contract import (
     LesionResult,
     ObjectClass,
     ResidualCheck,
-    reviewed,
-    surest_first,
+    by_confidence,
+    with_residual_check,
 )
 from obscura.errors import NoPictureError
 from obscura.jobs import JobRecord, JobState
@@ -50,7 +50,7 @@ def report_of(record: JobRecord) -> dict[str, Any] | None:
         return None
     # Finished videos get no residual check.
     check = ResidualCheck.OFF if record.kind is JobKind.BLUR_VIDEO else record.options.residual_check
-    return reviewed(json.loads(record.report), record.suspects, check)
+    return with_residual_check(json.loads(record.report), record.residual, check)
 
 
 def lesions_of(record: JobRecord) -> LesionResult:
@@ -126,7 +126,7 @@ async def task_result_of(gateway: Gateway, record: JobRecord, *, embed: bool = T
         result = await _serialise(gateway, record, embed=embed)
     except FAULTS:
         log.warning("record_unreadable", request_id=record.request_id)
-        record = await gateway.job_store.give_up(record.id)
+        record = await gateway.job_store.fail_unreadable(record.id)
         result = await _serialise(gateway, record, embed=embed)
     if record.has_webhook:
         result.webhook = await progress_of_webhook(gateway, f"task:{record.id}")
@@ -152,7 +152,7 @@ async def _serialise(gateway: Gateway, record: JobRecord, *, embed: bool) -> Tas
         )
     if record.kind is JobKind.BLUR_VIDEO:
         return _of_video(record)
-    detections = surest_first(record.parts.values())
+    detections = by_confidence(record.detections.values())
     result: Any = None
     link: PictureLink | None = None
     if record.kind is JobKind.DETECT:
@@ -164,7 +164,9 @@ async def _serialise(gateway: Gateway, record: JobRecord, *, embed: bool) -> Tas
     else:
         link = PictureLink(url=f"/task_result/{record.id}/image", media_type=record.media_type or "")
     parts = [
-        record.parts[step] for step in [item.step for item in record.options.classes] if step in record.parts
+        record.detections[step]
+        for step in [item.step for item in record.options.classes]
+        if step in record.detections
     ]
     models = tuple(part.model for part in parts)
     report = report_of(record)

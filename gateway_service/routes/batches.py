@@ -8,20 +8,22 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from gateway_service.batches import batch as batches
 from gateway_service.batches.archive import archive
 from gateway_service.batches.batch import BatchStatus
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.spooling import spooled
+from gateway_service.http.strictness import check_form
 from gateway_service.http.uploads import Upload, files_in_zip
 from gateway_service.http.zip_reader import ArchiveLimits
+from gateway_service.openapi.forms import BINARY
 from gateway_service.results.shared_watch import Subject
 from gateway_service.results.streams import EventStream
-from gateway_service.routes.results import MAX_WAIT_S
+from gateway_service.routes.results import EVENTS, MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
-from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, options_of
+from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, TaskError, options_of
 from gateway_service.tasks.callers import CurrentCaller
 from gateway_service.tasks.submission import Submission
 from obscura.contract import JobKind, Priority
@@ -29,6 +31,7 @@ from obscura.errors import InvalidOptionError, MissingFieldError, TooManyFilesEr
 
 BatchId = Annotated[str, Path(max_length=64, description="the id that a POST returned")]
 PATH = "/batches"
+FILE_FIELDS = frozenset({"files", "archive", "mask"})
 router = APIRouter(
     prefix=PATH,
     tags=["batches"],
@@ -42,7 +45,7 @@ class BatchFileAccepted(BaseModel):
     index: int
     name: str
     task_id: str | None = None
-    error: dict[str, str] | None = None
+    error: TaskError | None = None
 
 
 class BatchCreated(BaseModel):
@@ -58,12 +61,30 @@ def _schema() -> dict[str, Any]:
     photo = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
     schema["properties"] |= {
         "files": {"type": "array", "minItems": 1, "items": photo, "description": "the photos"},
-        "archive": {**photo, "description": "or a zip of them"},
+        "archive": {**photo, "description": "or a zip of them; exactly one of the two is sent"},
         "mask": {**photo, "description": MASK_TEXT},
     }
-    schema["oneOf"] = [{"required": ["files"]}, {"required": ["archive"]}]
     form = {"schema": schema, "encoding": {"archive": {"contentType": "application/zip"}}}
     return {"requestBody": {"required": True, "content": {MULTIPART: form}}}
+
+
+def _options(form: FormData) -> BatchForm:
+    """Return what is asked for beside the photos; raise RequestValidationError for values not allowed."""
+    mask = form.get("mask")
+    if isinstance(mask, str) and mask:
+        message = "mask must be a file"
+        raise InvalidOptionError(message)
+    texts: dict[str, Any] = {
+        name: value
+        for name, value in form.multi_items()
+        if isinstance(value, str) and name not in FILE_FIELDS
+    }
+    texts["classes"] = [value for value in form.getlist("classes") if isinstance(value, str)]
+    try:
+        return BatchForm.model_validate(texts)
+    except ValidationError as error:
+        details = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(details) from error
 
 
 async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[Upload], BinaryIO | None]:
@@ -74,13 +95,8 @@ async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[U
         raise MissingFieldError(message)
     with spooled():
         form = await request.form(max_files=settings.max_batch_files + 1, max_fields=settings.max_form_fields)
-    texts: dict[str, Any] = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    texts["classes"] = [value for value in form.getlist("classes") if isinstance(value, str)]
-    try:
-        options = BatchForm.model_validate(texts)
-    except ValidationError as error:
-        details = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
-        raise RequestValidationError(details) from error
+    check_form(form, BatchForm.model_fields.keys() | FILE_FIELDS, {"files", "classes"})
+    options = _options(form)
     sent = [item for item in form.getlist("files") if isinstance(item, UploadFile)]
     files = [Upload(item.filename or "", partial(_file_of, item)) for item in sent]
     bundle = form.get("archive")
@@ -93,12 +109,9 @@ async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[U
         )
         files = await asyncio.to_thread(files_in_zip, bundle.file, limits)
     if len(files) > settings.max_batch_files:
-        message = f"a batch has at most {settings.max_batch_files} photos"
+        message = f"the batch has {len(files)} photos; at most {settings.max_batch_files}"
         raise TooManyFilesError(message)
     mask = form.get("mask")
-    if isinstance(mask, str) and mask:
-        message = "mask must be a file"
-        raise InvalidOptionError(message)
     return options, files, mask.file if isinstance(mask, UploadFile) else None
 
 
@@ -122,7 +135,7 @@ async def create_batch(caller: CurrentCaller, request: Request) -> BatchCreated:
                 index=number,
                 name=photo.name,
                 task_id=entry.task_id,
-                error=None if entry.error is None else entry.error.model_dump(),
+                error=None if entry.error is None else TaskError(**entry.error.model_dump()),
             )
             for number, (photo, entry) in enumerate(zip(photos, batch.entries, strict=True), 1)
         ],
@@ -130,7 +143,7 @@ async def create_batch(caller: CurrentCaller, request: Request) -> BatchCreated:
 
 
 @router.get("/{batch_id}", response_model_exclude_none=True)
-async def batch_status(
+async def get_batch(
     gateway: CurrentGateway,
     batch_id: BatchId,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for its end")] = 0.0,
@@ -148,8 +161,8 @@ async def batch_status(
         return state
 
 
-@router.get("/{batch_id}/events", response_class=StreamingResponse)
-async def batch_events(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
+@router.get("/{batch_id}/events", response_class=StreamingResponse, responses=EVENTS)
+async def follow_batch(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
     """Send the state of a batch whenever it changes, as server-sent events; the last is ``end``."""
     return EventStream(gateway, await _subject(gateway, batch_id))
 
@@ -174,9 +187,9 @@ async def _subject(gateway: Gateway, batch_id: str) -> Subject:
 @router.get(
     "/{batch_id}/archive",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/zip": {}}}},
+    responses={200: {"content": {"application/zip": BINARY}, "description": "the zip"}},
 )
-async def batch_archive(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
+async def get_batch_archive(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
     """Return all pictures with a report as one zip, once every photo has ended."""
     batch = await batches.read(gateway, batch_id)
     pieces = await archive(gateway, batch)

@@ -37,7 +37,7 @@ from obscura.errors import (
 
 router = APIRouter(
     prefix="/admin",
-    tags=["administration of photo verification"],
+    tags=["administration"],
     responses={status: {"model": Problem} for status in (404, 409, 422, 503)},
 )
 Number = Annotated[RowId, Path()]
@@ -111,7 +111,7 @@ async def list_challenges(gateway: CurrentGateway, request_id: RequestId) -> lis
 
 
 @router.get("/challenges/{challenge_id}")
-async def read_challenge(
+async def get_challenge(
     gateway: CurrentGateway, request_id: RequestId, challenge_id: Number
 ) -> ChallengeRecord:
     """Return one challenge."""
@@ -143,7 +143,7 @@ async def list_participations(
 
 
 @router.get("/participations/{participation_id}")
-async def read_participation(
+async def get_participation(
     gateway: CurrentGateway, request_id: RequestId, participation_id: Number
 ) -> ParticipationRecord:
     """Return one participation, and whether it accepts photos now."""

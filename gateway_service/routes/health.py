@@ -9,9 +9,9 @@ from gateway_service.http.dependencies import CurrentGateway
 from obscura import __version__
 from obscura.contract import queues_of
 from obscura.errors import ServiceError
-from obscura.jobs import Heartbeats
+from obscura.jobs.worker_registry import unserved_queues
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["administration"])
 
 
 class Readiness(BaseModel):
@@ -23,20 +23,18 @@ class Readiness(BaseModel):
 
 
 @router.get("/livez")
-async def livez() -> dict[str, str]:
+async def check_liveness() -> dict[str, str]:
     """Answer 200 while the process runs; nothing else is checked."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
-async def readyz(gateway: CurrentGateway, response: Response) -> Readiness:
+async def check_readiness(gateway: CurrentGateway, response: Response) -> Readiness:
     """Answer 200 once broker and storage are available and every queue has a worker with a loaded model."""
     missing: list[str] = []
     try:
         needed = queues_of(gateway.settings.pipeline)
-        missing += [
-            f"worker:{queue}" for queue in await Heartbeats.unserved(gateway.job_store.client, needed)
-        ]
+        missing += [f"worker:{queue}" for queue in await unserved_queues(gateway.job_store.client, needed)]
     except ServiceError:
         missing.append("broker")
     try:

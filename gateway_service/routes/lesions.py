@@ -13,7 +13,7 @@ from obscura.contract import RESEARCH_ONLY, JobKind, JobOptions, LesionOptions
 
 PATH: Final = "/detect_lesions"
 FILES: Final = {"content": {MULTIPART: {"encoding": {"file": {"contentType": MAMMOGRAMS}}}}}
-router = APIRouter(tags=["mammograms"])
+router = APIRouter(tags=["medical"])
 
 
 class DetectorInfo(BaseModel):
@@ -46,7 +46,7 @@ CALCIFICATIONS: Final = DetectorInfo(
 
 
 @router.get("/detection")
-async def detectors() -> Detectors:
+async def list_detectors() -> Detectors:
     """List the detectors of the object-masking API."""
     return Detectors(detectors=(CALCIFICATIONS,))
 

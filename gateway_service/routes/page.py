@@ -33,6 +33,7 @@ class CompressedFile(FileResponse):
         await GZipMiddleware(super().__call__)(scope, receive, send)
 
 
+@router.head("/")
 @router.get("/")
 async def page() -> FileResponse:
     """Return the web page."""

@@ -30,7 +30,7 @@ async def _original(gateway: Gateway, task_id: str) -> bytes:
 
 
 @router.post("/redact", response_model=TaskAnswer, response_model_exclude_none=True, responses={**PICTURE})
-async def redact(
+async def redact_photo(
     caller: CurrentCaller, form: Annotated[RedactForm, Form(media_type=MULTIPART)]
 ) -> TaskAnswer | Response:
     """Hide exactly the given boxes, in a photo or in the retained photo of a detection."""

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.ranges import ranged
+from gateway_service.openapi.forms import BINARY
 from gateway_service.results.downloads import StoredResult, file_response
 from gateway_service.results.serialisers import picture_of, progress_of, task_result_of
 from gateway_service.results.shared_watch import Subject
@@ -21,14 +22,24 @@ from obscura.jobs import JobRecord, JobState
 log = structlog.get_logger(__name__)
 MAX_WAIT_S = 30.0
 router = APIRouter(
-    prefix="/task_result", tags=["results"], responses={s: {"model": Problem} for s in (404, 422, 503)}
+    prefix="/task_result", tags=["tasks"], responses={s: {"model": Problem} for s in (404, 422, 503)}
 )
 PICTURES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/*": {}}},
-    206: {"content": {"image/*": {}}, "description": "the part that the header Range asked for"},
+    200: {"content": {"image/*": BINARY}, "description": "the picture; HEAD answers its headers alone"},
+    206: {"content": {"image/*": BINARY}, "description": "the part that the header Range asked for"},
     304: {"description": "unchanged: If-None-Match names it"},
     400: {"description": "a Range that cannot be read"},
     416: {"description": "no such Range"},
+}
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"event": {"type": "string", "enum": ["progress", "end"]}, "data": {"type": "string"}},
+}
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"text/event-stream": {"schema": EVENT}},
+        "description": "events `progress` with a JSON object each; the last is `end`",
+    },
 }
 TaskId = Annotated[str, Path(max_length=200, description="the id that a POST returned")]
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end of the task")]
@@ -37,15 +48,15 @@ Embed = Annotated[bool, Query(description="false: `picture` says where a picture
 
 
 @router.get("/{task_id}", response_model_exclude_none=True)
-async def task_result(
+async def get_task(
     gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0, *, embed: Embed = True
 ) -> TaskResult:
     """Return the state of a task, with its result once it has ended."""
     return await task_result_of(gateway, await gateway.events.wait_for_end(task_id, wait), embed=embed)
 
 
-@router.get("/{task_id}/events", response_class=StreamingResponse)
-async def task_events(gateway: CurrentGateway, task_id: TaskId) -> StreamingResponse:
+@router.get("/{task_id}/events", response_class=StreamingResponse, responses=EVENTS)
+async def follow_task(gateway: CurrentGateway, task_id: TaskId) -> StreamingResponse:
     """Send the state of a task after every change, as server-sent events; the last is ``end``."""
 
     async def read_state() -> TaskProgress:
@@ -58,8 +69,9 @@ async def task_events(gateway: CurrentGateway, task_id: TaskId) -> StreamingResp
     )
 
 
+@router.head("/{task_id}/image", include_in_schema=False)
 @router.get("/{task_id}/image", response_class=Response, responses=PICTURES)
-async def task_picture(
+async def get_task_picture(
     gateway: CurrentGateway,
     task_id: TaskId,
     wait: Wait = 0.0,
@@ -100,7 +112,7 @@ async def erase_task(gateway: CurrentGateway, task_id: TaskId) -> None:
 async def erase(gateway: Gateway, record: JobRecord) -> bool:
     """Erase a job with its stored objects; return whether it existed."""
     was_there = await gateway.job_store.run(gateway.job_store.calls.erase(record.id))
-    gateway.job_store.ended.forget(record.id)
+    gateway.job_store.finished_records.forget(record.id)
     for key in (record.photo, record.picture):
         if key is not None:
             erased = await asyncio.to_thread(gateway.storage.delete, key)

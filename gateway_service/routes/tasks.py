@@ -49,7 +49,7 @@ async def detect_plates(caller: CurrentCaller, form: Detect) -> TaskAnswer:
 
 
 @router.post("/detect", response_model_exclude_none=True)
-async def detect(caller: CurrentCaller, form: DetectClasses) -> TaskAnswer:
+async def detect_photo(caller: CurrentCaller, form: DetectClasses) -> TaskAnswer:
     """Find objects of several classes."""
     return await caller.submit(JobKind.DETECT, form.file, options_of(form))
 
@@ -75,6 +75,6 @@ async def blur_plates(caller: CurrentCaller, form: Blur) -> TaskAnswer | Respons
 
 
 @router.post("/blur", response_model=TaskAnswer, response_model_exclude_none=True, responses={**PICTURE})
-async def blur(caller: CurrentCaller, form: BlurClasses) -> TaskAnswer | Response:
+async def blur_photo(caller: CurrentCaller, form: BlurClasses) -> TaskAnswer | Response:
     """Find objects of several classes and hide them."""
     return await caller.submit_for_picture(JobKind.BLUR, form.file, options_of(form), form.mask)

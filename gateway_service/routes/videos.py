@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.ranges import part_of
-from gateway_service.openapi.forms import VIDEOS
+from gateway_service.openapi.forms import BINARY, VIDEOS
 from gateway_service.results.downloads import StoredResult, file_response
 from gateway_service.routes.results import TaskId, Wait
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
@@ -21,8 +21,8 @@ from obscura.jobs import JobRecord, JobState
 PATH: Final = "/blur_video"
 FILES: Final = {"content": {MULTIPART: {"encoding": {"file": {"contentType": VIDEOS}}}}}
 WHOLE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"video/*": {}}},
-    206: {"content": {"video/*": {}}, "description": "the part that the header Range asked for"},
+    200: {"content": {"video/*": BINARY}, "description": "the video; HEAD answers its headers alone"},
+    206: {"content": {"video/*": BINARY}, "description": "the part that the header Range asked for"},
     304: {"description": "unchanged: If-None-Match names it"},
     400: {"description": "a Range that cannot be read"},
     404: {"model": Problem},
@@ -40,8 +40,9 @@ async def blur_video(
     return await caller.submit_video(form.file, options_of(form), form.mask)
 
 
+@router.head("/task_result/{task_id}/video", include_in_schema=False)
 @router.get("/task_result/{task_id}/video", response_class=Response, responses=WHOLE)
-async def task_video(
+async def get_task_video(
     gateway: CurrentGateway,
     task_id: TaskId,
     wait: Wait = 0.0,
@@ -79,5 +80,5 @@ async def _stream_object(gateway: Gateway, key: str, part: str, headers: dict[st
             return Response(status_code=416, headers=headers)
     start, end = (0, size) if wanted is None else (wanted.start, wanted.end)
     headers["content-length"] = str(end - start)
-    pieces = gateway.storage.parts(key, start, end)
+    pieces = gateway.storage.chunks(key, start, end)
     return StreamingResponse(pieces, 200 if wanted is None else 206, headers)

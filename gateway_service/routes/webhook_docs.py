@@ -15,12 +15,12 @@ Signature = Annotated[
 router = APIRouter(tags=["webhooks"])
 
 
-@router.post("task.finished", status_code=204)
+@router.post("task.finished", status_code=204, operation_id="receive_task_finished")
 async def task_finished(body: TaskFinishedEvent, message: MessageId, sent: SentAt, signed: Signature) -> None:
     """Sent to the `webhook` of a task when it has ended, until answered with 2xx or 410."""
 
 
-@router.post("batch.finished", status_code=204)
+@router.post("batch.finished", status_code=204, operation_id="receive_batch_finished")
 async def batch_finished(
     body: BatchFinishedEvent, message: MessageId, sent: SentAt, signed: Signature
 ) -> None:

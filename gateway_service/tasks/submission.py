@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -24,12 +25,13 @@ from obscura.imaging.configured_limits import medical_limits, validation_limits
 from obscura.imaging.headers import inspect
 from obscura.imaging.medical_validation import check_medical
 from obscura.imaging.validation import check
-from obscura.jobs import Created, NewJob, new_id, wake_up
+from obscura.jobs import Created, NewJob, new_id, step_request
 from obscura.jobs.cost import cost_of, megapixels_of
 from obscura.observability import Stage, catalogue, count, stage, trace_context
 from obscura.redaction.policy import require_fit
 from obscura.settings import Settings
 from obscura.storage import Storage
+from obscura.wording import megabytes
 
 MAX_IDEMPOTENCY_KEY = 200
 
@@ -155,7 +157,8 @@ def admitted_mask(upload: BinaryIO, settings: Settings) -> tuple[bytes, Size]:
 def _read(upload: BinaryIO, limit: int) -> bytes:
     data = upload.read(limit + 1)
     if len(data) > limit:
-        message = f"the photo has more than {limit} bytes"
+        length = upload.seek(0, os.SEEK_END) if upload.seekable() else len(data)
+        message = f"the photo has {megabytes(length)}; at most {megabytes(limit)} are accepted"
         raise PhotoTooLargeError(message)
     return data
 
@@ -198,7 +201,7 @@ async def submit(
 def _take(gateway: Gateway, upload: BinaryIO, submission: Submission, key: str) -> Taken:
     settings = gateway.settings
     try:
-        with stage(Stage.GATE):
+        with stage(Stage.VALIDATE):
             data, megapixels = _admitted(upload, submission, settings)
         data, submission = with_mask(data, submission, settings)
     except PhotoError as error:
@@ -254,7 +257,7 @@ async def enter_taken(gateway: Gateway, take: Take, *, quick: bool = False) -> C
     is_new = False
     try:
         job = _job(gateway, job_id, taken)
-        outbox_messages = [gateway.outbox_messages.write(wake_up(job, step)) for step in job.first_steps]
+        outbox_messages = [gateway.outbox_messages.write(step_request(job, step)) for step in job.first_steps]
         created = await gateway.job_store.run(gateway.job_store.calls.create(job, outbox_messages))
         is_new = created.is_new
     except asyncio.CancelledError:

@@ -71,7 +71,7 @@ async def submit_video(gateway: Gateway, upload: BinaryIO, submission: Submissio
         message = "zero retention: this server keeps nothing, and a video takes longer than a request lasts"
         raise InvalidOptionError(message)
     try:
-        with stage(Stage.GATE):
+        with stage(Stage.VALIDATE):
             await asyncio.to_thread(_admit, upload, settings)
             submission = await _with_mask(gateway, upload, submission)
     except PhotoError as error:

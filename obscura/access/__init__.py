@@ -1,17 +1,17 @@
-"""API keys, their scopes, and when they are required.
+"""API keys, their scopes, and whether an installation requires them.
 
-Import-light on purpose: the rings of keys, in `ring`, load the client of the ledger.
+The key store is not imported here: `key_store` loads the Redis client, which not every importer needs.
 """
 
-from obscura.access.exposure import asks_for_keys, is_loopback, is_reachable
+from obscura.access.exposure import is_loopback, is_reachable, requires_keys
 from obscura.access.keys import ApiKey, NewKey, Scope, new_key
 
 __all__ = [
     "ApiKey",
     "NewKey",
     "Scope",
-    "asks_for_keys",
     "is_loopback",
     "is_reachable",
     "new_key",
+    "requires_keys",
 ]

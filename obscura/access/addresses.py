@@ -1,26 +1,26 @@
-"""The IPv4 address that an IPv6 address stands for, where it does."""
+"""IPv4 addresses embedded in IPv6 addresses, and whether an address is public."""
 
 import ipaddress
 from typing import TypeAlias
 
-__all__ = ["Address", "is_public", "reached"]
+__all__ = ["Address", "is_public", "packet_destination"]
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-# Whose last 32 bits are the IPv4 address that packets end at: IPv4-compatible (RFC 4291), IPv4-mapped (RFC
-# 4291), IPv4-translated (RFC 2765) and NAT64 (RFC 6052).
+# Networks whose last 32 bits are the IPv4 destination: IPv4-compatible and IPv4-mapped (RFC 4291),
+# IPv4-translated (RFC 2765), NAT64 (RFC 6052).
 TRAILING = tuple(
     ipaddress.IPv6Network(text) for text in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")
 )
-# NAT64 of one site (RFC 8215): leads wherever that site wants.
+# Site-local NAT64 (RFC 8215): the destination depends on the site.
 SITE_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 OWN = frozenset({ipaddress.IPv6Address("::"), ipaddress.IPv6Address("::1")})
 
 
-def reached(address: Address) -> Address:
-    """Return where packets to ``address`` end: its embedded IPv4 address, else the address itself.
+def packet_destination(address: Address) -> Address:
+    """Return the destination of packets to ``address``: its embedded IPv4 address, else the address itself.
 
-    >>> [str(reached(ipaddress.ip_address(text))) for text in ("64:ff9b::a00:1", "2002:7f00:1::", "::1")]
-    ['10.0.0.1', '127.0.0.1', '::1']
+    >>> [str(packet_destination(ipaddress.ip_address(text))) for text in ("64:ff9b::a00:1", "::1")]
+    ['10.0.0.1', '::1']
     """
     if not isinstance(address, ipaddress.IPv6Address) or address in OWN:
         return address
@@ -34,6 +34,6 @@ def reached(address: Address) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Whether packets to ``address`` end at an address of the open Internet."""
-    place = reached(address)
-    return place.is_global and not place.is_multicast and address not in SITE_NAT64
+    """Whether packets to ``address`` go to a public Internet address."""
+    destination = packet_destination(address)
+    return destination.is_global and not destination.is_multicast and address not in SITE_NAT64

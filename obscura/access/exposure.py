@@ -1,16 +1,16 @@
-"""Whether other machines can reach an installation, and so whether it requires keys."""
+"""The exposure check: whether other machines can reach a gateway, and so whether it requires API keys."""
 
 import ipaddress
 
 from obscura.settings import ApiKeys, Settings
 
-__all__ = ["asks_for_keys", "is_loopback", "is_reachable"]
+__all__ = ["is_loopback", "is_reachable", "requires_keys"]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what listens on ``host`` can be reached from this machine only.
+    """Whether a server that listens on ``host`` can be reached from this machine only.
 
-    A name other than localhost counts as reachable, and so does an empty one: it means every address.
+    Names other than localhost count as reachable, and so does an empty one, which means every address.
     """
     if host.lower() == "localhost":
         return True
@@ -23,13 +23,13 @@ def is_loopback(host: str) -> bool:
 def is_reachable(settings: Settings, host: str) -> bool:
     """Whether other machines can reach a gateway that listens on ``host``.
 
-    Inside a container the address says nothing: what counts is where the container's port is published.
+    In a container, ``published_on`` decides: the address on which the container's port is published.
     """
     return not is_loopback(settings.published_on or host)
 
 
-def asks_for_keys(settings: Settings, host: str) -> bool:
-    """Whether a gateway that listens on ``host`` asks for keys."""
+def requires_keys(settings: Settings, host: str) -> bool:
+    """Whether a gateway that listens on ``host`` requires API keys."""
     match settings.api_keys:
         case ApiKeys.ON:
             return True

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Return a key's row where the digest is its own and its time is not over; note that it was used.
--- In one script, so that a key revoked meanwhile is not written back.
--- KEYS key. ARGV digest, step of the last use in seconds
+-- Return the record of a key if the digest matches and it has not expired, and update its last use.
+-- One script, so that a key that is revoked meanwhile is not written back.
+-- KEYS key. ARGV digest, resolution of the last use in seconds
 if redis.call('HGET', KEYS[1], 'digest') ~= ARGV[1] then return {} end
 local now = tonumber(redis.call('TIME')[1])
 local expires = redis.call('HGET', KEYS[1], 'expires')

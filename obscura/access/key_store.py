@@ -1,4 +1,4 @@
-"""The API keys of an installation, stored in Valkey so that every gateway sees changes at once."""
+"""The key store: API keys in Valkey, so that every gateway sees changes at once."""
 
 import time
 from collections import OrderedDict
@@ -20,12 +20,12 @@ from obscura.settings import Settings
 __all__ = ["AsyncKeyStore", "KeyStore"]
 
 IDS = PREFIX + "keys"
-# Fine enough for "is it still in use", and no write with every request.
+# Resolution of the last use: avoids a write with every request.
 LAST_USED_STEP_S = 60
-KNOWN_S = 300.0
-"""Seconds for which a key that the server knew may read while the server does not answer."""
+CACHED_KEY_S = 300.0
+"""Seconds for which a key that was found valid may still read while the server is away."""
 
-MOST_KNOWN = 1000
+MAX_CACHED_KEYS = 1000
 
 
 def _key(key_id: str) -> str:
@@ -41,21 +41,21 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
-        message = "the server that keeps the API keys cannot be reached"
+        message = "the API key store cannot be reached"
         raise QueueUnavailableError(message) from error
 
 
 class KeyStore:
-    """Makes, lists and revokes keys; every method raises QueueUnavailableError where the server is away."""
+    """Creates, lists and revokes keys. Every method raises QueueUnavailableError if the server is away."""
 
     def __init__(self, settings: Settings) -> None:
         self._job_store = JobStore(settings)
         self._client: redis.Redis = self._job_store.client
 
     def create(self, name: str, scopes: frozenset[Scope], valid_s: float | None = None) -> tuple[ApiKey, str]:
-        """Enter a key that is valid for ``valid_s`` seconds, or for ever; return it with its text.
+        """Create a key that is valid for ``valid_s`` seconds, or for ever; return it with its text.
 
-        The text is kept nowhere and cannot be had again.
+        The text is not stored and cannot be shown again.
         """
         made = new_key()
         with _translated():
@@ -75,7 +75,7 @@ class KeyStore:
         return ApiKey.from_fields(made.id, fields), made.text
 
     def all(self) -> tuple[ApiKey, ...]:
-        """Return every key that was not revoked, the oldest first."""
+        """Return all keys that were not revoked, the oldest first."""
         with _translated():
             ids = sorted(cast("set[str]", self._client.smembers(IDS)))
             rows = [cast("dict[str, str]", self._client.hgetall(_key(key_id))) for key_id in ids]
@@ -83,18 +83,18 @@ class KeyStore:
         return tuple(sorted(keys, key=lambda key: key.created))
 
     def revoke(self, key_id: str) -> None:
-        """End a key: the next request with it is refused, on every gateway.
+        """Revoke a key: the next request with it is refused, on every gateway.
 
         Raises
         ------
         UnknownKeyError
-            If there is no key of this id.
+            If there is no key with this id.
         """
         with _translated(), self._client.pipeline() as change:
             change.delete(_key(key_id))
             change.srem(IDS, key_id)
-            was_there, _ = change.execute()
-        if not was_there:
+            deleted, _ = change.execute()
+        if not deleted:
             message = f"there is no key {key_id!r}"
             raise UnknownKeyError(message)
 
@@ -104,10 +104,10 @@ class KeyStore:
 
 
 class AsyncKeyStore:
-    """Finds keys, for gateways.
+    """Looks keys up, for gateways.
 
-    A revoked key ends with its next request: the server is asked each time. Only while it does not answer,
-    keys that it knew a short while ago are good for reading; nobody can revoke one there meanwhile either.
+    The server is asked on every request, so a revoked key is refused at once. While the server is away, keys
+    that were valid in the last `CACHED_KEY_S` seconds may read; no key can be revoked in that time either.
     """
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
@@ -116,12 +116,12 @@ class AsyncKeyStore:
         self._known: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
 
     async def find(self, text: str, *, reads: bool = False) -> ApiKey:
-        """Return the key of this text; ``reads`` says that nothing but reading is wanted.
+        """Return the key with this text; ``reads`` says that the request only reads.
 
         Raises
         ------
         InvalidKeyError
-            If there is none, it was revoked, or its time is over.
+            If there is no such key, or it was revoked or has expired.
         QueueUnavailableError
             If the server does not answer.
         """
@@ -135,7 +135,7 @@ class AsyncKeyStore:
                 pending = self._find(keys=[_key(key_id)], args=[hashed, LAST_USED_STEP_S])
                 reply = await cast("Awaitable[list[str]]", pending)
         except QueueUnavailableError:
-            known = self._remembered(hashed) if reads else None
+            known = self._recently_valid(hashed) if reads else None
             if known is None:
                 raise
             return known
@@ -145,22 +145,22 @@ class AsyncKeyStore:
         try:
             key = ApiKey.from_fields(key_id, dict(zip(reply[::2], reply[1::2], strict=True)))
         except (KeyError, ValueError) as error:
-            # A damaged row: nobody can say what the key may do.
+            # A damaged record does not tell the scopes of the key.
             raise InvalidKeyError(message) from error
         self._known[hashed] = time.time(), key
-        if len(self._known) > MOST_KNOWN:
+        if len(self._known) > MAX_CACHED_KEYS:
             self._known.popitem(last=False)
         return key
 
-    def _remembered(self, hashed: str) -> ApiKey | None:
+    def _recently_valid(self, hashed: str) -> ApiKey | None:
         known_at, key = self._known.get(hashed, (0.0, None))
         now = time.time()
-        if key is None or now - known_at > KNOWN_S or (key.expires is not None and key.expires <= now):
+        if key is None or now - known_at > CACHED_KEY_S or (key.expires is not None and key.expires <= now):
             return None
         return key
 
     async def is_valid(self, key_id: str) -> bool:
-        """Whether a key was not revoked and its time is not over; its last use is not noted.
+        """Whether the key exists and has not expired; does not update its last use.
 
         Raises
         ------
@@ -171,7 +171,7 @@ class AsyncKeyStore:
             pending = cast("Awaitable[str | None]", self._client.hget(_key(key_id), "expires"))
             expires = await pending
             if not expires:
-                # Empty: for ever; None: there is no such key.
+                # Empty: it never expires; None: there is no such key.
                 return expires is not None
             seconds, _ = await self._client.time()
         return float(expires) > seconds

@@ -1,9 +1,8 @@
-"""API keys and what is stored of them.
+"""API keys: their format, scopes and stored fields.
 
-A key reads ``obscura_<id>_<secret>``. The id is public: it names the key in lists, and the owner of a job.
-Kept is the SHA-256 of the whole text. A slow hash protects what people invent; the secret here is 256 bits
-from the system's generator, which no list of guesses holds, and a slow hash would only let strangers keep a
-gateway busy with wrong keys.
+A key is ``obscura_<id>_<secret>``. The id is public: it identifies the key in lists, and the owner of a job.
+Only the SHA-256 of the whole text is stored. A slow password hash is not needed, since the secret is 256
+random bits, and would let anybody load a gateway with wrong keys.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ MAX_LENGTH = 128
 
 
 class Scope(StrEnum):
-    """What a key may do; ``metrics``: see how the system is, and nothing else; ``admin``: everything."""
+    """Permission of a key; ``metrics`` covers the system's state only, ``admin`` covers everything."""
 
     SUBMIT = "submit"
     READ = "read"
@@ -31,7 +30,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key as it is kept. Times are seconds since 1970 by the server's clock."""
+    """A stored key, without its secret. Times are seconds since 1970 by the server's clock."""
 
     id: str
     name: str
@@ -41,12 +40,12 @@ class ApiKey:
     last_used: float | None = None
 
     def allows(self, scope: Scope) -> bool:
-        """Whether the key may do what ``scope`` stands for."""
+        """Whether the key has ``scope``, itself or through ``admin``."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     @classmethod
     def from_fields(cls, key_id: str, fields: Mapping[str, str]) -> "ApiKey":
-        """Return the key that a hash of the ledger's server stands for."""
+        """Return the key with these stored fields; raise KeyError or ValueError if they are damaged."""
         return cls(
             id=key_id,
             name=fields["name"],
@@ -63,25 +62,25 @@ def _moment(text: str | None) -> float | None:
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key at the only moment at which its text is known."""
+    """A new key with its text, which is not stored."""
 
     id: str
     text: str
 
 
 def new_key() -> NewKey:
-    """Return a key that nobody else has."""
+    """Return a new random key."""
     key_id = secrets.token_hex(ID_BYTES)
     return NewKey(key_id, f"{PREFIX}_{key_id}_{secrets.token_urlsafe(SECRET_BYTES)}")
 
 
 def digest(text: str) -> str:
-    """Return what is kept of a key's text."""
+    """Return the stored digest of a key's text: SHA-256 in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def id_in(text: str) -> str | None:
-    """Return the id that a key's text names, or None where the text is no key at all."""
+    """Return the id in a key's text, None if the text does not have the format of a key."""
     prefix, _, rest = text.partition("_")
     key_id, _, secret = rest.partition("_")
     is_key = prefix == PREFIX and len(key_id) == 2 * ID_BYTES and key_id.isalnum() and key_id.isascii()

@@ -75,13 +75,13 @@ class FinishedPicture:
         else:
             before = ()
         residual = _distinct((*before, *self._detections(detector, known)))
-        count(catalogue.SUSPECTS, detector.card.class_name, by=len(residual))
+        count(catalogue.RESIDUAL_DETECTIONS, detector.card.class_name, by=len(residual))
         return residual
 
     def _detections(self, detector: Detector, known: OutputCache) -> tuple[DetectedObject, ...]:
         if self.check is ResidualCheck.FULL or detector.proposal_session is None:
             return find_residual(detector, self.picture, self.hidden, self.options, known)
-        with stage(Stage.REVIEW, model=detector.card.name) as attributes:
+        with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
             found = proposals(detector, self.picture, self.options.inputs)
             seen = self._not_hidden(found)
             attributes["seen"] = len(seen)
@@ -137,7 +137,7 @@ def find_residual(
     """
     threshold = detector.card.min_confidence * RESIDUAL_THRESHOLD_FACTOR
     again = replace(options, min_confidence=threshold)
-    with stage(Stage.REVIEW, model=detector.card.name) as attributes:
+    with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
         part, _ = detect_photo(detector, picture, again, known)
         seen = not_hidden(part.detections, hidden, picture.size.height)
         attributes["seen"] = len(seen)

@@ -1,7 +1,8 @@
-"""A hash chain of records: each carries the hash of its predecessor.
+"""A hash chain of audit records: each record contains the hash of its predecessor.
 
-A line is a JSON object. ``n`` counts from 0 without gaps, ``prev`` is the ``hash`` of the line before, and
-``hash`` is taken over the line without it: with a key, an HMAC. The first line begins and names the chain.
+A line is a JSON object. ``n`` counts from 0 without gaps, ``prev`` is the ``hash`` of the previous line, and
+``hash`` is the SHA-256 of the line without that field (HMAC-SHA256 if there is a key). The first line names
+the chain.
 """
 
 import hashlib
@@ -16,10 +17,10 @@ from obscura.errors import AuditBrokenError
 __all__ = ["BEGIN", "Head", "Record", "link", "parse", "verify"]
 
 BEGIN: Final = "chain_begun"
-NOTHING: Final = "0" * 64
-OWN: Final = frozenset({"n", "prev", "hash"})
+NO_HASH: Final = "0" * 64
+CHAIN_FIELDS: Final = frozenset({"n", "prev", "hash"})
 Record = Mapping[str, str]
-"""What is written about one event: texts by name."""
+"""One audit record: fields by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Head:
     hash: str
 
     def __str__(self) -> str:
-        """Return a text that is short enough to be noted elsewhere."""
+        """Return ``CHAIN:N:HASH``, the form in which heads are stored outside the file."""
         return f"{self.chain}:{self.n}:{self.hash}"
 
 
@@ -48,13 +49,13 @@ def link(record: Record, head: Head | None, key: bytes = b"") -> tuple[str, Head
     Parameters
     ----------
     record
-        The event; without ``head`` it is the first and has to hold ``chain``.
+        The event; the first record (``head`` is None) must contain ``chain``.
     head
-        The end of the chain so far, or None to begin one.
+        The head of the chain so far, None for a new chain.
     key
-        Secret of an HMAC; empty for a plain SHA-256.
+        Key of the HMAC; empty for plain SHA-256.
     """
-    line: dict[str, object] = {**record, "n": 0, "prev": NOTHING}
+    line: dict[str, object] = {**record, "n": 0, "prev": NO_HASH}
     chain = record["chain"] if head is None else head.chain
     if head is not None:
         line |= {"n": head.n + 1, "prev": head.hash}
@@ -64,29 +65,29 @@ def link(record: Record, head: Head | None, key: bytes = b"") -> tuple[str, Head
 
 
 def parse(text: str | bytes) -> dict[str, object]:
-    """Return a line's fields; raise AuditBrokenError where it is none of ours."""
+    """Return the fields of a line; raise AuditBrokenError if it is not an audit record."""
     try:
         line = json.loads(text)
     except ValueError as error:
         message = "a line is not JSON"
         raise AuditBrokenError(message) from error
-    if not (isinstance(line, dict) and line.keys() >= OWN and isinstance(line["n"], int)):
+    if not (isinstance(line, dict) and line.keys() >= CHAIN_FIELDS and isinstance(line["n"], int)):
         message = "a line is not a record"
         raise AuditBrokenError(message)
     return line
 
 
 def verify(lines: Iterable[str | bytes], key: bytes = b"", *, anchor: Head | None = None) -> Head:
-    """Return the head of a chain whose every record is in place.
+    """Verify a chain and return its head.
 
     Parameters
     ----------
     lines
         All lines of one file.
     key
-        The secret that it was written with.
+        The key that the chain was written with.
     anchor
-        A head noted earlier: the chain has to hold it, so that records cut off its end are missed.
+        A head stored earlier; the chain must contain it, so that truncation is detected.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def verify(lines: Iterable[str | bytes], key: bytes = b"", *, anchor: Head | Non
 
 def _next(line: dict[str, object], head: Head | None, number: int, key: bytes) -> Head:
     digest = line.pop("hash")
-    expected = NOTHING if head is None else head.hash
+    expected = NO_HASH if head is None else head.hash
     chain = str(line.get("chain", "")) if head is None else head.chain
     in_place = (
         line["n"] == number and line["prev"] == expected and (head is not None or line.get("event") == BEGIN)

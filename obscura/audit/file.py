@@ -15,11 +15,11 @@ from obscura.errors import AuditBrokenError, StorageUnavailableError
 __all__ = ["AuditFile", "read_head"]
 
 TAIL_BYTES: Final = 1 << 20
-"""More than one batch of records: what a crash let be written twice is looked for there."""
+"""Bytes at the end of the file in which records are searched that a crash would let be written twice."""
 
 
 def read_head(path: Path) -> Head | None:
-    """Return the end of the chain in ``path`` by its last line alone, or None where there is none."""
+    """Return the head of the chain in ``path`` without verifying it, None if there is no file or no line."""
     try:
         with path.open("rb") as file:
             return _end(file)[0]
@@ -28,32 +28,32 @@ def read_head(path: Path) -> Head | None:
 
 
 class AuditFile:
-    """Adds records to the log at ``path``; several processes of one machine may."""
+    """Appends records to the audit log at ``path``; safe for several processes of one machine."""
 
     def __init__(self, path: Path, key: bytes = b"") -> None:
         self._path = path
         self._key = key
 
     def append(self, records: Sequence[Record], follows: str = "") -> Head:
-        """Add records that are not there yet, by their ``id``; return once they are on the disk.
+        """Append the records whose ``id`` is not in the file yet; return the new head once they are on disk.
 
-        ``follows`` is noted where a chain begins: the head of the one before.
+        A new chain stores ``follows``, the head of the previous chain, in its first line.
 
         Raises
         ------
         StorageUnavailableError
             If they cannot be written; then none of them is.
         AuditBrokenError
-            If the file ends in something else than a record.
+            If the last line of the file is not a record.
         """
         try:
             with self._locked() as file:
                 head, lines = _end(file)
-                seen = _ids_since(min((_order(record["id"]) for record in records), default=()), lines)
+                written = _ids_since(min((_order(record["id"]) for record in records), default=()), lines)
                 if head is None:
                     begin = {"event": BEGIN, "chain": secrets.token_hex(8), "follows": follows, "at": _now()}
                     head = self._write(file, [begin], None)
-                return self._write(file, [record for record in records if record["id"] not in seen], head)
+                return self._write(file, [record for record in records if record["id"] not in written], head)
         except OSError as error:
             message = f"the audit log cannot be written ({error.strerror})"
             raise StorageUnavailableError(message) from error
@@ -77,7 +77,7 @@ class AuditFile:
             file.flush()
             os.fsync(file.fileno())
         except OSError:
-            # Half a line would break the chain for ever.
+            # An incomplete line would break the chain.
             os.ftruncate(file.fileno(), end)
             raise
         if head is None:
@@ -91,17 +91,17 @@ def _now() -> str:
 
 
 def _end(file: BinaryIO) -> tuple[Head | None, Sequence[bytes]]:
-    """Return the head by the last line, and the last lines; cut off a line without an end."""
+    """Return the head and the lines of the last `TAIL_BYTES`; remove an incomplete last line."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - TAIL_BYTES))
     tail = file.read()
-    whole, _, torn = tail.rpartition(b"\n")
+    complete, _, torn = tail.rpartition(b"\n")
     if torn and file.writable():
-        # A crash in the middle of a write: its records are still where they came from.
+        # A crash during a write: its records are still in the job store.
         os.ftruncate(file.fileno(), size - len(torn))
-    if not whole:
+    if not complete:
         return None, ()
-    lines = whole.split(b"\n")
+    lines = complete.split(b"\n")
     if size > TAIL_BYTES:
         del lines[0]
     last = parse(lines[-1])
@@ -109,9 +109,9 @@ def _end(file: BinaryIO) -> tuple[Head | None, Sequence[bytes]]:
 
 
 def _ids_since(first: tuple[int, ...], lines: Sequence[bytes]) -> frozenset[str]:
-    """Return the ids of the last lines, back to the first one that is older.
+    """Return the ids of the last lines, back to the first one that is older than ``first``.
 
-    The ledger's ids rise, so that whatever comes again stands behind every record that is older.
+    The ids of stream entries increase, so duplicates can only be behind all older records.
     """
     ids: set[str] = set()
     for line in reversed(lines):

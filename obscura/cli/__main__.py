@@ -1,6 +1,6 @@
 """``python -m obscura.cli``: the command line."""
 
-from obscura.cli.main import main
+from obscura.cli.entry import main
 
 if __name__ == "__main__":
     main()

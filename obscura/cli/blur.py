@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from obscura.cli.files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, FoundPhoto, Targets, find_photos
+from obscura.cli.files import (
+    PHOTO_SUFFIXES,
+    VIDEO_SUFFIXES,
+    FoundPhoto,
+    Targets,
+    find_photos,
+    without_results,
+)
 from obscura.cli.journal import Journal, fingerprint
 from obscura.cli.options import (
     AsJson,
@@ -41,7 +48,7 @@ from obscura.contract import (
     RedactionShape,
     RedactionStyle,
 )
-from obscura.errors import InvalidOptionError
+from obscura.errors import InvalidOptionError, WeakerThanPolicyError
 from obscura.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,8 +95,13 @@ class Server:
 def blur(
     paths: Paths,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="folder for the results; - for standard output")
-    ],
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="folder for the results; - for standard output; default: NAME_redacted beside each file",
+        ),
+    ] = None,
     classes: Classes = "face,plate",
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
@@ -97,7 +109,8 @@ def blur(
         RedactionStyle | None, typer.Option(help="default: soft for faces, filled from around for plates")
     ] = None,
     cells: Annotated[
-        int | None, typer.Option(min=1, max=64, help="of mosaic and pixel_noise: cells on the long side")
+        int | None,
+        typer.Option(min=1, help="of mosaic and pixel_noise: cells a side; at most OBSCURA_MAX_CELLS"),
     ] = None,
     color: Annotated[str | None, typer.Option(metavar="#RRGGBB", help="of the style solid")] = None,
     shape: Annotated[RedactionShape | None, typer.Option(help="outline for faces")] = None,
@@ -134,7 +147,7 @@ def blur(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hide what is found in photos and videos; write the results under the folder OUTPUT.
+    """Hide what is found in photos and videos; write the results under the folder OUTPUT or beside them.
 
     Exit codes: 0 all done; 1 some failed; 2 nothing to do, or a wrong option; 3 all done, but with
     --review-fails a person should look; 130 interrupted (--resume goes on).
@@ -144,6 +157,8 @@ def blur(
         style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio, *fixed, color
     )
     settings = settings_for(engine)
+    if server is None:
+        _check_cells(cells, settings)
     look = (classes_of(classes), quality, min_confidence)
     if PIPE in paths or output == PIPE:
         if paths != [PIPE] or output != PIPE or server is not None:
@@ -151,13 +166,12 @@ def blur(
             raise InvalidOptionError(message)
         _pipe(Plan(settings, *look, hide, Targets(Path(), ())))
         return
-    photos = list(find_photos(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES))
-    if not photos:
-        notes.print("no photos found", style="bold red")
-        raise typer.Exit(NOTHING)
+    photos = _photos(paths, is_beside=output is None)
     targets = Targets(output, photos)
     plan = Plan(settings, *look, hide, targets)
-    journal = Journal(output, fingerprint((look, hide, engine, server)))
+    journal = Journal(
+        photos[0].path.parent if output is None else output, fingerprint((look, hide, engine, server))
+    )
     remote = None if server is None else Server(server, key)
     with Show(len(photos), as_json=as_json, report=report) as show:
         left = _left(photos, journal, show, resume=resume)
@@ -169,6 +183,23 @@ def blur(
     if not show.failures:
         journal.restart()
     raise typer.Exit(FAILED if show.failures else REVIEW if review_fails and show.reviews else 0)
+
+
+def _check_cells(cells: int | None, settings: Settings) -> None:
+    if cells is not None and cells > settings.max_cells:
+        message = f"--cells: at most {settings.max_cells} (OBSCURA_MAX_CELLS)"
+        raise WeakerThanPolicyError(message)
+
+
+def _photos(paths: list[Path], *, is_beside: bool) -> list[FoundPhoto]:
+    """Return what to work on; exit where there is nothing."""
+    photos = list(find_photos(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES))
+    if is_beside:
+        photos = without_results(photos, paths)
+    if not photos:
+        notes.print("no photos found", style="bold red")
+        raise typer.Exit(NOTHING)
+    return photos
 
 
 def _left(photos: list[FoundPhoto], journal: Journal, show: Show, *, resume: bool) -> list[FoundPhoto]:

@@ -1,7 +1,8 @@
 """Resolve the input files of a command and the paths of their results."""
 
 import glob
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from obscura.errors import InvalidOptionError
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif"}
 )
+REDACTED = "_redacted"
+"""Ends the name of a result that lies beside its original."""
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 
 
@@ -47,7 +50,11 @@ def find_photos(paths: Sequence[Path], suffixes: frozenset[str] = PHOTO_SUFFIXES
 
 
 class Targets:
-    """Where results lie: mirrored below one folder, no two in one place, no original overwritten.
+    """Where results lie: mirrored below a folder or beside the originals, each in a place of its own.
+
+    Beside an original (``folder`` is None) its result has ``_redacted`` after the name. Files that would
+    share a name once their format changes keep their own suffix in it: ``friends.heic`` and ``friends.avif``
+    become ``friends.heic.jpg`` and ``friends.avif.jpg``.
 
     Raises
     ------
@@ -55,14 +62,17 @@ class Targets:
         If two of the photos would have the same place.
     """
 
-    def __init__(self, folder: Path, photos: Iterable[FoundPhoto]) -> None:
+    def __init__(self, folder: Path | None, photos: Iterable[FoundPhoto]) -> None:
         self._folder = folder
         self._taken: dict[Path, Path] = {}
         for photo in photos:
-            other = self._taken.setdefault(photo.relative, photo.path)
+            place = self._place(photo)
+            other = self._taken.setdefault(place, photo.path)
             if other != photo.path:
-                message = f"{other} and {photo.path} would both become {folder / photo.relative}"
+                message = f"{other} and {photo.path} would both become {place}: name two folders"
                 raise InvalidOptionError(message)
+        # Whatever the case of letters: not every file system tells it apart.
+        self._stems = Counter(_stem(place) for place in self._taken)
 
     def of(self, photo: FoundPhoto, suffix: str) -> Path:
         """Return where the result of ``photo`` goes whose kind has ``suffix``.
@@ -70,14 +80,32 @@ class Targets:
         Raises
         ------
         InvalidOptionError
-            If that is where the photo itself lies.
+            If that is where the photo itself lies, or the place of another one's result.
         """
-        relative = photo.relative.with_suffix(suffix)
-        if relative != photo.relative and relative in self._taken:
-            # IMG_1.heic beside IMG_1.jpg: the second has the name.
-            relative = photo.relative.with_name(photo.relative.name + suffix)
-        target = self._folder / relative
+        place = self._place(photo)
+        is_shared = suffix != place.suffix and self._stems[_stem(place)] > 1
+        stem = place.name if is_shared else place.stem
+        if self._folder is None:
+            stem += REDACTED
+        target = place.with_name(stem + suffix)
         if target.resolve() == photo.path.resolve():
             message = f"the result would overwrite {photo.path}: name another folder"
             raise InvalidOptionError(message)
+        if target != place and self._taken.get(target, photo.path) != photo.path:
+            message = f"the result would have the name of {self._taken[target]}: name another folder"
+            raise InvalidOptionError(message)
         return target
+
+    def _place(self, photo: FoundPhoto) -> Path:
+        """Return where the result of ``photo`` would go under its own name."""
+        return photo.path if self._folder is None else self._folder / photo.relative
+
+
+def _stem(place: Path) -> str:
+    return str(place.with_suffix("")).casefold()
+
+
+def without_results(photos: Iterable[FoundPhoto], named: Collection[Path]) -> list[FoundPhoto]:
+    """Return each of ``photos`` once, without earlier results beside them, unless they were ``named``."""
+    once = {photo.path.resolve(): photo for photo in photos}
+    return [photo for photo in once.values() if photo.path in named or not photo.path.stem.endswith(REDACTED)]

@@ -24,8 +24,8 @@ from obscura.contract import (
     Quality,
     ResidualCheck,
     UserBox,
-    reviewed,
-    surest_first,
+    by_confidence,
+    with_residual_check,
 )
 from obscura.detection.weights import default_models_dir, installed_weights
 from obscura.errors import BackendUnavailableError, InvalidOptionError, UndecodablePhotoError
@@ -55,7 +55,7 @@ class Findings:
         return {
             "width": image.width,
             "height": image.height,
-            "detections": [item.model_dump(mode="json", by_alias=True) for item in surest_first(self.parts)],
+            "detections": [item.model_dump(mode="json", by_alias=True) for item in by_confidence(self.parts)],
         }
 
 
@@ -158,7 +158,7 @@ class Blurrer:
             redacted = self._credentials.embed(redacted, models, self._request.limits)
         seen = self._finder.find_residual(findings, redacted, self._check)
         residual = outside(seen, self._request.keep)
-        report = reviewed(redacted.report.as_dict(), residual, self._check)
+        report = with_residual_check(redacted.report.as_dict(), residual, self._check)
         return redacted, findings, {**findings.as_line(), "report": report}
 
     def blur(self, photo: FoundPhoto, data: bytes) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class BoxRedactor:
         residual = self._finder.find_residual(Findings(PipelineResult(opened)), redacted, self._check)
         output = self._targets.of(photo, suffix_of(photo.path, redacted.extension))
         write_whole(output, redacted.data)
-        report = reviewed(redacted.report.as_dict(), residual, self._check)
+        report = with_residual_check(redacted.report.as_dict(), residual, self._check)
         return {"output": str(output), **redacted.size._asdict(), "detections": [], "report": report}
 
 

@@ -15,6 +15,7 @@ from obscura.cli.detect import detect
 from obscura.cli.doctor import doctor
 from obscura.cli.evaluate import evaluate
 from obscura.cli.extras import hint, require_server
+from obscura.cli.help_texts import command_of
 from obscura.cli.keys import app as keys
 from obscura.cli.lesions import lesions
 from obscura.cli.progress import notes
@@ -102,7 +103,7 @@ app.add_typer(audit.app, name="audit")
 def main() -> None:
     """Run the command line; errors are one line and a non-zero exit code."""
     try:
-        app()
+        command_of(app)()
     except ObscuraError as error:
         notes.print(f"obscura: {error.message}", style="bold red", markup=False, highlight=False)
         sys.exit(2)

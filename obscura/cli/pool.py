@@ -9,6 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, Thr
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import resource_tracker
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -140,10 +142,39 @@ def _pool(make: MakeWorker, progress: Progress, count: int) -> Iterator[ProcessP
     with ProcessPoolExecutor(count, context, initializer=_start, initargs=(make, told)) as pool:
         try:
             yield pool
+        except KeyboardInterrupt:
+            # Asked for twice: what is in work is given up. Results take their place only once they are whole.
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
             told.put(None)
             listener.join()
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Have processes that are started inside begin with Ctrl-C blocked: they would say so in a traceback.
+
+    Ctrl-C that comes to this process meanwhile is heard at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # It sets the mask for its own process, and sets it back otherwise than it was.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _submit(pool: ProcessPoolExecutor, photo: FoundPhoto) -> Future[Answer]:
+    # The pool starts its processes as work comes.
+    with _deaf_children():
+        return pool.submit(_work, photo)
 
 
 def in_processes(
@@ -153,7 +184,7 @@ def in_processes(
     left = {photo.path: photo for photo in photos}
     try:
         with _pool(make, progress, count) as pool:
-            for answer in _in_pool(lambda photo: pool.submit(_work, photo), list(left.values()), count, stop):
+            for answer in _in_pool(partial(_submit, pool), list(left.values()), count, stop):
                 del left[answer.photo.path]
                 yield answer
     except BrokenProcessPool:
@@ -167,7 +198,7 @@ def in_processes(
 def _alone(make: MakeWorker, photo: FoundPhoto, progress: Progress) -> Answer:
     try:
         with _pool(make, progress, 1) as pool:
-            return pool.submit(_work, photo).result()
+            return _submit(pool, photo).result()
     except BrokenProcessPool:
         return Answer(photo, {"path": str(photo.path)}, WorkerLostError("the file ended its process"))
 

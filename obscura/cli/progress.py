@@ -43,7 +43,9 @@ def _error(answer: Answer) -> dict[str, str] | None:
 class Show:
     """Takes each answer as it comes; ``failures`` and ``reviews`` count what a script wants to know."""
 
-    def __init__(self, total: int, *, as_json: bool, report: Path | None = None) -> None:
+    def __init__(
+        self, total: int, *, as_json: bool, is_quiet: bool = False, report: Path | None = None
+    ) -> None:
         if report is not None and report.suffix.lower() not in {".csv", ".json"}:
             message = "--report takes a name that ends in .csv or .json"
             raise InvalidOptionError(message)
@@ -54,6 +56,7 @@ class Show:
         self._verdicts: Counter[str] = Counter()
         self._lines: list[Line] = []
         self._as_json = as_json
+        self._is_quiet = is_quiet
         self._report = report
         self._began = time.monotonic()
         self._bars = Progress(
@@ -131,7 +134,7 @@ class Show:
             review = f"  (look at it: needs_review: {residual_of(line['report'])})" if is_open else ""
             text = f"{line['path']} -> {line['output']}{review}"
             notes.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
+        elif not self._is_quiet:
             found = ", ".join(f"{item['class']} {item['confidence']:.2f}" for item in line["detections"])
             sys.stdout.write(f"{line['path']}: {found or 'nothing'}\n")
 

@@ -33,7 +33,10 @@ Boxes = Annotated[
 def redact(
     photo: Annotated[Path, typer.Argument(help="the photo")],
     box: Boxes,
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the result")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="folder for the result; default: NAME_redacted beside the photo"),
+    ] = None,
     style: Annotated[RedactionStyle | None, typer.Option(help="default: as `blur`")] = None,
     metadata: Annotated[MetadataPolicy, typer.Option(help="which metadata stays")] = MetadataPolicy.STRIP,
     output_format: Annotated[

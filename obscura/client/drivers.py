@@ -12,9 +12,17 @@ from typing import Any, Generic, Self, TypeVar, Unpack
 import httpx
 
 from obscura.client import flows
+from obscura.client.connection import DEFAULT_URL, address_of, headers_of, own_errors
 from obscura.client.files import files_of, writing
-from obscura.client.options import BlurOptions, LookOptions, Photo, RedactOptions, VideoOptions
-from obscura.client.results import Found, Hidden, HiddenVideo
+from obscura.client.options import (
+    BlurOptions,
+    LookOptions,
+    Photo,
+    RedactOptions,
+    VideoOptions,
+    check_names,
+)
+from obscura.client.results import Found, Hidden, HiddenVideo, photo_text
 from obscura.contract import UserBox
 from obscura.errors import ObscuraError
 
@@ -22,7 +30,6 @@ __all__ = ["AsyncObscura", "Obscura", "Outcome"]
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Photo)
-DEFAULT_URL = "http://127.0.0.1:8000"
 # One request carries at most one photo up or down; the whole call has its own patience. With zero retention a
 # request lasts as long as the work on its photo.
 REQUEST_TIMEOUT = httpx.Timeout(60.0, read=120.0)
@@ -39,9 +46,8 @@ class Outcome(Generic[P]):
     hidden: Hidden | None
     error: ObscuraError | OSError | None
 
-
-def _headers(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"authorization": f"Bearer {key}"}
+    def __repr__(self) -> str:
+        return f"Outcome(photo={photo_text(self.photo)}, hidden={self.hidden!r}, error={self.error!r})"
 
 
 def _nothing(_stage: str, _done: int, _total: int) -> None:
@@ -79,6 +85,10 @@ class Obscura(_Calls):
         If the photo was taken but could not be worked on.
     ServerUnreachableError
         If there is no answer within ``patience_s`` seconds.
+    AnswerUnreadableError
+        If what answers is not Obscura, or of another version.
+    InvalidOptionError
+        If an option is unknown, or the address of the server is none.
     OSError
         If the photo's file cannot be read.
     """
@@ -87,7 +97,7 @@ class Obscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(patience_s)
-        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT)
+        self._http = httpx.Client(base_url=address_of(url), headers=headers_of(key), timeout=REQUEST_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +148,7 @@ class Obscura(_Calls):
         self, photos: Iterable[P], *, at_once: int = AT_ONCE, **options: Unpack[BlurOptions]
     ) -> Iterator[Outcome[P]]:
         """Blur photos, ``at_once`` at a time, and yield each as it ends; one that fails stops no other."""
+        check_names(options, BlurOptions)
         with ThreadPoolExecutor(at_once) as pool:
             pending: set[Future[Outcome[P]]] = set()
             try:
@@ -161,6 +172,7 @@ class Obscura(_Calls):
             return Outcome(photo, None, error)
 
     def _run(self, flow: flows.Flow[T]) -> T:
+        flow = flows.understood(flow)
         try:
             wanted = flow.send(None)
             while True:
@@ -179,7 +191,7 @@ class Obscura(_Calls):
             time.sleep(wanted.seconds)
             return None
         try:
-            with files_of(wanted) as files:
+            with own_errors(), files_of(wanted) as files:
                 if wanted.target is None:
                     return self._http.request(**_arguments(wanted), **files)
                 return self._fetch(wanted, wanted.target)
@@ -204,7 +216,9 @@ class AsyncObscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(patience_s)
-        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=REQUEST_TIMEOUT)
+        self._http = httpx.AsyncClient(
+            base_url=address_of(url), headers=headers_of(key), timeout=REQUEST_TIMEOUT
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -253,6 +267,7 @@ class AsyncObscura(_Calls):
         self, photos: Iterable[P], *, at_once: int = AT_ONCE, **options: Unpack[BlurOptions]
     ) -> AsyncIterator[Outcome[P]]:
         """Blur photos, ``at_once`` at a time, and yield each as it ends; one that fails stops no other."""
+        check_names(options, BlurOptions)
         pending: set[asyncio.Task[Outcome[P]]] = set()
         try:
             for photo in photos:
@@ -276,6 +291,7 @@ class AsyncObscura(_Calls):
             return Outcome(photo, None, error)
 
     async def _run(self, flow: flows.Flow[T]) -> T:
+        flow = flows.understood(flow)
         try:
             wanted = flow.send(None)
             while True:
@@ -294,7 +310,7 @@ class AsyncObscura(_Calls):
             await asyncio.sleep(wanted.seconds)
             return None
         try:
-            with files_of(wanted) as files:
+            with own_errors(), files_of(wanted) as files:
                 if wanted.target is None:
                     return await self._http.request(**_arguments(wanted), **files)
                 return await self._fetch(wanted, wanted.target)

@@ -15,12 +15,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from obscura.client.options import Photo
+from obscura.client.options import (
+    BlurOptions,
+    LookOptions,
+    Photo,
+    RedactOptions,
+    VideoOptions,
+    check_names,
+)
 from obscura.client.results import Found, Hidden, HiddenVideo
 from obscura.contract import DetectedObject, ImageInfo, ModelInfo, UserBox
-from obscura.errors import RemoteRefusalError, RemoteTaskFailedError, ServerUnreachableError
+from obscura.errors import (
+    AnswerUnreadableError,
+    InvalidOptionError,
+    RemoteRefusalError,
+    RemoteTaskFailedError,
+    ServerUnreachableError,
+)
 
 WAIT_S = 20
 # Where somebody is told how far it is.
@@ -68,6 +81,7 @@ Flow = Generator[Send | Sleep, Outcome, T]
 
 _DETECTIONS = TypeAdapter(tuple[DetectedObject, ...])
 _MODELS = TypeAdapter(tuple[ModelInfo, ...])
+_BOXES = TypeAdapter(tuple[UserBox, ...])
 
 
 @dataclass(frozen=True)
@@ -136,7 +150,27 @@ def _text(value: object) -> str:
 
 
 def _bytes_of(photo: Photo) -> bytes:
-    return photo if isinstance(photo, bytes) else Path(photo).read_bytes()
+    return photo if isinstance(photo, bytes) else _path_of(photo).read_bytes()
+
+
+def _path_of(name: str | Path) -> Path:
+    """Return the path that a caller names; raise InvalidOptionError for what cannot be one."""
+    if not isinstance(name, (str, Path)) or "\0" in str(name):
+        message = f"not the name of a file: {type(name).__name__}; a photo is bytes or a path"
+        raise InvalidOptionError(message)
+    return Path(name)
+
+
+def understood(flow: Flow[T]) -> Flow[T]:
+    """Follow a flow; raise AnswerUnreadableError where an answer is not what servers of this version send."""
+    try:
+        return (yield from flow)
+    except _CallbackError as error:
+        raise error.error from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # A proxy's page with status 200, another service, a server of another version.
+        message = "the server's answer cannot be understood: is it Obscura, and of this version?"
+        raise AnswerUnreadableError(message) from error
 
 
 def _has_ended(body: Mapping[str, Any]) -> bool:
@@ -155,13 +189,28 @@ def _finished(task_id: str, patience: Patience, progress: Progress | None = None
         if _has_ended(body):
             return body
         if progress is not None and "frames" in body:
-            told = body["frames"]
-            progress(told["stage"], told["done"], told["total"])
+            _tell(progress, body["frames"])
         if patience.left == 0:
             message = f"task {task_id} has not ended in {patience.seconds:g} s"
             raise ServerUnreachableError(message)
         # Whoever answers at once instead of waiting, a cache for one, is not asked without a breath.
         yield Sleep(min(BREATH_S, patience.left))
+
+
+class _CallbackError(Exception):
+    """Carries what a caller's own function raised past everything that reads answers."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _tell(progress: Progress, frames: Mapping[str, Any]) -> None:
+    stage, done, total = frames["stage"], frames["done"], frames["total"]
+    try:
+        progress(stage, done, total)
+    except Exception as error:
+        raise _CallbackError(error) from error
 
 
 def _post(path: str, photo: bytes | Path, fields: Fields) -> Send:
@@ -196,6 +245,7 @@ def _hidden(task_id: str, body: Mapping[str, Any]) -> Hidden:
 
 def detect(photo: Photo, fields: Fields, patience: Patience) -> Flow[Found]:
     """Find objects."""
+    check_names(fields, LookOptions)
     task_id, body = yield from _work("/detect", photo, fields, patience)
     models = body.get("models") or [body["model"]]
     detections = _DETECTIONS.validate_python(body["detections"])
@@ -206,13 +256,20 @@ def detect(photo: Photo, fields: Fields, patience: Patience) -> Flow[Found]:
 
 def blur(photo: Photo, fields: Fields, patience: Patience) -> Flow[Hidden]:
     """Find objects and hide them."""
+    check_names(fields, BlurOptions)
     task_id, body = yield from _work("/blur", photo, fields, patience)
     return _hidden(task_id, body)
 
 
 def redact(photo: Photo, boxes: Sequence[UserBox], fields: Fields, patience: Patience) -> Flow[Hidden]:
     """Hide exactly the given boxes."""
-    text = json.dumps([box.model_dump(mode="json", by_alias=True) for box in boxes])
+    check_names(fields, RedactOptions)
+    try:
+        given = _BOXES.validate_python(boxes)
+    except ValidationError as error:
+        message = f"boxes: {error.errors()[0]['msg']}"
+        raise InvalidOptionError(message) from error
+    text = json.dumps([box.model_dump(mode="json", by_alias=True) for box in given])
     task_id, body = yield from _work("/redact", photo, {**fields, "boxes": text}, patience)
     return _hidden(task_id, body)
 
@@ -221,7 +278,8 @@ def blur_video(
     video: str | Path, target: Path, fields: Fields, patience: Patience, progress: Progress
 ) -> Flow[HiddenVideo]:
     """Have a video's objects hidden and fetch the result; whatever ends this call ends the work as well."""
-    response = yield from ask(_post("/blur_video", Path(video), fields), patience)
+    check_names(fields, VideoOptions)
+    response = yield from ask(_post("/blur_video", _path_of(video), fields), patience)
     task_id = str(response.json()["task_id"])
     try:
         body = yield from _finished(task_id, patience, progress)

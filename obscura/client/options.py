@@ -1,8 +1,11 @@
 """Options of client calls; the server's defaults apply to what is not given."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, TypedDict
+
+from obscura.errors import InvalidOptionError
+from obscura.wording import unknown_name
 
 Photo: TypeAlias = bytes | str | Path
 
@@ -64,3 +67,17 @@ class BlurOptions(LookOptions, HideOptions, total=False):
     """How to look and how to hide; ``keep`` are zones, (x1, y1, x2, y2) in pixels of the upright photo."""
 
     keep: Sequence[Sequence[float]]
+
+
+def check_names(names: Iterable[str], kind: type) -> None:
+    """Refuse options that the typed dictionary ``kind`` does not have.
+
+    Raises
+    ------
+    InvalidOptionError
+        With the nearest known name of each.
+    """
+    known = kind.__annotations__
+    unknown = [unknown_name(name, "an option", known) for name in names if name not in known]
+    if unknown:
+        raise InvalidOptionError("; ".join(unknown))

@@ -1,11 +1,23 @@
 """Results of client calls."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from obscura.contract import DetectedObject, ImageInfo, ModelInfo
+
+
+def photo_text(photo: object) -> str:
+    """Return what stands for a photo in a ``repr``: its path, or how long it is."""
+    return f"<{len(photo):,} bytes>" if isinstance(photo, bytes) else repr(photo)
+
+
+def _counts(detections: tuple[DetectedObject, ...]) -> str:
+    """Return how many of each class were found: ``2 face, 1 plate``."""
+    counts = Counter(item.class_name.value for item in detections)
+    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,10 @@ class Found:
     image: ImageInfo
     models: tuple[ModelInfo, ...]
 
+    def __repr__(self) -> str:
+        size = f"{self.image.width}x{self.image.height}"
+        return f"Found(task_id={self.task_id!r}, image={size}, found={_counts(self.detections)!r})"
+
 
 @dataclass(frozen=True)
 class HiddenVideo:
@@ -29,6 +45,11 @@ class HiddenVideo:
     path: Path
     media_type: str
     report: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return (
+            f"HiddenVideo(task_id={self.task_id!r}, path={str(self.path)!r}, media_type={self.media_type!r})"
+        )
 
 
 @dataclass(frozen=True)
@@ -43,6 +64,11 @@ class Hidden:
     detections: tuple[DetectedObject, ...]
     report: Mapping[str, Any]
     manifest: Mapping[str, Any] | None
+
+    def __repr__(self) -> str:
+        verdict, found = self.report.get("verdict"), _counts(self.detections)
+        picture = photo_text(self.picture)
+        return f"Hidden(task_id={self.task_id!r}, picture={picture}, verdict={verdict!r}, found={found!r})"
 
     @property
     def verdict(self) -> str:

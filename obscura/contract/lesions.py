@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from obscura.contract.results import ImageInfo, ModelInfo
 
 RESEARCH_ONLY: Final = "research use, not a medical device"
-"""Stands on every answer and every picture."""
+"""The notice in every answer and picture."""
 
 PixelSource = Literal["ImagerPixelSpacing", "PixelSpacing", "request", "guess"]
 
 
 class LesionMark(BaseModel):
-    """One calcification: box in whole pixels of the picture, top-left origin.
+    """One calcification; its box ``x, y, w, h`` is in whole pixels of the picture, top-left origin.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class LesionMark(BaseModel):
     area_mm2
         Area of the bright spot.
     diameter_mm
-        Of a circle of that area.
+        Diameter of a circle of that area.
     cluster
         Index into the clusters of the picture, or None.
     """
@@ -43,7 +43,7 @@ class LesionMark(BaseModel):
 
 
 class LesionCluster(BaseModel):
-    """At least three marks, each within 5.6 mm of another of them; box in pixels, score of the third best."""
+    """At least three marks, each within 5.6 mm of another; box in pixels, score of the third best mark."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,7 +57,7 @@ class LesionCluster(BaseModel):
 
 
 class LesionResult(BaseModel):
-    """Outcome for one picture; marks and clusters are ordered by score, the highest first."""
+    """Lesion detection in one picture; marks and clusters are ordered by descending score."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,5 +74,5 @@ class LesionResult(BaseModel):
     notice: str = RESEARCH_ONLY
 
     def rows(self) -> list[list[float]]:
-        """Return ``[[score, x, y, w, h], ...]``, as the clients of the object-masking dialect read it."""
+        """Return ``[[score, x, y, w, h], ...]``, the format of the object-masking compatibility API."""
         return [[mark.score, mark.x, mark.y, mark.w, mark.h] for mark in self.marks]

@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Priority(StrEnum):
-    """Whether somebody waits for the answer, or a pile of photos is to be done some time."""
+    """Scheduling class of a job: bulk jobs run only while no interactive step waits."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
 
 
 class Queue(StrEnum):
-    """Kinds of work, each with workers of its own; the value is the interactive lane's name on the broker."""
+    """Kinds of work, each with its own workers; the value is the broker's name of the interactive queue."""
 
     FACES = "detect.faces"
     PLATES = "detect.plates"
@@ -28,15 +28,15 @@ class Queue(StrEnum):
     VIDEOS = "videos"
 
     def priority_queue(self, priority: Priority) -> str:
-        """Return the name on the broker of this queue's lane for ``priority``."""
+        """Return the broker's name of this queue's priority queue for ``priority``."""
         return self.value if priority is Priority.INTERACTIVE else f"{self.value}.{priority.value}"
 
 
 class Pipeline(StrEnum):
-    """How a photo goes through the workers.
+    """How the steps of a photo are distributed over workers.
 
-    ``split``: a queue per kind of step, so that each kind can have machines of its own, detectors their GPUs.
-    ``fused``: one worker does all steps of a photo at once, and opens it once: the cheapest on CPUs.
+    ``split``: a queue per kind of step, so that each kind can run on its own machines, detectors on GPUs.
+    ``fused``: one worker does all steps of a photo and decodes it once, which is cheapest on CPUs.
     """
 
     SPLIT = "split"
@@ -44,32 +44,32 @@ class Pipeline(StrEnum):
 
 
 class Step(StrEnum):
-    """Pieces of a job that a worker claims, each at most once at a time."""
+    """The pieces of a job; each is claimed by at most one worker at a time."""
 
     DETECT_FACES = "detect_faces"
     DETECT_PLATES = "detect_plates"
     REDACT = "redact"
-    REVIEW_FACES = "review_faces"
-    REVIEW_PLATES = "review_plates"
-    WHOLE = "whole"
+    RESIDUAL_CHECK_FACES = "review_faces"
+    RESIDUAL_CHECK_PLATES = "review_plates"
+    PROCESS_PHOTO = "whole"
     VERIFY = "verify"
     DETECT_LESIONS = "detect_lesions"
     VIDEO = "video"
 
 
 Stages: TypeAlias = tuple[tuple[Step, ...], ...]
-"""The steps of a job: side by side in a stage, one stage after the other."""
+"""The steps of a job: those of a stage run side by side, the stages one after the other."""
 
 
 class StepRequest(BaseModel):
-    """Wake-up for one step of one job; everything else stands in the job ledger."""
+    """The Celery message for one step of one job; everything else is in the job record."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     contract: int = Field(1, ge=1, le=1, description="version of this message")
     job_id: str = Field(min_length=1, max_length=64)
     step: Step
-    priority: Priority = Field(Priority.INTERACTIVE, description="which lane of the step's queue it waits in")
+    priority: Priority = Field(Priority.INTERACTIVE, description="which priority queue it waits in")
     request_id: str = Field("", max_length=64, description="the HTTP request that began the job, for logs")
     trace: str = Field(
         "",
@@ -79,7 +79,7 @@ class StepRequest(BaseModel):
 
 
 class OutboxMessage(NamedTuple):
-    """A message as it lies on the broker: the list that it is pushed on, its text, the step it wakes."""
+    """A serialised Celery message: the priority queue it is pushed to, its text, and its step."""
 
     priority_queue: str
     text: str
@@ -88,10 +88,17 @@ class OutboxMessage(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A Celery task as both sides see it: its name, its queue, the steps that it does, its payload.
+    """A Celery task as gateway and workers define it.
 
-    ``length`` is how many steps' time it may take. One that ``is_long`` has the time of a video instead;
-    while it runs, only the end of its lease gives it to somebody else, not the return of its message.
+    Attributes
+    ----------
+    name, queue, steps, request
+        Name of the task, its queue, the steps it does, and the model of its payload.
+    length
+        Multiplies the time limits: the number of steps that the task replaces.
+    is_long
+        Uses the time limits of videos instead. A redelivered message does not take the step over; only the
+        expiry of the lease does.
     """
 
     name: str
@@ -103,34 +110,34 @@ class TaskSpec:
 
 
 DETECT_FACES = TaskSpec(
-    "obscura.detect_faces", Queue.FACES, frozenset({Step.DETECT_FACES, Step.REVIEW_FACES})
+    "obscura.detect_faces", Queue.FACES, frozenset({Step.DETECT_FACES, Step.RESIDUAL_CHECK_FACES})
 )
 DETECT_PLATES = TaskSpec(
-    "obscura.detect_plates", Queue.PLATES, frozenset({Step.DETECT_PLATES, Step.REVIEW_PLATES})
+    "obscura.detect_plates", Queue.PLATES, frozenset({Step.DETECT_PLATES, Step.RESIDUAL_CHECK_PLATES})
 )
 REDACT = TaskSpec("obscura.redact", Queue.REDACTION, frozenset({Step.REDACT}))
 DETECT_LESIONS = TaskSpec("obscura.detect_lesions", Queue.LESIONS, frozenset({Step.DETECT_LESIONS}))
-WHOLE = TaskSpec("obscura.whole", Queue.PHOTOS, frozenset({Step.WHOLE}), length=3)
-"""A photo from its first look to its last in one worker: three stages, so three steps' time."""
+PROCESS_PHOTO = TaskSpec("obscura.whole", Queue.PHOTOS, frozenset({Step.PROCESS_PHOTO}), length=3)
+"""Detection, redaction and residual check of a photo in one worker: three stages, three times the limit."""
 
 VERIFY = TaskSpec("obscura.verify", Queue.VERIFICATION, frozenset({Step.VERIFY}))
 VIDEO = TaskSpec("obscura.video", Queue.VIDEOS, frozenset({Step.VIDEO}), is_long=True)
 
-_TASKS = (DETECT_FACES, DETECT_PLATES, REDACT, WHOLE, VERIFY, DETECT_LESIONS, VIDEO)
+_TASKS = (DETECT_FACES, DETECT_PLATES, REDACT, PROCESS_PHOTO, VERIFY, DETECT_LESIONS, VIDEO)
 STEP_TASKS: Mapping[Step, TaskSpec] = MappingProxyType({step: spec for spec in _TASKS for step in spec.steps})
 
 _FUSED: frozenset[Step] = DETECT_FACES.steps | DETECT_PLATES.steps | REDACT.steps
 
 
 def stages_in(pipeline: Pipeline, stages: Stages) -> Stages:
-    """Return the stages of a job as ``pipeline`` has them: what one worker can do alone becomes one step."""
-    is_whole = pipeline is Pipeline.FUSED and all(step in _FUSED for stage in stages for step in stage)
-    return ((Step.WHOLE,),) if is_whole else stages
+    """Return the stages of a job in ``pipeline``; ``fused`` replaces those of a photo by one step."""
+    is_fused = pipeline is Pipeline.FUSED and all(step in _FUSED for stage in stages for step in stage)
+    return ((Step.PROCESS_PHOTO,),) if is_fused else stages
 
 
 def queues_of(pipeline: Pipeline) -> tuple[Queue, ...]:
-    """Return the queues that need a worker."""
+    """Return the queues that need a worker in ``pipeline``."""
     idle = {spec.queue for spec in (DETECT_FACES, DETECT_PLATES, REDACT)}
     if pipeline is Pipeline.SPLIT:
-        idle = {WHOLE.queue}
+        idle = {PROCESS_PHOTO.queue}
     return tuple(queue for queue in Queue if queue not in idle)

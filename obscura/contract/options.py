@@ -14,25 +14,25 @@ MAX_ZONES: Final = 200
 
 
 class ObjectClass(StrEnum):
-    """Kinds of objects that are found and hidden."""
+    """Classes of objects that are detected and redacted."""
 
     FACE = "face"
     PLATE = "plate"
 
     @property
     def task(self) -> TaskSpec:
-        """The task that finds this class."""
+        """The task that detects this class."""
         return DETECT_FACES if self is ObjectClass.FACE else DETECT_PLATES
 
     @property
     def step(self) -> Step:
-        """The step that finds this class in a photo."""
+        """The step that detects this class in a photo."""
         return Step.DETECT_FACES if self is ObjectClass.FACE else Step.DETECT_PLATES
 
     @property
-    def review_step(self) -> Step:
-        """The step that looks for this class in the finished picture."""
-        return Step.REVIEW_FACES if self is ObjectClass.FACE else Step.REVIEW_PLATES
+    def residual_check_step(self) -> Step:
+        """The step that detects this class in the redacted picture."""
+        return Step.RESIDUAL_CHECK_FACES if self is ObjectClass.FACE else Step.RESIDUAL_CHECK_PLATES
 
 
 class JobKind(StrEnum):
@@ -47,7 +47,7 @@ class JobKind(StrEnum):
 
 
 class RedactionStyle(StrEnum):
-    """How an object is hidden; ``soft`` is the default, ``blur`` is cosmetic (it can be undone)."""
+    """How an object is hidden; ``soft`` is the default; ``blur`` is cosmetic: it can be partly reversed."""
 
     SOFT = "soft"
     MOSAIC = "mosaic"
@@ -81,24 +81,24 @@ class OutputFormat(StrEnum):
 
 
 class Audio(StrEnum):
-    """What becomes of a video's sound: voices tell who somebody is, too."""
+    """Whether the sound of a video is kept; voices identify people, too."""
 
     KEEP = "keep"
     DROP = "drop"
 
 
 class Frames(StrEnum):
-    """What is done with a file of several frames or pages."""
+    """Files with several frames or pages are refused (``one``) or redacted in every frame (``all``)."""
 
     ONE = "one"
     ALL = "all"
 
 
 class ResidualCheck(StrEnum):
-    """How a finished picture is searched for what is not hidden.
+    """Detection over the redacted picture, which finds objects that are not hidden.
 
-    ``quick``: one pass of the proposal network, and what the first detection left open. ``full``: the
-    classes' own detectors once more. ``off``: not at all; the verdict then speaks of the hidden areas only.
+    ``quick``: one run of the proposal network, plus detections below the request's threshold. ``full``: the
+    full detectors of the classes. ``off``: none; the verdict then covers the hidden areas only.
     """
 
     QUICK = "quick"
@@ -107,12 +107,12 @@ class ResidualCheck(StrEnum):
 
     @property
     def strength(self) -> int:
-        """Rank, the stronger the higher."""
+        """Rank: 0 for off, 1 for quick, 2 for full."""
         return (ResidualCheck.OFF, ResidualCheck.QUICK, ResidualCheck.FULL).index(self)
 
 
 class Quality(StrEnum):
-    """How hard the detectors look."""
+    """Detection effort: from one small network (``rapid``) to all inference scales (``thorough``)."""
 
     RAPID = "rapid"
     FAST = "fast"
@@ -124,7 +124,7 @@ def _to_a_hundredth(pixels: float) -> float:
     return round(pixels, 2)
 
 
-# No box needs more digits, and a record's length is bounded by them.
+# Two decimals are enough for a box, and they bound the size of a record.
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False), AfterValidator(_to_a_hundredth)]
 
 
@@ -136,14 +136,17 @@ def _require_area(xyxy: tuple[float, float, float, float]) -> None:
 
 
 class UserBox(BaseModel):
-    """A box that a person drew: pixels of the upright picture, top-left origin."""
+    """A box that the request asks to hide: ``x1, y1, x2, y2`` in pixels of the upright picture."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     class_name: ObjectClass = Field(ObjectClass.FACE, alias="class")
     xyxy: tuple[Coordinate, Coordinate, Coordinate, Coordinate]
     frame: int | None = Field(
-        None, ge=0, exclude_if=lambda frame: frame is None, description="of several; default: in every one"
+        None,
+        ge=0,
+        exclude_if=lambda frame: frame is None,
+        description="number of a frame, from 0; default: every frame",
     )
 
     @model_validator(mode="after")
@@ -153,7 +156,7 @@ class UserBox(BaseModel):
 
 
 class ExclusionZone(BaseModel):
-    """An area that is not to be touched: pixels of the upright picture, top-left origin."""
+    """An area in which nothing is hidden: ``x1, y1, x2, y2`` in pixels of the upright picture."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -166,7 +169,7 @@ class ExclusionZone(BaseModel):
 
 
 class LesionOptions(BaseModel):
-    """What a mammogram is asked for."""
+    """Options of lesion detection; ``pixel_mm`` is the pixel pitch, None: read from the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -201,50 +204,54 @@ class JobOptions(BaseModel):
         Frames.ONE, description="all: every frame of an animation or page of a TIFF; one: refuse several"
     )
     feather: float | None = Field(
-        None, ge=0.0, le=0.5, allow_inf_nan=False, description="width of the soft edge around what is hidden"
+        None,
+        ge=0.0,
+        le=0.5,
+        allow_inf_nan=False,
+        description="width of the soft edge, as a share of the region",
     )
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     output: OutputFormat = OutputFormat.SAME
-    retain: int = Field(0, ge=0, le=86_400, description="seconds that a detected photo's original is kept")
+    retain: int = Field(0, ge=0, le=86_400, description="seconds that the original of a detection is kept")
     zero_retention: bool = Field(False, description="erase photo and result as soon as the answer is given")
     residual_check: ResidualCheck = Field(
         ResidualCheck.QUICK,
         exclude_if=lambda check: check is ResidualCheck.QUICK,
-        description="how the finished picture is searched for what is not hidden",
+        description="detection over the redacted picture: quick, full or off",
     )
     content_credentials: bool = Field(
         default=False,
         exclude_if=lambda wanted: not wanted,
-        description="write signed Content Credentials (C2PA) into the finished picture",
+        description="write signed Content Credentials (C2PA) into the redacted picture",
     )
     boxes: tuple[UserBox, ...] = Field((), max_length=MAX_BOXES)
     keep: tuple[ExclusionZone, ...] = Field(
         (),
         max_length=MAX_ZONES,
         exclude_if=lambda zones: not zones,
-        description="finds that lie wholly inside one of these are not hidden",
+        description="exclusion zones: detections wholly inside one of them are not hidden",
     )
     mask_bytes: int = Field(
         0,
         ge=0,
         exclude_if=lambda length: not length,
-        description="length of the mask, which is stored behind its photo and goes with it",
+        description="length of the privacy mask, which is appended to the stored photo",
     )
     lesions: LesionOptions = LesionOptions()
-    webhook: str | None = Field(None, description="address that is told when the job has ended")
-    audio: Audio = Field(Audio.KEEP, description="of a video: keep its sound as it is, or drop it")
+    webhook: str | None = Field(None, description="URL that gets an event when the job has ended")
+    audio: Audio = Field(Audio.KEEP, description="sound of a video: keep or drop")
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with other values, which are validated as those of a new object are.
+        """Return a copy with other values; unlike pydantic's method, it validates them.
 
         Raises
         ------
         InvalidOptionError
-            If one of them is out of its range; pydantic's own method would take it.
+            If a value is out of its range.
         """
         copied = super().model_copy(deep=deep)
-        # What was not set stays so: a policy may choose it later.
+        # Unset fields stay unset: the policy fills them later.
         given = {name: getattr(copied, name) for name in copied.model_fields_set}
         try:
             return self.model_validate({**given, **(update or {})})
@@ -256,14 +263,14 @@ class JobOptions(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read_review(cls, values: Any) -> Any:  # noqa: ANN401 - whatever is to be validated
-        """Read the option that came before ``residual_check``: jobs of an older version may still wait."""
+        """Accept ``review``, the predecessor of ``residual_check``, in jobs of an older release."""
         if not isinstance(values, dict) or "review" not in values:
             return values
         rest = {name: value for name, value in values.items() if name != "review"}
         return rest if values["review"] else {**rest, "residual_check": ResidualCheck.OFF}
 
     def contradictions(self) -> tuple[str, ...]:
-        """Return what is asked of the style that it cannot do, in words."""
+        """Return a message for every option that the chosen style does not support."""
         found = list[str]()
         if self.color is not None and self.style is not RedactionStyle.SOLID:
             found.append("color is for the style solid")
@@ -271,23 +278,23 @@ class JobOptions(BaseModel):
             found.append("cells is for the styles mosaic and pixel_noise")
         return tuple(found)
 
-    def parted(self, stored: bytes) -> tuple[bytes, bytes]:
-        """Return the photo and the mask of what is stored for a job; no bytes where there is no mask."""
+    def split_upload(self, stored: bytes) -> tuple[bytes, bytes]:
+        """Return the photo and the privacy mask in a stored upload; the mask is empty if there is none."""
         length = len(stored) - self.mask_bytes
         return stored[:length], stored[length:]
 
     def stages(self, kind: JobKind) -> Stages:
-        """Return the steps of a job of ``kind``: side by side in a stage, one stage after the other."""
+        """Return the steps of a job of ``kind`` in the split pipeline; see `Stages`."""
         detect = tuple(item.step for item in self.classes)
         is_checked = self.residual_check is not ResidualCheck.OFF
-        review = tuple(item.review_step for item in self.classes) if is_checked else ()
+        review = tuple(item.residual_check_step for item in self.classes) if is_checked else ()
         match kind:
             case JobKind.DETECT:
                 stages: Stages = (detect,)
             case JobKind.BLUR:
                 stages = (detect, (Step.REDACT,), review)
             case JobKind.REDACT:
-                # A person chose the boxes: nothing is looked for before, but what they left open after.
+                # The boxes are given, so nothing is detected before; the residual check runs after.
                 stages = ((Step.REDACT,), review)
             case JobKind.VERIFY:
                 stages = ((Step.VERIFY,),)

@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from obscura.contract.options import ObjectClass, ResidualCheck
 
-FINDING_SHARE: Final = 0.8
-"""Of the time that a video takes, about what finding does."""
+DETECTION_SHARE: Final = 0.8
+"""Approximate share of detection in the processing time of a video."""
 
 
 class ImageInfo(BaseModel):
-    """Size of the upright picture, in pixels, and the number of frames where there are several."""
+    """Size of the upright picture in pixels, and the number of frames if there are several."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,9 +22,9 @@ class ImageInfo(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """Which weights looked at the picture, run by which engine.
+    """The model of a detection: name, version, engine.
 
-    ``weights`` are their SHA-256 by format, ``min_confidence`` is their own threshold.
+    ``weights`` are SHA-256 checksums by file format; ``min_confidence`` is the model's default threshold.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,9 +37,9 @@ class ModelInfo(BaseModel):
 
 
 class DetectedObject(BaseModel):
-    """One found object: box in pixels of the upright picture, clipped to it, and score 0..1.
+    """A detection: class, box (``x1, y1, x2, y2``, pixels, clipped to the upright picture), confidence 0..1.
 
-    ``frame`` is there in files of several frames: which one, from 0 on.
+    ``frame`` is the number of the frame, from 0, in files of several frames.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -51,9 +51,10 @@ class DetectedObject(BaseModel):
 
 
 class DetectionResult(BaseModel):
-    """Outcome of one detection step.
+    """The result of one detection step.
 
-    ``left_open`` are detections from the model's own threshold on that the request's higher one leaves out.
+    ``left_open`` are detections between the model's threshold and the request's higher one; they are not
+    hidden.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,28 +66,30 @@ class DetectionResult(BaseModel):
 
 
 class VideoProgress(BaseModel):
-    """How far the work on a video is: first all frames are looked at, then all are written."""
+    """Progress of a video: all frames are detected first (``finding``), then all are written (``hiding``)."""
 
     model_config = ConfigDict(frozen=True)
 
     stage: Literal["finding", "hiding"]
-    done: int = Field(ge=0, description="frames that this stage has done")
-    total: int = Field(ge=0, description="frames in all, as the file says; 0: it does not say")
+    done: int = Field(ge=0, description="frames that this stage has finished")
+    total: int = Field(ge=0, description="number of frames in the file's header; 0: unknown")
 
     @property
     def share(self) -> float:
-        """Share of the whole work that is done, 0..1."""
+        """Progress of the whole video, 0..1."""
         part = min(1.0, self.done / self.total) if self.total else 0.0
-        return FINDING_SHARE * part if self.stage == "finding" else FINDING_SHARE + (1 - FINDING_SHARE) * part
+        if self.stage == "finding":
+            return DETECTION_SHARE * part
+        return DETECTION_SHARE + (1 - DETECTION_SHARE) * part
 
 
-def surest_first(parts: Iterable[DetectionResult]) -> tuple[DetectedObject, ...]:
-    """Return all found objects of several detections, ordered by score."""
+def by_confidence(parts: Iterable[DetectionResult]) -> tuple[DetectedObject, ...]:
+    """Return the detections of several results, by descending confidence."""
     found = (item for part in parts for item in part.detections)
     return tuple(sorted(found, key=lambda item: -item.confidence))
 
 
-def reviewed(
+def with_residual_check(
     report: Mapping[str, Any], residual: Sequence[DetectedObject], check: ResidualCheck
 ) -> dict[str, Any]:
     """Return the report of a redaction after its residual check.
@@ -94,17 +97,17 @@ def reviewed(
     Parameters
     ----------
     report
-        What the redaction said of itself.
+        The report of the redaction.
     residual
-        What the check found outside of what is hidden; any of it makes the verdict `needs_review`.
+        Detections outside the hidden areas; if there are any, the verdict becomes `needs_review`.
     check
-        Which check was made. Where none was, the verdict stays as it is.
+        The check that was made; with ``off`` the verdict stays as it is.
 
     Returns
     -------
     dict
-        The report with ``residual_check``, with ``residual`` (surest first) where a check was made, and with
-        ``suspects``, the older name of the same list, where it is not empty.
+        The report with ``residual_check``; after a check with ``residual``, by descending confidence, and, if
+        that is not empty, with ``suspects``, its older name.
     """
     if check is ResidualCheck.OFF:
         return {**report, "residual_check": check.value}

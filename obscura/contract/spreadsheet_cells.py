@@ -1,13 +1,13 @@
-"""Cells that no spreadsheet program takes for a formula."""
+"""Escape texts for CSV cells, so that no spreadsheet evaluates them as formulas."""
 
 __all__ = ["plain_cell"]
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a cell begins with that a spreadsheet calculates, also in full width (OWASP, CSV injection)."""
+"""First characters of a formula, also in full width (OWASP, CSV injection)."""
 
 
 def plain_cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula.
+    """Return ``text``, with an apostrophe in front if a spreadsheet would take it for a formula.
 
     >>> plain_cell("=cmd.jpg"), plain_cell("photo.jpg")
     ("'=cmd.jpg", 'photo.jpg')

@@ -1,7 +1,7 @@
-"""Photo verification requests and answers, independent of dialect, HTTP and database.
+"""Photo verification requests and answers, independent of API version, HTTP and database.
 
-A request is one stored object, the *envelope*: a JSON head and the photos behind it. The ledger row of the
-job carries ids only; the envelope is erased with the job like any original.
+A request is stored as one object, the *envelope*: a JSON head followed by the photos. The job record holds
+its key only; the envelope is erased with the job like any original.
 """
 
 import json
@@ -18,15 +18,15 @@ WALL_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?$"
 
 
 def _as_text(value: object) -> object:
-    """Refuse numbers, which would count as seconds since some moment."""
+    """Refuse numbers, which pydantic would read as seconds since an epoch."""
     if isinstance(value, int | float):
-        message = "must be a text, as ISO 8601 writes it"
+        message = "must be a string in ISO 8601 format"
         raise ValueError(message)  # noqa: TRY004 - what pydantic turns into an answer
     return value
 
 
 Day: TypeAlias = Annotated[date, BeforeValidator(_as_text)]
-# JSON Schema's own format for a time asks for a zone, which a wall clock has not.
+# The format "time" of JSON Schema requires a zone, which a wall-clock time does not have.
 WallTime: TypeAlias = Annotated[
     time, BeforeValidator(_as_text), WithJsonSchema({"type": "string", "pattern": WALL_TIME})
 ]
@@ -37,7 +37,7 @@ _HEAD_BYTES = 4
 
 
 class Outcome(StrEnum):
-    """What came of a request; each dialect has its own words for it."""
+    """Result of a request; each compatibility API maps it to its own status and text."""
 
     DONE = "done"
     BAD_INPUT = "bad_input"
@@ -59,14 +59,14 @@ class _Ask(BaseModel):
 
 
 class CheckStandard(_Ask):
-    """Say whether the photo is good enough as a standard; with a name, keep it under that name."""
+    """Check whether the photo has enough detail for a standard photo; store it if there is a name."""
 
     ask: Literal["check_standard"] = "check_standard"
     name: Name | None = None
 
 
 class CompareWith(_Ask):
-    """Compare the photo with a standard: a named one, one of our URLs, or one that comes along."""
+    """Compare the photo with a standard photo: by name, by the URL of a stored one, or sent along."""
 
     ask: Literal["compare_with"] = "compare_with"
     name: Name | None = None
@@ -74,21 +74,21 @@ class CompareWith(_Ask):
 
 
 class MatchTag(_Ask):
-    """Say whether the photo shows what ``tag`` says."""
+    """Check whether ``tag`` is among the photo's tags."""
 
     ask: Literal["match_tag"] = "match_tag"
     tag: Text
 
 
 class RegisterStandard(_Ask):
-    """Make the photo the standard of a participation."""
+    """Store the photo as the standard photo of a participation."""
 
     ask: Literal["register_standard"] = "register_standard"
     participation_id: RowId
 
 
 class PostFeature(_Ask):
-    """Enter the photo in the feed if it shows the same as the participation's standard, at the right time."""
+    """Add the photo to the feed if it matches the standard photo and the challenge is open."""
 
     ask: Literal["post_feature"] = "post_feature"
     participation_id: RowId
@@ -96,7 +96,7 @@ class PostFeature(_Ask):
 
 
 class PostClassification(_Ask):
-    """Enter the photo in the feed if it shows what the keyword says, at the right time."""
+    """Add the photo to the feed if the keyword is among its tags and the challenge is open."""
 
     ask: Literal["post_classification"] = "post_classification"
     participation_id: RowId
@@ -105,9 +105,9 @@ class PostClassification(_Ask):
 
 
 class NewChallenge(_Ask):
-    """Days, and daily hours, in which photos count: wall-clock time, both ends inclusive.
+    """Days and daily hours in which a challenge is open: wall-clock time, both ends inclusive.
 
-    ``start_time`` after ``end_time`` means over midnight.
+    ``start_time`` after ``end_time`` means that the hours run over midnight.
     """
 
     start_date: Day
@@ -118,7 +118,7 @@ class NewChallenge(_Ask):
     @model_validator(mode="after")
     def _is_open_at_times(self) -> Self:
         if self.end_date < self.start_date:
-            message = "end_date lies before start_date"
+            message = "end_date is before start_date"
             raise ValueError(message)
         if self.start_time == self.end_time:
             message = "start_time and end_time are the same: the whole day is 00:00:00 to 23:59:59"
@@ -136,21 +136,21 @@ class AddChallenge(NewChallenge):
 
 
 class ListChallenges(_Ask):
-    """List all challenges, or the one named."""
+    """List all challenges, or one by its id."""
 
     ask: Literal["list_challenges"] = "list_challenges"
     challenge_id: RowId | None = None
 
 
 class RemoveChallenge(_Ask):
-    """Remove a challenge that nobody takes part in."""
+    """Remove a challenge without participations."""
 
     ask: Literal["remove_challenge"] = "remove_challenge"
     challenge_id: RowId
 
 
 class AddParticipation(_Ask):
-    """Let somebody take part in a challenge, under a given id or the next free one."""
+    """Create a participation in a challenge, with the given id or the next free one."""
 
     ask: Literal["add_participation"] = "add_participation"
     challenge_id: RowId
@@ -158,7 +158,7 @@ class AddParticipation(_Ask):
 
 
 class ListParticipations(_Ask):
-    """List the participations of all challenges, of one, or the one named."""
+    """List all participations, those of one challenge, or one by its id."""
 
     ask: Literal["list_participations"] = "list_participations"
     challenge_id: RowId | None = None
@@ -166,14 +166,14 @@ class ListParticipations(_Ask):
 
 
 class RemoveParticipation(_Ask):
-    """Erase a participation with everything that was stored of it: standard photo, feed, pictures."""
+    """Erase a participation with its standard photo, feed and stored pictures."""
 
     ask: Literal["remove_participation"] = "remove_participation"
     participation_id: RowId
 
 
 class AssignOwner(_Ask):
-    """Give all photos of one owner to another; an owner is the id of an API key, empty for none."""
+    """Move all photos of one owner to another; an owner is the id of an API key, empty for none."""
 
     ask: Literal["assign_owner"] = "assign_owner"
     old_owner: Owner
@@ -198,8 +198,9 @@ Ask: TypeAlias = PhotoAsk | AdminAsk
 class VerificationRequest(BaseModel):
     """The head of an envelope.
 
-    After ``deadline`` (seconds since 1970) nobody waits for the answer any more, so nothing is written.
-    Without ``may_read`` a request with ``debug`` finds no standard photo, because its answer would show one.
+    After ``deadline`` (seconds since 1970) the client has given up, so nothing is written. Without
+    ``may_read`` (the API key may not read) a request with ``debug`` finds no standard photo, since its answer
+    would show one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -213,7 +214,7 @@ class VerificationRequest(BaseModel):
 
 
 class ChallengeRecord(BaseModel):
-    """A challenge as the administration sees it."""
+    """A challenge in the answers of the administration API."""
 
     challenge_id: int
     start_date: Day
@@ -223,7 +224,7 @@ class ChallengeRecord(BaseModel):
 
 
 class ParticipationRecord(BaseModel):
-    """A participation as the administration sees it."""
+    """A participation in the answers of the administration API."""
 
     participation_id: int
     challenge_id: int
@@ -233,7 +234,7 @@ class ParticipationRecord(BaseModel):
 
 
 class MatchDetails(BaseModel):
-    """How two photos compared, for ``debug``."""
+    """Details of a comparison for ``debug``; ``quad`` is the standard photo's outline, 4 points in pixels."""
 
     inliers: int
     method: str
@@ -242,7 +243,7 @@ class MatchDetails(BaseModel):
 
 
 class VerificationAnswer(BaseModel):
-    """What a worker leaves in the job's row."""
+    """The answer that a worker writes into the job record as its report."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -257,21 +258,21 @@ class VerificationAnswer(BaseModel):
 
 @dataclass(frozen=True)
 class Envelope:
-    """A request with its photos: the new one, and a standard that was fetched for it."""
+    """A request with its photos: the one to check, and a standard photo that the gateway fetched or got."""
 
     request: VerificationRequest
     photo: bytes = b""
     standard: bytes = b""
 
     def pack(self) -> bytes:
-        """Return the bytes to store."""
+        """Return the envelope as bytes."""
         head = {"request": self.request.model_dump(mode="json"), "photo": len(self.photo)}
         text = json.dumps(head).encode()
         return len(text).to_bytes(_HEAD_BYTES, "big") + text + self.photo + self.standard
 
     @classmethod
     def unpack(cls, data: bytes) -> "Envelope":
-        """Return what ``pack`` packed; raise ValueError for anything else."""
+        """Return the envelope in bytes that `pack` returned; raise ValueError for anything else."""
         start = _HEAD_BYTES + int.from_bytes(data[:_HEAD_BYTES], "big")
         head = json.loads(data[_HEAD_BYTES:start])
         middle = start + int(head["photo"])

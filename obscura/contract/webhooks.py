@@ -1,7 +1,7 @@
-"""Webhook events and their signatures (Standard Webhooks).
+"""Webhook events and their signatures (Standard Webhooks 1.0).
 
-The signature is that of Standard Webhooks 1.0: HMAC-SHA256 over ``id.timestamp.body``, in the headers
-``webhook-id``, ``webhook-timestamp`` and ``webhook-signature``. Its libraries in other languages verify it.
+The signature is HMAC-SHA256 over ``id.timestamp.body``, sent in the headers ``webhook-id``,
+``webhook-timestamp`` and ``webhook-signature``. The libraries of Standard Webhooks verify it.
 """
 
 import base64
@@ -40,7 +40,7 @@ class WebhookError(BaseModel):
 
 
 class TaskFinished(BaseModel):
-    """How a task ended; the picture itself is fetched."""
+    """The end of a task; the picture is not included, ``links`` say where to get it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,7 +54,7 @@ class TaskFinished(BaseModel):
 
 
 class BatchFinished(BaseModel):
-    """How a batch ended."""
+    """The end of a batch, with the number of its tasks."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,7 +76,7 @@ class TaskFinishedEvent(BaseModel):
 
 
 class BatchFinishedEvent(BaseModel):
-    """The last photo of a batch has ended."""
+    """The last task of a batch has ended."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -89,9 +89,9 @@ WebhookEvent = TaskFinishedEvent | BatchFinishedEvent
 
 
 def read_secrets(text: str) -> tuple[bytes, ...]:
-    """Return the secrets in a text, with spaces between; the first is the newest.
+    """Return the secrets in a space-separated text; the first is the newest.
 
-    A secret is ``whsec_`` and base64 of at least 24 bytes, or any text of that length.
+    A secret is ``whsec_`` and the base64 of at least 24 bytes, or any other text of at least 24 bytes.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def _secret(text: str) -> bytes:
 
 
 def signatures(secrets: Sequence[bytes], message_id: str, timestamp: int, body: bytes) -> list[str]:
-    """Return what the header ``webhook-signature`` holds, one item for each secret."""
+    """Return the items of the header ``webhook-signature``, one per secret; ``timestamp`` in seconds."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     digests = (hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets)
     return [f"{VERSION},{base64.b64encode(digest).decode()}" for digest in digests]

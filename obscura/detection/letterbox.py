@@ -72,7 +72,7 @@ def letterbox(pixels: Pixels, long_side: int) -> Letterbox:
     Large reductions first halve the picture by 2x2 means, which is fast and avoids the aliasing of bilinear
     interpolation that loses small faces; the rest, less than a factor of two, is bilinear.
     """
-    target = Size(pixels.shape[1], pixels.shape[0]).brought_to(long_side)
+    target = Size(pixels.shape[1], pixels.shape[0]).scaled_to(long_side)
     scaled, scale = _resize(pixels, target)
     whole = input_size(target)
     pad = Offset((whole.width - target.width) // 2, (whole.height - target.height) // 2)

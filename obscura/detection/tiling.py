@@ -136,7 +136,7 @@ class InferenceSlice:
     @property
     def scaled(self) -> Size:
         """The region's size in input pixels."""
-        return self.region.size.brought_to(self.long_side)
+        return self.region.size.scaled_to(self.long_side)
 
 
 def plan_slices(size: Size, quality: Quality, scales: InferenceScales) -> tuple[InferenceSlice, ...]:

@@ -1,1 +1,1 @@
-"""What a worker does with one claimed step, by kind of step."""
+"""The handlers of steps: what a worker does with a claimed step, by kind of step."""

@@ -1,4 +1,4 @@
-"""The handler of detection steps: one class of objects in a photo."""
+"""Handlers of detection steps and residual checks, for one object class."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["detection_service", "detector_of"]
 
 
 def detector_of(context: WorkerContext, class_name: ObjectClass) -> Detector:
-    """Return this process's detector of ``class_name``, loaded when it is first asked for."""
+    """Return the detector of ``class_name`` of this process, loading it on first use."""
     if class_name not in context.detectors:
         loaded = tuple(context.detectors.values())
         context.detectors[class_name] = load_for(
@@ -29,13 +29,13 @@ def detector_of(context: WorkerContext, class_name: ObjectClass) -> Detector:
 
 def _detect(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
-    data, _ = record.options.parted(context.read(record.photo))
+    data, _ = record.options.split_upload(context.read(record.photo))
     photo = open_photo(data, context.settings, record.options.frames)
-    part = find_objects(detector, photo, detection_options(record.options))
-    return {f"p:{claimed.step}": part.model_dump_json(by_alias=True)}
+    result = find_objects(detector, photo, detection_options(record.options))
+    return {f"p:{claimed.step}": result.model_dump_json(by_alias=True)}
 
 
-def _review(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
+def _check_residual(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
     if record.picture is None or record.report is None:
         message = "there is no redacted picture to check"
@@ -53,19 +53,19 @@ def _review(context: WorkerContext, detector: Detector, claimed: Claimed) -> Map
     zones = [Box(*zone.xyxy) for zone in record.options.keep]
     options = detection_options(record.options)
     finished = FinishedPicture(picture, hidden, options, record.options.residual_check)
-    first = record.parts.get(ObjectClass(detector.card.class_name).step)
-    suspects = outside(finished.residual(detector, first), zones)
-    return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in suspects])}
+    first = record.detections.get(ObjectClass(detector.card.class_name).step)
+    residual = outside(finished.residual(detector, first), zones)
+    return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in residual])}
 
 
 def detection_service(class_name: ObjectClass) -> Service:
-    """Return the service that finds ``class_name``, and looks for it again in what was redacted."""
+    """Return the service that detects ``class_name`` in photos and in redacted pictures (residual check)."""
 
     def build(context: WorkerContext) -> Mapping[Step, Handler]:
         detector = detector_of(context, class_name)
         return {
             class_name.step: partial(_detect, context, detector),
-            class_name.review_step: partial(_review, context, detector),
+            class_name.residual_check_step: partial(_check_residual, context, detector),
         }
 
     return Service(class_name.task, build, lambda settings: check_weights(settings, class_name))

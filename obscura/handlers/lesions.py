@@ -1,4 +1,4 @@
-"""Handle lesion detection: from a mammogram to its marks and, where asked for, a picture of them."""
+"""Handler of lesion detection: marks of a mammogram and, with ``debug``, a picture of them."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -17,20 +17,18 @@ from obscura.worker.service import Handler, Service, WorkerContext
 def _detect(context: WorkerContext, claimed: Claimed) -> Mapping[str, str]:
     record, options = claimed.record, claimed.record.options.lesions
     data = context.read(record.photo)
-    with stage(Stage.DECODE) as told:
+    with stage(Stage.DECODE) as attributes:
         mammogram = open_mammogram(data, medical_limits(context.settings), options.pixel_mm)
-        told["format"] = mammogram.format
-    with stage(Stage.DETECT) as told:
+        attributes["format"] = mammogram.format
+    with stage(Stage.DETECT) as attributes:
         part = detect(mammogram, options)
-        told["found"] = len(part.marks)
+        attributes["found"] = len(part.marks)
     count(catalogue.DETECTIONS, "calcification", by=len(part.marks))
     fields = {"report": part.model_dump_json()}
     if options.debug:
         target = media_format(mammogram.format)
-        # The token keeps apart what two tries of one step leave behind.
-        key = f"results/{record.id}.{claimed.token}"
-        context.store(key, encoded(draw(mammogram, part), target))
-        fields |= {"picture": key, "media_type": target.media_type}
+        context.store(claimed.result_key, encoded(draw(mammogram, part), target))
+        fields |= {"picture": claimed.result_key, "media_type": target.media_type}
     return fields
 
 
@@ -39,7 +37,7 @@ def _build(context: WorkerContext) -> Mapping[Step, Handler]:
 
 
 def _nothing_to_check(_settings: Settings) -> None:
-    """Do nothing: this service has no weights."""
+    """Check nothing: this service has no weights."""
 
 
 def lesion_service() -> Service:

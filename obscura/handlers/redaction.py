@@ -1,4 +1,4 @@
-"""The handler of redaction steps."""
+"""Handler of redaction steps: redact a photo, sign its manifest, store the picture."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,12 +15,12 @@ from obscura.provenance import Credentials, Key, Work, manifest_of, signed, sign
 from obscura.settings import Settings
 from obscura.worker.service import Handler, Service, WorkerContext
 
-__all__ = ["Opened", "Redactor", "redaction_service"]
+__all__ = ["Redactor", "Upload", "redaction_service"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Opened:
-    """A photo and its mask as they came; ``photo`` is what is in ``data``, where that was decoded already."""
+class Upload:
+    """The file of a photo, its privacy mask (PNG or empty), and the decoded photo if available."""
 
     data: bytes
     photo: Photo | None = None
@@ -29,7 +29,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Redactor:
-    """Hides what was found, and says so in a signed manifest; what every photo needs is read once."""
+    """Redacts photos and signs their manifests, with the key and credentials of an installation."""
 
     settings: Settings
     key: Key | None
@@ -37,51 +37,46 @@ class Redactor:
 
     @classmethod
     def of(cls, settings: Settings) -> "Redactor":
-        """Return what hides on this installation; raise InvalidOptionError where its key is none."""
+        """Return the redactor for these settings; raise InvalidOptionError if the manifest key is invalid."""
         return cls(settings, signing_key(settings.manifest_key), Credentials(settings))
 
-    def hide(
-        self, record: JobRecord, opened: Opened, parts: Iterable[DetectionResult]
+    def redact(
+        self, record: JobRecord, upload: Upload, detections: Iterable[DetectionResult]
     ) -> tuple[RedactedPhoto, dict[str, str]]:
-        """Return the redacted photo of a job, and the fields of its row that tell of it.
+        """Return the redacted photo of a job, and the record fields with its media type and report.
 
         Raises
         ------
         ObscuraError
             As `redact_photo` and `request_of` do.
         """
-        parts = tuple(parts)
-        request = request_of(record.options, self.settings, opened.mask)
-        redacted = redact_photo(opened.data, _targets(record, parts), request, opened.photo)
+        detections = tuple(detections)
+        request = request_of(record.options, self.settings, upload.mask)
+        redacted = redact_photo(upload.data, _targets(record, detections), request, upload.photo)
         if record.options.content_credentials:
-            models = [part.model for part in parts]
+            models = [part.model for part in detections]
             redacted = self.credentials.embed(redacted, models, request.limits)
-        work = Work(opened.data, redacted, parts, record.options, request)
+        work = Work(upload.data, redacted, detections, record.options, request)
         manifest = signed(manifest_of(work), self.key)
         report = {**redacted.report.as_dict(), "image": redacted.size._asdict(), "manifest": manifest}
         return redacted, {"media_type": redacted.media_type, "report": json.dumps(report)}
 
 
-def _targets(record: JobRecord, parts: Iterable[DetectionResult]) -> tuple[Target, ...]:
-    """Return what is to be hidden: a person's boxes, or all that was found."""
+def _targets(record: JobRecord, detections: Iterable[DetectionResult]) -> tuple[Target, ...]:
+    """Return the objects to hide: the boxes of a redaction job, else all detections."""
     if record.kind is JobKind.REDACT:
         return tuple(
             Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in record.options.boxes
         )
-    found = [item for part in parts for item in part.detections]
+    found = [item for part in detections for item in part.detections]
     return tuple(Target(item.class_name.value, Box(*item.xyxy), item.frame) for item in found)
-
-
-def picture_key(claimed: Claimed) -> str:
-    """Return where a step stores its picture."""
-    return claimed.result_key
 
 
 def _redact(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
-    data, mask = record.options.parted(context.read(record.photo))
-    redacted, fields = redactor.hide(record, Opened(data, mask=mask), record.parts.values())
-    key = picture_key(claimed)
+    data, mask = record.options.split_upload(context.read(record.photo))
+    redacted, fields = redactor.redact(record, Upload(data, mask=mask), record.detections.values())
+    key = claimed.result_key
     context.store(key, redacted.data)
     return {"picture": key, **fields}
 
@@ -91,12 +86,12 @@ def _build(context: WorkerContext) -> Mapping[Step, Handler]:
 
 
 def check_key(settings: Settings) -> None:
-    """Raise InvalidOptionError or CredentialsUnavailableError where what is asked for could not be signed."""
+    """Raise InvalidOptionError or CredentialsUnavailableError if a configured signing key cannot be used."""
     signing_key(settings.manifest_key)
     if settings.content_credentials or settings.c2pa_certificate:
         Credentials(settings).require_usable()
 
 
 def redaction_service() -> Service:
-    """Return the service that hides."""
+    """Return the service that redacts photos."""
     return Service(REDACT, _build, check_key)

@@ -1,7 +1,7 @@
-"""The handler of videos: fetch, run a child process, store the result.
+"""Handler of videos: fetch the file, process it in a child process, store the result.
 
-The worker itself loads no model and opens no video. It passes on how far the child is, and kills it when
-the job was erased, when nothing comes any more, or when its time is up.
+The worker itself loads no model and decodes no video. It writes the child's progress into the job record, and
+kills the child if the job was erased, if it makes no progress, or at the time limit.
 """
 
 import json
@@ -44,19 +44,19 @@ from obscura.worker.service import Handler, Service, WorkerContext, threads
 
 __all__ = ["video_service"]
 
-LOOK_S: Final = 0.5
+POLL_S: Final = 0.5
 SECRETS: Final = frozenset(
     {name for name, item in Settings.model_fields.items() if "SecretStr" in str(item.annotation)}
     | {"redis_url"}
 )
-"""What a process that opens a stranger's video has no use for."""
+"""Settings that the child does not get, since it decodes untrusted files."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class _Upload:
-    """What a caller handed in, as files of this machine."""
+    """The uploaded video and privacy mask as local files."""
 
     video: Path
     mask: Path | None = None
@@ -75,17 +75,17 @@ def _work(context: WorkerContext, claimed: Claimed) -> Mapping[str, str]:
 
 
 def _fetched(storage: Storage, record: JobRecord, folder: Path) -> _Upload:
-    """Return what was handed in for a job: the storage's own file where that is one and the video alone.
+    """Return the upload of a job as local files: the storage's own file if it is one without a mask.
 
-    Whoever reads containers reads on behind their end: with a mask there, the video gets a file of its own.
+    A mask is stored behind the video, where demuxers would read on, so both are then copied to files.
     """
     key, length = record.photo, record.options.mask_bytes
     own = storage.local_path(key)
     if own is not None and not length:
         return _Upload(own)
     end = storage.size(key) - length
-    video = _written(folder / "source", storage.parts(key, 0, end))
-    return _Upload(video, _written(folder / "mask", storage.parts(key, end)) if length else None)
+    video = _written(folder / "source", storage.chunks(key, 0, end))
+    return _Upload(video, _written(folder / "mask", storage.chunks(key, end)) if length else None)
 
 
 def _written(path: Path, parts: Iterable[bytes]) -> Path:
@@ -100,22 +100,22 @@ def _format_of(path: Path) -> VideoFormat:
 
 
 class _Child:
-    """The process that works on one video; it ends with this object's call."""
+    """The child process that works on one video."""
 
     def __init__(self, context: WorkerContext, claimed: Claimed) -> None:
-        self._tools = context
+        self._context = context
         self._claimed = claimed
-        self._heard_at = time.monotonic()
+        self._progress_at = time.monotonic()
 
     def run(self, upload: _Upload, target: Path) -> dict[str, Any]:
-        """Return the report of the work.
+        """Process the video and return its report; the child has ended afterwards.
 
         Raises
         ------
-        PhotoError, ProcessingError
-            What the child says of the video, or its end says of the child.
+        PhotoError, RequestError, ProcessingError
+            The error that the child reported, or that its exit status means.
         LeaseLostError
-            If the step is no longer this worker's.
+            If the lease of the step does not hold any more.
         """
         command = [sys.executable, "-m", "obscura.video.child"]
         process = subprocess.Popen(  # noqa: S603 - fixed arguments
@@ -123,11 +123,11 @@ class _Child:
         )
         lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         try:
-            # Both are there: they were asked for.
+            # Both pipes exist: they were requested above.
             reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
             reader.start()
-            self._order(process.stdin, upload, target)
-            return self._heard(process, lines)
+            self._send_request(process.stdin, upload, target)
+            return self._read_outcome(process, lines)
         finally:
             process.kill()
             process.wait()
@@ -136,9 +136,9 @@ class _Child:
                 with suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]  # see above
 
-    def _order(self, pipe: IO[bytes] | None, upload: _Upload, target: Path) -> None:
-        settings = self._tools.settings
-        order = {
+    def _send_request(self, pipe: IO[bytes] | None, upload: _Upload, target: Path) -> None:
+        settings = self._context.settings
+        request = {
             "source": str(upload.video.resolve()),
             "mask": None if upload.mask is None else str(upload.mask.resolve()),
             "target": str(target.resolve()),
@@ -147,46 +147,46 @@ class _Child:
             "threads": threads(settings),
         }
         with suppress(BrokenPipeError):
-            # A child that is gone already is told by its end.
-            pipe.write(json.dumps(order).encode() + b"\n")  # type: ignore[union-attr]  # it was asked for
+            # If the child has died already, its exit status is reported below.
+            pipe.write(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]  # a requested pipe
             pipe.flush()  # type: ignore[union-attr]  # the same
 
-    def _heard(
+    def _read_outcome(
         self, process: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes | None]"
     ) -> dict[str, Any]:
-        """Listen to the child until it has said how it ended."""
-        self._heard_at = time.monotonic()
+        """Read the child's messages until its report; raise the error that it reports instead."""
+        self._progress_at = time.monotonic()
         last: Mapping[str, str] = {}
         while True:
             with suppress(queue.Empty):
-                line = lines.get(timeout=LOOK_S)
+                line = lines.get(timeout=POLL_S)
                 if line is None:
                     _ended(process.wait())
-                said = json.loads(line)
-                if "report" in said:
-                    report: dict[str, Any] = said["report"]
+                message = json.loads(line)
+                if "report" in message:
+                    report: dict[str, Any] = message["report"]
                     return report
-                if "error" in said:
-                    raise _error_of(**said["error"])
-                self._heard_at = time.monotonic()
-                last = {"video": json.dumps(said["progress"])}
+                if "error" in message:
+                    raise _error_of(**message["error"])
+                self._progress_at = time.monotonic()
+                last = {"video": json.dumps(message["progress"])}
             self._check(last)
 
     def _check(self, fields: Mapping[str, str]) -> None:
-        """Keep the claim, and see whether the child still gets on."""
-        limit = self._tools.settings.video_stall_s
-        if time.monotonic() - self._heard_at > limit:
-            message = f"no picture of the video was finished in {limit:g} s"
+        """Extend the lease; raise PhotoTooCostlyError if the child makes no progress."""
+        limit = self._context.settings.video_stall_s
+        if time.monotonic() - self._progress_at > limit:
+            message = f"no frame of the video was finished in {limit:g} s"
             raise PhotoTooCostlyError(message)
         try:
-            self._tools.extend_lease(self._claimed, fields)
+            self._context.extend_lease(self._claimed, fields)
         except ServiceError as error:
-            # The work is worth more than a lease: nobody else can take it while the ledger is away.
-            log.warning("video_not_renewed", code=error.code)
+            # No other worker can claim the step while the job store is away, so the work continues.
+            log.warning("lease_not_extended", code=error.code)
 
 
 def _environment() -> dict[str, str]:
-    """Return a child's environment: all of its settings come with the order."""
+    """Return the child's environment, without OBSCURA_* variables: its settings come with the request."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OBSCURA_")}
     root = str(Path(obscura.__file__).parent.parent)
     return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))}
@@ -199,14 +199,14 @@ def _read(pipe: IO[bytes], lines: "queue.SimpleQueue[bytes | None]") -> None:
 
 
 def _ended(code: int) -> NoReturn:
-    """Raise what the end of a child means that said nothing of it."""
+    """Raise the error for the exit status of a child that reported neither a result nor an error."""
     if code == -signal.SIGKILL:
-        # Nobody here kills it before it has been heard: that was the kernel, out of memory.
-        message = "the video took more memory than there is"
+        # Only the kernel's out-of-memory killer does this before the child has reported.
+        message = "the video needs more memory than is available"
         raise PhotoTooCostlyError(message)
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     log.error("video_child_died", how=name)
-    message = "the video ended the process that worked on it"
+    message = "the process that worked on the video died"
     raise ProcessingFailedError(message)
 
 
@@ -217,7 +217,7 @@ def _kinds(base: type[ObscuraError]) -> Iterator[type[ObscuraError]]:
 
 
 def _error_of(code: str, message: str) -> ObscuraError:
-    """Return the error that a child spoke of."""
+    """Return the exception for an error code that the child reported."""
     known = {kind.code: kind for base in (ProcessingError, RequestError, PhotoError) for kind in _kinds(base)}
     return known.get(code, ProcessingFailedError)(message)
 
@@ -231,10 +231,10 @@ def _check(settings: Settings) -> None:
         message = "videos need the extra `video`: pip install 'obscura-photo[video]'"
         raise BackendUnavailableError(message)
     with scratch_directory(settings.video_dir):
-        # Sweeps up what a worker left that was killed.
+        # Also removes the scratch directories of killed workers.
         pass
 
 
 def video_service() -> Service:
-    """Return the service of videos."""
+    """Return the service that redacts videos."""
     return Service(VIDEO, _build, _check)

@@ -20,6 +20,7 @@ from obscura.errors import (
 from obscura.imaging.formats import Buffer, PhotoFormat, PhotoHeader
 from obscura.imaging.headers import inspect
 from obscura.imaging.resource_limits import Budget
+from obscura.wording import megabytes
 
 ACCEPTED: Final = frozenset(
     {
@@ -118,7 +119,7 @@ def check_length(length: int, limits: ValidationLimits) -> None:
         message = "the file is empty"
         raise EmptyPhotoError(message)
     if length > limits.max_bytes:
-        message = f"the file has {length} bytes; at most {limits.max_bytes} are accepted"
+        message = f"the file has {megabytes(length)}; at most {megabytes(limits.max_bytes)} are accepted"
         raise PhotoTooLargeError(message)
 
 

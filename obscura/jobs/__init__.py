@@ -1,9 +1,11 @@
-"""The job store: the source of truth about every job. Celery messages only wake workers."""
+"""The job store in Valkey: records, leases and counters of jobs.
+
+It is the only source of truth about a job; a Celery message only makes a worker look at a step.
+"""
 
 from obscura.jobs.claims import Claimed, Created, Lease
 from obscura.jobs.commands import JobStoreCommands
-from obscura.jobs.heartbeat import Heartbeats
-from obscura.jobs.records import JobRecord, JobState, NewJob, wake_up
+from obscura.jobs.records import JobRecord, JobState, NewJob, step_request
 from obscura.jobs.store import AsyncJobStore, JobStore
 from obscura.jobs.task_ids import new_id
 
@@ -11,7 +13,6 @@ __all__ = [
     "AsyncJobStore",
     "Claimed",
     "Created",
-    "Heartbeats",
     "JobRecord",
     "JobState",
     "JobStore",
@@ -19,5 +20,5 @@ __all__ = [
     "Lease",
     "NewJob",
     "new_id",
-    "wake_up",
+    "step_request",
 ]

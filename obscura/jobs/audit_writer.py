@@ -12,17 +12,18 @@ from obscura.jobs.store import AsyncJobStore
 __all__ = ["HEADS", "Auditor"]
 
 HEADS = PREFIX + "audit:heads"
-"""The last record of every chain, by the chain's name: who shortens the file has to change this as well."""
+"""Hash: name of a chain to its last record. Whoever truncates the audit log must change this as well."""
 
 NEWEST = PREFIX + "audit:newest"
 BATCH = 1000
 
 
 class Auditor:
-    """Moves records into the audit log.
+    """Moves audit records from a stream of the job store into the audit log.
 
-    The ledger's scripts leave them in the same step as the change that they speak of, so none is lost. They
-    are taken away when they are on the disk; a crash in between leads to no second line (`AuditFile`).
+    Scripts add a record in the same transaction as the change it describes, so none is lost. Records are
+    deleted from the stream once they are on disk; after a crash in between, `AuditFile` skips those already
+    written.
     """
 
     def __init__(self, job_store: AsyncJobStore, file: AuditFile) -> None:
@@ -31,7 +32,7 @@ class Auditor:
         self._file = file
 
     async def round(self) -> None:
-        """Move all records that wait."""
+        """Move all waiting records."""
         while entries := await cast("Awaitable[list[Any]]", self._client.xrange(AUDIT, count=BATCH)):
             follows = cast("str | None", await self._client.get(NEWEST)) or ""
             head = await asyncio.to_thread(self._file.append, _records(entries), follows)
@@ -40,8 +41,8 @@ class Auditor:
                 return
 
     async def _note(self, head: Head, names: Sequence[str]) -> None:
-        # One by one, since a full server takes these small writes alone: records would pile up. In this
-        # order: records that are on the disk and still here are not written twice (`AuditFile`).
+        # Separate small writes, because a server whose memory is full accepts only those. The records are
+        # deleted last: `AuditFile` skips records that are still here but already on disk.
         write = self._job_store.calls.write
         await self._job_store.run(write(HEADS, "HSET", head.chain, str(head)))
         await self._job_store.run(write(NEWEST, "SET", str(head)))
@@ -49,7 +50,7 @@ class Auditor:
 
 
 def _records(entries: Sequence[tuple[str, dict[str, str]]]) -> list[Record]:
-    """Return records with the ledger's id and time; fields that say nothing are left out."""
+    """Return records with the id and time of their stream entries, without empty fields."""
     return [
         {"id": name, "at": _time_of(name), **{field: value for field, value in fields.items() if value}}
         for name, fields in entries

@@ -33,21 +33,21 @@ TRACEPARENT = "traceparent"
 
 
 class Sender(Protocol):
-    """Anything that hands a step to the queue of its workers."""
+    """Sends a step request to the queue of its workers."""
 
     def __call__(self, request: StepRequest) -> None:
-        """Send ``request``; raise ``QueueUnavailableError`` where the broker does not answer."""
+        """Send ``request``; raise QueueUnavailableError if the broker does not answer."""
 
 
 def broker_url(redis_url: str) -> str:
-    """Return ``redis_url`` as kombu spells it for our transport: a Unix socket is ``+socket://`` there."""
+    """Return ``redis_url`` as the URL of `obscura.jobs.transport`; ``unix://`` becomes ``+socket://``."""
     if redis_url.startswith(UNIX_SOCKET):
         return f"{SCHEME}+socket://" + redis_url.removeprefix(UNIX_SOCKET)
     return redis_url.replace("redis://", f"{SCHEME}://", 1)
 
 
 def make_celery(settings: Settings) -> Celery:
-    """Return a Celery application that talks to the broker of ``settings``; it opens no connection yet."""
+    """Return a Celery application for the broker of ``settings``; no connection is opened yet."""
     app = Celery("obscura", set_as_current=False)
     app.conf.update(_configuration(settings))
     return app
@@ -56,71 +56,71 @@ def make_celery(settings: Settings) -> Celery:
 def _configuration(settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": broker_url(settings.redis_url),
-        # Only JSON: a message can never run code.
+        # JSON only: a message cannot run code, as a pickle could.
         "task_serializer": "json",
         "accept_content": ["json"],
-        # Answers live in the job ledger; Celery's own results would put pictures into the broker.
+        # Results are in the job store and the object storage; Celery's result backend is not used.
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
-        # The message is dropped when the step has ended, and put back when its process died at once;
-        # the ledger bounds the attempts, so a photo that kills its worker cannot loop for ever.
+        # Acknowledged when the step has ended, rejected when its process died. The job store limits the
+        # attempts, so a photo that kills its worker is not retried for ever.
         "task_acks_late": True,
         "task_acks_on_failure_or_timeout": True,
         "task_reject_on_worker_lost": True,
-        # Slow photos must not wait in one process while another is idle.
+        # No photo may wait behind a slow one while another process is idle.
         "worker_prefetch_multiplier": 1,
         "task_soft_time_limit": settings.soft_limit_s,
         "task_time_limit": settings.hard_limit_s,
         "broker_transport_options": {
-            # A connection that died unseen is noticed within seconds, not with the next photo.
+            # Detect a dead connection within seconds, not with the next photo.
             "health_check_interval": 5,
-            # A broker that is frozen must not hold a consumer for ever.
+            # A frozen broker must not block a consumer for ever.
             "socket_timeout": 10,
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
-            # Who sends tells its caller at once; workers and reaper have a patience of their own.
+            # A gateway reports the failure at once; workers and the lease reaper retry themselves.
             "max_retries": 0,
-            # Queues are looked at in the order that the worker names them: a bulk lane only when no
-            # interactive one holds anything.
+            # Consume queues in the order in which the worker names them: bulk queues only while all
+            # interactive ones are empty.
             "queue_order_strategy": "priority",
         },
-        # Whoever starts first waits for the broker, and a worker never gives it up.
+        # A worker waits for the broker at start and reconnects without a limit.
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # A step goes on when the broker connection is lost: its outcome goes to the ledger, and should its
-        # message come again, the ledger refuses a second one.
+        # A step continues when the broker connection is lost: its outcome goes to the job store, which
+        # refuses a second claim if the message is delivered again.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        # Memory that a decoder leaks is given back now and then.
+        # Recycle processes: releases memory that a decoder leaked.
         "worker_max_tasks_per_child": 2000,
-        # Children load a model first; Celery's own 4 s would kill them while they do.
+        # Pool processes load models first, which takes longer than Celery's default of 4 s.
         "worker_proc_alive_timeout": 120.0,
-        # Our own logging: JSON lines, no arguments of tasks.
+        # Logging is configured by obscura.observability: JSON lines without task arguments.
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
-        # Nobody steers workers through the broker or listens to what they do: less to leak and to go wrong.
+        # No remote control and no task events: they are not used, and events would expose task arguments.
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
-        # Connections for sending; a process sends one message at a time.
+        # Connections for sending.
         "broker_pool_limit": 4,
-        # The append-only file keeps every message; "persistent" means nothing to this transport.
+        # Valkey's append-only file keeps every message; "persistent" has no meaning for a Redis transport.
         "task_default_delivery_mode": "transient",
         "task_create_missing_queues": True,
     }
 
 
 def headers_of(request: StepRequest) -> dict[str, str]:
-    """Return the message's headers: what ties it to the HTTP request that it comes from."""
+    """Return the message headers: request id and traceparent of the HTTP request, without empty ones."""
     headers = {REQUEST_ID: request.request_id, TRACEPARENT: request.trace}
     return {name: value for name, value in headers.items() if value}
 
 
 def send(app: Celery, request: StepRequest) -> None:
-    """Send ``request`` to the queue of its step.
+    """Send ``request`` to the priority queue of its step.
 
     Raises
     ------
     QueueUnavailableError
-        If the broker does not take it.
+        If the broker does not accept it.
     """
     try:
         _publish(app, request)
@@ -130,7 +130,7 @@ def send(app: Celery, request: StepRequest) -> None:
 
 
 def _publish(app: Celery, request: StepRequest) -> None:
-    """Have Celery write the message for ``request`` and send it."""
+    """Build the Celery message for ``request`` and send it."""
     spec = STEP_TASKS[request.step]
     app.send_task(
         spec.name,
@@ -144,7 +144,7 @@ def _publish(app: Celery, request: StepRequest) -> None:
 
 
 class _Drafts(virtual.Channel):
-    """Keeps the last message that was published, as kombu's channel for Redis would have pushed it."""
+    """A kombu channel that keeps the last published message, serialised as kombu's Redis channel does."""
 
     do_restore = False
     last: OutboxMessage
@@ -157,16 +157,17 @@ class _Drafts(virtual.Channel):
 
 
 class _Nowhere(virtual.Transport):
-    """A transport that leads nowhere."""
+    """A kombu transport without a connection."""
 
     Channel = _Drafts
 
 
 class Outbox:
-    """Writes the messages that `send` would send, and sends none: the ledger pushes them with its own rows.
+    """Serialises the messages that `send` would send, without sending them.
 
-    Celery and kombu write them, for a transport that keeps them. Known here is how a queue lies on the
-    server: a list of its name, pushed on at the left. Not for several threads at once.
+    The script that creates a job pushes them in the same transaction. Celery and kombu build the message; the
+    only knowledge of our own is that kombu keeps a queue as a Redis list of its name, pushed at the left. Not
+    thread-safe.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -176,10 +177,10 @@ class Outbox:
         self._producer = app.amqp.Producer(self._channel, auto_declare=False)
 
     def write(self, request: StepRequest) -> OutboxMessage:
-        """Return the message for ``request``, which talks to nobody.
+        """Return the serialised message for ``request``; no connection is used.
 
-        The two calls that Celery's ``send_task`` makes, without what it does around them: an object for the
-        result, and a declaration of the queue, of which a list of the server knows nothing.
+        Makes the two calls of Celery's ``send_task``, without its result object and its queue declaration,
+        which a Redis list does not need.
         """
         spec, message_id = STEP_TASKS[request.step], uuid()
         amqp = self._app.amqp

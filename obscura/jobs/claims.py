@@ -1,4 +1,4 @@
-"""What calls of the job ledger give back: a job entered, a step claimed, a step ended."""
+"""Results of job store commands: job created, step claimed, step completed; and the lease of a claim."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,10 @@ __all__ = ["Claimed", "Completed", "Created", "Lease"]
 
 @dataclass(frozen=True)
 class Created:
-    """Outcome of entering a job: ``is_new`` is false where an Idempotency-Key named an earlier one.
+    """Result of creating a job.
 
-    ``fingerprint`` is that of what was asked for, where a key came with it.
+    ``is_new`` is false if the Idempotency-Key named an earlier job, whose id it then is. ``fingerprint`` is
+    the hash of the request that came with an Idempotency-Key, else empty.
     """
 
     job_id: str
@@ -22,7 +23,7 @@ class Created:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to end a step: whoever holds the token of its last claim."""
+    """The right to end a step: it belongs to the holder of the token of the step's last claim."""
 
     job_id: str
     step: Step
@@ -31,10 +32,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A step that now belongs to the caller until its lease ends.
+    """A claimed step: it belongs to the caller until its lease expires.
 
-    ``released`` and ``began`` are seconds since 1970 by the server's clock: when the step could be begun, and
-    when this try began; 0 where the row does not say.
+    ``released`` (when the step became ready) and ``began`` (when this attempt was claimed) are seconds since
+    1970 by the server's clock; 0 if the record does not hold them.
     """
 
     record: JobRecord
@@ -45,7 +46,7 @@ class Claimed:
 
     @property
     def result_key(self) -> str:
-        """Where the step stores its result; the token keeps apart what two tries leave behind."""
+        """Storage key of the step's result; it contains the token, so that two attempts never share a key."""
         return f"results/{self.record.id}.{self.token}"
 
     @property
@@ -56,7 +57,11 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Completed:
-    """Outcome of ending a step; ``accepted`` is false where the lease was lost to somebody else."""
+    """Result of completing a step.
+
+    ``accepted`` is false if the lease did not hold any more; ``finished`` says that the job has ended;
+    ``next_steps`` are the steps that became ready.
+    """
 
     accepted: bool
     finished: bool = False

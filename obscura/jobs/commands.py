@@ -1,7 +1,7 @@
 """Commands of the job store, each one atomic Lua script.
 
-Nothing here talks to a server: a ``Call`` says what to run and how to read the reply, so that the
-blocking ledger of the workers and the asynchronous one of the gateway share every line.
+A ``Call`` holds the script, its keys and arguments, and how to parse the reply. Nothing here opens a
+connection: the blocking `JobStore` of workers and the `AsyncJobStore` of gateways run the same calls.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ from typing import Generic, TypeVar
 
 from obscura.contract import STEP_TASKS, JobKind, OutboxMessage, Priority, Queue, Step
 from obscura.errors import IdempotencyConflictError, QueueFullError, ShareExceededError
-from obscura.jobs.always import WRITE
 from obscura.jobs.claims import Claimed, Completed, Created, Lease
+from obscura.jobs.full_store_writes import WRITE
 from obscura.jobs.record_fields import checked
 from obscura.jobs.records import UNREADABLE_TEXT, JobRecord, NewJob
 from obscura.observability.catalogue import DURATIONS, bound_text
@@ -23,7 +23,7 @@ from obscura.settings import Settings
 T = TypeVar("T")
 Fields = Mapping[str, str]
 Reply = Sequence[str]
-NOTHING: Fields = MappingProxyType({})
+NO_FIELDS: Fields = MappingProxyType({})
 
 PREFIX = "obscura:"
 ACTIVE = PREFIX + "active"
@@ -34,42 +34,42 @@ AUDIT = PREFIX + "audit"
 COUNTERS = PREFIX + "counters"
 METRICS = PREFIX + "metrics"
 HELD = PREFIX + "held"
-"""Bytes that the records of each owner take."""
+"""Hash: owner to the bytes that the owner's records take in Valkey."""
 
 RECORDS = (PREFIX + "job:*", PREFIX + "batch:*", PREFIX + "webhook:*")
-LOOKED_AT = "looked_at"
-# First part of a stored object's key, and what the audit log calls such an object.
+EXAMINED = "looked_at"
+# First part of a storage key, and the name of such an object in the audit log.
 OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
-# A row outlives its results by far only where no reaper runs at all.
+# Seconds that an Idempotency-Key is kept.
 IDEMPOTENCY_TTL_S = 24 * 3600
-# More than a job waits and works.
-WORK_S = 3600
+# Longer than a job waits and runs.
+JOB_DURATION_S = 3600
 SHARES: Mapping[str, str] = {
     "queue": "this key has {} unfinished jobs, its share of the queue (OBSCURA_KEY_SHARE); try again later",
     "store": "the records of this key take {} bytes, its share of the store (OBSCURA_KEY_SHARE, "
     "OBSCURA_KEY_STORE_MB); erase results, or try again later",
 }
-# About what a photo takes.
-SHARE_AGAIN_S = 5
+# Retry-After of a refused share: about the time of a photo.
+SHARE_RETRY_S = 5
 
 
 def job_of(key: str) -> str:
-    """Return the id of the job that a stored object belongs to: ``photos/ID`` or ``results/ID.TOKEN``."""
+    """Return the job id in a storage key: ``photos/ID`` or ``results/ID.TOKEN``."""
     return key.rpartition("/")[2].partition(".")[0]
 
 
 def job_key(job_id: str) -> str:
-    """Return the key of a job's row."""
+    """Return the key of a job record."""
     return f"{PREFIX}job:{job_id}"
 
 
 def erased_key(job_id: str) -> str:
-    """Return the key, without the id in it, that stands for a while where a row was erased on purpose."""
+    """Return the key that marks a record as erased on purpose; it contains a hash of the id."""
     return f"{PREFIX}erased:{hashlib.sha256(job_id.encode()).hexdigest()[:32]}"
 
 
 def _idempotency(job: NewJob) -> str:
-    """Return the name of an owner's Idempotency-Key: what people write into it is kept nowhere."""
+    """Return the key for an owner's Idempotency-Key: a hash, since clients may put personal data into it."""
     text = f"{job.owner}\n{job.idempotency_key}"
     return f"{PREFIX}idempotency:{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -78,26 +78,26 @@ def _script(name: str) -> str:
     folder = resources.files("obscura.jobs").joinpath("scripts")
     parts = (folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("_prelude", name))
     bounds = ", ".join(f"'{bound_text(bound)}'" for bound in DURATIONS)
-    # What was taken in may end, and what is to go may go, where the server's memory is used up as well.
-    head = "" if name in TAKING_IN else "#!lua flags=allow-oom\n"
+    # Accepted jobs must be able to end, and records to be erased, although the server's memory is full.
+    head = "" if name in REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
     return f"{head}local BOUNDS = {{{bounds}}}\nlocal UNREADABLE = '{UNREADABLE_TEXT}'\n" + "".join(parts)
 
 
-TAKING_IN = frozenset({"create", "batch"})
-"""Scripts that take in what is new: they are refused where the server's memory is used up."""
+REFUSED_WHEN_FULL = frozenset({"create", "batch"})
+"""Scripts that Valkey refuses when its memory is full, because they add new work."""
 
 SCRIPTS: Mapping[str, str] = {
     name: _script(name)
     for name in (
-        *("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due", "census"),
-        *("batch", "unbatch", "take", "settle", "enqueue", "hand_out", "bury", "held"),
+        *("create", "claim", "renew", "complete", "fail", "reap", "erase", "forget", "due", "stats_snapshot"),
+        *("batch", "unbatch", "take", "settle", "enqueue", "hand_out", "fail_unreadable", "measure_usage"),
     )
 } | {"write": WRITE}
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """One script, its keys and arguments, and the reading of its reply."""
+    """One script call: name of the script, its keys and arguments, and the parser of its reply."""
 
     script: str
     keys: Sequence[str]
@@ -106,12 +106,12 @@ class Call(Generic[T]):
 
 
 def share_exceeded(reply: Reply) -> ShareExceededError:
-    """Return the error that a reply speaks of: which share, and how much of it is held."""
-    return ShareExceededError(SHARES[reply[1]].format(reply[2]), SHARE_AGAIN_S)
+    """Return the error for the reply ``["share", "queue" or "store", amount held]``."""
+    return ShareExceededError(SHARES[reply[1]].format(reply[2]), SHARE_RETRY_S)
 
 
 def _messages(outbox_messages: Iterable[OutboxMessage]) -> list[str]:
-    return [text for outbox_message in outbox_messages for text in (outbox_message.text, outbox_message.step)]
+    return [item for message in outbox_messages for item in (message.text, message.step)]
 
 
 def _queue_of(step: Step) -> str:
@@ -120,9 +120,9 @@ def _queue_of(step: Step) -> str:
 
 @dataclass(frozen=True)
 class JobStoreCommands:
-    """All calls, with the times and limits of one installation.
+    """Builds the calls, with the durations and limits of ``settings``.
 
-    ``owner`` is the key that jobs are entered for; None where no keys are asked for.
+    ``owner`` is the id of the API key that jobs are created for; None where keys are not required.
     """
 
     settings: Settings
@@ -130,14 +130,14 @@ class JobStoreCommands:
 
     @property
     def remembered_s(self) -> int:
-        """Seconds for which it can be said of a task that it was lost: after that it would have expired."""
-        return self.settings.result_ttl_s + WORK_S
+        """Seconds after its creation in which a missing task counts as lost; later it would have expired."""
+        return self.settings.result_ttl_s + JOB_DURATION_S
 
     def _keys(self, job_id: str) -> tuple[str, ...]:
         return job_key(job_id), ACTIVE, EXPIRY, ERASE
 
     def _limit(self, job: NewJob) -> tuple[str, int]:
-        """Return the name of the limit that ``job`` counts against and its number of unfinished jobs."""
+        """Return the limit group of ``job`` (``video``, ``bulk`` or empty) and its most unfinished jobs."""
         if job.kind is JobKind.BLUR_VIDEO:
             return "video", self.settings.video_queue_limit
         if job.options.priority is Priority.BULK:
@@ -145,10 +145,10 @@ class JobStoreCommands:
         return "", self.settings.queue_limit
 
     def create(self, job: NewJob, outbox_messages: Sequence[OutboxMessage] = ()) -> Call[Created]:
-        """Enter ``job`` and push the ``letters`` that wake its workers, both or neither.
+        """Create the record of ``job`` and enqueue its first messages, in one transaction.
 
-        Reading the reply raises QueueFullError, ShareExceededError or IdempotencyConflictError; then nothing
-        was pushed.
+        Parsing the reply raises QueueFullError, ShareExceededError or IdempotencyConflictError; then nothing
+        was written.
         """
 
         def parse(reply: Reply) -> Created:
@@ -171,7 +171,7 @@ class JobStoreCommands:
         settings = self.settings
         key = _idempotency(job) if job.idempotency_key else ""
         if key:
-            # It names the job, and goes with it.
+            # Stored in the record, so that erasing the job frees the key.
             pairs += ["idempotency", key]
         head = (job.id, *self._limit(job), settings.lease_s, job.fingerprint, IDEMPOTENCY_TTL_S, job_key(""))
         shares = (settings.key_share, settings.key_store_mb * 1024 * 1024)
@@ -185,47 +185,48 @@ class JobStoreCommands:
 
     @staticmethod
     def enqueue(job_id: str, outbox_messages: Sequence[OutboxMessage]) -> Call[bool]:
-        """Have released steps wait for their turn; the reply says whether the job was there."""
-        keys = (job_key(job_id), *(outbox_message.priority_queue for outbox_message in outbox_messages))
-        return Call(
-            "enqueue", keys, (job_id, *_messages(outbox_messages)), lambda reply: reply[0] == "enqueued"
-        )
+        """Add ready steps to the fair queue of their owner; the reply is whether the job is unfinished."""
+        keys = (job_key(job_id), *(message.priority_queue for message in outbox_messages))
+        args = (job_id, *_messages(outbox_messages))
+        return Call("enqueue", keys, args, lambda reply: reply[0] == "enqueued")
 
     @staticmethod
     def hand_out(queues: Iterable[Queue]) -> Call[None]:
-        """Hand waiting steps of ``queues`` to the broker where it has room: a message may have been lost."""
+        """Push waiting steps to the broker's lists of ``queues`` that have room; repairs a lost message."""
         priority_queues = [queue.priority_queue(priority) for queue in queues for priority in Priority]
         return Call("hand_out", priority_queues, (), lambda _reply: None)
 
-    def bury(self, job_id: str) -> Call[bool]:
-        """End a job whose record cannot be read as a failure; the reply says whether it was there."""
+    def fail_unreadable(self, job_id: str) -> Call[bool]:
+        """Fail a job whose record cannot be read, replacing the record; the reply is whether it existed."""
         args = (job_id, self.settings.result_ttl_s, EVENTS)
-        return Call("bury", self._keys(job_id), args, lambda reply: reply[0] == "buried")
+        return Call(
+            "fail_unreadable", self._keys(job_id), args, lambda reply: reply[0] == "failed_unreadable"
+        )
 
     @staticmethod
     def write(key: str, command: str, *args: str | float) -> Call[str]:
-        """Run one small write that is needed where the server's memory is used up as well."""
+        """Run one small write command, although the server's memory may be full."""
         return Call("write", (key,), (command, *args), lambda reply: reply[0])
 
     def claim(self, job_id: str, step: Step, token: str, *, takeover: bool) -> Call[Claimed | None]:
-        """Claim ``step``; the reply is None where there is nothing (more) to do.
+        """Claim ``step``; the reply is None if the job is gone or ended, or another lease holds.
 
-        ``takeover`` disregards a running lease: for messages that came back because their process died.
+        ``takeover`` ignores a lease that holds: for messages redelivered because their process died.
         """
 
         def parse(reply: Reply) -> Claimed | None:
             if reply[0] != "claimed":
                 return None
             fields = dict(zip(reply[1::2], reply[2::2], strict=True))
-            times = (float(fields.get(f"{outbox_message}:{step}", 0.0)) for outbox_message in "qb")
-            return Claimed(JobRecord.from_fields(job_id, fields), step, token, *times)
+            released, began = (float(fields.get(f"{prefix}:{step}", 0.0)) for prefix in ("q", "b"))
+            return Claimed(JobRecord.from_fields(job_id, fields), step, token, released, began)
 
         settings = self.settings
         limits = (settings.lease_s, settings.max_attempts, int(takeover), settings.result_ttl_s, EVENTS)
         return Call("claim", self._keys(job_id), (job_id, step.value, token, *limits, _queue_of(step)), parse)
 
-    def renew(self, claimed: Claimed, fields: Fields = NOTHING) -> Call[bool]:
-        """Make a claim last for another lease and leave ``fields``; the reply says whether it holds.
+    def renew(self, claimed: Claimed, fields: Fields = NO_FIELDS) -> Call[bool]:
+        """Extend the lease of a claim and write ``fields``; the reply is whether the lease still held.
 
         Raises RecordUnreadableError as `complete` does.
         """
@@ -236,12 +237,12 @@ class JobStoreCommands:
         return Call("renew", keys, (*head, *limits, *pairs), lambda reply: reply[0] == "renewed")
 
     def complete(self, claimed: Claimed, fields: Fields) -> Call[Completed]:
-        """End a claimed step and leave ``fields`` in the row.
+        """Complete a claimed step and write ``fields`` into the record.
 
         Raises
         ------
         RecordUnreadableError
-            If they could not be read again, or are longer than a record may be.
+            If a field cannot be parsed, or the fields exceed the size limit of a record.
         """
 
         def parse(reply: Reply) -> Completed:
@@ -260,14 +261,14 @@ class JobStoreCommands:
         return Call("complete", self._keys(claimed.record.id), (*head, *limits, *pairs), parse)
 
     def fail(self, lease: Lease, code: str, message: str) -> Call[bool]:
-        """End the whole job with an error; the reply says whether the lease still held."""
+        """Fail the whole job; the reply is whether the lease still held."""
         head = (lease.job_id, lease.step.value, lease.token, self.settings.result_ttl_s, EVENTS)
         keys = self._keys(lease.job_id)
         tail = (code, message, _queue_of(lease.step))
         return Call("fail", keys, (*head, *tail), lambda reply: reply[0] == "failed")
 
     def reap(self, job_id: str) -> Call[tuple[Step, ...]]:
-        """Look after a job whose time is up; the reply holds the steps whose message is to be sent again."""
+        """Requeue or fail the steps of a job whose lease expired; the reply holds the steps to send again."""
 
         def parse(reply: Reply) -> tuple[Step, ...]:
             return tuple(Step(name) for name in reply[1:]) if reply[0] == "resend" else ()
@@ -277,13 +278,16 @@ class JobStoreCommands:
         return Call("reap", self._keys(job_id), (job_id, *limits), parse)
 
     def erase(self, job_id: str, why: str = "deleted") -> Call[bool]:
-        """Forget a job; the reply says whether it was there. ``why`` goes to the audit log."""
+        """Erase a job record and schedule its objects for erasure; the reply is whether it existed.
+
+        ``why`` is the event in the audit log.
+        """
         keys = (*self._keys(job_id), erased_key(job_id))
         args = (job_id, EVENTS, why, self.remembered_s)
         return Call("erase", keys, args, lambda reply: reply[0] == "erased")
 
     def forget(self, key: str, *, was_there: bool, is_orphan: bool = False) -> Call[None]:
-        """Note that the stored object ``key`` is gone: erased now, or not there any more."""
+        """Record that the stored object ``key`` was erased (``was_there``) or had been absent already."""
         kind = "orphan" if is_orphan else OBJECT_KINDS.get(key.partition("/")[0], "object")
         job_id = job_of(key)
         event = f"{kind}_erased" if was_there else ""
@@ -291,16 +295,19 @@ class JobStoreCommands:
 
     @staticmethod
     def stats_snapshot(first: int, last: int) -> Call[Mapping[str, float]]:
-        """Count unfinished jobs ``first`` to ``last``; the names are those of the script, and `looked_at`."""
+        """Count the unfinished jobs with rank ``first`` to ``last``, by the names in stats_snapshot.lua.
+
+        `EXAMINED` is the number of jobs that were counted.
+        """
 
         def parse(reply: Reply) -> Mapping[str, float]:
             names, numbers = reply[1::2], reply[2::2]
             counts = {name: float(number) for name, number in zip(names, numbers, strict=True)}
-            return {LOOKED_AT: float(reply[0]), **counts}
+            return {EXAMINED: float(reply[0]), **counts}
 
-        return Call("census", (ACTIVE,), (job_key(""), first, last, *Step), parse)
+        return Call("stats_snapshot", (ACTIVE,), (job_key(""), first, last, *Step), parse)
 
     @staticmethod
     def due(key: str, limit: int = 500) -> Call[tuple[str, ...]]:
-        """Read which members of a sorted set of times are due."""
+        """Return up to ``limit`` members of a sorted set of times that are due."""
         return Call("due", (key,), (limit,), tuple)

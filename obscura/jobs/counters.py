@@ -10,27 +10,27 @@ from redis.exceptions import RedisError
 from obscura.jobs.commands import METRICS
 from obscura.observability import Meter
 
-__all__ = ["hand_over", "hand_over_soon"]
+__all__ = ["flush_counters", "flush_counters_async"]
 
 
-def hand_over(client: redis.Redis, meter: Meter) -> None:
-    """Add what a worker's process counted; what cannot be added now is kept for the next time."""
+def flush_counters(client: redis.Redis, meter: Meter) -> None:
+    """Add the counts of ``meter`` to the job store; if it is away, they stay in the meter."""
     counts = meter.take()
     try:
         if counts:
             _additions(client.pipeline(), counts).execute()
     except (RedisError, OSError):
-        meter.give_back(counts)
+        meter.restore(counts)
 
 
-async def hand_over_soon(client: redis.asyncio.Redis, meter: Meter) -> None:
-    """Do the same for a gateway."""
+async def flush_counters_async(client: redis.asyncio.Redis, meter: Meter) -> None:
+    """Do what `flush_counters` does, with an asyncio client."""
     counts = meter.take()
     try:
         if counts:
             await cast("Awaitable[object]", _additions(client.pipeline(), counts).execute())
     except (RedisError, OSError):
-        meter.give_back(counts)
+        meter.restore(counts)
 
 
 def _additions(

@@ -11,7 +11,7 @@ from obscura.contract import Queue, StepRequest
 from obscura.contract.messages import STEP_TASKS
 from obscura.errors import ServiceError, UnknownTaskError
 from obscura.jobs.commands import ACTIVE, METRICS
-from obscura.jobs.records import wake_up
+from obscura.jobs.records import step_request
 from obscura.jobs.store import AsyncJobStore
 from obscura.observability import catalogue
 
@@ -22,25 +22,25 @@ AsyncSender = Callable[[StepRequest], Awaitable[None]]
 
 
 class Reaper:
-    """Looks after jobs whose time is up."""
+    """Requeues or fails the steps of jobs whose lease has expired."""
 
     def __init__(self, job_store: AsyncJobStore, send: AsyncSender) -> None:
         self._job_store = job_store
         self._send = send
 
     async def round(self) -> None:
-        """Look once at every job whose lease has run out; one that cannot be looked after stops no other.
+        """Check every job whose lease has expired, once. A job that raises is failed and stops no other.
 
         Raises
         ------
         ServiceError
-            If the ledger is away.
+            If the job store is away.
         """
         job_store = self._job_store
         waiting: dict[str, frozenset[tuple[str, str]]] = {}
         for job_id in await job_store.run(job_store.calls.due(ACTIVE)):
             try:
-                await self._look_after(job_id, waiting)
+                await self._resend_lost_steps(job_id, waiting)
             except ServiceError:
                 raise
             except UnknownTaskError:
@@ -48,12 +48,12 @@ class Reaper:
                 continue
             except Exception as error:
                 log.exception("job_given_up", error=type(error).__name__)
-                await job_store.run(job_store.calls.bury(job_id))
-        # A worker that died with a message in its hands has left room for the next.
+                await job_store.run(job_store.calls.fail_unreadable(job_id))
+        # A worker that died with a message has left room in its queue for the next one.
         await job_store.run(job_store.calls.hand_out(Queue))
 
-    async def _look_after(self, job_id: str, waiting: dict[str, frozenset[tuple[str, str]]]) -> None:
-        """Send the steps of a job again whose messages are lost; ``waiting`` are messages by lane."""
+    async def _resend_lost_steps(self, job_id: str, waiting: dict[str, frozenset[tuple[str, str]]]) -> None:
+        """Send the steps of a job again whose messages are lost; ``waiting`` caches messages by queue."""
         job_store = self._job_store
         for step in await job_store.run(job_store.calls.reap(job_id)):
             record = await job_store.read(job_id)
@@ -62,25 +62,24 @@ class Reaper:
             priority_queue = STEP_TASKS[step].queue.priority_queue(record.options.priority)
             if priority_queue not in waiting:
                 waiting[priority_queue] = await self._waiting_in(priority_queue)
-            # A message that still waits its turn is not lost: another would only lengthen the queue.
+            # A message that is still in the queue is not lost; a second one would only lengthen the queue.
             if (job_id, step.value) not in waiting[priority_queue]:
-                await self._send(wake_up(record, step))
+                await self._send(step_request(record, step))
                 await job_store.run(
                     job_store.calls.write(METRICS, "HINCRBY", catalogue.REQUEUED.series(step), 1)
                 )
                 log.info("step_sent_again", step=step.value, request_id=record.request_id)
 
     async def _waiting_in(self, priority_queue: str) -> frozenset[tuple[str, str]]:
-        """Return job and step of every message that waits; celery keeps a lane as a list of its name."""
+        """Return (job id, step) of every message in a queue, which kombu keeps as a list of its name."""
         texts = await cast("Awaitable[list[str]]", self._job_store.client.lrange(priority_queue, 0, -1))
         return frozenset(_named_in(text) for text in texts)
 
 
 def _named_in(message: str) -> tuple[str, str]:
-    """Return job and step of a message as celery stores it: JSON around base64 around JSON."""
+    """Return (job id, step) of a Celery message (JSON in base64 in JSON); empty texts for foreign ones."""
     try:
         payload = json.loads(base64.b64decode(json.loads(message)["body"]))[0][0]
         return payload["job_id"], payload["step"]
     except (ValueError, KeyError, IndexError, TypeError):
-        # Not one of ours.
         return "", ""

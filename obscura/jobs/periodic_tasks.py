@@ -18,22 +18,22 @@ log = structlog.get_logger(__name__)
 async def repeat(
     name: str, interval_s: float, job_store: AsyncJobStore, work: Callable[[], Awaitable[None]]
 ) -> None:
-    """Do ``work`` every ``interval_s`` seconds until cancelled; a round that fails is logged.
+    """Await ``work()`` every ``interval_s`` seconds until cancelled; exceptions are logged.
 
-    Of several gateways only one does a round; ``name`` tells the kinds of work apart.
+    Of several gateways one does each run: it holds a lock in the job store that is called ``name``.
     """
-    # Shorter than the interval, so that the same gateway may have the next turn too.
-    turn_ms = max(1, int(interval_s * 900))
+    # Shorter than the interval, so that the same gateway can take the lock for the next run.
+    lock_ms = max(1, int(interval_s * 900))
     while True:
         try:
-            turn = job_store.calls.write(f"{PREFIX}{name}", "SET", "1", "NX", "PX", turn_ms)
-            if await job_store.run(turn) == "OK":
+            lock = job_store.calls.write(f"{PREFIX}{name}", "SET", "1", "NX", "PX", lock_ms)
+            if await job_store.run(lock) == "OK":
                 await work()
         except ObscuraError as error:
-            log.warning("chore_failed", chore=name, code=error.code)
+            log.warning("periodic_task_failed", task=name, code=error.code)
         except (RedisError, OSError) as error:
-            log.warning("chore_failed", chore=name, error=type(error).__name__)
+            log.warning("periodic_task_failed", task=name, error=type(error).__name__)
         except Exception as error:
-            # Jobs would hang, and photos stay, without these: they must outlive their own faults.
-            log.exception("chore_crashed", chore=name, error=type(error).__name__)
+            # Without the lease reaper jobs would hang, and without retention photos would stay: keep running.
+            log.exception("periodic_task_crashed", task=name, error=type(error).__name__)
         await asyncio.sleep(interval_s)

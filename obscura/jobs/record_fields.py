@@ -1,7 +1,7 @@
-"""The fields of a job's record: how each is read, checked before it is written, and kept short.
+"""The fields of a job record: their parsers, checks before writing, compression and size limits.
 
-One table says what a field has to be. Records are read by it, and what workers want to leave in a record is
-checked by it first, so that nothing is written that could not be read again.
+One table holds the parser of every structured field. Records are read with it, and fields that workers want
+to write are parsed first, so that nothing is written that could not be read again.
 """
 
 import base64
@@ -37,43 +37,43 @@ __all__ = [
 ]
 
 MAX_RECORD_BYTES: Final = 256 * 1024
-"""Most bytes of a record's names and values together, as they are stored."""
+"""Largest size of a record: bytes of all names and values as stored."""
 
 MAX_TEXT_BYTES: Final = 8 * 1024 * 1024
-"""Most bytes of one value once it is unpacked."""
+"""Largest size of one decompressed value."""
 
 PACK_BYTES: Final = 2048
-"""A value of fewer bytes is stored as it is: packing gains nothing."""
+"""Shorter values are not compressed."""
 
 PACKED: Final = "z:"
-"""The mark of a packed value: what is packed is JSON, and no JSON text begins like this."""
+"""Prefix of a compressed value. Only JSON is compressed, and no JSON text begins like this."""
 
 FAULTS: Final = (KeyError, TypeError, ValueError, RecursionError, RecordUnreadableError)
-"""What reading a damaged value raises; pydantic's and json's own errors are ValueErrors."""
+"""Exceptions that parsing a damaged value raises (those of pydantic and json are ValueErrors)."""
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
 def packed(text: str) -> str:
-    """Return ``text`` as it is stored: deflated and in base64 where it is long."""
+    """Return ``text`` as it is stored: compressed (zlib, base64) from `PACK_BYTES` on."""
     if len(text) < PACK_BYTES:
         return text
     return PACKED + base64.b64encode(zlib.compress(text.encode(), level=6)).decode()
 
 
 def unpacked(text: str) -> str:
-    """Return what `packed` was given; raise RecordUnreadableError where it is damaged or too long."""
+    """Return the text that `packed` stored; raise RecordUnreadableError if it is damaged or too long."""
     if not text.startswith(PACKED):
         return text
     inflate = zlib.decompressobj()
     try:
         data = inflate.decompress(base64.b64decode(text[len(PACKED) :], validate=True), MAX_TEXT_BYTES)
         if not inflate.eof:
-            message = f"a packed value is cut off, or has more than {MAX_TEXT_BYTES} bytes"
+            message = f"a compressed value is truncated or exceeds {MAX_TEXT_BYTES} bytes"
             raise RecordUnreadableError(message)
         return data.decode()
     except (zlib.error, binascii.Error, UnicodeDecodeError) as error:
-        message = "a packed value is damaged"
+        message = "a compressed value is damaged"
         raise RecordUnreadableError(message) from error
 
 
@@ -106,19 +106,19 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = MappingProxyType(
         **dict.fromkeys((f"r:{step}" for step in Step), _objects),
     }
 )
-"""Every field that is more than a line of text; the others are read as they are."""
+"""Parsers of the structured fields; all other fields are plain text."""
 
 _PACKABLE: Final = frozenset(name for name in _READERS if name not in {"media_type", "video"})
 
 
 def read_field(name: str, text: str) -> Any:  # noqa: ANN401 - what the table says
-    """Return what the value of a field stands for; raise one of `FAULTS` where it is damaged."""
+    """Return the parsed value of a field; raise one of `FAULTS` if it is damaged."""
     read = _READERS.get(name)
     return text if read is None else read(unpacked(text))
 
 
 def read_report(kind: JobKind, text: str) -> str:
-    """Return the text of a report after reading it as one of a job of ``kind``; raise one of `FAULTS`."""
+    """Return a report as JSON text after parsing it as a report of ``kind``; raise one of `FAULTS`."""
     text = unpacked(text)
     report = _report(text)
     match kind:
@@ -132,31 +132,31 @@ def read_report(kind: JobKind, text: str) -> str:
 
 
 def checked(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return fields as they may be written into a record: each read once, the long ones packed.
+    """Return fields ready to be written into a record: each one parsed once, long ones compressed.
 
     Raises
     ------
     RecordUnreadableError
-        If one could not be read again, or they are longer than a record may be.
+        If a field cannot be parsed, or they exceed `MAX_RECORD_BYTES`.
     """
     try:
         for name, text in fields.items():
             read_field(name, text)
     except FAULTS as error:
-        message = f"what was to be noted of this job cannot be read: {name}"
+        message = f"a field of this job's record is malformed: {name}"
         raise RecordUnreadableError(message) from error
     return bounded({name: packed(text) if name in _PACKABLE else text for name, text in fields.items()})
 
 
 def bounded(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return ``fields``; raise RecordUnreadableError where they are longer than a record may be."""
+    """Return ``fields``; raise RecordUnreadableError if they exceed `MAX_RECORD_BYTES`."""
     length = length_of(fields)
     if length > MAX_RECORD_BYTES:
-        message = f"the record of this job would have {length} bytes; at most {MAX_RECORD_BYTES} are kept"
+        message = f"the record of this job would have {length} bytes; at most {MAX_RECORD_BYTES} are allowed"
         raise RecordUnreadableError(message)
     return dict(fields)
 
 
 def length_of(fields: Mapping[str, str]) -> int:
-    """Return the bytes of names and values together."""
+    """Return the total length of names and values."""
     return sum(len(name) + len(text) for name, text in fields.items())

@@ -1,8 +1,8 @@
-"""Job records as the job store keeps them."""
+"""Job records: the typed model of a job, and its fields in the job store."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, cast
 
@@ -30,15 +30,15 @@ from obscura.jobs.record_fields import (
 )
 
 ZERO_RETENTION_TTL_S = 30
-"""Seconds that a result which must not be kept outlives the gateway that was to give it."""
+"""Lifetime in seconds of a finished zero-retention job whose gateway died before it erased the job."""
 
-# Spelt once, and not for every row that is read.
-PART_FIELDS: Final = {step: f"p:{step}" for step in Step}
-SUSPECT_FIELDS: Final = tuple(f"r:{step}" for step in Step)
+# Precomputed: every read of a record needs them.
+DETECTION_FIELDS: Final = {step: f"p:{step}" for step in Step}
+RESIDUAL_FIELDS: Final = tuple(f"r:{step}" for step in Step)
 
 
 class JobState(StrEnum):
-    """Where a job stands; ``DONE`` and ``FAILED`` are its end."""
+    """State of a job; ``DONE`` and ``FAILED`` are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -47,15 +47,16 @@ class JobState(StrEnum):
 
     @property
     def is_end(self) -> bool:
-        """Whether the job will not change any more."""
+        """Whether the state is final."""
         return self in {JobState.DONE, JobState.FAILED}
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job about to be entered: its photo is in the storage already.
+    """A job to be created; its photo is in the object storage already.
 
-    ``cost`` is about how much work its photo is, in megapixels looked at with `balanced` quality.
+    ``photo`` is the storage key; ``cost`` is that of `obscura.jobs.cost`; ``fingerprint`` identifies the
+    request for its Idempotency-Key; ``trace`` is a W3C traceparent or empty.
     """
 
     id: str
@@ -66,7 +67,7 @@ class NewJob:
     request_id: str = ""
     idempotency_key: str = ""
     fingerprint: str = ""
-    parts: Mapping[Step, DetectionResult] = field(default_factory=dict)
+
     pipeline: Pipeline = Pipeline.SPLIT
     trace: str = ""
     batch: str = ""
@@ -74,27 +75,27 @@ class NewJob:
 
     @property
     def stages(self) -> Stages:
-        """The steps of this job."""
+        """The steps of this job: tuples of steps that run side by side, one tuple after the other."""
         return stages_in(self.pipeline, self.options.stages(self.kind))
 
     @property
     def first_steps(self) -> tuple[Step, ...]:
-        """The steps that can begin at once."""
+        """The steps that are ready when the job is created."""
         return self.stages[0]
 
     def fields(self) -> dict[str, str]:
-        """Return the hash that stands for this job; raise RecordUnreadableError where it is too long."""
+        """Return the fields of the new record; raise RecordUnreadableError if they exceed the size limit."""
         stages = self.stages
         record = {
             "kind": self.kind.value,
             "owner": self.owner,
             "request_id": self.request_id,
-            # Who is told is no business of the workers.
+            # Workers must not see the webhook URL, which is a field of its own.
             "options": packed(self.options.model_dump_json(by_alias=True, exclude={"webhook"})),
             "photo": self.photo,
             "retain": str(self.options.retain),
             "cost": f"{self.cost:.3f}",
-            # Who waits for the answer takes it at once; a gateway that died never will.
+            # The gateway erases a zero-retention job after its answer; this limits it if the gateway dies.
             **({"ttl": str(ZERO_RETENTION_TTL_S)} if self.options.zero_retention else {}),
             **({"trace": self.trace} if self.trace else {}),
             "stages": ";".join(",".join(stage) for stage in stages),
@@ -108,7 +109,12 @@ class NewJob:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """A job as read from the ledger."""
+    """A job as read from the job store.
+
+    ``detections`` are the results of its detection steps, ``residual`` the detections of its residual check,
+    ``progress`` is 0..1, ``picture`` and ``photo`` are storage keys, ``report`` is JSON text. Times are
+    seconds since 1970 by the server's clock. ``is_damaged`` says that the stored record could not be read.
+    """
 
     id: str
     kind: JobKind
@@ -119,8 +125,8 @@ class JobRecord:
     photo: str
     created: float
     finished: float | None
-    parts: Mapping[Step, DetectionResult]
-    suspects: tuple[DetectedObject, ...]
+    detections: Mapping[Step, DetectionResult]
+    residual: tuple[DetectedObject, ...]
     progress: float
     video: VideoProgress | None
     picture: str | None
@@ -134,9 +140,9 @@ class JobRecord:
 
     @classmethod
     def from_fields(cls, job_id: str, fields: Mapping[str, str]) -> "JobRecord":
-        """Return the row that a hash stands for.
+        """Return the record with these stored fields.
 
-        A hash that cannot be read is a job that has failed with `record_unreadable`; it ``is_damaged``.
+        Fields that cannot be read give a failed job with the code `record_unreadable`; it ``is_damaged``.
         """
         try:
             if length_of(fields) > 2 * MAX_RECORD_BYTES:
@@ -147,12 +153,12 @@ class JobRecord:
 
     @classmethod
     def _read(cls, job_id: str, fields: Mapping[str, str]) -> "JobRecord":
-        """Return the row that a hash stands for; raise one of `FAULTS` where it is damaged."""
+        """Return the record with these stored fields; raise one of `FAULTS` if they are damaged."""
         finished, kind = fields.get("finished"), JobKind(fields["kind"])
         report = fields.get("report")
         state = JobState(fields["state"])
         if state.is_end and finished is None:
-            message = "a job has ended at no time"
+            message = "a finished job has no time of its end"
             raise ValueError(message)
         return cls(
             id=job_id,
@@ -164,12 +170,14 @@ class JobRecord:
             photo=fields["photo"],
             created=float(fields["created"]),
             finished=None if finished is None else float(finished),
-            # In the order of the steps, whichever of them ended first.
-            parts={
-                step: read_field(name, fields[name]) for step, name in PART_FIELDS.items() if name in fields
+            # In the order of `Step`, whichever step ended first.
+            detections={
+                step: read_field(name, fields[name])
+                for step, name in DETECTION_FIELDS.items()
+                if name in fields
             },
-            suspects=tuple(
-                item for name in SUSPECT_FIELDS if name in fields for item in read_field(name, fields[name])
+            residual=tuple(
+                item for name in RESIDUAL_FIELDS if name in fields for item in read_field(name, fields[name])
             ),
             picture=fields.get("picture"),
             media_type=read_field("media_type", fields["media_type"]) if "media_type" in fields else None,
@@ -183,8 +191,8 @@ class JobRecord:
         )
 
 
-def lost(job_id: str, owner: str) -> dict[str, str]:
-    """Return the fields of a job of which nothing is left: a FAILURE that says so."""
+def lost_job_fields(job_id: str, owner: str) -> dict[str, str]:
+    """Return the fields of a failed job (`job_lost`) in place of a record that the server lost."""
     message = "the server lost what it knew of this task; send the photo again"
     return _failed(job_id, owner, JobLostError.code, message)
 
@@ -192,7 +200,7 @@ def lost(job_id: str, owner: str) -> dict[str, str]:
 def _failed(job_id: str, owner: str, code: str, message: str) -> dict[str, str]:
     return {
         "state": JobState.FAILED.value,
-        # Nobody knows any more what was asked for.
+        # The real kind and options are unknown.
         "kind": JobKind.DETECT.value,
         "options": JobOptions().model_dump_json(by_alias=True),
         "owner": owner,
@@ -208,23 +216,23 @@ UNREADABLE_TEXT: Final = "what the server holds of this task is damaged; send th
 
 
 def _damaged(job_id: str, fields: Mapping[str, str]) -> JobRecord:
-    """Return the row of a job whose record cannot be read: whose it was, and what is to be erased with it."""
+    """Return a failed record in place of one that cannot be read, with its owner and the objects to erase."""
     failed = _failed(job_id, fields.get("owner", ""), RecordUnreadableError.code, UNREADABLE_TEXT)
     picture = fields.get("picture", "")
-    # A damaged record must not lead to what belongs to another job.
+    # A damaged record must not make us erase an object of another job.
     if picture.startswith(f"results/{job_id}"):
         failed["picture"] = picture
     return replace(JobRecord.from_fields(job_id, failed), is_damaged=True)
 
 
-def fields_told(text: str) -> dict[str, str]:
-    """Return the hash that the event of a job's end tells: a JSON list of names and values in turns."""
-    told = json.loads(text)
-    return dict(zip(told[::2], told[1::2], strict=True))
+def fields_from_event(text: str) -> dict[str, str]:
+    """Return the record fields in the event of a job's end: a JSON list of alternating names and values."""
+    items = json.loads(text)
+    return dict(zip(items[::2], items[1::2], strict=True))
 
 
 def _progress(fields: Mapping[str, str]) -> float:
-    """Return the share of a job's steps that are done, 0..1."""
+    """Return the progress of a job, 0..1: the share of a video's work, else of its steps, that is done."""
     video = _video(fields)
     if video is not None:
         return round(video.share, 3)
@@ -236,8 +244,8 @@ def _video(fields: Mapping[str, str]) -> VideoProgress | None:
     return cast("VideoProgress", read_field("video", fields["video"])) if "video" in fields else None
 
 
-def wake_up(job: NewJob | JobRecord, step: Step) -> StepRequest:
-    """Return the message that makes a worker look at ``step`` of ``job``."""
+def step_request(job: NewJob | JobRecord, step: Step) -> StepRequest:
+    """Return the message that makes a worker claim ``step`` of ``job``."""
     return StepRequest(
         job_id=job.id,
         step=step,

@@ -15,37 +15,40 @@ from obscura.storage import Storage
 __all__ = ["ORPHAN_AGE_S", "Retention"]
 
 ORPHAN_AGE_S = 60.0
-"""Younger objects may belong to a job that is just being entered."""
+"""Younger objects may belong to a job that is just being created."""
 
 STATES = frozenset(state.value for state in JobState)
 log = structlog.get_logger(__name__)
 
 
 class Retention:
-    """Erases what the ledger has given up."""
+    """Erases expired jobs, objects that are due, and objects without a record (orphans)."""
 
     def __init__(self, job_store: AsyncJobStore, storage: Storage) -> None:
         self._job_store = job_store
         self._storage = storage
 
     async def round(self) -> None:
-        """Forget the jobs that have expired, and erase every object that is due."""
+        """Erase the records of expired jobs and all objects that are due, once."""
         job_store = self._job_store
         for job_id in await job_store.run(job_store.calls.due(EXPIRY)):
             await job_store.run(job_store.calls.erase(job_id, why="expired"))
         for key in await job_store.run(job_store.calls.due(ERASE)):
             await self._erase(key, is_orphan=False)
 
-    async def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
-        """Erase objects that no job owns, left by a process that died; return how many there were."""
+    async def collect_orphans(self, older_than_s: float = ORPHAN_AGE_S) -> int:
+        """Erase objects that no job record refers to, if older than ``older_than_s`` seconds; count them.
+
+        Processes that die between storing an object and writing the record leave them.
+        """
         keys = await asyncio.to_thread(self._storage.keys, tuple(OBJECT_KINDS), older_than_s)
         orphans = [key for key in keys if not await self._is_owned(key)]
         for key in orphans:
             await self._erase(key, is_orphan=True)
-        scraps = await asyncio.to_thread(self._storage.sweep, older_than_s)
-        if orphans or scraps:
-            log.warning("orphans_erased", objects=len(orphans), unfinished=scraps)
-        return len(orphans) + scraps
+        unfinished = await asyncio.to_thread(self._storage.delete_unfinished_writes, older_than_s)
+        if orphans or unfinished:
+            log.warning("orphans_erased", objects=len(orphans), unfinished=unfinished)
+        return len(orphans) + unfinished
 
     async def _erase(self, key: str, *, is_orphan: bool) -> None:
         was_there = await asyncio.to_thread(self._storage.delete, key)
@@ -57,13 +60,13 @@ class Retention:
         try:
             state, picture = await cast("Awaitable[list[str | None]]", fields)
         except ResponseError:
-            # Not a hash: a record that cannot be read owns nothing.
+            # Not a hash: an unreadable record refers to nothing.
             return False
-        # A state that is none is that of a damaged record, which the reaper ends as a failure.
+        # A missing or unknown state: no record, or a damaged one that the lease reaper will fail.
         if state is None or state not in STATES:
             return False
-        # What a job in work has stored may become its result; afterwards only what it names, or what is
-        # kept for a while, has an owner.
+        # Any object of an unfinished job may become its result. A finished job owns its picture only, and
+        # objects whose erasure is scheduled.
         if not JobState(state).is_end or key == picture:
             return True
         return await client.zscore(ERASE, key) is not None

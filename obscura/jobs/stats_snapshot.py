@@ -8,9 +8,9 @@ from redis.exceptions import RedisError
 
 from obscura.contract import STEP_TASKS, JobKind, Priority, Queue, Step, queues_of
 from obscura.errors import QueueUnavailableError
-from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXPIRY, LOOKED_AT, METRICS
+from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXAMINED, EXPIRY, METRICS
 from obscura.jobs.store import AsyncJobStore
-from obscura.jobs.worker_registry import present
+from obscura.jobs.worker_registry import worker_series
 from obscura.observability import catalogue as c
 from obscura.observability.catalogue import SEPARATOR
 
@@ -18,16 +18,16 @@ __all__ = ["PURGES", "Series", "stats_snapshot"]
 
 Series = Mapping[str, float]
 PURGES: Final = ("original_erased", "result_erased", "orphan_erased", "expired", "deleted", "withdrawn")
-"""Events of the audit log after which something is gone."""
+"""Events of the audit log that erase something."""
 
-# A blocking script: a thousand jobs take about four milliseconds.
+# Jobs per run of the script, which blocks the server for about four milliseconds.
 JOBS_AT_ONCE: Final = 1000
 STATES: Final = ("queued", "running")
 OVERDUE_S: Final = 60.0
 
 
 async def stats_snapshot(job_store: AsyncJobStore) -> Series:
-    """Count everything.
+    """Return all metric series that are read from the job store.
 
     Raises
     ------
@@ -40,16 +40,16 @@ async def stats_snapshot(job_store: AsyncJobStore) -> Series:
             **_zeros(job_store),
             **totals,
             **gauges,
-            **await present(job_store.client, now),
+            **await worker_series(job_store.client, now),
             **await _jobs(job_store),
         }
     except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
+        message = "the job store cannot be reached"
         raise QueueUnavailableError(message) from error
 
 
 def _zeros(job_store: AsyncJobStore) -> Series:
-    """Return what is to be seen as 0 before anything has happened: a rate needs a beginning."""
+    """Return the series that are exported as 0 before their first event, so that rates have a start."""
     series = [c.TASKS.series(kind, state) for kind in JobKind for state in ("accepted", "done", "failed")]
     series += [c.PURGED.series(what) for what in PURGES]
     series += [c.UNREADABLE.series(), c.RECEIVERS_OFF.series()]
@@ -64,7 +64,7 @@ def _zeros(job_store: AsyncJobStore) -> Series:
 
 
 async def _facts(job_store: AsyncJobStore) -> tuple[Series, Series, float]:
-    """Return totals, gauges, and the server's time."""
+    """Return counter series, gauge series, and the server's time in seconds since 1970."""
     settings = job_store.calls.settings
     priority_queues = [(queue, priority) for queue in Queue for priority in Priority]
     seconds, microseconds = await job_store.client.time()
@@ -86,8 +86,8 @@ async def _facts(job_store: AsyncJobStore) -> tuple[Series, Series, float]:
         c.KEPT.series(): float(kept),
         c.OVERDUE.series(): float(overdue),
         c.AUDIT_WAITING.series(): float(waiting),
-        c.LEDGER_MEMORY.series(): float(memory["used_memory"]),
-        c.LEDGER_MEMORY_LIMIT.series(): float(memory["maxmemory"]),
+        c.JOB_STORE_MEMORY.series(): float(memory["used_memory"]),
+        c.JOB_STORE_MEMORY_LIMIT.series(): float(memory["maxmemory"]),
         c.QUEUE_LIMIT.series(Priority.INTERACTIVE): float(settings.queue_limit),
         c.QUEUE_LIMIT.series(Priority.BULK): float(settings.bulk_queue_limit),
     }
@@ -97,12 +97,12 @@ async def _facts(job_store: AsyncJobStore) -> tuple[Series, Series, float]:
 
 
 async def _jobs(job_store: AsyncJobStore) -> Series:
-    """Return series of all unfinished jobs."""
+    """Return the series of unfinished jobs: number, age and queue depth."""
     found: dict[str, float] = defaultdict(float)
     first, looked_at = 0, float(JOBS_AT_ONCE)
     while looked_at == JOBS_AT_ONCE:
         part = await job_store.run(job_store.calls.stats_snapshot(first, first + JOBS_AT_ONCE - 1))
-        looked_at = part[LOOKED_AT]
+        looked_at = part[EXAMINED]
         first += JOBS_AT_ONCE
         for name, number in part.items():
             series = _series(name)
@@ -113,7 +113,7 @@ async def _jobs(job_store: AsyncJobStore) -> Series:
 
 
 def _series(name: str) -> str | None:
-    """Return the series that a name of the script stands for, or None where it is none."""
+    """Return the series for a name in the script's reply, None for other names."""
     match name.split(SEPARATOR):
         case "step", step, priority_queue, state:
             return c.QUEUE_DEPTH.series(STEP_TASKS[Step(step)].queue, priority_queue, state)

@@ -17,9 +17,9 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.retry import Retry
 
 from obscura.errors import ObscuraError, QueueUnavailableError, UnknownTaskError
-from obscura.jobs.commands import COUNTERS, SCRIPTS, Call, Fields, JobStoreCommands, erased_key, job_key
+from obscura.jobs.commands import SCRIPTS, Call, Fields, JobStoreCommands, erased_key, job_key
 from obscura.jobs.finished_records import FinishedRecords
-from obscura.jobs.records import JobRecord, fields_told, lost
+from obscura.jobs.records import JobRecord, fields_from_event, lost_job_fields
 from obscura.jobs.task_ids import was_issued
 from obscura.settings import Settings
 
@@ -27,14 +27,14 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 WRONG_TYPE = "WRONGTYPE"
 DAMAGED: Fields = MappingProxyType({"damaged": WRONG_TYPE})
-"""Stands for a record that is no hash at all; it has none of the fields that a record needs."""
+"""Fields in place of a key that is not a hash; without any field that a record needs, it reads as damaged."""
 
 ANSWER_S = 1.5
-"""Seconds that a gateway waits for the ledger before it says 503."""
+"""Seconds that a gateway waits for the job store before it answers 503."""
 
 
 def connection_options() -> dict[str, Any]:
-    """Return the options of every connection: text replies, and an answer soon even when there is none."""
+    """Return the options of all connections: decoded replies, and timeouts in seconds."""
     return {
         "decode_responses": True,
         "socket_timeout": 5.0,
@@ -48,30 +48,30 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OutOfMemoryError as error:
-        message = "the job ledger is full: nothing new is taken in for now"
+        message = "the job store is full: new jobs are not accepted for now"
         raise QueueUnavailableError(message) from error
     except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
+        message = "the job store cannot be reached"
         raise QueueUnavailableError(message) from error
 
 
 def _record(job_id: str, fields: Mapping[str, str], owner: str | None = None) -> JobRecord:
-    # Somebody else's job is one that is not there: an answer must not say that an id exists.
-    if not fields or not _is_seen_by(owner, job_id, fields):
+    # Another owner's job is reported as unknown: an answer must not reveal that an id exists.
+    if not fields or not _is_visible_to(owner, job_id, fields):
         message = "there is no task of this id"
         raise UnknownTaskError(message)
     return JobRecord.from_fields(job_id, fields)
 
 
-def _is_seen_by(owner: str | None, job_id: str, fields: Mapping[str, str]) -> bool:
+def _is_visible_to(owner: str | None, job_id: str, fields: Mapping[str, str]) -> bool:
     if owner is None:
         return True
-    # A damaged record may not say whose it is; its id does.
+    # A damaged record may lack its owner; the id contains a check value of the owner.
     return fields["owner"] == owner if "owner" in fields else was_issued(job_id, owner, math.inf)
 
 
 def _fields(reply: object) -> Fields:
-    """Return the fields that a reply to HGETALL holds; what is no hash is a damaged record."""
+    """Return the fields in a reply to HGETALL; `DAMAGED` for a key that is not a hash."""
     if isinstance(reply, ResponseError) and str(reply).startswith(WRONG_TYPE):
         return DAMAGED
     if isinstance(reply, Exception):
@@ -80,7 +80,7 @@ def _fields(reply: object) -> Fields:
 
 
 class JobStore:
-    """The ledger for workers; every method raises QueueUnavailableError where the server is away."""
+    """The blocking job store of workers. Every method raises QueueUnavailableError if the server is away."""
 
     def __init__(self, settings: Settings) -> None:
         self.calls = JobStoreCommands(settings)
@@ -90,13 +90,13 @@ class JobStore:
         self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
 
     def run(self, call: Call[T]) -> T:
-        """Run ``call`` and return its outcome."""
+        """Run ``call`` and return its parsed reply."""
         with _translated():
             reply = self._scripts[call.script](keys=list(call.keys), args=list(call.args))
         return call.parse(cast("list[str]", reply))
 
     def read(self, job_id: str) -> JobRecord:
-        """Return a job's row; raise UnknownTaskError where there is none."""
+        """Return a job record; raise UnknownTaskError if there is none."""
         with _translated():
             try:
                 reply: object = self.client.hgetall(job_key(job_id))
@@ -106,7 +106,7 @@ class JobStore:
         return _record(job_id, fields)
 
     def field(self, key: str, name: str) -> str | None:
-        """Return a field of one of the ledger's other hashes, or None where it is not there."""
+        """Return one field of the hash at ``key``, None if it is absent."""
         with _translated():
             return cast("str | None", self.client.hget(key, name))
 
@@ -116,74 +116,70 @@ class JobStore:
 
 
 class AsyncJobStore:
-    """The ledger for the gateway; the same promises.
+    """The asyncio job store of gateways. Every method raises QueueUnavailableError if the server is away.
 
-    ``seen_by`` gives the view of one owner: it enters jobs for that owner and reads no others.
+    `for_owner` returns a view that creates jobs of one owner and reads no others.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.calls = JobStoreCommands(settings)
-        # A caller waits for the answer: a server that does not react is as good as away.
+        # An HTTP client waits for the answer, so the timeout is shorter than that of workers.
         options = {**connection_options(), "socket_timeout": ANSWER_S}
-        # A connection that broke while it was idle is worth a second one; silence is not.
+        # Reconnect once after a broken connection, but not after a timeout.
         again = redis.asyncio.retry.Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
         self.client = redis.asyncio.Redis.from_url(settings.redis_url, retry=again, **options)
-        self.ended = FinishedRecords(settings.result_ttl_s)
+        self.finished_records = FinishedRecords(settings.result_ttl_s)
         self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
 
-    def seen_by(self, owner: str | None) -> "AsyncJobStore":
-        """Return this ledger as ``owner`` sees it, on the same connections; None sees every job."""
+    def for_owner(self, owner: str | None) -> "AsyncJobStore":
+        """Return a view for ``owner`` on the same connections; None sees the jobs of all owners."""
         view = copy.copy(self)
         view.calls = replace(self.calls, owner=owner)
         return view
 
     async def run(self, call: Call[T]) -> T:
-        """Run ``call`` and return its outcome."""
+        """Run ``call`` and return its parsed reply."""
         with _translated():
             pending = self._scripts[call.script](keys=list(call.keys), args=list(call.args))
             reply = await cast("Awaitable[list[str]]", pending)
         return call.parse(reply)
 
     async def read(self, job_id: str) -> JobRecord:
-        """Return a job's row; raise UnknownTaskError where there never was one, or where it was erased.
+        """Return a job record; raise UnknownTaskError if the job never existed or was erased.
 
-        A job that was entered and that the server has forgotten (its data are gone) reads as one that failed
-        with `job_lost`. While the server is away, the rows of jobs that had ended when they were last read
-        are still returned.
+        A job that was created but whose record the server lost reads as failed with `job_lost`. While the
+        server is away, records of finished jobs are returned from `finished_records`.
         """
         known: Mapping[str, str] | None
         try:
             [known] = await self._hashes([job_id])
         except QueueUnavailableError:
-            known = self.ended.get(job_id)
+            known = self.finished_records.get(job_id)
             if known is None:
                 raise
         else:
-            self.ended.note(job_id, known)
+            self.finished_records.note(job_id, known)
             if not known and job_id in await self._lost([job_id]):
-                known = lost(job_id, self.calls.owner or "")
+                known = lost_job_fields(job_id, self.calls.owner or "")
         return await self._readable(_record(job_id, known, self.calls.owner))
 
-    async def give_up(self, job_id: str) -> JobRecord:
-        """End a job whose record cannot be read as a failure, and return what is then there."""
-        await self.run(self.calls.bury(job_id))
-        self.ended.forget(job_id)
+    async def fail_unreadable(self, job_id: str) -> JobRecord:
+        """Fail a job whose record cannot be read, and return the record that replaces it."""
+        await self.run(self.calls.fail_unreadable(job_id))
+        self.finished_records.forget(job_id)
         return await self.read(job_id)
 
     async def _readable(self, record: JobRecord) -> JobRecord:
-        """Return ``row``; a damaged record is replaced by one that can be read, where the server takes it."""
+        """Return ``record``; if it is damaged, replace the stored one by a failed record first."""
         if record.is_damaged:
             log.warning("record_unreadable", request_id=record.request_id)
             with suppress(ObscuraError):
-                await self.run(self.calls.bury(record.id))
-                self.ended.forget(record.id)
+                await self.run(self.calls.fail_unreadable(record.id))
+                self.finished_records.forget(record.id)
         return record
 
     async def hash(self, key: str) -> Fields:
-        """Return the fields of one of the ledger's other hashes, none where it is not there.
-
-        What is no hash at all has fields that mean nothing: it is damaged.
-        """
+        """Return the fields of the hash at ``key``: empty if it is absent, `DAMAGED` if it is not a hash."""
         with _translated():
             pipeline = self.client.pipeline(transaction=False)
             pipeline.hgetall(key)
@@ -197,20 +193,20 @@ class AsyncJobStore:
                 pipeline.hgetall(job_key(job_id))
             return [_fields(reply) for reply in await pipeline.execute(raise_on_error=False)]
 
-    def heard(self, job_id: str, told: str) -> JobRecord:
-        """Return the row of an ended job as the event of its end tells it; raise as `read` does."""
-        fields = fields_told(told)
-        self.ended.note(job_id, fields)
+    def record_from_event(self, job_id: str, payload: str) -> JobRecord:
+        """Return the record of a finished job from the event of its end; raise as `read` does."""
+        fields = fields_from_event(payload)
+        self.finished_records.note(job_id, fields)
         return _record(job_id, fields, self.calls.owner)
 
     async def read_many(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
-        """Return the rows of jobs in their order, None for each that is not there."""
+        """Return the records of jobs in the order of ``job_ids``, None for each unknown one."""
         records: list[JobRecord | None] = []
         found = await self._hashes(job_ids)
         gone = await self._lost([job_id for job_id, fields in zip(job_ids, found, strict=True) if not fields])
         for job_id, fields in zip(job_ids, found, strict=True):
-            self.ended.note(job_id, fields)
-            known = lost(job_id, self.calls.owner or "") if job_id in gone else fields
+            self.finished_records.note(job_id, fields)
+            known = lost_job_fields(job_id, self.calls.owner or "") if job_id in gone else fields
             try:
                 records.append(await self._readable(_record(job_id, known, self.calls.owner)))
             except UnknownTaskError:
@@ -218,7 +214,7 @@ class AsyncJobStore:
         return records
 
     async def _lost(self, missing: Sequence[str]) -> frozenset[str]:
-        """Return those of ``missing``, which have no row, that were entered and that nobody erased."""
+        """Return those of ``missing`` (ids without a record) that were issued and not erased on purpose."""
         owner, within_s = self.calls.owner or "", self.calls.remembered_s
         ours = [job_id for job_id in missing if was_issued(job_id, owner, within_s)]
         if not ours:
@@ -227,12 +223,6 @@ class AsyncJobStore:
             names = [erased_key(job_id) for job_id in ours]
             erased = await cast("Awaitable[list[str | None]]", self.client.mget(names))
         return frozenset(job_id for job_id, mark in zip(ours, erased, strict=True) if mark is None)
-
-    async def counters(self) -> dict[str, int]:
-        """Return how often each event of the audit log has happened since the ledger began."""
-        with _translated():
-            counted = await cast("Awaitable[dict[str, str]]", self.client.hgetall(COUNTERS))
-        return {name: int(number) for name, number in counted.items()}
 
     async def ping(self) -> None:
         """Raise QueueUnavailableError unless the server answers."""

@@ -1,8 +1,8 @@
-"""Task ids with a check value, so that issued ids are told from invented ones.
+"""Task ids with a check value, so that issued ids can be told from invented ones without a record.
 
-An id is a UUID (version 8, RFC 9562): when it was made, to a minute, 72 random bits, and a check of 24 bits
-over both and over whom the task belongs to. The check is no signature: who works out an id that passes it
-fools nobody but himself, since all that such an id brings is the word that its task was lost.
+An id is a UUID (version 8, RFC 9562): time of creation in units of 64 s (26 bits), 72 random bits, and a 24
+bit hash of both and of the owner. The hash is not a signature: a forged id only makes the server answer that
+the task was lost.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ __all__ = ["new_id", "was_issued"]
 
 TICK_S = 64
 TIME_BITS, RANDOM_BITS, CHECK_BITS = 26, 72, 24
-# What a UUID of version 8 leaves free lies around its version and its variant.
+# The free bits of a version 8 UUID lie around its version and variant fields.
 LOW_BITS, MIDDLE_BITS = 62, 12
 VERSION, VARIANT = 8, 2
 
@@ -25,7 +25,7 @@ def _check(body: int, owner: str) -> int:
 
 
 def new_id(owner: str) -> str:
-    """Return the id of a new task of ``owner``, which is empty where no keys are asked for."""
+    """Return the id of a new task; ``owner`` is the id of an API key, empty where keys are not required."""
     ticks = int(time.time()) // TICK_S % (1 << TIME_BITS)
     body = ticks << RANDOM_BITS | secrets.randbits(RANDOM_BITS)
     free = body << CHECK_BITS | _check(body, owner)
@@ -36,7 +36,7 @@ def new_id(owner: str) -> str:
 
 
 def was_issued(task_id: str, owner: str, within_s: float) -> bool:
-    """Whether ``task_id`` was made for ``owner`` in the last ``within_s`` seconds, give or take a minute."""
+    """Whether ``task_id`` was issued to ``owner`` in the last ``within_s`` seconds, to within a minute."""
     try:
         number = uuid.UUID(task_id).int
     except ValueError:
@@ -51,5 +51,5 @@ def was_issued(task_id: str, owner: str, within_s: float) -> bool:
     free = (number >> 80) << (LOW_BITS + MIDDLE_BITS) | middle << LOW_BITS | low
     body = free >> CHECK_BITS
     age_s = time.time() - (body >> RANDOM_BITS) * TICK_S
-    # Clocks of several gateways differ a little.
+    # The clocks of gateways may differ a little.
     return _check(body, owner) == free & (1 << CHECK_BITS) - 1 and -TICK_S <= age_s <= within_s + TICK_S

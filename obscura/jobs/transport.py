@@ -1,12 +1,11 @@
 """A kombu Redis transport without acknowledgement emulation.
 
-kombu's transport for Redis and Valkey writes each message that a worker takes into a hash on the server,
-waits for the answer before it hands the message on, and strikes it off at the end, so that the message comes
-back some minutes after its worker was killed. Here the ledger knows every step that is not done and sends
-it again when its lease ends, long before that: docs/decisions/0015.
+kombu's transport for Redis and Valkey copies each message that a worker takes into a hash on the server and
+deletes it on acknowledgement, so that the message returns some minutes after its worker was killed. The job
+store knows every unfinished step and sends it again when its lease expires, which is earlier, so the copies
+are not needed: docs/decisions/0015.
 
-A message is still put back at once where its worker lives on or ends in order, and it says so: it is
-marked as redelivered.
+A worker that rejects a message or shuts down in order still puts it back at once, marked as redelivered.
 """
 
 from typing import Any
@@ -21,39 +20,39 @@ SCHEME = "obscura"
 log = structlog.get_logger(__name__)
 
 
-class _Window(virtual.QoS):
-    """The messages that a worker has in work: how many there may be, and which are put back when it ends."""
+class _PrefetchWindow(virtual.QoS):
+    """kombu's prefetch window: the unacknowledged messages of a worker."""
 
     def restore_unacked(self) -> list[Any]:
-        """Put back what is in work; what a server that is away does not take is left to the ledger.
+        """Put unacknowledged messages back. If the server is away, leave them to the lease reaper.
 
-        kombu would write such messages into a file that nobody reads.
+        kombu would write such messages into a file that nothing reads.
         """
         left = super().restore_unacked()  # type: ignore[no-untyped-call]  # kombu has no type hints
         if left:
-            log.warning("messages_left_to_the_ledger", number=len(left))
+            log.warning("messages_left_to_lease_reaper", number=len(left))
         return []
 
 
 class _Channel(redis.Channel):
-    """A channel that notes taken messages in the worker only."""
+    """A kombu Redis channel that keeps unacknowledged messages in the worker's memory only."""
 
     ack_emulation = False
-    # One list for each queue and not four: nothing here has a priority of kombu's.
+    # One list per queue instead of four: priorities are separate queues here.
     priority_steps = [0]  # noqa: RUF012 - kombu's own is a list
 
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[no-untyped-call]  # the same
-        self.QoS = _Window  # type: ignore[assignment]  # kombu does the same where it emulates nothing
+        self.QoS = _PrefetchWindow  # type: ignore[assignment]  # kombu does the same where it emulates nothing
 
     def _restore(self, message: virtual.Message, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's
-        """Put a message back, marked as one that was begun."""
+        """Put a message back, marked as redelivered."""
         message.properties["delivery_info"]["redelivered"] = True
         super()._restore(message, leftmost)  # type: ignore[no-untyped-call]  # the same
 
 
 class Transport(redis.Transport):
-    """kombu's transport for Redis and Valkey without its copy of what is in work."""
+    """kombu's transport for Redis and Valkey without copies of unacknowledged messages on the server."""
 
     Channel = _Channel
 

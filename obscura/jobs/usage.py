@@ -1,6 +1,7 @@
-"""How much of the store's memory the records of each owner take, measured anew now and then.
+"""Measure the memory that the records of each owner take in Valkey.
 
-Scripts add what they write at once; what expires by itself, and what is lost by a fault, is seen here.
+Scripts update the numbers as they write. This periodic measurement corrects them for records that expired by
+themselves and for errors.
 """
 
 from collections import Counter
@@ -13,24 +14,24 @@ from obscura.jobs.store import AsyncJobStore
 __all__ = ["StoreUsage"]
 
 KEYS_AT_ONCE = 500
-"""Keys that one blocking script looks at: about two milliseconds."""
+"""Keys per run of the script, which blocks the server for about two milliseconds."""
 
 
 class StoreUsage:
-    """Measures records of jobs, batches and webhooks."""
+    """Measures the records of jobs, batches and webhooks by owner."""
 
     def __init__(self, job_store: AsyncJobStore) -> None:
         self._job_store = job_store
 
     async def round(self) -> None:
-        """Set what each owner's records take right; what is written meanwhile is added to it."""
+        """Measure all records once and correct the number of each owner; concurrent writes add to it."""
         job_store = self._job_store
         before = await cast("Awaitable[dict[str, str]]", job_store.client.hgetall(HELD))
         found: Counter[str] = Counter()
         for pattern in RECORDS:
             cursor = "0"
             while True:
-                cursor, page = await job_store.run(_held(cursor, pattern))
+                cursor, page = await job_store.run(_measured_page(cursor, pattern))
                 found.update(page)
                 if cursor == "0":
                     break
@@ -40,9 +41,11 @@ class StoreUsage:
                 await job_store.run(job_store.calls.write(HELD, "HINCRBY", owner, change))
 
 
-def _held(cursor: str, pattern: str) -> Call[tuple[str, dict[str, int]]]:
+def _measured_page(cursor: str, pattern: str) -> Call[tuple[str, dict[str, int]]]:
+    """Return the call that measures one page of keys; its reply is the next cursor and bytes by owner."""
+
     def parse(reply: Reply) -> tuple[str, dict[str, int]]:
         owners, numbers = reply[1::2], reply[2::2]
         return reply[0], {owner: int(number) for owner, number in zip(owners, numbers, strict=True)}
 
-    return Call("held", (), (cursor, pattern, KEYS_AT_ONCE), parse)
+    return Call("measure_usage", (), (cursor, pattern, KEYS_AT_ONCE), parse)

@@ -1,7 +1,7 @@
 """Pending webhook deliveries in the job store.
 
-The scripts that end a job or a batch enter its event in the same step, so none is lost; a gateway takes what
-is due for the length of a lease, and whoever dies with one leaves it to the next.
+The script that ends a job or a batch adds its event in the same transaction, so none is lost. A gateway takes
+due events for the length of a lease; if it dies, another gateway takes them after that.
 """
 
 import json
@@ -27,16 +27,16 @@ __all__ = [
 
 TIMES = PREFIX + "webhooks"
 RECEIVER_OFF_S = 24 * 3600
-"""Seconds after which a receiver that is switched off gets one event, to see whether it answers again."""
+"""Seconds between the probes of a receiver that is switched off: one event is sent to it."""
 
 
 @dataclass(frozen=True)
 class Delivery:
     """One attempt to deliver one event.
 
-    ``subject`` is ``task:ID`` or ``batch:ID``; ``message`` is the same in every attempt; ``attempt`` counts
-    from 1; ``age_s`` is how long ago the event happened by the ledger's own clock. Where ``is_off`` the
-    receiver was switched off: nothing is to be sent.
+    ``subject`` is ``task:ID`` or ``batch:ID``; ``message`` is the webhook id, the same in every attempt;
+    ``attempt`` counts from 1; ``age_s`` is the age of the event by the server's clock. ``is_off`` says that
+    the receiver is switched off: nothing may be sent.
     """
 
     subject: str
@@ -58,13 +58,13 @@ class Delivery:
 
     @property
     def is_batch(self) -> bool:
-        """Whether it tells of a batch and not of a job."""
+        """Whether the event is that of a batch, not of a job."""
         return self.subject.startswith("batch:")
 
 
 @dataclass(frozen=True)
 class NewBatch:
-    """A batch about to be entered."""
+    """A batch to be created; ``entries`` is JSON text, ``webhook`` a URL or empty."""
 
     id: str
     owner: str
@@ -75,20 +75,20 @@ class NewBatch:
 
 
 def subject_key(subject: str) -> str:
-    """Return the key of an event's row."""
+    """Return the key of an event's record."""
     return f"{PREFIX}webhook:{subject}"
 
 
 def batch_key(batch_id: str) -> str:
-    """Return the key of a batch's row."""
+    """Return the key of a batch record."""
     return f"{PREFIX}batch:{batch_id}"
 
 
 def enter_batch(batch: NewBatch, settings: Settings) -> Call[None]:
-    """Enter a batch.
+    """Create the record of a batch whose jobs have been created.
 
-    Reading the reply raises IdempotencyConflictError where there is another of this id, and
-    ShareExceededError where the owner holds its share of the store.
+    Parsing the reply raises IdempotencyConflictError if another request used the id, and ShareExceededError
+    if the owner's records take the owner's share of the store.
     """
 
     def parse(reply: Reply) -> None:
@@ -104,13 +104,13 @@ def enter_batch(batch: NewBatch, settings: Settings) -> Call[None]:
 
 
 def forget_batch(batch_id: str, *, is_quiet: bool = False) -> Call[None]:
-    """Forget a batch; or, where ``is_quiet``, only that somebody was to be told of it."""
+    """Erase a batch record and its webhook event; with ``is_quiet`` the event only."""
     return Call("unbatch", (batch_key(batch_id),), (batch_id, int(is_quiet)), lambda _reply: None)
 
 
 @dataclass(frozen=True)
 class TakeLimits:
-    """How many events may be under way at once: in all and for each owner; how long a taken one is kept."""
+    """Most concurrent deliveries, in all and per owner; lease and lifetime of a taken event in seconds."""
 
     most: int
     most_of_owner: int
@@ -119,9 +119,9 @@ class TakeLimits:
 
 
 def take(limits: TakeLimits, under_way: Mapping[str, int]) -> Call[tuple[Delivery, ...]]:
-    """Take events that are due; each has begun one more attempt and is the caller's for a lease.
+    """Take due events for the length of a lease; each counts one more attempt.
 
-    ``under_way`` says how many events of each owner the caller has in hand.
+    ``under_way`` is the number of events of each owner that the caller is delivering already.
     """
 
     def parse(reply: Reply) -> tuple[Delivery, ...]:
@@ -151,10 +151,10 @@ def _delivery(record: Mapping[str, str]) -> Delivery:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended.
+    """Result of a delivery attempt.
 
-    ``state`` is that of the event, ``pause_s`` the time to its next attempt or None; ``receiver`` is
-    ``taken`` or ``failed``, or empty where the attempt says nothing of its receiver.
+    ``state`` is the new state of the event, ``pause_s`` the seconds until its next attempt or None.
+    ``receiver`` is ``taken``, ``failed``, or empty if the attempt says nothing about the receiver.
     """
 
     state: str
@@ -163,7 +163,7 @@ class Outcome:
 
 
 def settle(delivery: Delivery, outcome: Outcome, off_after_s: float, fields: Mapping[str, str]) -> Call[bool]:
-    """Note how an attempt ended; the reply says whether its receiver was switched off by it."""
+    """Record the result of an attempt; the reply is whether it switched the receiver off."""
     pairs = [text for pair in fields.items() for text in pair]
     pause = "" if outcome.pause_s is None else outcome.pause_s
     head = (delivery.subject, delivery.attempt, outcome.state, pause)

@@ -1,29 +1,47 @@
-"""Registry of worker processes, loaded models and last consumption, for /metrics."""
+"""Registry of the worker processes that serve queues now, their models, and the last fetch of each queue.
+
+A queue is served while both hold: a process registered for it at most `HEARTBEAT_TTL_S` seconds ago (its
+models are loaded), and a consumer fetched its messages in the same time. Times are the server's, so that the
+clocks of the machines need not agree. /readyz and /metrics read the same registry.
+"""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import redis
 import redis.asyncio
+from redis.exceptions import RedisError
 
 from obscura.contract import Queue
-from obscura.jobs.always import write_always
+from obscura.errors import QueueUnavailableError
 from obscura.jobs.commands import PREFIX
-from obscura.jobs.heartbeat import FRESH_S
+from obscura.jobs.full_store_writes import write_when_full
 from obscura.observability import catalogue
 from obscura.observability.catalogue import SEPARATOR
 
-__all__ = ["WorkerRegistry", "note_consuming", "present", "register_worker"]
+__all__ = [
+    "HEARTBEAT_INTERVAL_S",
+    "HEARTBEAT_TTL_S",
+    "WorkerRegistration",
+    "record_consuming",
+    "register_worker",
+    "unserved_queues",
+    "worker_series",
+]
 
-WORKERS = PREFIX + "workers"
-MODELS = PREFIX + "models"
-CONSUMED = PREFIX + "consumed"
+HEARTBEAT_INTERVAL_S: Final = 5.0
+HEARTBEAT_TTL_S: Final = 20
+"""Seconds after which a process that sent no heartbeat counts as gone."""
+
+WORKERS: Final = PREFIX + "workers"
+MODELS: Final = PREFIX + "models"
+CONSUMED: Final = PREFIX + "consumed"
 
 
 @dataclass(frozen=True)
-class WorkerRegistry:
-    """A process that is ready: its token, its queues, and its models as series of ``model_info``."""
+class WorkerRegistration:
+    """A process with loaded models: its claim token, queues, and models as series of ``model_info``."""
 
     token: str
     queues: Sequence[Queue]
@@ -31,35 +49,60 @@ class WorkerRegistry:
 
 
 def _now(client: redis.Redis) -> float:
-    # The server's own clock: those of the workers need not agree.
     seconds, microseconds = client.time()
     return seconds + microseconds / 1e6
 
 
-def register_worker(client: redis.Redis, presence: WorkerRegistry) -> None:
-    """Say that a process is there; it is counted for `FRESH_S` seconds."""
+def register_worker(client: redis.Redis, registration: WorkerRegistration) -> None:
+    """Register a process, which counts as alive for `HEARTBEAT_TTL_S` seconds; raise RedisError."""
     now = _now(client)
-    tokens = [f"{queue}{SEPARATOR}{presence.token}" for queue in presence.queues]
-    for key, members in ((WORKERS, tokens), (MODELS, presence.models)):
+    tokens = [f"{queue}{SEPARATOR}{registration.token}" for queue in registration.queues]
+    for key, members in ((WORKERS, tokens), (MODELS, registration.models)):
         for member in members:
-            write_always(client, key, "ZADD", now, member)
-        client.zremrangebyscore(key, "-inf", now - FRESH_S)
+            write_when_full(client, key, "ZADD", now, member)
+        client.zremrangebyscore(key, "-inf", now - HEARTBEAT_TTL_S)
 
 
-def note_consuming(client: redis.Redis, queues: Sequence[Queue]) -> None:
-    """Say that messages of ``queues`` were being fetched just now."""
+def record_consuming(client: redis.Redis, queues: Sequence[Queue]) -> None:
+    """Record that a consumer is fetching messages of ``queues`` now; raise RedisError."""
     now = _now(client)
     for queue in queues:
-        write_always(client, CONSUMED, "HSET", queue, repr(now))
+        write_when_full(client, CONSUMED, "HSET", queue, repr(now))
 
 
-async def present(client: redis.asyncio.Redis, now: float) -> Mapping[str, float]:
-    """Return series of who is there, ``now`` by the server's clock."""
-    async with client.pipeline(transaction=False) as together:
-        together.zrangebyscore(WORKERS, now - FRESH_S, "+inf")
-        together.zrangebyscore(MODELS, now - FRESH_S, "+inf")
-        together.hgetall(CONSUMED)
-        workers, models, consumed = await cast("Awaitable[list[Any]]", together.execute())
+async def unserved_queues(client: redis.asyncio.Redis, queues: Sequence[Queue]) -> tuple[Queue, ...]:
+    """Return those of ``queues`` that no worker serves now.
+
+    Raises
+    ------
+    QueueUnavailableError
+        If the server does not answer.
+    """
+    try:
+        seconds, microseconds = await client.time()
+        oldest = seconds + microseconds / 1e6 - HEARTBEAT_TTL_S
+        async with client.pipeline(transaction=False) as pipeline:
+            pipeline.zrangebyscore(WORKERS, oldest, "+inf")
+            pipeline.hgetall(CONSUMED)
+            workers, consumed = await cast("Awaitable[list[Any]]", pipeline.execute())
+    except (RedisError, OSError) as error:
+        message = "the job store cannot be reached"
+        raise QueueUnavailableError(message) from error
+    registered = {entry.partition(SEPARATOR)[0] for entry in workers}
+    fetched = {queue for queue, moment in consumed.items() if float(moment) >= oldest}
+    return tuple(queue for queue in queues if queue not in registered or queue not in fetched)
+
+
+async def worker_series(client: redis.asyncio.Redis, now: float) -> Mapping[str, float]:
+    """Return the metric series of registered processes, their models and the last fetch of every queue.
+
+    ``now`` is the server's time in seconds since 1970. Raise RedisError as redis does.
+    """
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.zrangebyscore(WORKERS, now - HEARTBEAT_TTL_S, "+inf")
+        pipeline.zrangebyscore(MODELS, now - HEARTBEAT_TTL_S, "+inf")
+        pipeline.hgetall(CONSUMED)
+        workers, models, consumed = await cast("Awaitable[list[Any]]", pipeline.execute())
     series = dict.fromkeys(models, 1.0)
     for entry in workers:
         name = catalogue.WORKERS.series(entry.partition(SEPARATOR)[0])

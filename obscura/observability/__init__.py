@@ -1,16 +1,16 @@
-"""Logs, metrics and traces, without personal data."""
+"""Logs, metrics and traces. They contain no personal data."""
 
 from obscura.observability.logs import configure_logging, forbid_core_dumps
 from obscura.observability.meter import Meter
 from obscura.observability.stages import (
     Stage,
-    Watch,
+    StageTimer,
     count,
     inference,
     stage,
+    timing_with,
     trace_context,
     trace_ids,
-    watching,
 )
 from obscura.observability.tracing import Role, Span, Tracer, open_tracer
 
@@ -19,15 +19,15 @@ __all__ = [
     "Role",
     "Span",
     "Stage",
+    "StageTimer",
     "Tracer",
-    "Watch",
     "configure_logging",
     "count",
     "forbid_core_dumps",
     "inference",
     "open_tracer",
     "stage",
+    "timing_with",
     "trace_context",
     "trace_ids",
-    "watching",
 ]

@@ -1,8 +1,8 @@
 """All metrics of /metrics: name, kind, labels, meaning.
 
-A series is kept as text, ``name|label|label``, with whole numbers only; histograms are kept as
-``name|label|bound`` (how many were at most ``bound`` and above the bound before) and ``name|label|sum``. No
-label ever holds a name, an id, a key or anything else that a caller can choose.
+A series is stored under ``name|label|label`` with an integer value. Histograms are stored as
+``name|label|bound`` (the count of values in the bucket up to ``bound``, not cumulative) and
+``name|label|sum``. No label contains a name, an id, a key or anything else that a client can choose.
 """
 
 from collections.abc import Mapping
@@ -36,13 +36,13 @@ class Metric:
     Attributes
     ----------
     name
-        Without `PREFIX`.
+        Name without `PREFIX`.
     kind, text, labels
-        As Prometheus shows them.
+        Kind, help text and label names for Prometheus.
     buckets
         Upper bounds of a histogram, in the metric's unit.
     scale
-        Whole numbers that are kept per unit: a histogram's sum of seconds is kept in microseconds.
+        Integer units per unit of the metric: the sum of a histogram in seconds is stored in microseconds.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Metric:
 
     @property
     def shown_name(self) -> str:
-        """The name that Prometheus sees."""
+        """The name in Prometheus."""
         return PREFIX + self.name
 
     def series(self, *labels: str) -> str:
-        """Return the text of a series; what would break it is replaced in a label's value."""
+        """Return the key of the series with these label values, in which separators are replaced by ``/``."""
         if len(labels) != len(self.labels):
             message = f"{self.name} has the labels {self.labels}"
             raise ValueError(message)
@@ -66,12 +66,12 @@ class Metric:
 
 
 def bound_text(bound: float) -> str:
-    """Return how a bound is written: 0.25, 10."""
+    """Return a bucket bound as text: 0.25, 10."""
     return f"{bound:.15g}"
 
 
 def bound_of(value: float, buckets: tuple[float, ...]) -> str:
-    """Return the least bound that is not below ``value``, as text."""
+    """Return the upper bound of the bucket of ``value``, as text."""
     return next((bound_text(bound) for bound in buckets if value <= bound), INFINITE)
 
 
@@ -88,11 +88,15 @@ def _seconds(name: str, text: str, *labels: str) -> Metric:
 
 
 HTTP_REQUESTS = _counter("http_requests_total", "Requests answered", "route", "method", "status")
-HTTP_DURATION = _seconds("http_request_duration_seconds", "From head to end of answer", "route", "method")
-UPLOAD_BYTES = Metric("upload_bytes", Kind.HISTOGRAM, "Length of bodies that arrived", ("route",), BYTES)
-UPLOAD_DURATION = _seconds("upload_duration_seconds", "From head to last byte of a body", "route")
+HTTP_DURATION = _seconds(
+    "http_request_duration_seconds", "From request head to end of response", "route", "method"
+)
+UPLOAD_BYTES = Metric("upload_bytes", Kind.HISTOGRAM, "Length of request bodies", ("route",), BYTES)
+UPLOAD_DURATION = _seconds("upload_duration_seconds", "From request head to last byte of the body", "route")
 REFUSALS = _counter("refusals_total", "Requests refused, by error code", "code")
-UPLOADS_REJECTED = _counter("uploads_rejected_total", "Photos that the gate let not in, by code", "reason")
+UPLOADS_REJECTED = _counter(
+    "uploads_rejected_total", "Photos that input validation refused, by code", "reason"
+)
 
 TASKS = _counter("tasks_total", "Jobs accepted, done and failed", "kind", "state")
 TASK_FAILURES = _counter("task_failures_total", "Jobs failed, by error code", "kind", "code")
@@ -102,12 +106,12 @@ QUEUE_WAIT = _seconds(
 )
 STEP_DURATION = _seconds("step_duration_seconds", "From a step's start to its outcome", "step", "state")
 STAGE_DURATION = _seconds(
-    "stage_duration_seconds", "Parts of a step in a worker, without the parts inside of them", "stage"
+    "stage_duration_seconds", "Stages of a step in a worker, without nested stages", "stage"
 )
-DECODE = _seconds("decode_seconds", "Opening a photo, by what it is", "format")
+DECODE = _seconds("decode_seconds", "Decoding a photo, by format", "format")
 INFERENCE = _seconds("inference_duration_seconds", "One run of a network", "model", "device")
-DETECTIONS = _counter("detections_total", "Objects found", "class")
-SUSPECTS = _counter("review_suspects_total", "Residual detections in finished pictures", "class")
+DETECTIONS = _counter("detections_total", "Objects detected", "class")
+RESIDUAL_DETECTIONS = _counter("review_suspects_total", "Residual detections in finished pictures", "class")
 REQUEUED = _counter("reaper_requeued_total", "Steps whose worker was lost and that were sent again", "step")
 UNREADABLE = _counter(
     "records_unreadable_total", "Damaged records of jobs and webhooks that were ended or dropped"
@@ -115,22 +119,22 @@ UNREADABLE = _counter(
 RECEIVERS_OFF = _counter(
     "webhook_receivers_switched_off_total", "Receivers of webhooks switched off after days of failure"
 )
-PURGED = _counter("purged_total", "Originals, results, orphans and rows erased", "what")
+PURGED = _counter("purged_total", "Originals, results, orphans and records erased", "what")
 
 QUEUE_DEPTH = _gauge("queue_depth", "Steps that wait (queued) or are worked on", "queue", "priority", "state")
 QUEUE_MESSAGES = _gauge(
     "queue_messages",
-    "Messages handed out to a lane of the broker: one at most while steps wait their turn",
+    "Messages in a priority queue of the broker; further steps wait in the fair queue",
     "queue",
     "priority",
 )
 QUEUE_LIMIT = _gauge("queue_limit", "Unfinished jobs at which new ones are refused", "priority")
-UNFINISHED = _gauge("jobs_unfinished", "Jobs that are not at their end", "kind", "state")
+UNFINISHED = _gauge("jobs_unfinished", "Unfinished jobs", "kind", "state")
 OLDEST = _gauge("oldest_job_age_seconds", "Age of the oldest unfinished job", "kind", "state")
-KEPT = _gauge("jobs_kept", "Ended jobs whose rows and results are still kept")
+KEPT = _gauge("jobs_kept", "Finished jobs whose records and results are kept")
 ORIGINALS = _gauge("originals_present", "Originals in the storage")
 OVERDUE = _gauge("erasures_overdue", "Objects that should have been erased a minute ago")
-AUDIT_WAITING = _gauge("audit_records_waiting", "Records that are not in the audit log's file yet")
+AUDIT_WAITING = _gauge("audit_records_waiting", "Audit records that are not in the file yet")
 WORKERS = _gauge("workers_alive", "Worker processes with their models loaded", "queue")
 LAST_CONSUME = _gauge(
     "worker_last_consume_timestamp_seconds", "When a worker last fetched, or waited for, messages", "queue"
@@ -138,12 +142,12 @@ LAST_CONSUME = _gauge(
 MODEL_INFO = _gauge(
     "model_info", "Models loaded now", "class", "model", "version", "engine", "device", "sha256"
 )
-BUILD_INFO = _gauge("build_info", "What runs", "version", "pipeline")
-LEDGER_UP = _gauge("ledger_up", "Whether Valkey answers")
+BUILD_INFO = _gauge("build_info", "Version and pipeline", "version", "pipeline")
+JOB_STORE_UP = _gauge("ledger_up", "Whether Valkey answers")
 STORAGE_UP = _gauge("storage_up", "Whether the storage answers")
-LEDGER_MEMORY = _gauge("ledger_memory_bytes", "Memory that Valkey uses")
-LEDGER_MEMORY_LIMIT = _gauge("ledger_memory_limit_bytes", "Memory that Valkey may use; 0: no limit")
-STORAGE_FREE = _gauge("storage_free_bytes", "Room left where photos lie, where that is a folder")
+JOB_STORE_MEMORY = _gauge("ledger_memory_bytes", "Memory that Valkey uses")
+JOB_STORE_MEMORY_LIMIT = _gauge("ledger_memory_limit_bytes", "Memory that Valkey may use; 0: no limit")
+STORAGE_FREE = _gauge("storage_free_bytes", "Free bytes of the storage folder")
 
 CATALOGUE: Mapping[str, Metric] = MappingProxyType(
     {item.name: item for item in list(globals().values()) if isinstance(item, Metric)}

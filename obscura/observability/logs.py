@@ -14,8 +14,8 @@ from obscura.settings import LogFormat
 __all__ = ["configure_logging", "forbid_core_dumps"]
 
 
-# They announce and report every message with ids of their own and without ours; the worker says it itself.
 _URL = re.compile(r"(https?://)(?:[^\s\"'<>\\/?#]*@)?([^\s\"'<>\\/?#@]*)[^\s\"'<>\\]*", re.IGNORECASE)
+# Loggers that log every message or request; the project logs these itself, with the request id.
 CHATTY = (
     "celery.worker.strategy",
     "celery.app.trace",
@@ -27,14 +27,14 @@ CHATTY = (
 
 
 def configure_logging(level: str, form: LogFormat = LogFormat.JSON) -> None:
-    """Send structlog's and the standard library's records to standard error.
+    """Configure structlog and the standard library's logging to write to standard error.
 
     Parameters
     ----------
     level
-        Least severe level that is written: debug, info, warning or error.
+        Lowest level that is written: debug, info, warning or error.
     form
-        JSON objects for machines, or lines for people.
+        One JSON object per line, or text for people.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -65,7 +65,10 @@ def configure_logging(level: str, form: LogFormat = LogFormat.JSON) -> None:
 
 
 def _renderers(form: LogFormat) -> list[structlog.typing.Processor]:
-    """Return what makes a line; never with local variables, which hold photos, ids and options."""
+    """Return the processors that render a line.
+
+    Local variables of tracebacks, which hold photos, are omitted.
+    """
     match form:
         case LogFormat.JSON:
             transformer = ExceptionDictTransformer(show_locals=False)
@@ -78,13 +81,13 @@ def _renderers(form: LogFormat) -> list[structlog.typing.Processor]:
 
 
 def _hosts_only(_logger: object, _name: str, line: Any) -> str:  # noqa: ANN401 - what a renderer returns
-    """Cut every http URL in a finished line down to scheme and host.
+    """Reduce every http URL in a rendered line to scheme and host.
 
-    Callers name addresses to be told of their tasks; who they are is in paths, queries and user parts.
+    Clients name URLs of webhooks and photos; paths, queries and user names may identify people.
     """
     return _URL.sub(r"\1\2", str(line))
 
 
 def forbid_core_dumps() -> None:
-    """Keep the memory of this process and its children, which holds photos, off the disk when they die."""
+    """Disable core dumps of this process and its children, whose memory contains photos."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

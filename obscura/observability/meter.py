@@ -1,4 +1,4 @@
-"""Metric counts of one process until they are added to the job store."""
+"""The metric counts of one process, until they are added to the job store."""
 
 import threading
 from collections import defaultdict
@@ -10,7 +10,7 @@ __all__ = ["Meter"]
 
 
 class Meter:
-    """Counts and observes; a call costs a microsecond, and talks to nobody. Safe in threads."""
+    """Counts events and values in memory, in about a microsecond per call. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,25 +23,25 @@ class Meter:
             self._counts[series] += by
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
-        """Enter ``value``, in the metric's own unit, in a histogram."""
+        """Add ``value``, in the metric's unit, to a histogram."""
         series = metric.series(*labels) + SEPARATOR
         with self._lock:
             self._counts[series + bound_of(value, metric.buckets)] += 1
             self._counts[series + SUM] += round(value * metric.scale)
 
     def take(self) -> dict[str, int]:
-        """Return what was counted since the last call."""
+        """Return and reset all counts, by series."""
         with self._lock:
             counts, self._counts = self._counts, defaultdict(int)
         return dict(counts)
 
-    def give_back(self, counts: Mapping[str, int]) -> None:
-        """Take back what could not be handed on."""
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Add counts back that could not be stored."""
         with self._lock:
             for series, number in counts.items():
                 self._counts[series] += number
 
     def pending(self) -> dict[str, int]:
-        """Return what was counted and not taken yet."""
+        """Return the counts that were not taken yet, without resetting them."""
         with self._lock:
             return dict(self._counts)

@@ -1,6 +1,6 @@
-"""Timed stages of a piece of work.
+"""Timed stages of a step or request (validate, decode, detect, ...), as metrics and spans.
 
-Where nobody does - in the command line, in a program that uses the library - a part costs a look into a
+Without a `StageTimer`, as in the command line or a program that uses the library, `stage` only reads a
 context variable.
 """
 
@@ -17,30 +17,41 @@ from obscura.observability.catalogue import Metric
 from obscura.observability.meter import Meter
 from obscura.observability.tracing import Span, Tracer
 
-__all__ = ["Facts", "Stage", "Watch", "count", "inference", "stage", "trace_context", "trace_ids", "watching"]
+__all__ = [
+    "Facts",
+    "Stage",
+    "StageTimer",
+    "count",
+    "inference",
+    "stage",
+    "timing_with",
+    "trace_context",
+    "trace_ids",
+]
 
 Facts: TypeAlias = dict[str, str | int | float]
-"""What is told of a part: numbers and words of ours, never a name, an id or anything out of a photo."""
+"""Attributes of a stage: numbers and fixed words, never a name, an id or data of a photo."""
 NANO = 1e-9
+TRACEPARENT_PARTS = 4
 
 
 class Stage(StrEnum):
-    """Parts of work."""
+    """Stages of the work; the values are label values of metrics and names of spans."""
 
-    GATE = "gate"
+    VALIDATE = "gate"
     READ = "read"
     DECODE = "decode"
     DETECT = "detection"
     REDACT = "redaction"
     VERIFY = "verification"
-    REVIEW = "review"
+    RESIDUAL_CHECK = "review"
     COMPARE = "comparison"
     STORE = "store"
 
 
 @dataclass
 class _Open:
-    """A part that has begun."""
+    """A stage that has begun; ``inside`` is the time of nested stages in nanoseconds."""
 
     name: str
     began: int
@@ -50,16 +61,15 @@ class _Open:
 
 
 @dataclass
-class Watch:
-    """Watches one piece of work.
+class StageTimer:
+    """Times the stages of one step or request.
 
     Attributes
     ----------
     meter
-        Where durations go at the end: for each kind of part the sum over the piece of work, each without the
-        parts inside of it.
+        Gets, when the timer is closed, the total duration of every kind of stage, without nested stages.
     tracer, span
-        Where spans go, and the one that stands for the whole piece of work; None: nowhere.
+        Creates the spans of stages, and the span of the whole work; None: no tracing.
     """
 
     meter: Meter
@@ -68,14 +78,14 @@ class Watch:
     _sums: dict[str, int] = field(default_factory=dict)
 
     def begin(self, name: Stage, outer: _Open | None) -> _Open:
-        """Note that a part begins, inside of another one or of none."""
+        """Begin a stage, nested in ``outer`` or at the top."""
         span = None
         if self.tracer is not None and self.span is not None:
             span = self.tracer.begin(name.value, self.span if outer is None else outer.span)
         return _Open(name.value, time.perf_counter_ns(), span, outer)
 
     def end(self, part: _Open, facts: Facts) -> None:
-        """Note that a part has ended."""
+        """End a stage with its attributes."""
         took = time.perf_counter_ns() - part.began
         if part.outer is not None:
             part.outer.inside += took
@@ -86,70 +96,70 @@ class Watch:
             part.span.end(facts)
 
     def close(self) -> dict[str, int]:
-        """Enter the sums of all parts, and return them in nanoseconds."""
+        """Add the total durations to the meter; return them in nanoseconds by stage."""
         for name, took in self._sums.items():
             self.meter.observe(catalogue.STAGE_DURATION, took * NANO, name)
         return self._sums
 
 
-_WATCH: ContextVar[Watch | None] = ContextVar("obscura_watch", default=None)
-# The innermost part that is open; tasks and threads that work side by side have one each.
-_PART: ContextVar[_Open | None] = ContextVar("obscura_part", default=None)
+_TIMER: ContextVar[StageTimer | None] = ContextVar("obscura_timer", default=None)
+# The innermost open stage of the current task or thread.
+_OPEN_STAGE: ContextVar[_Open | None] = ContextVar("obscura_stage", default=None)
 
 
 @contextmanager
-def watching(watch: Watch) -> Iterator[None]:
-    """Let ``watch`` see what is done inside."""
-    token = _WATCH.set(watch)
+def timing_with(timer: StageTimer) -> Iterator[None]:
+    """Use ``timer`` for the stages in the block."""
+    token = _TIMER.set(timer)
     try:
         yield
     finally:
-        _WATCH.reset(token)
+        _TIMER.reset(token)
 
 
 @contextmanager
 def stage(name: Stage, **facts: str | float) -> Iterator[Facts]:
-    """Time a part of the work; the block may add to the facts."""
-    watch = _WATCH.get()
-    if watch is None:
+    """Time the block as a stage; yields its attributes, to which the block may add."""
+    timer = _TIMER.get()
+    if timer is None:
         yield {}
         return
-    part = watch.begin(name, _PART.get())
-    token = _PART.set(part)
-    told: Facts = dict(facts)
+    part = timer.begin(name, _OPEN_STAGE.get())
+    token = _OPEN_STAGE.set(part)
+    attributes: Facts = dict(facts)
     try:
-        yield told
+        yield attributes
     finally:
-        _PART.reset(token)
-        watch.end(part, told)
+        _OPEN_STAGE.reset(token)
+        timer.end(part, attributes)
 
 
 @contextmanager
 def inference(model: str, device: str) -> Iterator[None]:
-    """Time one run of a network: often dozens for one photo, so it gets no span of its own."""
-    watch = _WATCH.get()
-    if watch is None:
+    """Time one run of a network; without a span, as there may be dozens per photo."""
+    timer = _TIMER.get()
+    if timer is None:
         yield
         return
     began = time.perf_counter_ns()
     yield
-    watch.meter.observe(catalogue.INFERENCE, (time.perf_counter_ns() - began) * NANO, model, device)
+    timer.meter.observe(catalogue.INFERENCE, (time.perf_counter_ns() - began) * NANO, model, device)
 
 
 def count(metric: Metric, *labels: str, by: int = 1) -> None:
-    """Add ``by`` to a counter of whoever watches."""
-    watch = _WATCH.get()
-    if watch is not None and by:
-        watch.meter.count(metric, *labels, by=by)
+    """Add ``by`` to a counter of the current timer's meter, if there is one."""
+    timer = _TIMER.get()
+    if timer is not None and by:
+        timer.meter.count(metric, *labels, by=by)
 
 
 def trace_ids(traceparent: str) -> dict[str, str]:
-    """Return what log lines carry of a trace; nothing where there is none."""
+    """Return the log fields of a W3C traceparent (``version-trace-span-flags``), empty for another text."""
     parts = traceparent.split("-")
-    return {"trace_id": parts[1]} if len(parts) == len("vtsf") else {}
+    return {"trace_id": parts[1]} if len(parts) == TRACEPARENT_PARTS else {}
 
 
 def trace_context() -> str:
-    """Return the W3C traceparent of the work that is watched; empty where it is not traced."""
-    watch = _WATCH.get()
-    return "" if watch is None or watch.span is None else watch.span.traceparent
+    """Return the W3C traceparent of the current work, empty if it is not traced."""
+    timer = _TIMER.get()
+    return "" if timer is None or timer.span is None else timer.span.traceparent

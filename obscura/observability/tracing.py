@@ -1,6 +1,6 @@
 """OpenTelemetry traces; off unless settings name a collector or a file.
 
-OpenTelemetry is loaded only where a collector or a file is named; without both there is no tracer at all.
+OpenTelemetry is imported only if a collector or a file is named; without both there is no tracer.
 """
 
 import os
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Role", "Span", "Tracer", "open_tracer"]
 
-# Long enough for batches, short enough that somebody who looks need not wait.
+# Interval of exports.
 SEND_EVERY_MS = 1000
 TRACES_PATH = "/v1/traces"
 HEADER = "traceparent"
 
 
 class Role(StrEnum):
-    """What a span is in the conversation of processes."""
+    """The kind of a span in OpenTelemetry: internal, of a server, or of a message consumer."""
 
     INTERNAL = "INTERNAL"
     SERVER = "SERVER"
@@ -35,43 +35,43 @@ class Role(StrEnum):
 
 
 class Span:
-    """A part of a trace that has begun."""
+    """A span that has begun."""
 
     def __init__(self, span: "trace.Span") -> None:
         self._span = span
 
     @property
     def traceparent(self) -> str:
-        """What makes a span of another process a child of this one (W3C Trace Context)."""
+        """The W3C traceparent, with which another process begins a child span."""
         context = self._span.get_span_context()
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
     @property
     def trace_id(self) -> str:
-        """The id of the whole trace."""
+        """The trace id, in hex."""
         return f"{self._span.get_span_context().trace_id:032x}"
 
-    def note(self, facts: Mapping[str, str | int | float]) -> None:
-        """Tell facts of it."""
+    def set_attributes(self, facts: Mapping[str, str | int | float]) -> None:
+        """Set attributes of the span."""
         for key, value in facts.items():
             self._span.set_attribute(key, value)
 
     def end(
         self, facts: Mapping[str, str | int | float], *, name: str = "", error: str = "", at_ns: int = 0
     ) -> None:
-        """End it, now or at ``at_ns``; ``error`` is the code of what it failed with."""
+        """End the span, now or at ``at_ns`` (nanoseconds since 1970); ``error`` is an error code or empty."""
         from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only where traces are wanted
 
         if name:
             self._span.update_name(name)
-        self.note(facts)
+        self.set_attributes(facts)
         if error:
             self._span.set_status(Status(StatusCode.ERROR, error))
         self._span.end(at_ns or time.time_ns())
 
 
 class Tracer:
-    """Begins spans, and hands those that have ended to the exporters of the settings."""
+    """Begins spans; the exporters of the settings get them when they have ended."""
 
     def __init__(self, provider: Any) -> None:  # noqa: ANN401 - the SDK is there only where traces are wanted
         self._provider = provider
@@ -80,7 +80,7 @@ class Tracer:
     def begin(
         self, name: str, parent: Span | str | None, *, role: Role = Role.INTERNAL, at_ns: int = 0
     ) -> Span:
-        """Begin a span, now or at ``at_ns``; a parent that is no traceparent begins a trace of its own."""
+        """Begin a span, now or at ``at_ns``. An empty or invalid ``parent`` begins a new trace."""
         from opentelemetry import trace  # noqa: PLC0415 - only where traces are wanted
         from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - the same
             TraceContextTextMapPropagator,
@@ -94,19 +94,19 @@ class Tracer:
         return Span(self._tracer.start_span(name, context, kind, start_time=at_ns or time.time_ns()))
 
     def close(self) -> None:
-        """Hand on what has ended, and stop."""
+        """Export the remaining spans and stop."""
         self._provider.shutdown()
 
 
 def open_tracer(settings: Settings, service: str) -> Tracer | None:
-    """Return what traces this process, or None where settings name neither a collector nor a file.
+    """Return the tracer of this process, None if the settings name neither a collector nor a file.
 
-    To be called after the fork: exporters have threads.
+    Call it after the fork, since exporters have threads.
 
     Raises
     ------
     TracingUnavailableError
-        If traces are wanted and the extra ``tracing`` is not installed, or the file cannot be written.
+        If the extra ``tracing`` is not installed, or the file cannot be written.
     """
     if settings.trace_endpoint is None and settings.trace_file is None:
         return None
@@ -117,13 +117,13 @@ def open_tracer(settings: Settings, service: str) -> Tracer | None:
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415 - the same
     except ImportError as error:
         message = (
-            "traces are asked for, but OpenTelemetry is not installed: pip install 'obscura-photo[tracing]'"
+            "tracing is configured, but OpenTelemetry is not installed: pip install 'obscura-photo[tracing]'"
         )
         raise TracingUnavailableError(message) from error
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(settings.trace_share)),
         resource=Resource.create({"service.name": f"obscura-{service}", "process.pid": os.getpid()}),
-        # Ended by whoever ends the process, in order.
+        # `Tracer.close` shuts it down.
         shutdown_on_exit=False,
     )
     for exporter in _exporters(settings):
@@ -145,12 +145,12 @@ def _exporters(settings: Settings) -> "Sequence[SpanExporter]":
 
 
 def _file_exporter(path: Path) -> "SpanExporter":
-    """Return what appends a JSON object a line to a file that all processes share."""
+    """Return an exporter that appends spans to a file shared by all processes, one JSON object per line."""
     from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - only where traces are wanted
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: PLC0415 - the same
 
     class FileExporter(SpanExporter):
-        """One write for each batch, at the end of the file, whoever else writes."""
+        """Appends each batch with one write, so that batches of several processes do not mix."""
 
         def __init__(self) -> None:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -1,17 +1,17 @@
-"""The signed manifest and Content Credentials: what was done to a photo, and its verification.
+"""The signed manifest and Content Credentials: records of what was done to a photo, and their verification.
 
-A manifest is one JSON object (`Manifest` says what is in it). Its signature covers the canonical form of all
-but the field ``signature``: keys sorted, no spaces, UTF-8, whole numbers without a fraction. A manifest that
-was indented or passed through another JSON library therefore still verifies; one with another value does not.
+A manifest is one JSON object (see `Manifest`). Its signature covers the canonical form of all fields but
+``signature``: sorted keys, no spaces, UTF-8, whole numbers without a fraction. A manifest that was indented
+or passed through another JSON library still verifies; one with a changed value does not.
 
-It is signed where input, output and findings are at hand, which is before the second look of a job: it states
-``redaction_verdict``, the verdict of that moment, and ``review_verdict`` is null. A later ``needs_review`` is
-in the job's report only. The command line looks twice before it signs, and states both.
+A worker signs it after the redaction and before the residual check of a job: ``redaction_verdict`` is the
+verdict of the redaction, ``review_verdict`` is null, and a later ``needs_review`` is in the job's report
+only. The command line runs the residual check first and states both verdicts.
 
-Content Credentials (C2PA) say the same inside the picture; they need the extra ``c2pa``, a certificate
+Content Credentials (C2PA) state the same inside the picture; they need the extra ``c2pa``, a certificate
 chain and its private key.
 
-A manifest without a signature proves only that a file is the one it speaks of, not who says so.
+A manifest without a signature proves that a file is the one it describes, but not who created it.
 """
 
 from obscura.provenance.build_manifest import Work, manifest_of

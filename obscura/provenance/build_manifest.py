@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a manifest is made of.
+    """The data of a manifest.
 
     Attributes
     ----------
     photo, redacted
-        The photo as it came, and the outcome.
+        The file of the photo, and the redacted photo.
     parts
-        What the detectors found; none where a person chose the boxes, which are then in ``options``.
+        The detection results; empty if the boxes were given, which are then in ``options``.
     options, request
-        What was asked for, and how it was hidden.
+        The job's options, and the redaction request built from them.
     review_verdict
-        What the second look said, where it came before the manifest.
+        The verdict of the residual check if it ran before, else None.
     """
 
     photo: bytes
@@ -43,7 +43,7 @@ class Work:
 
 
 def manifest_of(work: Work) -> dict[str, Any]:
-    """Return the manifest of a finished redaction as JSON types, not signed yet."""
+    """Return the unsigned manifest of a finished redaction as JSON types."""
     report, policy = work.redacted.report, work.request.policy
     return {
         "format": FORMAT,

@@ -1,6 +1,6 @@
-"""The library of the C2PA project: the one module that imports it.
+"""Sign and read Content Credentials with the c2pa library; the only module that imports it.
 
-It asks nobody anything: no time stamps, no revocation lists, no manifests from elsewhere.
+The library is used offline: no time stamp server, no OCSP, no remote manifests.
 """
 
 import json
@@ -28,31 +28,31 @@ _OFFLINE: Final[Mapping[str, Any]] = {
     "builder": {"thumbnail": {"enabled": False}},
 }
 _GOOD: Final = frozenset({"Valid", "Trusted"})
-"""Whom a reader trusts is the reader's business: a certificate that it does not know is still valid."""
+"""Accepted validation states. A certificate that is not in the reader's trust list still gives ``Valid``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs pictures.
+    """Signs pictures with one certificate.
 
     Attributes
     ----------
     certificates
-        The chain in PEM, the signer's own first.
+        The certificate chain in PEM, the signer's first.
     key
-        Its private key in PEM.
+        The signer's private key in PEM.
     """
 
     certificates: str
     key: str = field(repr=False)
 
     def require_usable(self) -> None:
-        """Sign a tiny picture, so that a wrong key or certificate comes out before the work.
+        """Sign a tiny picture, so that a wrong key or certificate is found at start.
 
         Raises
         ------
         CredentialsUnavailableError
-            If the key cannot be used, or does not belong to a certificate that may sign.
+            If the key cannot be used, or does not belong to the certificate, or that may not sign.
         """
         action = {"action": "c2pa.created", "digitalSourceType": "http://c2pa.org/digitalsourcetype/empty"}
         claim = {"assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}]}
@@ -63,14 +63,14 @@ class Signer:
             raise CredentialsUnavailableError(message) from error
 
     def sign(self, data: bytes, media_type: str, claim: Mapping[str, Any]) -> bytes:
-        """Return a picture with a signed claim in it; its pixels stay as they are stored.
+        """Return the file of a picture with a signed claim embedded; the encoded pixels do not change.
 
         Raises
         ------
         CredentialsUnavailableError
-            If the key cannot be used at all.
+            If the key cannot be used.
         ProcessingFailedError
-            If the library refuses, or its reader does not find a valid claim in the result.
+            If the library fails, or the result contains no valid claim.
         """
         algorithm = self._algorithm()
         sink = BytesIO()
@@ -80,23 +80,23 @@ class Signer:
             with c2pa.Signer.from_info(info) as signer, c2pa.Builder(dict(claim), context) as builder:
                 builder.sign(signer, media_type, BytesIO(data), sink)
         except c2pa.C2paError as error:
-            # The library's texts quote neither the key nor the picture.
+            # The library's messages contain neither the key nor the picture.
             message = f"Content Credentials cannot be signed: {error}"
             raise ProcessingFailedError(message) from error
         signed = sink.getvalue()
         state = read(signed, media_type)["validation_state"]
         if state not in _GOOD:
-            message = f"Content Credentials that were written do not hold: {state}"
+            message = f"the written Content Credentials are not valid: {state}"
             raise ProcessingFailedError(message)
         return signed
 
     def _algorithm(self) -> c2pa.C2paSigningAlg:
-        """Return the algorithm of the key."""
+        """Return the signature algorithm for the key; raise CredentialsUnavailableError."""
         try:
             key = load_pem_private_key(self.key.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            # `from None`: what a parser says of a key may quote it.
-            message = "the key of Content Credentials is no PEM private key without a password"
+            # `from None`: the parser's message may contain the key.
+            message = "the key of Content Credentials is not a PEM private key without a password"
             raise CredentialsUnavailableError(message) from None
         match key:
             case ec.EllipticCurvePrivateKey() if key.curve.name in _CURVES:
@@ -111,26 +111,26 @@ class Signer:
 
 
 def read(data: bytes, media_type: str, anchors: str | None = None) -> dict[str, Any]:
-    """Return what the library's reader says of a picture: ``validation_state``, ``manifests`` and more.
+    """Return the Content Credentials of a picture as the library reports them, with ``validation_state``.
 
     Parameters
     ----------
     data, media_type
-        The picture.
+        The file of the picture and its media type.
     anchors
-        Certificates in PEM that are trusted; none where None.
+        Trusted certificates in PEM; None: no trust list.
 
     Raises
     ------
     ProcessingFailedError
-        If there are no Content Credentials in it, or none that can be read.
+        If the picture has no readable Content Credentials.
     """
     settings = dict(_OFFLINE) | ({} if anchors is None else {"trust": {"trust_anchors": anchors}})
     try:
         context = c2pa.Context(c2pa.Settings.from_dict(settings))
         with c2pa.Reader(media_type, BytesIO(data), context=context) as reader:
-            said: dict[str, Any] = json.loads(reader.json())
-            return {**said, "validation_state": reader.get_validation_state()}
+            report: dict[str, Any] = json.loads(reader.json())
+            return {**report, "validation_state": reader.get_validation_state()}
     except c2pa.C2paError as error:
         message = f"Content Credentials cannot be read: {error}"
         raise ProcessingFailedError(message) from error
@@ -140,4 +140,4 @@ _TINY_PNG: Final = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a494441"
     "54789c636000000002000148afa4710000000049454e44ae426082"
 )
-"""One black pixel."""
+"""A PNG file of one black pixel."""

@@ -1,8 +1,8 @@
-"""What Content Credentials say of a finished picture, as JSON types.
+"""The C2PA claim of a redacted picture, as JSON types.
 
 Source: C2PA Technical Specification 2.2, sections "Actions" and "Regions of interest". The action is
-``c2pa.edited``, with every painted box as a region of change. It is not ``c2pa.redacted``: in the standard
-that means an assertion taken out of an earlier manifest, and readers call a claim invalid that names none.
+``c2pa.edited``, with every painted box as a region of change. The action ``c2pa.redacted`` does not fit: in
+the standard it means that an assertion was removed from an earlier manifest.
 """
 
 import uuid
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 __all__ = ["PARAMETER", "claim_of"]
 
 PARAMETER: Final = "org.obscura.redaction"
-"""Name of our own parameter of the action, in the form that the standard asks of foreign ones."""
+"""Name of the project's own action parameter; the standard requires a reversed domain name."""
 
 _ORIGINAL: Final = "original"
 
 
 def claim_of(redacted: "RedactedPhoto", models: Iterable["ModelInfo"]) -> dict[str, Any]:
-    """Return the claim of a finished picture: opened, then edited.
+    """Return the claim of a redacted picture, with the actions opened and edited.
 
     Parameters
     ----------
     redacted
-        The finished picture with its report.
+        The redacted picture with its report.
     models
-        The weights that found what was hidden; none where a person chose the boxes.
+        The models that detected the hidden objects; empty if the boxes were given.
 
     Returns
     -------
     dict
-        What the library's builder takes. Nothing in it tells of the photo before: no checksum, no thumbnail,
-        no name, and of what was hidden the class and the painted box only.
+        The input of the c2pa library's builder. It contains nothing of the original photo: no checksum,
+        thumbnail or name; of hidden objects it contains the class and the painted box.
     """
     report = redacted.report
     facts = {
@@ -50,7 +50,7 @@ def claim_of(redacted: "RedactedPhoto", models: Iterable["ModelInfo"]) -> dict[s
         "softwareAgent": {"name": "Obscura", "version": __version__},
         "parameters": {"description": _described(report.hidden), PARAMETER: facts},
     }
-    # Regions have no place for the number of a frame.
+    # A region of interest cannot name a frame.
     if report.regions and report.frames is None:
         edited["changes"] = [_region(*box) for box in report.regions]
     opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": [_ORIGINAL]}}
@@ -76,7 +76,7 @@ def _described(hidden: Mapping[str, int]) -> str:
 
 
 def _region(x1: int, y1: int, x2: int, y2: int) -> dict[str, Any]:
-    """Return a painted box as a region of change."""
+    """Return a painted box (pixels) as a region of interest."""
     shape = {
         "type": "rectangle",
         "unit": "pixel",

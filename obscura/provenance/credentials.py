@@ -1,4 +1,4 @@
-"""From settings to Content Credentials in a finished picture."""
+"""Embed Content Credentials in redacted pictures, with the certificate and key of the settings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,46 +23,46 @@ __all__ = ["Credentials"]
 
 @dataclass(frozen=True)
 class Credentials:
-    """Writes Content Credentials with an installation's certificate and key, once those are asked for.
+    """Embeds Content Credentials; the c2pa library, certificate and key are loaded on first use.
 
     Attributes
     ----------
     settings
-        With the certificate chain and the private key, or without.
+        The settings, which may lack a certificate or key.
     """
 
     settings: "Settings"
 
     def require_usable(self) -> None:
-        """Raise CredentialsUnavailableError where pictures could not be signed."""
+        """Raise CredentialsUnavailableError if pictures cannot be signed."""
         self._signer.require_usable()
 
     def embed(
         self, redacted: RedactedPhoto, models: Iterable[ModelInfo], limits: "ValidationLimits"
     ) -> RedactedPhoto:
-        """Return a finished picture with signed Content Credentials in it.
+        """Return a redacted picture with signed Content Credentials embedded.
 
         Parameters
         ----------
         redacted
-            The finished picture; it has passed its checks.
+            The redacted picture, already verified.
         models
-            The weights that found what was hidden.
+            The models that detected the hidden objects.
         limits
-            Of what may be decoded.
+            Limits of decoding, for the comparison of pixels before and after.
 
         Raises
         ------
         CredentialsUnavailableError
-            If the extra is missing, or certificate or key are missing or of no use.
+            If the extra, certificate or key is missing or cannot be used.
         ProcessingFailedError
-            If the library refuses, or what it wrote no longer shows the same pixels.
+            If the library fails, or the pixels of the result differ.
         """
         signed = self._signer.sign(redacted.data, redacted.media_type, claim_of(redacted, models))
         own_limits = replace(limits, max_bytes=len(signed))
         before, after = (decode(data, own_limits) for data in (redacted.data, signed))
         if not np.array_equal(before.pixels, after.pixels):
-            message = "the picture is no longer the same with Content Credentials in it"
+            message = "embedding Content Credentials changed the pixels of the picture"
             raise ProcessingFailedError(message)
         return replace(redacted, data=signed, report=replace(redacted.report, content_credentials=True))
 

@@ -1,4 +1,4 @@
-"""The manifest's model and parser."""
+"""The typed model of a manifest, and its parser."""
 
 import json
 from typing import Annotated, Any, Final, Literal
@@ -16,20 +16,20 @@ Words = Annotated[str, Field(max_length=1000)]
 
 
 class _Part(BaseModel):
-    """A manifest says what this version knows, and nothing else."""
+    """Base of the models: immutable, strict types, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class FileFacts(_Part):
-    """A file: its checksum and length in bytes."""
+    """Checksum and length in bytes of a file."""
 
     sha256: Sha256
     bytes: int
 
 
 class ModelFacts(_Part):
-    """Weights that looked, with their checksums by format and their own threshold where those are known."""
+    """A model: name, version, engine, checksums of its weights by format, default threshold or null."""
 
     name: Words
     version: Words
@@ -39,7 +39,7 @@ class ModelFacts(_Part):
 
 
 class ObjectFacts(_Part):
-    """What was to be hidden: box in pixels of the upright picture; no confidence where a person drew it."""
+    """An object to hide: class, box in pixels of the upright picture, confidence or null for a given box."""
 
     class_name: Words = Field(alias="class")
     xyxy: tuple[float, float, float, float]
@@ -48,7 +48,7 @@ class ObjectFacts(_Part):
 
 
 class DetectionFacts(_Part):
-    """How it was looked for; ``min_confidence`` is null where the models' own thresholds were used."""
+    """Parameters of the detection; ``min_confidence`` is null if the models' thresholds were used."""
 
     quality: Words
     min_confidence: float | None
@@ -56,7 +56,7 @@ class DetectionFacts(_Part):
 
 
 class RedactionFacts(_Part):
-    """How it was hidden; ``regions`` are the painted boxes in whole pixels, ``frames`` where each lies."""
+    """Parameters of the redaction; ``regions`` are painted boxes in whole pixels, ``frames`` their frames."""
 
     styles: dict[str, Words]
     shape: Words
@@ -67,7 +67,7 @@ class RedactionFacts(_Part):
 
 
 class MetadataFacts(_Part):
-    """What happened to the photo's metadata."""
+    """Metadata policy, and the kinds of metadata that were removed and kept."""
 
     policy: Words
     removed: tuple[Words, ...]
@@ -75,14 +75,14 @@ class MetadataFacts(_Part):
 
 
 class SignatureFacts(_Part):
-    """A signature, in lower-case hex."""
+    """Algorithm and value (lower-case hex) of a signature."""
 
     algorithm: Literal["hmac-sha256", "ed25519"]
     value: Annotated[str, Field(pattern=r"^(?:[0-9a-f]{2}){1,64}$")]
 
 
 class Manifest(_Part):
-    """What was done to one photo, by whom and when."""
+    """The record of one redaction: files, detection, objects, redaction, verdicts, time, signature."""
 
     format: Literal["obscura-manifest"]
     format_version: Literal[1]
@@ -100,27 +100,27 @@ class Manifest(_Part):
 
 
 def read(data: bytes) -> dict[str, Any]:
-    """Return the manifest in a file as JSON types, exactly as it was signed.
+    """Parse the manifest in ``data``; return its JSON value unchanged, as the signature covers it.
 
     Raises
     ------
     InvalidRequestError
-        If it is no manifest, or one of another version.
+        If it is not a manifest, or one of another format version.
     """
     if len(data) > MAX_BYTES:
-        message = "the manifest is too long to be one"
+        message = f"the manifest is longer than {MAX_BYTES} bytes"
         raise InvalidRequestError(message)
     try:
         text = data.decode()
         fields = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        message = f"the manifest is no JSON object: {error}"
+        message = f"the manifest is not a JSON object: {error}"
         raise InvalidRequestError(message) from error
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-        message = f'this is no manifest: "format" is not "{FORMAT}"'
+        message = f'this is not a manifest: "format" is not "{FORMAT}"'
         raise InvalidRequestError(message)
     if fields.get("format_version") != FORMAT_VERSION:
-        message = f"the manifest's format version is not {FORMAT_VERSION}: another Obscura wrote it"
+        message = f"the manifest's format version is not {FORMAT_VERSION}: another release wrote it"
         raise InvalidRequestError(message)
     try:
         Manifest.model_validate_json(text)
@@ -133,9 +133,9 @@ def read(data: bytes) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; refuse one that says two things under one name: readers would differ."""
+    """Return a JSON object; raise ValueError for duplicate names, which parsers treat differently."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        message = "a name stands twice in one object"
+        message = "duplicate name in an object"
         raise ValueError(message)
     return fields

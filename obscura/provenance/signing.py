@@ -20,20 +20,20 @@ ED25519_BYTES: Final = 32
 
 
 class Signature(StrEnum):
-    """What the check of a signature found."""
+    """Result of the check of a signature."""
 
     GOOD = "good"
     BAD = "bad"
     MISSING = "missing"
-    """There is a key, and nothing that it could have signed."""
+    """There is a key, but no signature."""
     UNCHECKED = "unchecked"
-    """There is a signature, and no key."""
+    """There is a signature, but no key."""
     UNSIGNED = "unsigned"
-    """There is neither."""
+    """There is neither a key nor a signature."""
 
     @property
     def is_refused(self) -> bool:
-        """Whether a person who has the key must not believe the manifest."""
+        """Whether the manifest must be rejected by whoever has the key."""
         return self in {Signature.BAD, Signature.MISSING}
 
 
@@ -47,14 +47,14 @@ class _Private(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HmacKey:
-    """A secret that signs and checks."""
+    """A secret that signs and verifies."""
 
     secret: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Ed25519Key:
-    """A key pair; ``private`` is None where only the public half is known: it checks and does not sign."""
+    """A key pair; with ``private`` None it can only verify."""
 
     public: _Public = field(repr=False)
     private: _Private | None = field(default=None, repr=False)
@@ -64,22 +64,22 @@ Key: TypeAlias = HmacKey | Ed25519Key
 
 
 def read_key(text: SecretStr | None) -> Key | None:
-    """Return the key that a setting holds; None where it is unset or blank.
+    """Return the key in a setting, None if that is unset or blank.
 
     Raises
     ------
     InvalidOptionError
-        If it is no key, or needs a package that is not installed. Nothing of the key is in the message.
+        If it is malformed, or needs a package that is not installed. The message contains nothing of the key.
     """
     words = "" if text is None else text.get_secret_value().strip()
     if not words:
         return None
     kind, _, digits = words.partition(":")
-    # `from None`: what a parser says of a key may quote it.
+    # `from None`: the parser's message may contain the key.
     try:
         material = bytes.fromhex(digits)
     except ValueError:
-        message = "the manifest key is not written in hexadecimal digits after its kind"
+        message = "the manifest key does not consist of hexadecimal digits after its kind"
         raise InvalidOptionError(message) from None
     match kind:
         case "hmac" if len(material) >= LEAST_HMAC_BYTES:
@@ -96,7 +96,7 @@ def read_key(text: SecretStr | None) -> Key | None:
 
 def _ed25519(material: bytes, *, is_public: bool) -> Ed25519Key:
     try:
-        # Optional: an installation that signs with HMAC, or not at all, has no need of it.
+        # Optional: HMAC keys do not need it.
         ed25519 = import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
     except ImportError as error:
         message = "an ed25519 key needs the package cryptography: pip install 'obscura-photo[signing]'"
@@ -108,14 +108,14 @@ def _ed25519(material: bytes, *, is_public: bool) -> Ed25519Key:
 
 
 def canonical(value: object) -> bytes:
-    """Return the one spelling of a JSON value: sorted keys, no spaces, UTF-8, ``1`` for ``1.0``."""
+    """Return the canonical form of a JSON value: sorted keys, no spaces, UTF-8, ``1`` for ``1.0``."""
     return json.dumps(
         _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
 
 
 def _plain(value: object) -> object:
-    """Return a JSON value with every whole number an int: JavaScript knows no other."""
+    """Return a JSON value with whole floats as int, since JavaScript does not distinguish them."""
     match value:
         case float() if value.is_integer():
             return int(value)
@@ -133,7 +133,7 @@ def _message(manifest: Mapping[str, Any]) -> bytes:
 
 
 def signing_key(text: SecretStr | None) -> Key | None:
-    """Return the key that a setting holds, like `read_key`; refuse one that can only verify."""
+    """Return the key in a setting like `read_key`; raise InvalidOptionError for a public key."""
     key = read_key(text)
     if isinstance(key, Ed25519Key) and key.private is None:
         message = "OBSCURA_MANIFEST_KEY must be able to sign: a public key cannot"
@@ -142,7 +142,7 @@ def signing_key(text: SecretStr | None) -> Key | None:
 
 
 def signed(manifest: Mapping[str, Any], key: Key | None) -> dict[str, Any]:
-    """Return a manifest with its signature, which is null where there is no key.
+    """Return a manifest with its signature, which is null without a key.
 
     Raises
     ------
@@ -166,9 +166,9 @@ def signed(manifest: Mapping[str, Any], key: Key | None) -> dict[str, Any]:
 
 
 def check(manifest: Mapping[str, Any], key: Key | None) -> Signature:
-    """Return what the signature of a manifest (as `obscura.provenance.read` returns it) is worth.
+    """Check the signature of a manifest as `obscura.provenance.read` returns it.
 
-    The algorithm is the key's, never the one that the manifest names: a forger must not choose it.
+    The algorithm is that of the key, never the one in the manifest, which a forger could choose.
     """
     signature = manifest["signature"]
     match signature, key:
@@ -189,7 +189,7 @@ def check(manifest: Mapping[str, Any], key: Key | None) -> Signature:
 
 
 def _is_signed_by(public: _Public, signature: bytes, message: bytes) -> bool:
-    # There is no such key without the package.
+    # An Ed25519 key exists only if the package is installed.
     invalid: type[Exception] = import_module("cryptography.exceptions").InvalidSignature
     try:
         public.verify(signature, message)

@@ -1,4 +1,4 @@
-"""Settings of the whole system as frozen models. Nothing else reads the environment."""
+"""Settings of the whole system: one frozen pydantic model, read from the environment."""
 
 import os
 from pathlib import Path
@@ -36,12 +36,12 @@ __all__ = [
     "default_data_dir",
 ]
 
-# In the folder of a running system: where its Valkey listens.
+# File in the data folder of a running `obscura serve` with the URL of its Valkey.
 JOB_STORE_URL_FILE = "ledger.url"
 
 
 def default_data_dir(port: int) -> Path:
-    """Return a folder for the data of the system on ``port``: two systems never share one."""
+    """Return the default data folder of the system on ``port``; two systems never share one."""
     base = os.environ.get("OBSCURA_DATA_DIR")
     if base:
         return Path(base) / str(port)
@@ -63,9 +63,9 @@ class Settings(
     StorageSettings,
     BaseSettings,
 ):
-    """Read once at start from variables named ``OBSCURA_<FIELD>``; see docs/reference/settings.md.
+    """All settings, read from variables ``OBSCURA_<FIELD>``; see docs/reference/settings.md.
 
-    ``OBSCURA_<FIELD>_FILE`` names a file that holds the value instead.
+    ``OBSCURA_<FIELD>_FILE`` names a file that contains the value instead.
     """
 
     model_config = SettingsConfigDict(
@@ -75,7 +75,7 @@ class Settings(
     @model_validator(mode="before")
     @classmethod
     def _limits_of_profile(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the sources hold
-        """Take the limits of the profile where they are not set themselves."""
+        """Use the limits of the profile for those that are not set."""
         name = values.get("profile", PhotoProfile.DEFAULT)
         limits = PROFILES.get(name, {})
         return {**limits, **values}
@@ -87,5 +87,5 @@ class Settings(
         *sources: PydanticBaseSettingsSource,
         **named: Any,  # noqa: ANN401
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Look into named files as well."""
+        """Add `FileSource` to the sources."""
         return (*sources, *named.values(), FileSource(settings_cls))

@@ -4,12 +4,12 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# Requests per time, as the library `limits` reads it.
+# A rate in the syntax of the library `limits`, or 0.
 RATE = r"^(0|[1-9]\d{0,8}/(second|minute|hour|day))$"
 
 
 class ApiKeys(StrEnum):
-    """Whether a gateway asks for API keys; ``auto`` does where other machines can reach it."""
+    """Whether a gateway requires API keys; ``auto``: if other machines can reach it."""
 
     AUTO = "auto"
     ON = "on"
@@ -29,8 +29,8 @@ class AccessSettings(BaseModel):
         0.5,
         gt=0,
         le=1,
-        description="share of the places of a queue, of bocashi slots and of the store's memory that one API "
-        "key may take of what other keys leave",
+        description="share of the free places of a queue, of the free bocashi slots and of the free memory "
+        "of the job store that one API key may take",
     )
     key_store_mb: int = Field(
         0,
@@ -39,15 +39,16 @@ class AccessSettings(BaseModel):
         "Valkey's `maxmemory`, where it has one",
     )
     api_keys: ApiKeys = Field(
-        ApiKeys.AUTO, description="auto: asked for where other machines can reach the gateway; on; off"
+        ApiKeys.AUTO,
+        description="require API keys: on, off, or auto (if other machines can reach the gateway)",
     )
     published_on: str = Field(
         "",
-        description="address that the gateway's port is published on, where it is not the one listened on "
-        "(containers); decides on `auto`",
+        description="address on which the gateway's port is published, if it differs from the address it "
+        "listens on (containers); used by `api_keys=auto`",
     )
     allowed_hosts: str = Field(
-        "", description="host names that requests may name, comma-separated; see docs/how-to/access.md"
+        "", description="accepted values of the Host header, comma-separated; see docs/how-to/access.md"
     )
     cors_origins: str = Field(
         "",
@@ -57,28 +58,32 @@ class AccessSettings(BaseModel):
     address_rate_limit: str | None = Field(
         None,
         pattern=RATE,
-        description="requests of one address; unset: 6000/minute where keys are asked for, else no limit",
+        description="requests of one address; unset: 6000/minute if API keys are required, else no limit",
     )
     max_streams: int = Field(
         100, ge=0, description="most event streams that one API key may have open at a gateway; 0: no limit"
     )
     trusted_proxies: str = Field(
-        "", description="addresses of proxies whose X-Forwarded-For is believed, comma-separated; unset: none"
+        "", description="addresses of proxies whose X-Forwarded-For is trusted, comma-separated; unset: none"
     )
     hsts_s: int = Field(
         0, ge=0, description="seconds of Strict-Transport-Security; 0: the header is not sent"
     )
     public_url: str | None = Field(
-        None, description="address under which callers reach the gateway; unset: links in webhooks are paths"
+        None, description="URL at which clients reach the gateway; unset: links in webhooks are paths"
     )
     docs: bool = Field(True, description="serve /docs and /openapi.json")
+    legacy_apis: bool = Field(
+        True, description="serve the APIs of earlier systems: /bocashi, /auth and its /admin; false: 404"
+    )
+    medical_apis: bool = Field(True, description="serve /detect_lesions and /detection; false: 404")
 
     @property
     def host_names(self) -> frozenset[str]:
-        """Names of ``allowed_hosts``, in lower case."""
+        """The items of ``allowed_hosts``, in lower case."""
         return _items(self.allowed_hosts.lower())
 
     @property
     def cors_origin_names(self) -> frozenset[str]:
-        """Origins of ``cors_origins``, as browsers write them."""
+        """The items of ``cors_origins``, in lower case and without a trailing slash, as in browsers."""
         return frozenset(item.rstrip("/") for item in _items(self.cors_origins.lower()))

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class EngineChoice(StrEnum):
-    """Which engine runs the models; ``auto`` takes the fastest that is there."""
+    """The inference engine; ``auto`` is the fastest one that is installed."""
 
     AUTO = "auto"
     ONNX = "onnx"
@@ -16,10 +16,10 @@ class EngineChoice(StrEnum):
 
 
 class Precision(StrEnum):
-    """Arithmetic of the network.
+    """Floating point precision of inference.
 
-    ``auto`` is 16 bit where the engine and the device are faster with it (OpenVINO on CPUs with bf16, GPUs);
-    ``f32`` gives the same boxes on all engines to within a pixel.
+    ``auto`` is 16 bit if that is faster on the device (OpenVINO on CPUs with bf16, GPUs); ``f32`` gives the
+    same boxes on all engines to within a pixel.
     """
 
     AUTO = "auto"
@@ -32,16 +32,16 @@ class DetectionSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     models_dir: Path | None = Field(
-        None, description="folder with manifest.toml and weights; unset: the ones that come along"
+        None, description="folder with manifest.toml and weights; unset: those in the package"
     )
     compiled_dir: str = Field(
         "auto",
-        description="folder for compiled networks, which make a start faster; auto: `obscura` in the user's "
+        description="folder that caches compiled networks, for a faster start; auto: `obscura` in the user's "
         "cache folder; off: none",
     )
     engine: EngineChoice = Field(EngineChoice.AUTO, description="inference engine")
     precision: Precision = Field(
-        Precision.AUTO, description="auto: 16 bit where that is faster; f32: the same boxes on every engine"
+        Precision.AUTO, description="auto: 16 bit if that is faster; f32: the same boxes on every engine"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:0 (ultralytics engine)")
     threads: int = Field(0, ge=0, le=256, description="threads per inference; 0: cores / concurrency")

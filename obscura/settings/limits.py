@@ -1,4 +1,4 @@
-"""Limits of uploads and of opening them."""
+"""Limits of uploads and of decoding them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class PhotoProfile(StrEnum):
-    """A set of limits of the gate under one name."""
+    """A named set of upload limits."""
 
     DEFAULT = "default"
     PANORAMA = "panorama"
@@ -27,43 +27,47 @@ PROFILES: Mapping[PhotoProfile, Mapping[str, int]] = MappingProxyType(
 
 
 class LimitsSettings(BaseModel):
-    """Limits of uploads and of opening them."""
+    """Limits of uploads and of decoding them."""
 
     model_config = ConfigDict(frozen=True)
 
     profile: PhotoProfile = Field(
         PhotoProfile.DEFAULT,
-        description="which photos are taken: default, or panorama (100 MiB, 100 Mpx, side 32768) where the "
-        "limits below are not set themselves",
+        description="set of upload limits: default or panorama (100 MiB, 100 Mpx, side 32768); a limit "
+        "that is set itself takes precedence",
     )
     max_upload_mb: int = Field(25, ge=1, le=4096, description="largest photo accepted, MiB")
     max_pixels: int = Field(50_000_000, ge=1, description="largest photo accepted, pixels")
     max_side: int = Field(16_384, ge=1, description="longest side accepted, pixels")
-    max_frames: int = Field(200, ge=1, description="most frames or pages, where `frames=all` is asked for")
+    max_frames: int = Field(200, ge=1, description="most frames or pages of a file with `frames=all`")
     max_scans: int = Field(64, ge=1, description="most scans of a progressive JPEG")
     medical_max_upload_mb: int = Field(100, ge=1, le=4096, description="largest mammogram accepted, MiB")
     medical_max_body_mb: int = Field(
         400, ge=1, le=65_536, description="largest body of several mammograms accepted, MiB"
     )
     medical_max_pixels: int = Field(120_000_000, ge=1, description="largest mammogram accepted, pixels")
-    decode_cpu_s: float = Field(20.0, gt=0, description="processor seconds that opening a photo may take")
+    decode_cpu_s: float = Field(20.0, gt=0, description="CPU seconds that decoding a photo may take")
     decode_memory_mb: int = Field(
         0,
         ge=0,
-        description="memory that opening a photo may take, MiB; 0: 256 and 32 bytes for every pixel allowed",
+        description="memory that decoding a photo may take, MiB; 0: 256 MiB plus 32 bytes per allowed pixel",
     )
     decode_kill_s: float = Field(
-        30.0, ge=0, description="seconds after which a worker that still opens a photo is killed; 0: never"
+        30.0, ge=0, description="seconds after which a worker that still decodes a photo is killed; 0: never"
     )
-    upload_timeout_s: float = Field(120.0, gt=0, description="seconds in which a body must have arrived")
-    upload_idle_s: float = Field(15.0, gt=0, description="seconds without a byte that end an upload")
+    upload_timeout_s: float = Field(
+        120.0, gt=0, description="seconds within which a request body must arrive"
+    )
+    upload_idle_s: float = Field(
+        15.0, gt=0, description="seconds without a byte after which an upload is aborted"
+    )
     max_batch_mb: int = Field(512, ge=1, le=65_536, description="largest body of a POST to /batches, MiB")
     max_archive_mb: int = Field(
         2048, ge=1, le=1_048_576, description="largest content of a zip sent to /batches, unpacked, MiB"
     )
     max_batch_files: int = Field(500, ge=1, le=10_000, description="most photos of one batch")
     max_form_files: int = Field(16, ge=1, description="most files of one form")
-    max_form_fields: int = Field(64, ge=1, description="most other fields of one form")
+    max_form_fields: int = Field(64, ge=1, description="most fields of one form that are not files")
 
     @property
     def max_upload_bytes(self) -> int:

@@ -1,10 +1,9 @@
-"""Load the settings at the start of a process, or end it with one clear line for each mistake."""
+"""Load the settings at the start of a process, reporting every mistake on a line of its own."""
 
 import os
 import re
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Final
 
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from pydantic_settings import SettingsError
 
 from obscura.errors import SettingsInvalidError
 from obscura.settings import Settings
+from obscura.wording import did_you_mean
 
 __all__ = ["load_settings", "settings_or_exit"]
 
@@ -27,8 +27,8 @@ _SERVICE_LINK: Final = re.compile(r"OBSCURA_\w+_(SERVICE_HOST|SERVICE_PORT\w*|PO
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of this process.
 
-    ``environment`` is what is searched for misspelt variables, by default ``os.environ``; values are always
-    read from ``os.environ``.
+    ``environment`` is searched for misspelt variables, by default ``os.environ``; values are always read from
+    ``os.environ``.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def settings_or_exit() -> Settings:
-    """Return the settings; where they are wrong, print why on standard error and exit with code 2."""
+    """Return the settings; if they are invalid, print the mistakes on standard error and exit with code 2."""
     try:
         return load_settings()
     except SettingsInvalidError as error:
@@ -68,8 +68,9 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
             continue
         if _READ_ELSEWHERE.fullmatch(name) or _SERVICE_LINK.fullmatch(name):
             continue
-        near = get_close_matches(
-            name.removeprefix(_PREFIX), [item.removeprefix(_PREFIX) for item in known], n=1
+        bare = [item.removeprefix(_PREFIX) for item in known]
+        told = did_you_mean(name.removeprefix(_PREFIX), bare).replace(
+            "did you mean ", f"did you mean {_PREFIX}"
         )
-        faults.append(f"{name} is not a setting" + (f"; did you mean {_PREFIX}{near[0]}?" if near else ""))
+        faults.append(f"{name} is not a setting{told}")
     return faults

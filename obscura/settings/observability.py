@@ -23,16 +23,16 @@ class ObservabilitySettings(BaseModel):
         "info", description="least severe log line"
     )
     log_format: LogFormat = Field(
-        LogFormat.JSON, description="log lines as json (an object a line) or text (for people)"
+        LogFormat.JSON, description="format of log lines: json (one object per line) or text (for people)"
     )
     trace_endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^/\s]",
-        description="collector of traces (OTLP over HTTP): `http://HOST:4318`; unset: none",
+        description="collector of traces (OTLP over HTTP), `http://HOST:4318`; unset: none",
     )
     trace_file: Path | None = Field(
-        None, description="file that traces are appended to, a JSON object for each span; unset: none"
+        None, description="file to which traces are appended, one JSON object per span; unset: none"
     )
     trace_share: float = Field(
-        1.0, ge=0, le=1, description="share of requests that are traced, where traces are on"
+        1.0, ge=0, le=1, description="share of requests that are traced, if tracing is on"
     )

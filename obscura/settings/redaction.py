@@ -1,4 +1,4 @@
-"""What is hidden and how; what requests may not weaken; verification and provenance."""
+"""Redaction: defaults, the policy floor, residual check, manifest and Content Credentials."""
 
 from enum import StrEnum
 from typing import Literal
@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class Unspliceable(StrEnum):
-    """What happens to a JPEG that cannot be redacted in place (arithmetic coding and the like).
+    """Treatment of a JPEG that cannot be spliced (arithmetic coding, for example).
 
-    ``recode`` decodes it and encodes it again at its own quantisation, with a warning in the report;
+    ``recode`` decodes and encodes it with its own quantisation tables, with a warning in the report;
     ``refuse`` fails the job with the code ``not_spliceable``.
     """
 
@@ -18,13 +18,13 @@ class Unspliceable(StrEnum):
 
 
 class RedactionSettings(BaseModel):
-    """What is hidden and how; what requests may not weaken; verification and provenance."""
+    """Redaction: defaults, the policy floor, residual check, manifest and Content Credentials."""
 
     model_config = ConfigDict(frozen=True)
 
     max_cells: int = Field(5, ge=1, le=64, description="policy floor: most mosaic cells per object")
     max_keep_share: float = Field(
-        0.25, ge=0, le=1, description="largest share of a photo that `keep` zones may cover"
+        0.25, ge=0, le=1, description="largest share of a photo that exclusion zones (`keep`) may cover"
     )
     min_grow: float = Field(1.0, ge=1.0, le=3.0, description="policy floor: least growth of a box")
     max_min_confidence: float = Field(
@@ -32,25 +32,24 @@ class RedactionSettings(BaseModel):
     )
     unspliceable: Unspliceable = Field(
         Unspliceable.RECODE,
-        description="a JPEG that cannot be redacted in place: `recode` it with a warning, or `refuse` it",
+        description="a JPEG that cannot be spliced: `recode` it with a warning, or `refuse` it",
     )
     residual_check: Literal["quick", "full", "off"] = Field(
         "quick",
-        description="how every finished picture is searched for what is not hidden, which makes it "
-        "`needs_review`: `quick` (the proposal network), `full` (the detectors once more) or `off`; "
-        "a request may ask for more",
+        description="detection over every redacted picture, whose detections make it `needs_review`: `quick` "
+        "(the proposal network), `full` (the full detectors) or `off`; a request may ask for a stronger one",
     )
     review: bool = Field(
         True, description="the older name of `residual_check`: `False` is `OBSCURA_RESIDUAL_CHECK=off`"
     )
     manifest_key: SecretStr | None = Field(
         None,
-        description="signs the manifest of every redacted picture: `hmac:<hex>` or `ed25519:<hex seed>`; "
-        "unset: manifests are not signed",
+        description="key that signs the manifest of every redacted picture: `hmac:<hex>` or `ed25519:<hex "
+        "seed>`; unset: manifests are not signed",
     )
     content_credentials: bool = Field(
         False,
-        description="write signed Content Credentials (C2PA) into every finished picture; needs the extra "
+        description="write signed Content Credentials (C2PA) into every redacted picture; needs the extra "
         "`c2pa`, a certificate and its key",
     )
     c2pa_certificate: str | None = Field(
@@ -66,5 +65,5 @@ class RedactionSettings(BaseModel):
 
     @property
     def least_residual_check(self) -> Literal["quick", "full", "off"]:
-        """The residual check of a request that asks for none, and the least that one may ask for."""
+        """The residual check of requests that name none, and the weakest that a request may choose."""
         return self.residual_check if self.review else "off"

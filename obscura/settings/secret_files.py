@@ -1,7 +1,7 @@
 """Read settings from files named by ``OBSCURA_<FIELD>_FILE``.
 
-Container engines and Kubernetes hand secrets over as files; a variable would show in `docker inspect`, in the
-description of a pod, and in what a crashing process writes.
+Container engines and Kubernetes provide secrets as files; a variable would show in `docker inspect`, in the
+description of a pod, and in crash reports.
 """
 
 import os
@@ -17,16 +17,18 @@ SUFFIX = "_FILE"
 
 
 class FileSource(PydanticBaseSettingsSource):
-    """Reads ``<PREFIX><FIELD>_FILE`` for every field; a line end at the end of the file is dropped.
+    """A pydantic settings source: the content of the file that ``<PREFIX><FIELD>_FILE`` names, by field.
+
+    Line ends at the end of the file are dropped.
 
     Raises
     ------
     SettingsError
-        If a named file cannot be read, or the setting is there twice: as a file and as a value.
+        If a file cannot be read, or a setting is given both as a file and as a value.
     """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
-        """Return the value of one field or None, its name, and that it is no JSON."""
+        """Return the value of one field or None, the field's name, and False: the value is not JSON."""
         del field
         variable = f"{self.config.get('env_prefix', '')}{field_name}".upper()
         named = os.environ.get(variable + SUFFIX)
@@ -43,7 +45,7 @@ class FileSource(PydanticBaseSettingsSource):
             raise SettingsError(message) from error
 
     def __call__(self) -> dict[str, Any]:
-        """Return what files hold, by field."""
+        """Return the values of all fields that files contain."""
         values = {
             name: self.get_field_value(field, name)[0]
             for name, field in self.settings_cls.model_fields.items()

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class TaggerChoice(StrEnum):
-    """Who says what a photo shows."""
+    """The tagger: a service or a local classifier that names what a photo shows."""
 
     NONE = "none"
     CLARIFAI = "clarifai"
@@ -20,16 +20,14 @@ class TaggingSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     tagger: TaggerChoice = Field(
-        TaggerChoice.NONE, description="who says what a photo shows: none, clarifai or onnx"
+        TaggerChoice.NONE, description="tagger that names what a photo shows: none, clarifai or onnx"
     )
-    tagger_timeout_s: float = Field(
-        10.0, gt=0, le=300, description="seconds that the tagger has for an answer"
-    )
+    tagger_timeout_s: float = Field(10.0, gt=0, le=300, description="timeout of the tagger, seconds")
     tagger_model: Path | None = Field(None, description="onnx tagger: the classifier")
     tagger_labels: Path | None = Field(None, description="onnx tagger: its labels, one a line")
-    tag_min_score: float = Field(0.0, ge=0, le=1, description="least score of a tag that counts")
+    tag_min_score: float = Field(0.0, ge=0, le=1, description="lowest score of a tag that counts")
     tag_synonyms: Path | None = Field(
-        None, description="file with words that mean the same: a group a line, commas between"
+        None, description="file of synonyms: one group per line, comma-separated"
     )
     clarifai_pat: SecretStr | None = Field(None, description="clarifai tagger: personal access token")
     clarifai_base: str = Field("https://api.clarifai.com", description="clarifai tagger: address")

@@ -12,21 +12,23 @@ class VideoSettings(BaseModel):
 
     video_max_upload_mb: int = Field(1024, ge=1, le=65_536, description="largest video accepted, MiB")
     video_max_s: int = Field(3600, ge=1, description="longest video accepted, seconds")
-    video_max_frames: int = Field(216_000, ge=1, description="most pictures of a video")
-    video_max_pixels: int = Field(17_000_000, ge=1, description="largest picture of a video, pixels")
+    video_max_frames: int = Field(216_000, ge=1, description="most frames of a video")
+    video_max_pixels: int = Field(17_000_000, ge=1, description="largest frame of a video, pixels")
     video_upload_timeout_s: float = Field(
-        1800.0, gt=0, description="seconds in which the body with a video must have arrived"
+        1800.0, gt=0, description="seconds within which the request body with a video must arrive"
     )
-    video_queue_limit: int = Field(50, ge=1, description="unfinished videos at which new ones get a 503")
-    video_limit_s: int = Field(7200, ge=1, description="seconds that the work on a video may take")
+    video_queue_limit: int = Field(
+        50, ge=1, description="most unfinished videos; further ones are answered with 503"
+    )
+    video_limit_s: int = Field(7200, ge=1, description="time limit of a video, seconds")
     video_stall_s: float = Field(
-        120.0, gt=0, description="seconds without a finished picture after which a video is given up"
+        120.0, gt=0, description="seconds without a finished frame after which a video fails"
     )
     video_memory_mb: int = Field(
-        4096, ge=256, description="memory that the process working on a video may take, MiB"
+        4096, ge=256, description="memory limit of the process that works on a video, MiB"
     )
     video_dir: Path | None = Field(
-        None, description="folder of videos in work; unset: the system's own for temporary files"
+        None, description="folder for videos in work; unset: the system's temporary folder"
     )
 
     @property

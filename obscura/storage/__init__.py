@@ -26,22 +26,22 @@ __all__ = ["MissingObjectError", "Storage"]
 
 
 PROBE = ".check"
-# What the store beneath calls a file that it has not finished, and what a killed check of ours leaves.
+# Names of files that obstore has not finished, and of probes that a killed `Storage.check` left.
 UNFINISHED = re.compile(rf"#\d+$|^{re.escape(PROBE)}")
-# Of a large object: S3 takes no part under 5 MiB, and no object of more than ten thousand.
+# Chunk size of large objects: S3 accepts parts from 5 MiB on, and at most 10,000 parts.
 PART_BYTES = 8 * 1024 * 1024
 _NO_BUCKET = "<Code>NoSuchBucket</Code>"
 
 
 class MissingObjectError(LookupFailedError):
-    """No object of this key."""
+    """There is no object with this key."""
 
     code = "missing_object"
 
 
 @contextmanager
 def _translated(key: str) -> Iterator[None]:
-    """Turn the store's exceptions into the project's."""
+    """Translate exceptions of obstore and the file system into those of this package."""
     try:
         yield
     except FileNotFoundError as error:
@@ -56,10 +56,10 @@ def _translated(key: str) -> Iterator[None]:
 
 
 class Storage:
-    """Objects by key; a write is seen whole or not at all.
+    """Objects by key, in a folder, an S3 bucket or memory; writes are atomic.
 
-    Build it after a fork: the store beneath runs threads of its own. Every verb raises
-    `StorageUnavailableError` where the storage is down, full, too slow or refuses the keys of the settings.
+    Create it after a fork, since obstore runs threads. Every method raises `StorageUnavailableError` if the
+    storage is down, full, too slow or refuses the credentials.
     """
 
     def __init__(self, place: Place) -> None:
@@ -68,12 +68,12 @@ class Storage:
 
     @classmethod
     def open(cls, settings: Settings) -> "Storage":
-        """Return the storage that the settings choose.
+        """Return the storage of the settings.
 
         Raises
         ------
         StorageUnavailableError
-            If the folder cannot be made, or the settings of the bucket cannot be used.
+            If the folder cannot be created, or the settings of the bucket are invalid.
         """
         match settings.storage:
             case StorageChoice.FOLDER:
@@ -83,27 +83,27 @@ class Storage:
 
     @classmethod
     def in_folder(cls, folder: Path) -> "Storage":
-        """Return a storage in ``folder``, made with access for its owner only where it is absent.
+        """Return a storage in ``folder``; if it is absent, create it with access for its owner only.
 
         Raises
         ------
         StorageUnavailableError
-            If the folder cannot be made.
+            If the folder cannot be created.
         """
         return cls(folder_place(folder))
 
     @classmethod
     def in_memory(cls) -> "Storage":
-        """Return a storage that lives as long as this object."""
+        """Return a storage in memory, which lives as long as the object."""
         return cls(memory_place())
 
     @property
-    def is_near(self) -> bool:
-        """Whether objects are files on a file system of this machine: no verb waits for another one."""
-        return self._place.is_near
+    def is_folder(self) -> bool:
+        """Whether objects are files in a folder."""
+        return self._place.folder is not None
 
     def put(self, key: str, data: bytes | IO[bytes], content_type: str | None = None) -> None:
-        """Store ``data`` under ``key``, replacing what is there; a folder keeps no content type."""
+        """Store ``data`` as the object ``key`` and replace an existing one; folders keep no content type."""
         file = self._file(key)
         if file is not None and isinstance(data, bytes):
             with _translated(key):
@@ -117,12 +117,12 @@ class Storage:
             obstore.put(self._store, key, data, attributes=attributes, use_multipart=False)
 
     def put_file(self, key: str, file: IO[bytes]) -> None:
-        """Store what is left to read of ``file`` in parts: little of it is in memory at a time."""
+        """Store the rest of ``file`` as the object ``key``, in chunks of `PART_BYTES`."""
         with _translated(key):
             obstore.put(self._store, key, file, use_multipart=True, chunk_size=PART_BYTES)
 
     def get(self, key: str) -> bytes:
-        """Return the bytes under ``key``.
+        """Return the bytes of the object ``key``.
 
         Raises
         ------
@@ -133,13 +133,13 @@ class Storage:
         with _translated(key):
             return file.read_bytes() if file else bytes(obstore.get(self._store, key).bytes())
 
-    def parts(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes ``start`` to ``stop`` of ``key`` in parts, none of them long.
+    def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes ``start`` to ``stop`` of the object ``key`` in chunks of at most `PART_BYTES`.
 
         Raises
         ------
         MissingObjectError
-            If there is no such object (any more).
+            If there is no such object, also if it is erased meanwhile.
         """
         end = self.size(key) if stop is None else stop
         for place in range(start, end, PART_BYTES):
@@ -149,11 +149,11 @@ class Storage:
             yield piece
 
     def delete(self, key: str) -> bool:
-        """Erase ``key``; return whether it was there."""
+        """Erase the object ``key``; return whether it existed."""
         file = self._file(key)
         try:
             if file is None:
-                # Not every store says whether there was something to delete.
+                # S3 does not report whether a deleted object existed.
                 self.size(key)
             with _translated(key):
                 file.unlink() if file else obstore.delete(self._store, key)
@@ -162,7 +162,7 @@ class Storage:
         return True
 
     def size(self, key: str) -> int:
-        """Return the number of bytes under ``key``.
+        """Return the size of the object ``key`` in bytes.
 
         Raises
         ------
@@ -174,30 +174,30 @@ class Storage:
             return file.stat().st_size if file else int(obstore.head(self._store, key)["size"])
 
     def url(self, key: str) -> str:
-        """Return the URL of ``key``, the same for as long as the settings are: what a database may keep.
+        """Return the permanent URL of ``key``, which a database may store.
 
-        It begins with `storage_public_url` where that is set; else it is the bucket's, or a ``file:`` URL.
-        Whether anybody may read there is the bucket's policy; `link` is for those who may not.
+        It begins with `storage_public_url` if that is set, else it is the bucket's URL or a ``file:`` URL.
+        Reading it may need permission of the bucket's policy; `link` returns a URL that does not.
         """
         return self._place.url(key)
 
     def shown_url(self, key: str) -> str:
-        """Return the URL of ``key`` for answers: as `url`, but never with a path of this machine."""
+        """Return the URL of ``key`` for HTTP answers: as `url`, but never with a path of this machine."""
         return self._place.shown_url(key)
 
     def key_of(self, url: str) -> str | None:
-        """Return the key whose `url` or `shown_url` this is, None for any other URL."""
+        """Return the key with this `url` or `shown_url`, None for any other URL."""
         return self._place.key_of(url)
 
     def link(self, key: str) -> str:
-        """Return a URL that can be read now: signed for a while where the bucket has no public URL."""
+        """Return a URL that can be read now: signed, with a limited lifetime, if the bucket is not public."""
         if self._place.link_life is None or not isinstance(self._store, S3Store):
             return self.url(key)
         with _translated(key):
             return obstore.sign(self._store, "GET", key, self._place.link_life)
 
     def keys(self, folders: Collection[str], older_than_s: float = 0.0) -> list[str]:
-        """Return the keys in ``folders`` that were last written longer ago than ``older_than_s`` seconds."""
+        """Return the keys in ``folders`` that were last written at least ``older_than_s`` seconds ago."""
         last = datetime.now(UTC) - timedelta(seconds=older_than_s)
         with _translated(""):
             return [
@@ -208,24 +208,24 @@ class Storage:
                 if item["last_modified"] <= last
             ]
 
-    def sweep(self, older_than_s: float) -> int:
-        """Erase the files of writes that were never ended, and return how many there were."""
+    def delete_unfinished_writes(self, older_than_s: float) -> int:
+        """Erase files of unfinished writes older than ``older_than_s`` seconds; return their number."""
         if self._place.folder is None:
             return 0
         last = time.time() - older_than_s
-        swept = 0
+        deleted = 0
         try:
             for path in self._place.folder.rglob("*"):
                 if UNFINISHED.search(path.name) and path.is_file() and path.stat().st_mtime <= last:
                     path.unlink(missing_ok=True)
-                    swept += 1
+                    deleted += 1
         except OSError as error:
             message = "photo storage is unavailable"
             raise StorageUnavailableError(message) from error
-        return swept
+        return deleted
 
     def local_path(self, key: str) -> Path | None:
-        """Return the file that holds ``key``, or None where objects are not files of this machine.
+        """Return the file of the object ``key``, None if the storage is not a folder.
 
         Raises
         ------
@@ -236,11 +236,11 @@ class Storage:
         return None if self._place.folder is None else self._place.folder / key
 
     def _file(self, key: str) -> Path | None:
-        """Return the file of a key that needs no store to be read and written."""
+        """Return the file of ``key`` if it can be read and written without obstore, else None."""
         return None if self._place.folder is None else file_of(self._place.folder, key)
 
     def check(self) -> None:
-        """Raise ``StorageUnavailableError`` unless something can be written and erased now."""
+        """Raise StorageUnavailableError unless an object can be written and erased now."""
         if self._place.folder is None:
             probe = f"{PROBE}-{secrets.token_hex(8)}"
             self.put(probe, b"x")

@@ -1,7 +1,7 @@
 """Read and write small objects directly as files, in obstore's layout.
 
-That store hands every call to threads of its own: on a machine whose cores are all at work each such turn
-waits for one, which takes longer than reading or writing a photo. What goes in pieces stays with obstore.
+obstore runs every call in its own threads. While all cores are busy, switching to one takes longer than
+reading or writing a photo. Objects that are streamed in chunks still use obstore.
 """
 
 import re
@@ -10,18 +10,19 @@ from pathlib import Path
 
 __all__ = ["file_of", "write"]
 
-# Anything else has to be spelled differently as a file's name, which is obstore's affair.
+# obstore escapes any other key in the file name.
 _PLAIN = re.compile(r"(?:(?:^|/)(?!\.\.?(?:/|$))[A-Za-z0-9._-]+)+")
 
 
 def file_of(folder: Path, key: str) -> Path | None:
-    """Return the file of ``key``, there or not; None for a key that is no plain path into the folder."""
+    """Return the path of ``key``, which may not exist; None for a key that obstore would escape."""
     return folder / key if _PLAIN.fullmatch(key) else None
 
 
 def write(file: Path, data: bytes) -> None:
-    """Write a file whole or not at all, with its folders; raise OSError where that fails."""
-    # obstore's own name of what is unfinished: its lists leave it out, `Storage.sweep` erases it.
+    """Write a file atomically and create its folders; raise OSError."""
+    # obstore's own name of what is unfinished: its lists leave it out, `Storage.delete_unfinished_writes`
+    # erases it.
     unfinished = file.with_name(f"{file.name}#{secrets.randbelow(10**9)}")
     try:
         try:

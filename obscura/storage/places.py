@@ -1,4 +1,4 @@
-"""Storage locations: folder, memory, or S3 bucket, and public URLs."""
+"""Storage locations (folder, memory or S3 bucket) and the URLs of their objects."""
 
 import re
 from dataclasses import dataclass
@@ -12,51 +12,47 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 
 from obscura.errors import StorageUnavailableError
 from obscura.settings import Settings
-from obscura.storage.mounts import is_near
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
 
 _AGAIN = 2
 _FIRST_PAUSE = timedelta(milliseconds=100)
-# Stands for a folder in answers, which name no path of the server.
+# Base URL of a folder in HTTP answers, which must not reveal a path of the server.
 _OWN_SCHEME = "obscura://"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A store and its addresses.
+    """A storage location: its store and the URLs of its objects.
 
     Attributes
     ----------
     store
-        What obstore works on.
+        The obstore store.
     base_url
-        What comes before the slash and the key in an object's URL.
+        An object's URL without the slash and the key.
     folder
         The folder of a `LocalStore`, else None.
     link_life
-        How long a signed URL works; None where URLs are not signed.
-    is_near
-        Whether no other machine is asked for an object.
+        Lifetime of signed URLs; None if URLs are not signed.
     """
 
     store: LocalStore | MemoryStore | S3Store
     base_url: str
     folder: Path | None = None
     link_life: timedelta | None = None
-    is_near: bool = False
 
     def url(self, key: str) -> str:
-        """Return the URL of an object; it stays the same for as long as the settings do."""
+        """Return the URL of an object; it depends on the settings only."""
         return f"{self.base_url}/{quote(key)}"
 
     def shown_url(self, key: str) -> str:
-        """Return the URL of an object as answers show it: `url`, or ``obscura:///KEY`` for a folder."""
+        """Return the URL of an object for HTTP answers: `url`, or ``obscura:///KEY`` for a folder."""
         return self.url(key) if self.base_url.startswith("http") else f"{_OWN_SCHEME}/{quote(key)}"
 
     def key_of(self, url: str) -> str | None:
-        """Return the key of an object by its `url` or `shown_url`, None for any other URL."""
+        """Return the key of the object with this `url` or `shown_url`, None for any other URL."""
         base = _OWN_SCHEME if url.startswith(_OWN_SCHEME) else self.base_url
         key = unquote(url.removeprefix(f"{base}/"))
         steps = key.split("/")
@@ -65,12 +61,12 @@ class Place:
 
 
 def folder_place(folder: Path, public_url: str | None = None) -> Place:
-    """Return a place in ``folder``, made with access for its owner only where it is absent.
+    """Return the location ``folder``; if it is absent, create it with access for its owner only.
 
     Raises
     ------
     StorageUnavailableError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,24 +75,24 @@ def folder_place(folder: Path, public_url: str | None = None) -> Place:
         message = f"cannot use {folder} as photo storage"
         raise StorageUnavailableError(message) from error
     address = _without_slash(public_url) or folder.resolve().as_uri()
-    return Place(store, address, folder, is_near=is_near(folder))
+    return Place(store, address, folder)
 
 
 def memory_place() -> Place:
-    """Return a place that lives as long as the object."""
+    """Return a location in memory, which lives as long as the object."""
     return Place(MemoryStore(), "memory://")
 
 
 def bucket_place(settings: Settings) -> Place:
-    """Return a place in a bucket; nothing is asked of the server yet.
+    """Return the bucket of the settings as a location; no request is sent yet.
 
     Raises
     ------
     StorageUnavailableError
-        If the settings name no bucket or cannot be used.
+        If the settings name no bucket or are invalid.
     """
     _check(settings)
-    # Servers of one's own rarely have a name per bucket; Amazon's want one.
+    # Self-hosted servers rarely have a host name per bucket; Amazon requires one.
     path_style = bool(settings.s3_endpoint) if settings.s3_path_style is None else settings.s3_path_style
     address = _bucket_url(settings, path_style=path_style)
     try:
@@ -110,7 +106,7 @@ def bucket_place(settings: Settings) -> Place:
 
 
 def _check(settings: Settings) -> None:
-    """Raise StorageUnavailableError for settings with which obstore would not fail but crash."""
+    """Raise StorageUnavailableError for settings with which obstore would crash instead of failing."""
     wrong = ""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", settings.s3_bucket):
         wrong = "OBSCURA_S3_BUCKET has to be the name of a bucket"
@@ -131,7 +127,7 @@ def _s3(settings: Settings, address: str, *, path_style: bool) -> S3Store:
         "region": settings.s3_region,
         "virtual_hosted_style_request": not path_style,
     }
-    # Without keys obstore asks the machine: its role, its container or its environment.
+    # Without keys obstore uses the credentials of the machine: its role, container or environment.
     if settings.s3_access_key_id is not None:
         config["access_key_id"] = settings.s3_access_key_id.get_secret_value()
     if settings.s3_secret_access_key is not None:
@@ -153,7 +149,7 @@ def _s3(settings: Settings, address: str, *, path_style: bool) -> S3Store:
 
 
 def _bucket_url(settings: Settings, *, path_style: bool) -> str:
-    """Return the URL of the bucket, as the server knows it."""
+    """Return the URL of the bucket at the server's endpoint."""
     endpoint = _without_slash(settings.s3_endpoint) or f"https://s3.{settings.s3_region}.amazonaws.com"
     if path_style:
         return f"{endpoint}/{settings.s3_bucket}"

@@ -1,1 +1,1 @@
-"""A worker process: its services, its claim on a step, its heartbeats, its end."""
+"""The worker: a Celery process that claims steps, calls their handlers and records the outcome."""

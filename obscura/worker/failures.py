@@ -1,9 +1,8 @@
 """Failure handling: steps and workers that were killed or timed out.
 
-A worker's first process tells the ledger of a step whose own process was ended by a limit.
-
-A process that dies for another reason leaves its step to be started again, a few times. One that was ended
-because its photo took too long would take too long again: its job fails at once.
+If a pool process is killed by a time limit, the worker's main process fails the job in the job store at once:
+another attempt would time out again. If a pool process dies for any other reason, the step's lease expires
+and the step is started again, up to `Settings.max_attempts` times.
 """
 
 import hashlib
@@ -36,31 +35,32 @@ from obscura.observability import trace_ids
 from obscura.settings import Settings
 from obscura.storage import MissingObjectError
 
-__all__ = ["LITTLE_PATIENCE_S", "answer_to", "bound_shutdown", "request_class", "token_of"]
+__all__ = ["LONG_STEP_GRACE_S", "bound_shutdown", "claim_token", "error_for", "request_class"]
 
-# What `obscura.imaging.resource_limits` lets the kernel send; billiard puts the name into its message.
+# Signals that the limits of `obscura.imaging.resource_limits` send; billiard's message contains the name.
 LIMITS = ("SIGALRM", "SIGXCPU")
-PATIENCE_S = 25.0
-# Of a worker whose steps take minutes or hours: to wait for them is to lose the time.
-LITTLE_PATIENCE_S = 2.0
-GIVING_BACK_S = 4.0
+SHUTDOWN_GRACE_S = 25.0
+# For workers whose steps take minutes or hours: waiting 25 s would not let them finish.
+LONG_STEP_GRACE_S = 2.0
+COLD_SHUTDOWN_S = 4.0
 log = structlog.get_logger(__name__)
 
 
-def token_of(pid: int) -> str:
-    """Return the token of whatever process ``pid`` of this machine claims; it does one step at a time.
+def claim_token(pid: int) -> str:
+    """Return the claim token of process ``pid`` on this machine.
 
-    Its parent can work it out too, and so end what the process cannot end any more.
+    A process works on one step at a time, so host and pid identify the claim. The main process computes the
+    same token to fail the step of a pool process that was killed.
     """
     host = hashlib.blake2s(socket.gethostname().encode(), digest_size=4).hexdigest()
     return f"{host}{pid:x}"
 
 
-def answer_to(error: Exception) -> ObscuraError:
-    """Return the error that the owner of a job is told about."""
+def error_for(error: Exception) -> ObscuraError:
+    """Return the error that is recorded in the job for an exception of its handler."""
     match error:
         case MissingObjectError():
-            return OriginalErasedError("the photo was erased before it was worked on")
+            return OriginalErasedError("the photo was erased before it was processed")
         case ObscuraError():
             return error
         case SoftTimeLimitExceeded():
@@ -71,12 +71,12 @@ def answer_to(error: Exception) -> ObscuraError:
 
 
 class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
-    """A message in work, as the worker's first process sees it."""
+    """Celery's request of a message in work, as the main process sees it."""
 
     job_store_settings: Settings | None = None
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - celery's signature
-        """End the job when the process was killed at the hard limit."""
+        """Fail the job if the pool process was killed at the hard limit."""
         with bound_contextvars(**self._ids()):
             if not soft:
                 self._end_job()
@@ -88,8 +88,8 @@ class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
         send_failed_event: bool = True,  # noqa: FBT001, FBT002 - celery's signature
         return_ok: bool = False,  # noqa: FBT001, FBT002 - celery's signature
     ) -> None:
-        """End the job when the process was killed while it opened a photo."""
-        # billiard wraps what crosses from one process to another.
+        """Fail the job if the pool process was killed while it decoded a photo."""
+        # billiard wraps exceptions that it sends from one process to another.
         lost = getattr(exc_info.exception, "exc", exc_info.exception)
         with bound_contextvars(**self._ids()):
             if isinstance(lost, WorkerLostError) and any(name in str(lost) for name in LIMITS):
@@ -97,7 +97,7 @@ class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
             super().on_failure(exc_info, send_failed_event, return_ok)
 
     def _ids(self) -> dict[str, str]:
-        """Return what ties log lines, Celery's own as well, to the request that the step comes from."""
+        """Return the request id and trace id of the HTTP request, for all log lines including Celery's."""
         headers: dict[str, Any] = self.request_dict
         traced = trace_ids(headers.get(TRACEPARENT) or "")
         return {"request_id": headers.get(REQUEST_ID) or "", **traced}
@@ -105,13 +105,13 @@ class _StepMessage(Request):  # type: ignore[misc]  # celery has no type hints
     def _end_job(self) -> None:
         payload: dict[str, Any] = self.args[0]
         step = StepRequest.model_validate(payload)
-        lease = Lease(step.job_id, step.step, token_of(self.worker_pid or os.getpid()))
+        lease = Lease(step.job_id, step.step, claim_token(self.worker_pid or os.getpid()))
         error = ProcessingTimedOutError("the photo took longer than the time limit")
         job_store = _job_store(self.job_store_settings or Settings())
         try:
             ended = job_store.run(job_store.calls.fail(lease, error.code, error.message))
         except ServiceError as away:
-            # The reaper will find the step.
+            # The lease reaper will find the step.
             log.warning("step_not_ended", code=away.code)
         else:
             log.warning("step_killed", step=step.step.value, ended=ended)
@@ -123,28 +123,28 @@ def _job_store(settings: Settings) -> JobStore:
 
 
 def request_class(settings: Settings) -> type[Request]:
-    """Return the class of messages in work that keep the ledger of ``settings``."""
+    """Return Celery's request class for a worker with the job store of ``settings``."""
     return type("StepMessage", (_StepMessage,), {"job_store_settings": settings})
 
 
-def bound_shutdown(patience_s: float = PATIENCE_S) -> None:
-    """Make SIGTERM end a worker within 30 s: as soon as the steps in work have ended, or without them.
+def bound_shutdown(grace_s: float = SHUTDOWN_GRACE_S) -> None:
+    """Make SIGTERM end a worker within 30 s.
 
-    Celery's own soft shutdown sleeps for its whole time, also where the last step ends after a moment; its
-    warm shutdown has no end. So it is a warm one, and after ``patience_s`` a cold one: it gives steps back.
+    Celery's soft shutdown always sleeps for its full time, and its warm shutdown waits without a limit. This
+    is a warm shutdown, followed after ``grace_s`` seconds by a cold one, which puts unfinished messages back.
     """
 
     def begin(how: str, **_signal: object) -> None:
         if how == "Warm":
-            threading.Thread(target=_end_for_good, args=(patience_s,), daemon=True).start()
+            threading.Thread(target=_shut_down_after, args=(grace_s,), daemon=True).start()
 
     worker_shutting_down.connect(begin, weak=False)
 
 
-def _end_for_good(patience_s: float) -> None:
-    time.sleep(patience_s)
+def _shut_down_after(grace_s: float) -> None:
+    time.sleep(grace_s)
     log.warning("steps_given_back")
     os.kill(os.getpid(), signal.SIGQUIT)
-    time.sleep(GIVING_BACK_S)
-    # A broker that does not answer must not hold this process: the reaper finds what it had in work.
+    time.sleep(COLD_SHUTDOWN_S)
+    # A broker that does not answer must not keep this process alive; the lease reaper requeues its steps.
     os._exit(1)

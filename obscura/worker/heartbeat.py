@@ -1,7 +1,9 @@
 """Heartbeats of a worker: ready, consuming, lease extension.
 
-The first two are left in the ledger, where gateways look, and, where `Settings.heartbeat_dir` names a folder,
-as times of files, so that a container's own health check costs nothing and speaks of that container alone.
+``ready`` (the models of a process are loaded) and ``consuming`` (messages are being fetched) are written to
+the worker registry, which gateways read. Where `Settings.heartbeat_dir` names a folder they are modification
+times of files as well, so that the health check of a container needs no server and tells about that container
+only.
 """
 
 import threading
@@ -16,15 +18,19 @@ from redis.exceptions import RedisError
 
 from obscura.contract import Queue
 from obscura.errors import ServiceError
-from obscura.jobs import Claimed, Heartbeats, JobStore
-from obscura.jobs.heartbeat import BEAT_S
-from obscura.jobs.worker_registry import WorkerRegistry, note_consuming, register_worker
+from obscura.jobs import Claimed, JobStore
+from obscura.jobs.worker_registry import (
+    HEARTBEAT_INTERVAL_S,
+    WorkerRegistration,
+    record_consuming,
+    register_worker,
+)
 from obscura.settings import Settings
 
 __all__ = ["consumer_heartbeat", "extend_leases", "touch_ready"]
 
 RENEWALS = 4
-"""How often a claim is renewed before it would run out."""
+"""How often a lease is extended within its length."""
 log = structlog.get_logger(__name__)
 
 
@@ -42,8 +48,11 @@ class _Consumer(Protocol):
     task_consumer: Any
 
 
-class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no type hints
-    """Says from the consumer's own event loop that messages are fetched, and sees to it that they are."""
+class _ConsumerHeartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no type hints
+    """Celery boot step: records that messages are fetched, and reconnects a consumer that is stuck.
+
+    It runs in the consumer's event loop, so a loop that hangs stops its heartbeat.
+    """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     queues: Sequence[Queue] = ()
@@ -56,67 +65,63 @@ class _Beat(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no typ
         self._was_stuck = False
 
     def start(self, parent: _Consumer) -> None:
-        """Begin when the consumer does."""
+        """Start with the consumer: one heartbeat in the loop's first iteration, then two per interval."""
         self._was_stuck = False
-        # The first at once, by the loop's first turn: nobody waits for a worker that is there already.
         parent.timer.call_after(0, lambda: self._beat(parent))
-        self._entry = parent.timer.call_repeatedly(BEAT_S / 2, lambda: self._beat(parent))
+        self._entry = parent.timer.call_repeatedly(HEARTBEAT_INTERVAL_S / 2, lambda: self._beat(parent))
 
     def stop(self, _parent: _Consumer) -> None:
-        """End when the consumer does."""
+        """Stop with the consumer."""
         if self._entry is not None:
             self._entry.cancel()
 
     def _beat(self, parent: _Consumer) -> None:
-        # A message whose acknowledgement met a broker that was away keeps its place in the prefetch window:
-        # the window stays full with nothing in work, and nothing is fetched ever again.
+        # A message whose acknowledgement failed because the broker was away keeps its slot in the prefetch
+        # window. The window then stays full without a step in work, and nothing would be fetched again.
         is_stuck = not parent.task_consumer.channel.qos.can_consume() and not state.reserved_requests
         if is_stuck and self._was_stuck:
-            message = "the consumer's window is full of messages that nobody works on"
-            # A connection error out of a timer makes celery connect anew, with an empty window.
+            message = "the prefetch window is full, but no step is in work"
+            # A connection error raised in a timer makes Celery reconnect with an empty window.
             raise RedisConnectionError(message)
         self._was_stuck = is_stuck
         _touch(self.settings, "consuming")
         try:
-            # A message may have been lost with a worker, and nothing else would lay the next one there.
+            # If a worker died with the last message of a queue, no other event would push the next one.
             self._job_store.run(self._job_store.calls.hand_out(self.queues))
-            for queue in self.queues:
-                Heartbeats.consuming(self._job_store.client, queue)
-            note_consuming(self._job_store.client, self.queues)
+            record_consuming(self._job_store.client, self.queues)
         except (RedisError, ServiceError) as error:
             log.warning("heartbeat_failed", error=type(error).__name__)
 
 
-def _touch(settings: Settings | None, half: str) -> None:
+def _touch(settings: Settings | None, name: str) -> None:
     folder = settings.heartbeat_dir if settings else None
     if folder is None:
         return
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / half).touch()
+        (folder / name).touch()
     except OSError as error:
         log.warning("heartbeat_failed", error=type(error).__name__)
 
 
-def touch_ready(settings: Settings, presence: WorkerRegistry) -> None:
-    """Say for ever that this process has its models loaded."""
+def touch_ready(settings: Settings, registration: WorkerRegistration) -> None:
+    """Record every `HEARTBEAT_INTERVAL_S` seconds that this process has loaded its models; never returns."""
     job_store = JobStore(settings)
     pause = threading.Event()
     while True:
         _touch(settings, "ready")
         try:
-            for queue in presence.queues:
-                Heartbeats.ready(job_store.client, queue)
-            register_worker(job_store.client, presence)
+            register_worker(job_store.client, registration)
         except RedisError as error:
             log.warning("heartbeat_failed", error=type(error).__name__)
-        pause.wait(BEAT_S)
+        pause.wait(HEARTBEAT_INTERVAL_S)
 
 
 def extend_leases(settings: Settings, current: Callable[[], Claimed | None]) -> None:
-    """Make what this process has in work last, for ever: a step that is slow is not one whose worker died.
+    """Extend the lease of the step in work, `RENEWALS` times per lease; never returns.
 
-    It ends with its process, at the hard limit at the latest, and the claim with it.
+    ``current`` returns the step in work or None. A slow step so keeps its lease; the thread ends with its
+    process, at the hard limit at the latest, and the lease then expires.
     """
     job_store = JobStore(settings)
     pause = threading.Event()
@@ -128,9 +133,9 @@ def extend_leases(settings: Settings, current: Callable[[], Claimed | None]) -> 
         try:
             job_store.run(job_store.calls.renew(claimed))
         except ServiceError as error:
-            log.warning("claim_not_renewed", code=error.code)
+            log.warning("lease_not_extended", code=error.code)
 
 
 def consumer_heartbeat(settings: Settings, queues: Sequence[Queue]) -> type[bootsteps.StartStopStep]:
-    """Return the step that makes a consumer beat for ``queues``."""
-    return type("Beat", (_Beat,), {"queues": queues, "settings": settings})
+    """Return the Celery boot step that sends the consumer's heartbeats for ``queues``."""
+    return type("ConsumerHeartbeat", (_ConsumerHeartbeat,), {"queues": queues, "settings": settings})

@@ -1,11 +1,11 @@
 """Tune glibc malloc so that a worker reuses memory between photos.
 
-A photo of 12 megapixels is an array of 36 MB. The C library asks the kernel for each such array anew and
-gives it back at once, and the kernel hands it out page by page, zeroed: a fifth of what a worker spends on it
-beside the networks. A worker needs as much for its next photo, so it keeps what one photo takes. What
-an unusually large photo took beyond that goes back when it is done: see `HeapTrimmer`.
+A 12 megapixel photo is an array of 36 MB. By default glibc maps each such array anew and unmaps it when it is
+freed, and the kernel zeroes every page: a fifth of a worker's CPU time outside the networks. `tune_malloc`
+keeps up to `KEPT_BYTES` of freed memory for the next photo; `HeapTrimmer` returns what a larger photo left
+beyond that.
 
-Other C libraries than glibc are left as they are.
+Does nothing with other C libraries than glibc.
 """
 
 import ctypes
@@ -18,8 +18,10 @@ from typing import Final
 __all__ = ["KEPT_BYTES", "HeapTrimmer", "tune_malloc", "unused_bytes"]
 
 KEPT_BYTES: Final = 128 * 1024 * 1024
-"""Freed memory that a process keeps: three arrays of 12 megapixels. With more, several processes do not fit
-into the memory that a container is given."""
+"""Most freed memory that a process keeps: three arrays of 12 megapixels.
+
+With more, several processes would exceed the memory limit of a container.
+"""
 
 # mallopt(3).
 _TRIM_THRESHOLD: Final = -1
@@ -28,7 +30,7 @@ _NEVER_MAP: Final = 1 << 30
 
 _STATM: Final = Path("/proc/self/statm")
 _RESIDENT: Final = 1
-"""Place of what is in memory, in pages, in a line of ``/proc/self/statm``."""
+"""Index of the resident set size, in pages, in ``/proc/self/statm``."""
 
 
 class _Counts(ctypes.Structure):
@@ -45,7 +47,7 @@ class _Counts(ctypes.Structure):
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """Return glibc with the functions used here (2.33 and later); None where there is none."""
+    """Return glibc 2.33 or later, None with any other C library."""
     if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(None)
@@ -60,9 +62,9 @@ def _library() -> ctypes.CDLL | None:
 
 
 def tune_malloc() -> bool:
-    """Have this process keep up to `KEPT_BYTES` of what it frees; return whether the C library can.
+    """Make malloc keep up to `KEPT_BYTES` of freed memory; return whether the C library supports it.
 
-    To be called once, before the memory is asked for.
+    Call it once, before large arrays are allocated.
     """
     library = _library()
     if library is None:
@@ -71,39 +73,39 @@ def tune_malloc() -> bool:
 
 
 def unused_bytes() -> int:
-    """Return how much this process has of the kernel and holds nothing in; 0 where nothing tells."""
+    """Return the bytes that malloc holds free (``mallinfo2().fordblks``); 0 with another C library."""
     library = _library()
     return 0 if library is None else int(library.mallinfo2().fordblks)
 
 
 class HeapTrimmer:
-    """Hands back to the kernel what a process has kept beyond `KEPT_BYTES`."""
+    """Returns freed memory beyond `KEPT_BYTES` to the kernel."""
 
     def __init__(self) -> None:
-        self._held = 0
+        self._resident_at_count = 0
 
-    def give_back(self) -> bool:
-        """Hand freed memory back if it is more than `KEPT_BYTES`; return whether that was so.
+    def trim(self) -> bool:
+        """Return freed memory to the kernel if it exceeds `KEPT_BYTES`; return whether it did.
 
-        To count what is unused takes the C library longer than the ledger takes to end a step. So it is
-        counted where the process has grown by more than that over what it held when it was last counted.
+        Counting free memory (mallinfo2) takes longer than completing a step in the job store. It is therefore
+        counted only if the resident size has grown by more than `KEPT_BYTES` since the last count.
         """
         library = _library()
         resident = _resident_bytes()
-        if library is None or 0 < resident <= self._held + KEPT_BYTES:
+        if library is None or 0 < resident <= self._resident_at_count + KEPT_BYTES:
             return False
         unused = unused_bytes()
         if unused <= KEPT_BYTES:
-            self._held = resident - unused
+            self._resident_at_count = resident - unused
             return False
         library.malloc_trim(0)
-        # What was handed back still counts as unused, but is not in memory any more.
-        self._held = _resident_bytes()
+        # Trimmed memory still counts as free in mallinfo2, but is no longer resident.
+        self._resident_at_count = _resident_bytes()
         return True
 
 
 def _resident_bytes() -> int:
-    """Return how much of this process is in memory, or 0 where nothing tells."""
+    """Return the resident set size of this process in bytes, 0 where /proc is missing."""
     try:
         return int(_STATM.read_bytes().split()[_RESIDENT]) * resource.getpagesize()
     except (OSError, IndexError, ValueError):

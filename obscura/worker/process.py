@@ -1,10 +1,5 @@
-"""The Celery worker process: tasks, processes, queues, shutdown.
+"""The Celery worker process: tasks, processes, queues, shutdown."""
 
-``python -m obscura.worker.process --healthcheck QUEUE`` exits with 0 while a worker serves that queue.
-"""
-
-import argparse
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,20 +10,18 @@ import structlog
 from celery import Celery, Task
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_process_init, worker_process_shutdown
-from redis.exceptions import RedisError
 
-from obscura.contract import Priority, Queue, StepRequest, TaskSpec
+from obscura.contract import Priority, StepRequest, TaskSpec
 from obscura.errors import ObscuraError, ServiceError
-from obscura.jobs import Heartbeats, JobStore
 from obscura.jobs.celery_app import TRACEPARENT, make_celery
 from obscura.observability import configure_logging, forbid_core_dumps, trace_ids
 from obscura.settings import Settings
-from obscura.worker.failures import LITTLE_PATIENCE_S, bound_shutdown, request_class
+from obscura.worker.failures import LONG_STEP_GRACE_S, bound_shutdown, request_class
 from obscura.worker.heartbeat import consumer_heartbeat, extend_leases, touch_ready
 from obscura.worker.malloc_tuning import tune_malloc
 from obscura.worker.runtime import Runtime
 from obscura.worker.service import Service, concurrency
-from obscura.worker.telemetry import keep_logging
+from obscura.worker.telemetry import use_own_logging
 
 __all__ = ["make_worker_app", "priority_queues", "serve"]
 
@@ -45,8 +38,7 @@ def _register(app: Celery, service: Service, settings: Settings, runtime: Callab
             try:
                 runtime().run(request, takeover=redelivered and not service.spec.is_long)
             except ServiceError as error:
-                # The stack says nothing that the code does not.
-                log.error("step_given_up", code=error.code)  # noqa: TRY400 - see above
+                log.error("step_given_up", code=error.code)  # noqa: TRY400 - the code says where it failed
 
     soft_s, hard_s = _limits(service.spec, settings)
     app.task(
@@ -61,25 +53,24 @@ def _register(app: Celery, service: Service, settings: Settings, runtime: Callab
 
 
 def _limits(spec: TaskSpec, settings: Settings) -> tuple[int, int]:
-    """Return after how many seconds a task is told to stop, and after how many it is killed."""
+    """Return the soft and the hard time limit of a task, in seconds."""
     if spec.is_long:
         return settings.video_limit_s, settings.video_limit_s + settings.soft_limit_s
     return settings.soft_limit_s * spec.length, settings.hard_limit_s * spec.length
 
 
 def priority_queues(services: Sequence[Service]) -> list[str]:
-    """Return the lanes that a worker of ``services`` fetches from, the most pressing first.
+    """Return the names of the priority queues that a worker of ``services`` consumes, in order of precedence.
 
-    All interactive lanes come before all bulk ones, so that a photo somebody waits for waits behind the
-    bulk steps in work and no others; within a priority later kinds of work come first, so that what is
-    begun is ended before more is begun.
+    All interactive queues come before all bulk queues. Within a priority, later steps of a job come first, so
+    that jobs in work are finished before new ones are started.
     """
     queues = [service.spec.queue for service in reversed(services)]
     return [queue.priority_queue(priority) for priority in Priority for queue in queues]
 
 
 def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
-    """Return a Celery application that serves ``services``; models are loaded in its processes."""
+    """Return a Celery application that serves ``services``; models are loaded in its pool processes."""
     app = make_celery(settings)
     queues = [service.spec.queue for service in services]
     runtimes: list[Runtime] = []
@@ -95,11 +86,10 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
             log.critical("process_cannot_start", code=error.code, error=error.message)
             raise
         runtime = runtimes[0]
-        keep = partial(extend_leases, settings, lambda: runtimes[0].claimed)
         for work in (
-            partial(touch_ready, settings, runtime.presence),
-            keep,
-            runtime.step_telemetry.report_for_ever,
+            partial(touch_ready, settings, runtime.registration),
+            partial(extend_leases, settings, lambda: runtimes[0].claimed),
+            runtime.step_telemetry.flush_forever,
         ):
             threading.Thread(target=work, daemon=True).start()
 
@@ -113,11 +103,14 @@ def make_worker_app(settings: Settings, services: Sequence[Service]) -> Celery:
 
 
 def serve(settings: Settings, services: Sequence[Service]) -> int:
-    """Serve ``services`` in this process and its children until a signal ends it; return the exit code."""
+    """Run a worker of ``services`` until a signal ends it; return the exit code.
+
+    It is 1, with a log line, if the check of a service fails (weights missing, settings unusable).
+    """
     configure_logging(settings.log_level, settings.log_format)
-    keep_logging()
+    use_own_logging()
     forbid_core_dumps()
-    # Celery warns of root because of pickle; only JSON is accepted here.
+    # Celery warns about root because of pickle; only JSON is accepted here.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     try:
         for service in services:
@@ -127,7 +120,7 @@ def serve(settings: Settings, services: Sequence[Service]) -> int:
         return 1
     app = make_worker_app(settings, services)
     if all(service.spec.is_long for service in services):
-        bound_shutdown(LITTLE_PATIENCE_S)
+        bound_shutdown(LONG_STEP_GRACE_S)
     else:
         bound_shutdown()
     worker = app.Worker(
@@ -137,25 +130,10 @@ def serve(settings: Settings, services: Sequence[Service]) -> int:
         loglevel=settings.log_level.upper(),
         without_gossip=True,
         without_mingle=True,
-        # It would go on asking a broker that is gone, and hold up the end of the worker.
+        # Celery's broker heartbeat keeps trying a broker that is gone, and delays the worker's shutdown.
         without_heartbeat=True,
         optimization="fair",
         quiet=True,
     )
     worker.start()
     return int(worker.exitcode or 0)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Answer a container's health check."""
-    parser = argparse.ArgumentParser(prog="python -m obscura.worker.process", description=main.__doc__)
-    parser.add_argument("--healthcheck", metavar="QUEUE", type=Queue, required=True)
-    queue = parser.parse_args(arguments).healthcheck
-    try:
-        return 0 if Heartbeats.is_served(JobStore(Settings()).client, queue) else 1
-    except RedisError:
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,24 +18,26 @@ LOCK: Final = ".lock"
 
 @contextmanager
 def scratch_directory(place: Path | None) -> Iterator[Path]:
-    """Give an empty folder in ``place`` for the length of a block, and sweep up what others left there.
+    """Provide an empty directory in ``place`` (None: the system's) that is removed at the end of the block.
+
+    Directories of processes that were killed are removed first: nobody holds their lock file any more.
 
     Raises
     ------
     StorageUnavailableError
-        If no folder can be made there.
+        If the directory cannot be created.
     """
     base = Path(tempfile.gettempdir()) if place is None else place
     try:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sweep(base)
-        # Under a name that nobody sweeps until it is locked: for as long as this process lives.
+        _remove_abandoned(base)
+        # Locked first and renamed to the prefix after: no other process can remove it in between.
         made = Path(tempfile.mkdtemp(dir=base))
         lock = (made / LOCK).open("w")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         folder = made.rename(made.with_name(PREFIX + made.name))
     except OSError as error:
-        message = f"cannot use {base} for work on large files ({error.strerror})"
+        message = f"cannot create a scratch directory in {base} ({error.strerror})"
         raise StorageUnavailableError(message) from error
     with lock:
         try:
@@ -44,7 +46,7 @@ def scratch_directory(place: Path | None) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(base: Path) -> None:
+def _remove_abandoned(base: Path) -> None:
     for folder in base.glob(f"{PREFIX}*"):
         if _is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -55,6 +57,6 @@ def _is_abandoned(folder: Path) -> bool:
         with (folder / LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        # In work, or another user's.
+        # In use, or of another user.
         return False
     return True

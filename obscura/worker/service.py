@@ -7,41 +7,41 @@ from typing import TYPE_CHECKING, Protocol
 
 from obscura.contract import ObjectClass, Step, TaskSpec
 from obscura.jobs import Claimed
-from obscura.jobs.commands import NOTHING
+from obscura.jobs.commands import NO_FIELDS
 from obscura.observability import Stage, stage
 from obscura.settings import Settings
 from obscura.storage import Storage
 
 if TYPE_CHECKING:
-    # A worker without a network of its own need not load what runs one.
+    # Workers that run no network must not import the inference backends.
     from obscura.detection.detector import Detector
 
 __all__ = ["Handler", "LeaseLostError", "Service", "WorkerContext", "concurrency", "threads"]
 
 
 class LeaseLostError(Exception):
-    """A step is no longer its worker's: the job was erased, or somebody else took the step over."""
+    """The lease does not hold any more: the job was erased, or another worker took the step over."""
 
 
 class ExtendLease(Protocol):
-    """See ``Tools``."""
+    """The type of `WorkerContext.extend_lease`."""
 
-    def __call__(self, claimed: Claimed, fields: Mapping[str, str] = NOTHING, /) -> None: ...
+    def __call__(self, claimed: Claimed, fields: Mapping[str, str] = NO_FIELDS, /) -> None: ...
 
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What a handler is built with, once in every process, after the fork.
+    """What the handlers of a process work with; one per pool process, built after the fork.
 
     Attributes
     ----------
     settings, storage
         Of this installation.
-    hold
-        To be called between the parts of a long step: makes its claim last, and raises `LeaseLostError` where
-        it does not hold any more. Fields that are handed over tell how far the step is.
+    extend_lease
+        Call it between the parts of a long step. It extends the lease of the claimed step, writes the given
+        record fields (progress), and raises `LeaseLostError` if the lease does not hold any more.
     detectors
-        Those that are loaded: services of one process share them.
+        The loaded detectors by class, shared by the services of the process.
     """
 
     settings: Settings
@@ -65,11 +65,17 @@ Handler = Callable[[Claimed], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Service:
-    """One kind of work: its task, the check at start, and how to build the handler.
+    """One kind of work that a worker serves.
 
-    ``check`` runs before any process is forked and raises what makes serving impossible; ``build`` loads
-    the model, warms it up, and returns a handler for each of the task's steps: from the claimed step to the
-    fields of its outcome.
+    Attributes
+    ----------
+    spec
+        The Celery task with its queue and steps.
+    build
+        Loads and warms up the models in a pool process; returns a handler for every step of the task. A
+        handler gets the claimed step and returns the record fields of its outcome.
+    check
+        Runs in the main process before any fork; raises ObscuraError if the service cannot work.
     """
 
     spec: TaskSpec
@@ -78,10 +84,10 @@ class Service:
 
 
 def concurrency(settings: Settings) -> int:
-    """Return how many processes a worker of this installation has."""
+    """Return the number of pool processes of a worker."""
     return settings.concurrency or len(os.sched_getaffinity(0))
 
 
 def threads(settings: Settings) -> int:
-    """Return how many threads one inference of this installation uses."""
+    """Return the number of threads of one inference."""
     return settings.threads or max(1, len(os.sched_getaffinity(0)) // concurrency(settings))

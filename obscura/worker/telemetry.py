@@ -12,25 +12,25 @@ from billiard.util import get_logger
 from celery.signals import setup_logging
 
 from obscura.jobs import Claimed
-from obscura.jobs.counters import hand_over
-from obscura.observability import Meter, Role, Span, Tracer, Watch, open_tracer, watching
+from obscura.jobs.counters import flush_counters
+from obscura.observability import Meter, Role, Span, StageTimer, Tracer, open_tracer, timing_with
 from obscura.settings import Settings
 
-__all__ = ["StepMeasurement", "StepTelemetry", "keep_logging"]
+__all__ = ["StepMeasurement", "StepTelemetry", "use_own_logging"]
 
 REPORT_S = 1.0
 NANO = 1e9
 log = structlog.get_logger(__name__)
 
 
-def keep_logging() -> None:
-    """Keep Celery and its pool from lines in a form of their own."""
-    # Whoever listens to this signal has set logging up, says Celery.
+def use_own_logging() -> None:
+    """Keep Celery from configuring logging: its records use the handlers of `configure_logging`."""
+    # Celery leaves logging alone if this signal has a receiver.
     setup_logging.connect(_is_set_up, weak=False)
 
 
 def _is_set_up(**_signal: object) -> None:
-    """Let the pool's lines go where all others go; Celery has just made its logger anew."""
+    """Send the records of billiard's logger to the root logger; Celery has just replaced its handlers."""
     logger = get_logger()
     logger.handlers.clear()
     logger.propagate = True
@@ -38,18 +38,18 @@ def _is_set_up(**_signal: object) -> None:
 
 @dataclass
 class StepMeasurement:
-    """What became of a step: the code of the error it ended with, empty where it ended well."""
+    """The outcome of a step: the error code that it ended with, empty on success."""
 
     code: str = ""
 
 
 class StepTelemetry:
-    """Observes the steps of one process; made after the fork.
+    """Logs, meters and traces the steps of one pool process; create it after the fork.
 
     Raises
     ------
     TracingUnavailableError
-        If traces are wanted and cannot be made.
+        If tracing is configured but cannot be started.
     """
 
     def __init__(self, settings: Settings, client: redis.Redis) -> None:
@@ -57,37 +57,37 @@ class StepTelemetry:
         self._meter = Meter()
         self._tracer: Tracer | None = open_tracer(settings, "worker")
 
-    def report_for_ever(self) -> None:
-        """Hand over what was counted, once a second, in a thread of its own."""
+    def flush_forever(self) -> None:
+        """Add the counters to the job store once a second; never returns, run it in a thread."""
         pause = threading.Event()
         while True:
             pause.wait(REPORT_S)
-            hand_over(self._client, self._meter)
+            flush_counters(self._client, self._meter)
 
     def close(self) -> None:
-        """Hand over the rest: the process ends."""
-        hand_over(self._client, self._meter)
+        """Add the remaining counters to the job store and export the remaining spans."""
+        flush_counters(self._client, self._meter)
         if self._tracer is not None:
             self._tracer.close()
 
     @contextmanager
     def step(self, claimed: Claimed) -> Iterator[StepMeasurement]:
-        """Observe what is done with a claimed step, until it has ended."""
+        """Measure the block that works on a claimed step; write a log line and end its span afterwards."""
         began = time.perf_counter()
         span = None if self._tracer is None else self._begin(self._tracer, claimed)
-        watch = Watch(self._meter, self._tracer, span)
-        seen = StepMeasurement()
+        timer = StageTimer(self._meter, self._tracer, span)
+        measurement = StepMeasurement()
         try:
-            with watching(watch):
-                yield seen
+            with timing_with(timer):
+                yield measurement
         finally:
-            stages = watch.close()
+            stages = timer.close()
             if span is not None:
-                span.end({}, error=seen.code)
+                span.end({}, error=measurement.code)
             log.info(
                 "step_ended",
                 kind=claimed.record.kind.value,
-                outcome=seen.code or "done",
+                outcome=measurement.code or "done",
                 ms=_milliseconds(time.perf_counter() - began),
                 waited_ms=_milliseconds(max(0.0, claimed.began - claimed.released)),
                 stages_ms={name: _milliseconds(took / NANO) for name, took in stages.items()},
@@ -95,7 +95,7 @@ class StepTelemetry:
 
     @staticmethod
     def _begin(tracer: Tracer, claimed: Claimed) -> Span:
-        """Begin the step's span, beside one for the time that it waited."""
+        """Begin the span of the step, and add a finished span for its time in the queue."""
         record, step = claimed.record, claimed.step.value
         facts = {
             "obscura.kind": record.kind.value,
@@ -103,13 +103,13 @@ class StepTelemetry:
             "obscura.request_id": record.request_id,
         }
         if 0 < claimed.released <= claimed.began:
-            # By the ledger's clock, which is another machine's perhaps.
+            # Both times are the job store's, whose clock may be another machine's.
             waited = tracer.begin("queue wait", record.trace, at_ns=int(claimed.released * NANO))
             waited.end(
                 {**facts, "obscura.priority": record.options.priority.value}, at_ns=int(claimed.began * NANO)
             )
         span = tracer.begin(step, record.trace, role=Role.CONSUMER)
-        span.note(facts)
+        span.set_attributes(facts)
         return span
 
 

@@ -2,7 +2,13 @@
 
 from photo_verification_service.database.administration import Administration
 from photo_verification_service.database.engine import Database
-from photo_verification_service.database.entries import Entry, FeedEntry, Kept, NamedEntry, StandardEntry
+from photo_verification_service.database.entries import (
+    Entry,
+    FeedEntry,
+    NamedEntry,
+    StandardEntry,
+    StoredPhoto,
+)
 from photo_verification_service.database.records import LostError, Records, UncertainError
 
 __all__ = [
@@ -10,10 +16,10 @@ __all__ = [
     "Database",
     "Entry",
     "FeedEntry",
-    "Kept",
     "LostError",
     "NamedEntry",
     "Records",
     "StandardEntry",
+    "StoredPhoto",
     "UncertainError",
 ]

@@ -24,7 +24,7 @@ from obscura.contract.verification import (
 )
 from obscura.storage import Storage
 from photo_verification_service.database.engine import Database
-from photo_verification_service.database.entries import doom
+from photo_verification_service.database.entries import mark_for_deletion
 from photo_verification_service.database.models import (
     AuthStandardImg,
     Challenge,
@@ -52,7 +52,7 @@ def _challenge_record(row: Challenge) -> ChallengeRecord:
 
 
 class Administration:
-    """What an administrator may do; raises DatabaseUnavailableError where the database is away."""
+    """The operations of administrators. Raises DatabaseUnavailableError if the database is away."""
 
     def __init__(self, database: Database, zone: ZoneInfo, storage: Storage) -> None:
         self._database = database
@@ -60,7 +60,7 @@ class Administration:
         self._storage = storage
 
     async def do(self, ask: AdminAsk) -> VerificationAnswer:
-        """Do what is asked in one transaction."""
+        """Run the operation of a request in one transaction."""
         async with self._database.transaction() as session:
             return await self._do(session, ask)
 
@@ -138,13 +138,13 @@ class Administration:
         if ask.challenge_id is not None:
             wanted = wanted.where(Participation.challenge_id == ask.challenge_id)
         rows = list(await session.scalars(wanted))
-        if not rows and await self._names_nothing(session, ask):
+        if not rows and await self._names_unknown_id(session, ask):
             return _UNKNOWN
         records = [await self._participation_record(session, row) for row in rows]
         return VerificationAnswer(outcome=Outcome.DONE, participations=tuple(records))
 
-    async def _names_nothing(self, session: AsyncSession, ask: ListParticipations) -> bool:
-        """Whether a list without rows is the answer to an id that does not exist."""
+    async def _names_unknown_id(self, session: AsyncSession, ask: ListParticipations) -> bool:
+        """Whether an empty list means that the requested id does not exist."""
         if ask.participation_id is not None:
             return True
         return ask.challenge_id is not None and await session.get(Challenge, ask.challenge_id) is None
@@ -153,7 +153,7 @@ class Administration:
         number = row.participation_id
         challenge = await session.get_one(Challenge, row.challenge_id)
         window = Window(challenge.start_date, challenge.end_date, challenge.start_time, challenge.end_time)
-        # Of several owners' standard photos the oldest.
+        # The oldest one, if several owners have standard photos.
         standard = (
             select(AuthStandardImg.standard_img)
             .where(AuthStandardImg.participation_id == number)
@@ -170,7 +170,7 @@ class Administration:
         )
 
     def _shown(self, url: str) -> str | None:
-        """Return the URL of a photo as answers show it; None for a file that is not ours."""
+        """Return the URL of a photo for HTTP answers; None for a file outside the storage."""
         key = self._storage.key_of(url)
         if key is not None:
             return self._storage.shown_url(key)
@@ -189,7 +189,7 @@ class Administration:
         for url in urls:
             key = self._storage.key_of(url)
             if key is not None:
-                await doom(session, key)
+                await mark_for_deletion(session, key)
         await session.execute(delete(PhotoFacts).where(PhotoFacts.participation_id == number))
         await session.execute(delete(AuthStandardImg).where(standards))
         await session.execute(delete(Feed).where(feeds))
@@ -199,7 +199,7 @@ class Administration:
 
 
 async def _free_number(session: AsyncSession) -> int:
-    """Return the number after the highest one, or the first gap where that is as high as numbers go."""
+    """Return the number after the highest one, or the first gap if the highest is `ID_LIMIT`."""
     numbers = Participation.participation_id
     highest = await session.scalar(select(func.max(numbers)))
     if (highest or 0) < ID_LIMIT:

@@ -20,7 +20,7 @@ __all__ = ["ClashError", "Database"]
 
 DEFAULT_URL = "sqlite:///.obscura/verification.db"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
-# Any number will do, as long as every process of ours takes the same.
+# Key of the PostgreSQL advisory lock; any number that all processes share.
 MIGRATION_LOCK = 0x0B5C0BA
 CONNECT_S = 3
 PATIENCE_S = 10.0
@@ -28,16 +28,16 @@ THREAD_S = 0.1
 
 
 class ClashError(DatabaseUnavailableError):
-    """Another transaction wrote the same row first; trying again finds it."""
+    """Another transaction wrote the same row first; a second attempt will find that row."""
 
 
 def _url_of(settings: Settings) -> URL:
-    """Return the database's URL with the driver that is used here; raise InvalidOptionError."""
+    """Return the URL of the settings with its asyncio driver; raise InvalidOptionError."""
     given = DEFAULT_URL if settings.database_url is None else settings.database_url.get_secret_value()
     try:
         url = make_url(given)
     except ArgumentError as error:
-        message = "OBSCURA_DATABASE_URL is no database URL"
+        message = "OBSCURA_DATABASE_URL is not a database URL"
         raise InvalidOptionError(message) from error
     driver = DRIVERS.get(url.drivername)
     if driver is None:
@@ -59,8 +59,8 @@ def _translated() -> Iterator[None]:
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:
-    # The driver begins transactions of its own, and not before a change of tables: ours are real ones,
-    # and take the right to write at once, so that two writers queue up instead of failing half-way.
+    # The driver would begin transactions late, and none for schema changes. BEGIN IMMEDIATE takes the write
+    # lock at once, so that a second writer waits instead of failing later.
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:  # noqa: ANN401 - a driver's own object
         connection.isolation_level = None
@@ -83,10 +83,10 @@ def _upgrade(connection: Connection) -> None:
 
 
 class Database:
-    """One database; every method raises DatabaseUnavailableError where it cannot be used.
+    """The database. Every method raises DatabaseUnavailableError if it cannot be used.
 
-    Connections live as long as one transaction, so that any event loop may use it and a database that
-    was restarted is used again at once.
+    A connection lives for one transaction, so that any event loop may use the object, and a restarted
+    database is found again at once.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -101,7 +101,7 @@ class Database:
             _prepare_sqlite(self._engine)
 
     async def upgrade(self) -> None:
-        """Make the tables, or bring them up to this release."""
+        """Create the tables, or migrate them to this release."""
         async with self._guarded(), asyncio.timeout(6 * PATIENCE_S):
             if self._is_sqlite and self.url.database:
                 Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Give a session; what was done with it is there as a whole afterwards, or not at all."""
+        """Provide a session in a transaction: committed after the block, rolled back on exceptions."""
         if not self._is_ready:
             await self.upgrade()
         async with (
@@ -131,10 +131,10 @@ class Database:
             with _translated():
                 yield
         except DatabaseUnavailableError:
-            # It may come back empty.
+            # The database may come back without tables.
             self._is_ready = False
             if self._is_sqlite:
-                # aiosqlite ends the thread of a connection that could not be opened and does not wait for it;
-                # what the thread says at its end needs the event loop, which is about to close.
+                # aiosqlite does not wait for the thread of a connection that failed to open. The thread still
+                # uses the event loop, which is about to close.
                 await asyncio.sleep(THREAD_S)
             raise

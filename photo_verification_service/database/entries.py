@@ -1,4 +1,4 @@
-"""Database rows about a stored photo and its possible outcomes."""
+"""The database rows of a stored photo: as a standard photo, a named one, or in the feed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +15,21 @@ from photo_verification_service.database.models import (
     PhotoFacts,
 )
 
-__all__ = ["Entry", "FeedEntry", "Kept", "NamedEntry", "StandardEntry", "doom", "standards_of", "write"]
+__all__ = [
+    "Entry",
+    "FeedEntry",
+    "NamedEntry",
+    "StandardEntry",
+    "StoredPhoto",
+    "mark_for_deletion",
+    "standards_of",
+    "write",
+]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A stored photo and what is known of it; ``owner`` is the id of the API key that sent it, or empty."""
+class StoredPhoto:
+    """A stored photo: storage key, URL, bytes, fingerprint, features, and owner (id of an API key)."""
 
     key: str
     url: str
@@ -32,21 +41,21 @@ class Kept:
 
 @dataclass(frozen=True)
 class StandardEntry:
-    """The photo becomes the standard of a participation."""
+    """The photo becomes the standard photo of a participation."""
 
     participation_id: int
 
 
 @dataclass(frozen=True)
 class NamedEntry:
-    """The photo becomes the standard of a name."""
+    """The photo becomes the standard photo of a name."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class FeedEntry:
-    """The photo enters the feed."""
+    """The photo is added to the feed."""
 
     participation_id: int
     created: datetime
@@ -56,24 +65,24 @@ class FeedEntry:
 Entry: TypeAlias = StandardEntry | NamedEntry | FeedEntry
 
 
-async def doom(session: AsyncSession, key: str) -> None:
-    """Note that ``key`` is to be erased; it happens after the transaction, or at the next sweep."""
+async def mark_for_deletion(session: AsyncSession, key: str) -> None:
+    """Mark the object ``key`` for deletion, after the transaction or by the orphan collector."""
     await session.merge(PendingObject(key=key, expires=0.0, doomed=True))
 
 
 def standards_of(owner: str, participation_id: int) -> Select[AuthStandardImg]:
-    """Return the query for the rows of an owner's standard photo of a participation."""
-    whose = func.coalesce(PhotoFacts.owner, "")
+    """Return the query for an owner's standard photo of a participation."""
+    owner_of_photo = func.coalesce(PhotoFacts.owner, "")
     return (
         select(AuthStandardImg)
         .outerjoin(PhotoFacts, PhotoFacts.url == AuthStandardImg.standard_img)
-        .where(AuthStandardImg.participation_id == participation_id, whose == owner)
+        .where(AuthStandardImg.participation_id == participation_id, owner_of_photo == owner)
         .order_by(AuthStandardImg.auth_standard_img_id)
     )
 
 
-async def write(session: AsyncSession, kept: Kept, entry: Entry) -> str | None:
-    """Write the rows of a photo; return the URL of the photo that it takes the place of."""
+async def write(session: AsyncSession, kept: StoredPhoto, entry: Entry) -> str | None:
+    """Write the rows of a photo; return the URL of the photo that it replaces, or None."""
     old_url: str | None = None
     match entry:
         case StandardEntry(participation_id):
@@ -110,9 +119,9 @@ async def write(session: AsyncSession, kept: Kept, entry: Entry) -> str | None:
     return old_url
 
 
-async def _replace_standard(session: AsyncSession, participation_id: int, kept: Kept) -> str | None:
+async def _replace_standard(session: AsyncSession, participation_id: int, kept: StoredPhoto) -> str | None:
     if session.get_bind().dialect.name == "postgresql":
-        # Nothing else keeps two first registrations apart: the table is not unique by owner.
+        # The table has no unique constraint by owner: the lock prevents two concurrent first registrations.
         name = f"{participation_id} {kept.owner}"
         await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
     wanted = standards_of(kept.owner, participation_id).with_for_update(of=AuthStandardImg)
@@ -124,7 +133,7 @@ async def _replace_standard(session: AsyncSession, participation_id: int, kept: 
     return old_url
 
 
-async def _replace_named(session: AsyncSession, name: str, kept: Kept) -> str | None:
+async def _replace_named(session: AsyncSession, name: str, kept: StoredPhoto) -> str | None:
     row = await session.get(NamedStandardImg, (kept.owner, name), with_for_update=True)
     if row is None:
         session.add(NamedStandardImg(owner=kept.owner, name=name, standard_img=kept.url))

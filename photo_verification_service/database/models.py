@@ -1,10 +1,10 @@
 """SQLAlchemy models of the tables.
 
-Four of them are the contract with other programs that read this database: ``challenge``, ``participation``,
-``auth_standard_img`` and ``feed`` hold what seed 003 says and nothing else. The others are our own.
+Four tables are an interface to other programs: ``challenge``, ``participation``, ``auth_standard_img`` and
+``feed`` have exactly the columns of the legacy photo verification database. The others are internal.
 
-Every photo belongs to the API key that sent it: ``photo_facts.owner`` holds the key's id, empty where no keys
-were asked for. A photo without a row there was entered by another program and belongs to the empty owner.
+Every photo belongs to the API key that sent it: ``photo_facts.owner`` is the key's id, empty without API
+keys. A photo without a row there was written by another program and belongs to the empty owner.
 """
 
 from datetime import date, datetime, time
@@ -13,13 +13,13 @@ from sqlalchemy import BigInteger, Double, ForeignKey, Integer, LargeBinary, Met
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime
 
-# SQLite numbers rows by itself only where the key is its own INTEGER.
+# SQLite generates ids only for a primary key of type INTEGER.
 ROW_ID = BigInteger().with_variant(Integer(), "sqlite")
 OWNER_LENGTH = 64
 
 
 class Base(DeclarativeBase):
-    """Base of all tables; constraints have names, so that migrations can speak of them."""
+    """Base of all tables; constraints have names, so that migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -32,7 +32,7 @@ class Base(DeclarativeBase):
 
 
 class Challenge(Base):
-    """Days and daily hours in which photos count; wall-clock time of the zone in the settings."""
+    """A challenge: days and daily hours in which it is open, wall-clock time of `Settings.time_zone`."""
 
     __tablename__ = "challenge"
 
@@ -44,7 +44,7 @@ class Challenge(Base):
 
 
 class Participation(Base):
-    """Somebody's part in a challenge."""
+    """A participation in a challenge."""
 
     __tablename__ = "participation"
 
@@ -53,9 +53,9 @@ class Participation(Base):
 
 
 class AuthStandardImg(Base):
-    """The current standard photo of a participation: one row for each owner (see `PhotoFacts`).
+    """The current standard photo of a participation: one row per owner (see `PhotoFacts`).
 
-    No foreign key: an app may register the photo before it enters the participation.
+    No foreign key, because an app may register the photo before it creates the participation.
     """
 
     __tablename__ = "auth_standard_img"
@@ -66,7 +66,7 @@ class AuthStandardImg(Base):
 
 
 class Feed(Base):
-    """An accepted photo. Its URL is unique: a step that is done twice enters it once."""
+    """An accepted photo. Its URL is unique, so a repeated step adds it once."""
 
     __tablename__ = "feed"
 
@@ -79,7 +79,7 @@ class Feed(Base):
 
 
 class NamedStandardImg(Base):
-    """The current standard photo of an owner's name (dialect 1)."""
+    """The current standard photo that an owner stored under a name (first version of the API)."""
 
     __tablename__ = "named_standard_img"
 
@@ -89,7 +89,7 @@ class NamedStandardImg(Base):
 
 
 class PhotoFacts(Base):
-    """What is known of a stored photo, so that it need not be opened again; erased with the photo."""
+    """Owner, size, fingerprint and features of a stored photo, so that it need not be decoded again."""
 
     __tablename__ = "photo_facts"
 
@@ -102,10 +102,10 @@ class PhotoFacts(Base):
 
 
 class PendingObject(Base):
-    """A stored object that no row speaks of (yet, or any more).
+    """A stored object without a row (yet, or any more).
 
-    Written before an upload and removed by the transaction that enters the row. What is left here after
-    ``expires`` is the trace of a process that died between the two; ``doomed`` objects are to be erased.
+    Inserted before an upload and deleted by the transaction that writes the row. A row here after ``expires``
+    was left by a process that died in between; ``doomed`` objects are marked for deletion.
     """
 
     __tablename__ = "pending_object"

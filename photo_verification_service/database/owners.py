@@ -1,4 +1,4 @@
-"""Giving all photos of one API key to another: when a key is replaced, or rows are older than keys."""
+"""Move all photos of one owner to another: when an API key is replaced, or for photos older than keys."""
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,9 +11,9 @@ __all__ = ["assign_owner"]
 
 
 async def assign_owner(session: AsyncSession, ask: AssignOwner) -> VerificationAnswer:
-    """Move the photos of ``old_owner`` to ``new_owner`` and return how many they are.
+    """Move the photos of ``old_owner`` to ``new_owner``; the answer contains their number.
 
-    Nothing moves, and the answer is a conflict, where both have a photo of one participation or one name.
+    If both have a photo of the same participation or name, nothing moves and the outcome is a conflict.
     """
     if await session.scalar(select(_share_a_name(ask) | _share_a_participation(ask))):
         return VerificationAnswer(outcome=Outcome.CONFLICT)

@@ -54,6 +54,13 @@ def test_locks_are_above_the_floors(lock: Path) -> None:
     assert (below, above) == ({}, {})
 
 
+def test_every_image_has_a_bill_of_materials() -> None:
+    """`make sbom` lists each lock that the Dockerfile installs, and that of `make run`."""
+    installed = set(re.findall(r"requirements/(\w+)\.lock", (ROOT / "Dockerfile").read_text("utf-8")))
+    (listed,) = re.findall(r"@for name in ([\w ]+); do", (ROOT / "Makefile").read_text("utf-8"))
+    assert installed - {"bootstrap"} | {"run"} == set(listed.split())
+
+
 def test_the_floors_that_matter_are_locked_somewhere() -> None:
     """What decodes hostile bytes and what carries jobs is among the locked packages."""
     locked = set().union(*(pinned(lock) for lock in LOCKS))

@@ -17,7 +17,10 @@ PAGE = (Path(__file__).parents[2] / "docs/how-to/command-line.md").read_text("ut
 COMMANDS = re.findall(r"^(obscura .*)$", PAGE, re.MULTILINE)
 # What is left of each command, by a word of it.
 RESULTS = {
+    "blur photos/portrait.jpg": "photos/portrait_redacted.jpg",
     "-o hidden": "hidden",
+    "--format coco": "found.json",
+    "--format yolo": "labels/portrait.txt",
     "--report": "hidden.csv",
     "<": "portrait_hidden.jpg",
     "walk.mp4": "hidden/walk.mp4",

@@ -15,6 +15,13 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "training" / "README.md"]
 # Read by others than the settings: folders of make and tests, the client's key, the compose file.
 ELSEWHERE = re.compile(r"OBSCURA_(DATA_DIR|SHARED|KEY|BIND|TEST_\w+|SWIFT_VENV|FUZZ_\w+|\w+_FILE)")
+# Words of our own that the glossary replaced; names of files and modules may still hold them.
+PRIVATE = re.compile(
+    r"(?<![\w/`._-])"
+    r"(ledgers?|scouts?|closer look|second look|keep-out|erasers?|sweepers?|dialects?|fixed masks?)"
+    r"(?![\w/`-]|\.\w)",
+    re.IGNORECASE,
+)
 # Said where no error class is: of a batch, of the framework, of the client.
 OTHERS = {"erased", "http_error", "method_not_allowed"}
 KINDS = [
@@ -43,6 +50,29 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_pages_name_exist(page: Path) -> None:
+    """A path in backticks below one of the root's folders is one of the repository's files or folders."""
+    named = re.findall(r"`([a-z]\w*/[\w./-]+)`", page.read_text("utf-8"))
+    paths = {path for path in named if (ROOT / path.partition("/")[0]).is_dir() and "NNNN" not in path}
+    assert {path for path in paths if not (ROOT / path).exists() and not path.startswith("build/")} == set()
+
+
+def test_every_page_is_reachable_from_the_index() -> None:
+    """Links lead from docs/index.md to every page under docs."""
+    seen: set[Path] = set()
+    left = [ROOT / "docs" / "index.md"]
+    while left:
+        page = left.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        links = re.findall(r"\]\(([^)\s#]+\.md)(?:#\S*)?\)", page.read_text("utf-8"))
+        targets = [(page.parent / link).resolve() for link in links if "://" not in link]
+        left += [target for target in targets if target.is_relative_to(ROOT / "docs")]
+    assert set((ROOT / "docs").rglob("*.md")) <= seen
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_settings_that_pages_name_exist(page: Path) -> None:
     """No page speaks of a variable that nobody reads."""
     named = set(re.findall(r"\bOBSCURA_[A-Z0-9_]*[A-Z0-9]\b(?!_?\*|<)", page.read_text("utf-8")))
@@ -50,11 +80,25 @@ def test_settings_that_pages_name_exist(page: Path) -> None:
     assert {name for name in named - known if not ELSEWHERE.fullmatch(name)} == set()
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        page
+        for page in PAGES
+        if page.name not in {"CHANGELOG.md", "settings.md"} and "training" not in page.parts
+    ],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
+    """No page says in our own words what has a name in the glossary."""
+    assert PRIVATE.findall(page.read_text("utf-8")) == []
+
+
 def test_troubleshooting_has_every_code_that_callers_meet() -> None:
-    """Each code of the README's table has a row, and no row has a code that does not exist."""
+    """Each code of the table by status has a row, and no row has a code that does not exist."""
     page = (ROOT / "docs/reference/errors.md").read_text("utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
-    table = (ROOT / "README.md").read_text("utf-8").split("| status | codes |")[1].split("\n\n")[0]
+    table = page.split("| status | codes |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", table)) <= set(rows)
     kinds = (errors.ProcessingError, errors.PhotoError)
     assert {kind.code for kind in KINDS if issubclass(kind, kinds) and kind not in kinds} <= set(rows)

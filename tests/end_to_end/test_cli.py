@@ -99,7 +99,7 @@ def test_a_broken_photo_is_reported_and_the_rest_is_done(folder: Path, tmp_path:
         ("detect", "/does/not/exist.jpg"),
         ("detect", "examples", "--classes", "dog"),
         ("detect", "examples", "--min-confidence", "7"),
-        ("blur", "examples"),
+        ("blur", "examples", "--output", "build/x", "--style", "none"),
         ("blur", "examples", "--output", "build/x", "--cells", "40"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from obscura.cli import main
+from obscura.cli.main import main
 from tests import photos
 from tests.command_line import obscura
 

@@ -240,6 +240,11 @@ def test_the_picture_is_served_as_bytes(client: httpx.Client, portrait: Path) ->
     assert "evil" not in answer.headers["content-disposition"]
     part = client.get(f"/task_result/{task}/image", headers={"range": "bytes=0-99"})
     assert (part.status_code, part.content) == (206, whole[:100])
+    head = client.head(f"/task_result/{task}/image")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(answer.content))
+    any_copy = client.get(f"/task_result/{task}/image", headers={"if-none-match": "*"})
+    assert any_copy.status_code == 304
     same = client.get(f"/task_result/{task}/image", headers={"if-none-match": answer.headers["etag"]})
     assert (same.status_code, same.content) == (304, b"")
 

@@ -50,16 +50,18 @@ def content(path: Path) -> bytes:
         return b""
 
 
-def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: RunningSystem) -> None:
-    """In names, metadata, comments and trailers of four formats; by detection, redaction and refusal."""
+def outputs_of(client: httpx.Client, headers: dict[str, str]) -> list[bytes]:
+    """Send photos with the marker in every place; return all bodies that come back."""
     outputs: list[bytes] = []
-    headers = {"idempotency-key": TEXT, "user-agent": TEXT, "referer": f"http://{TEXT}.example/"}
     for name, make in PHOTOS.items():
         photo = make()
         for path in ("/blur", "/detect"):
             files = {"file": (f"{TEXT}.{name}", photo, f"image/{TEXT}")}
             own = {**headers, "idempotency-key": f"{TEXT}{name}{path}"}
-            posted = client.post(path, files=files, data={"nonsense": TEXT}, headers=own)
+            unknown = client.post(path, files=files, data={"nonsense": TEXT}, headers=own)
+            assert unknown.status_code == 422
+            outputs.append(unknown.content)
+            posted = client.post(path, files=files, headers=own)
             assert posted.status_code == 200, posted.text
             task = posted.json()["task_id"]
             body = finished(client, task)
@@ -70,6 +72,13 @@ def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: 
                     base64.b64decode(body["result"]),
                     client.get(f"/task_result/{task}/image").content,
                 ]
+    return outputs
+
+
+def test_a_marker_is_in_no_output_log_row_or_file(client: httpx.Client, system: RunningSystem) -> None:
+    """In names, metadata, comments and trailers of four formats; by detection, redaction and refusal."""
+    headers = {"idempotency-key": TEXT, "user-agent": TEXT, "referer": f"http://{TEXT}.example/"}
+    outputs = outputs_of(client, headers)
     refused = client.post("/blur", files={"file": (f"{TEXT}.jpg", samples.MARKER)}, headers=headers)
     assert refused.status_code == 415
     outputs.append(refused.content)

@@ -113,11 +113,16 @@ def test_a_key_stands_for_one_batch(client: httpx.Client) -> None:
 def test_the_receiver_of_the_documentation_works(
     client: httpx.Client, receiver: Receiver, portrait: Path, tmp_path: Path
 ) -> None:
-    """The example of the webhooks page takes what the system sent, and refuses it when it was changed."""
+    """The example of the webhooks page takes what tasks and batches sent, and refuses what was changed."""
     path = f"/{uuid.uuid4()}"
     fields = {"webhook": receiver.origin + path}
     task = client.post("/blur", files={"file": portrait.read_bytes()}, data=fields).json()["task_id"]
     request = receiver.wait_for(path)[0]
+    many = f"/{uuid.uuid4()}"
+    files = [("files", ("a.jpg", data)) for data in (*portraits(1), b"no photo")]
+    fields = {"webhook": receiver.origin + many}
+    batch = client.post("/batches", files=files, data=fields).json()["batch_id"]
+    of_batch = receiver.wait_for(many)[0]
     [example] = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     script = tmp_path / "receiver.py"
     script.write_text(example)
@@ -131,7 +136,9 @@ def test_the_receiver_of_the_documentation_works(
             assert httpx.post(url, content=wrong, headers=dict(request.headers)).status_code == 400
             for _ in range(2):
                 assert httpx.post(url, content=request.body, headers=dict(request.headers)).status_code == 204
-            assert running.stdout.readline() == f"{task} SUCCESS clean\n"
+            assert running.stdout.readline() == f"task {task} SUCCESS clean\n"
+            assert httpx.post(url, content=of_batch.body, headers=dict(of_batch.headers)).status_code == 204
+            assert running.stdout.readline() == f"batch {batch} 1 done 1 failed\n"
         finally:
             running.terminate()
         # Sent twice, done once.

@@ -40,13 +40,13 @@ BODY: dict[str, Any] = {
 _MESSAGE = {"message": {"type": "string"}}
 _STATUS = {**_MESSAGE, "status": {"type": "integer"}}
 SAID_IN_ONE = {
-    "title": "dialect 1",
+    "title": "answer in dialect 1",
     "type": "object",
     "required": ["status", "message"],
     "properties": _STATUS,
 }
 SAID_IN_TWO = {
-    "title": "dialect 2",
+    "title": "answer in dialect 2",
     "type": "object",
     "required": ["message"],
     "properties": {

@@ -24,7 +24,7 @@ from obscura.observability import catalogue, count
 __all__ = ["MAX_BODY_FACTOR", "PATHS", "router", "unparsable_body"]
 
 PATHS = tuple(f"/auth/{name}" for name in ("stdimg", "test", "feature", "tag", "classification"))
-router = APIRouter(prefix="/auth", tags=["photo verification"], responses={**ANSWERS})
+router = APIRouter(prefix="/auth", tags=["legacy"], responses={**ANSWERS})
 log = structlog.get_logger(__name__)
 # Upper bound of a body over its photo: base64 with line breaks.
 MAX_BODY_FACTOR = 1.4
@@ -133,30 +133,30 @@ async def _verify(request: Request, gateway: Gateway) -> Response:
 
 
 @router.post("/stdimg", response_class=Response, openapi_extra=BODY)
-async def standard(request: Request, gateway: CurrentGateway) -> Response:
+async def register_standard_photo(request: Request, gateway: CurrentGateway) -> Response:
     """Check a standard photo and register it: for a participation, under a name, or not at all."""
     return await _verify(request, gateway)
 
 
 @router.post("/test", response_class=Response, openapi_extra=BODY)
-async def test(request: Request, gateway: CurrentGateway) -> Response:
+async def test_photo(request: Request, gateway: CurrentGateway) -> Response:
     """Check a standard photo (``data`` alone) or compare with one (``data`` with ``name`` or ``url``)."""
     return await _verify(request, gateway)
 
 
 @router.post("/feature", response_class=Response, openapi_extra=BODY)
-async def feature(request: Request, gateway: CurrentGateway) -> Response:
+async def compare_photo(request: Request, gateway: CurrentGateway) -> Response:
     """Compare a photo with its standard photo; of a participation: enter it in the feed."""
     return await _verify(request, gateway)
 
 
 @router.post("/tag", response_class=Response, openapi_extra=BODY)
-async def tag(request: Request, gateway: CurrentGateway) -> Response:
+async def verify_tag(request: Request, gateway: CurrentGateway) -> Response:
     """Say whether a photo shows what a tag says."""
     return await _verify(request, gateway)
 
 
 @router.post("/classification", response_class=Response, openapi_extra=BODY)
-async def classification(request: Request, gateway: CurrentGateway) -> Response:
+async def classify_photo(request: Request, gateway: CurrentGateway) -> Response:
     """Enter a photo in the feed that shows what a keyword says."""
     return await _verify(request, gateway)

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from obscura.errors import EmptyPhotoError, PhotoTooLargeError, UnsupportedFormatError
+from obscura.wording import megabytes
 
 __all__ = ["HEAD_BYTES", "VideoFormat", "check_video", "format_of"]
 
@@ -78,6 +79,6 @@ def check_video(head: bytes, length: int, max_bytes: int) -> VideoFormat:
         message = "the file is empty"
         raise EmptyPhotoError(message)
     if length > max_bytes:
-        message = f"the video has {length} bytes; at most {max_bytes} are accepted"
+        message = f"the video has {megabytes(length)}; at most {megabytes(max_bytes)} are accepted"
         raise PhotoTooLargeError(message)
     return format_of(head)

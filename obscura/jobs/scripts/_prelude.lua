@@ -1,10 +1,11 @@
--- Shared by all scripts of the job ledger. Time is the server's own, so that clocks need not agree.
+-- Functions that all scripts of the job store share. Python puts BOUNDS and UNREADABLE in front of this file.
+-- The time is the server's, in seconds since 1970, so that the clocks of machines need not agree.
 local function clock()
   local t = redis.call('TIME')
   return tonumber(t[1]) + tonumber(t[2]) / 1000000
 end
 
--- Read fields of a row in one call; one that is not there is false.
+-- Read fields of a record in one call; an absent field is false.
 local function fields(job, ...)
   return unpack(redis.call('HMGET', job, ...))
 end
@@ -17,13 +18,13 @@ local function kind_of(key)
   return redis.call('TYPE', key).ok
 end
 
--- A finite number, or nil.
+-- The finite number in a text, or nil.
 local function number(text)
   local value = text and tonumber(text)
   return value and value == value and math.abs(value) < 1e15 and value or nil
 end
 
--- Whether a text is what HINCRBY can count on from.
+-- Whether a text is a count that HINCRBY can increase.
 local function is_count(text)
   return text and #text < 10 and string.match(text, '^%d+$') ~= nil or false
 end
@@ -32,23 +33,24 @@ local function publish(channel, id, news)
   redis.call('PUBLISH', channel, id .. ' ' .. news)
 end
 
--- The row of a job that has ended, for whoever waits for it; a long one is read by those who want it.
-local MOST_TOLD = 16384
-local function told(job)
-  local row, length = redis.call('HGETALL', job), 0
-  for _, text in ipairs(row) do length = length + #text end
-  return length > MOST_TOLD and '' or ' ' .. cjson.encode(row)
+-- The record of a finished job as part of its event, so that waiting gateways need not read it; empty if it is
+-- longer than MAX_EVENT_BYTES, and gateways read it then.
+local MAX_EVENT_BYTES = 16384
+local function event_payload(job)
+  local record, length = redis.call('HGETALL', job), 0
+  for _, text in ipairs(record) do length = length + #text end
+  return length > MAX_EVENT_BYTES and '' or ' ' .. cjson.encode(record)
 end
 
--- Leave a record for the audit log, which a gateway moves into its file, and count it.
--- No record ever holds more than ids, times and codes.
-local function note(event, id, ...)
+-- Add an audit record, which a gateway moves into the audit log, and count the event.
+-- Audit records hold ids, times and codes only.
+local function audit(event, id, ...)
   redis.call('XADD', 'obscura:audit', '*', 'event', event, 'job', id, ...)
   redis.call('HINCRBY', 'obscura:counters', event, 1)
 end
 
--- Count for /metrics, in the same step as the change that is counted. Names and labels are those of
--- obscura/observability/catalogue.py; BOUNDS, the bounds of all durations, are set in front of this file.
+-- Count for /metrics, in the same transaction as the change. Series are named as in
+-- obscura/observability/catalogue.py; BOUNDS are the bucket bounds of all durations.
 local function count(series)
   redis.call('HINCRBY', 'obscura:metrics', series, 1)
 end
@@ -66,46 +68,46 @@ local function observe(series, seconds)
   redis.call('HINCRBY', 'obscura:metrics', series .. '|sum', string.format('%d', seconds * 1000000))
 end
 
--- Jobs of these lanes stand in a set of their own as well, which bounds the lane.
-local lanes = {'bulk', 'video'}
+-- Unfinished jobs of these groups are also members of a set of their own, since each group has its own limit.
+local LIMIT_GROUPS = {'bulk', 'video'}
 
--- Note that a job of an owner is unfinished: unfinished jobs are counted for each lane and owner.
-local function join(active, id, lane, owner)
-  local group = lane .. ' ' .. owner
-  if redis.call('HSETNX', active .. ':groups', id, group) == 1 then
-    redis.call('HINCRBY', active .. ':counts', group, 1)
+-- Count an unfinished job for its limit group ('' for interactive photos) and owner.
+local function add_unfinished(active, id, limit_group, owner)
+  local counted = limit_group .. ' ' .. owner
+  if redis.call('HSETNX', active .. ':groups', id, counted) == 1 then
+    redis.call('HINCRBY', active .. ':counts', counted, 1)
   end
 end
 
--- Forget that a job is unfinished.
-local function leave(active, id)
+-- Remove a job from the unfinished ones and from the counts of its limit group and owner.
+local function remove_unfinished(active, id)
   redis.call('ZREM', active, id)
-  for _, lane in ipairs(lanes) do redis.call('SREM', active .. ':' .. lane, id) end
-  local group = redis.call('HGET', active .. ':groups', id)
-  if group then
+  for _, group in ipairs(LIMIT_GROUPS) do redis.call('SREM', active .. ':' .. group, id) end
+  local counted = redis.call('HGET', active .. ':groups', id)
+  if counted then
     redis.call('HDEL', active .. ':groups', id)
-    if redis.call('HINCRBY', active .. ':counts', group, -1) <= 0 then
-      redis.call('HDEL', active .. ':counts', group)
+    if redis.call('HINCRBY', active .. ':counts', counted, -1) <= 0 then
+      redis.call('HDEL', active .. ':counts', counted)
     end
   end
 end
 
--- What an owner may take of ``total`` places of which all together hold ``used`` and the owner ``own``: a
--- share of what the others leave, so that there is always something left for the next. Nobody in particular
--- (no keys are asked for) may take all.
+-- Whether an owner who uses ``own`` of ``total`` places may take another one; all owners use ``used``. An owner may
+-- take ``share`` of what the others leave free, so that there is always room for the next owner. Without API keys
+-- (owner '') there is no share.
 local function is_within_share(owner, share, total, used, own)
   if owner == '' then return true end
   return own < math.max(1, share * (total - (used - own)))
 end
 
--- Add to the bytes that the records of an owner take; a gateway measures them anew now and then.
+-- Add to the bytes that the records of an owner take; measure_usage.lua corrects them periodically.
 local HELD = 'obscura:held'
-local function hold(owner, bytes)
+local function add_usage(owner, bytes)
   if owner and owner ~= '' then redis.call('HINCRBY', HELD, owner, string.format('%.0f', bytes)) end
 end
 
--- What an owner's records take where that is the owner's share of the store already; else nil. ``most`` bytes are
--- the share; 0: what is_within_share says of the server's memory, where that is bounded.
+-- The bytes of an owner's records if they exceed the owner's share of the store, else nil. ``most`` is the share in
+-- bytes; 0 means ``share`` of the server's maxmemory, if that is set.
 local function full_share(owner, share, most)
   if owner == '' then return nil end
   local held = number(redis.call('HGET', HELD, owner)) or 0
@@ -117,28 +119,28 @@ local function full_share(owner, share, most)
   return string.format('%.0f', held)
 end
 
--- Note how many bytes a job's record takes now.
-local function measure(job)
+-- Measure how many bytes a job record takes now, and add the difference to its owner's usage.
+local function update_usage(job)
   local owner, before = fields(job, 'owner', 'held')
   local now = redis.call('MEMORY', 'USAGE', job, 'SAMPLES', 0) or 0
-  hold(owner, now - (number(before) or 0))
+  add_usage(owner, now - (number(before) or 0))
   redis.call('HSET', job, 'held', string.format('%d', now))
 end
 
--- Steps wait in a list for each lane and owner, and owners take turns: the message of the next step is laid on
--- the broker's list of the lane when that holds fewer than AHEAD. ``turns`` holds for every owner where their next
--- step begins on a scale of work handed out, in the unit of a job's cost; the least is next, and NOW notes where
--- the last one began (start-time fair queueing). An owner without a waiting step stays there until it would be
--- their turn, so that nobody gains by coming and going.
-local NOW = 'obscura:turns'
+-- Start-time fair queueing between owners. Ready steps wait in a sorted set per priority queue and owner. Whenever
+-- the broker's list of a priority queue holds fewer than AHEAD messages, the message of the owner with the lowest
+-- start tag is pushed. ``fair_queue`` holds the start tag of every owner's next step, in units of job cost, and
+-- LAST_START that of the last step pushed. An owner without a waiting step keeps the tag until it would be next, so
+-- that leaving and coming back gains nothing.
+local LAST_START = 'obscura:turns'
 local AHEAD = 1
-local function turns_of(lane) return 'obscura:turns:' .. lane end
-local function waiting_of(lane, owner) return 'obscura:waiting:' .. lane .. ':' .. owner end
+local function fair_queue_of(queue) return 'obscura:turns:' .. queue end
+local function waiting_steps_of(queue, owner) return 'obscura:waiting:' .. queue .. ':' .. owner end
 
--- Lay the next message of an owner on the broker's list; return its cost, 0 where nobody waits for it any
--- more, or nil where the owner has no step left.
-local function hand_out_one(lane, owner)
-  local entry = redis.call('ZPOPMIN', waiting_of(lane, owner))[1]
+-- Push an owner's next message to the broker's list; return its cost, 0 if the step is not queued any more, or nil
+-- if the owner has no waiting step.
+local function push_next_step(queue, owner)
+  local entry = redis.call('ZPOPMIN', waiting_steps_of(queue, owner))[1]
   if not entry then return nil end
   local id, step = string.match(entry, '^(%S+) (%S+)$')
   local job = 'obscura:job:' .. (id or '')
@@ -146,53 +148,54 @@ local function hand_out_one(lane, owner)
   local text, step_state, state, cost = fields(job, 'm:' .. step, 's:' .. step, 'state', 'cost')
   redis.call('HDEL', job, 'm:' .. step, 'w:' .. step)
   if not text or step_state ~= 'queued' or ended(state) then return 0 end
-  redis.call('LPUSH', lane, text)
+  redis.call('LPUSH', queue, text)
   return math.max(0.01, number(cost) or 1)
 end
 
-local function hand_out(lane)
-  local turns = turns_of(lane)
-  while redis.call('LLEN', lane) < AHEAD do
-    local first = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
+-- Push waiting messages to the broker's list of a priority queue until it holds AHEAD messages.
+local function hand_out(queue)
+  local fair_queue = fair_queue_of(queue)
+  while redis.call('LLEN', queue) < AHEAD do
+    local first = redis.call('ZRANGE', fair_queue, 0, 0, 'WITHSCORES')
     if #first == 0 then return end
-    local cost = hand_out_one(lane, first[1])
-    redis.call('HSET', NOW, lane, first[2])
-    if cost then redis.call('ZADD', turns, tonumber(first[2]) + cost, first[1])
-    else redis.call('ZREM', turns, first[1]) end
+    local cost = push_next_step(queue, first[1])
+    redis.call('HSET', LAST_START, queue, first[2])
+    if cost then redis.call('ZADD', fair_queue, tonumber(first[2]) + cost, first[1])
+    else redis.call('ZREM', fair_queue, first[1]) end
   end
 end
 
--- Give an owner turns in a lane, from now on.
-local function take_turns(lane, owner)
-  local begin = redis.call('HGET', NOW, lane) or redis.call('ZRANGE', turns_of(lane), 0, 0, 'WITHSCORES')[2]
-  redis.call('ZADD', turns_of(lane), 'NX', begin or 0, owner)
+-- Add an owner to the fair queue of a priority queue, with the current start tag.
+local function add_to_fair_queue(queue, owner)
+  local begin = redis.call('HGET', LAST_START, queue) or redis.call('ZRANGE', fair_queue_of(queue), 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', fair_queue_of(queue), 'NX', begin or 0, owner)
 end
 
--- Put a step with its message among the waiting ones of its owner; one that waits already keeps its place.
-local function enqueue(job, id, lane, step, text, now)
+-- Add a step with its message to the waiting steps of its owner; a step that waits already keeps its place.
+local function enqueue(job, id, queue, step, text, now)
   local owner = redis.call('HGET', job, 'owner') or ''
-  redis.call('HSET', job, 'm:' .. step, text, 'w:' .. step, lane)
-  redis.call('ZADD', waiting_of(lane, owner), 'NX', string.format('%.6f', now), id .. ' ' .. step)
-  take_turns(lane, owner)
-  hand_out(lane)
+  redis.call('HSET', job, 'm:' .. step, text, 'w:' .. step, queue)
+  redis.call('ZADD', waiting_steps_of(queue, owner), 'NX', string.format('%.6f', now), id .. ' ' .. step)
+  add_to_fair_queue(queue, owner)
+  hand_out(queue)
 end
 
--- Whether a step of a job waits for its turn. Where it does, its owner is given turns again: they may be lost.
+-- Whether a step is among the waiting steps. If so, its owner is added to the fair queue again, in case that entry
+-- was lost.
 local function is_waiting(job, id, step)
-  local lane, owner = fields(job, 'w:' .. step, 'owner')
-  if not lane or not redis.call('ZSCORE', waiting_of(lane, owner or ''), id .. ' ' .. step) then return false end
-  take_turns(lane, owner or '')
-  hand_out(lane)
+  local queue, owner = fields(job, 'w:' .. step, 'owner')
+  if not queue or not redis.call('ZSCORE', waiting_steps_of(queue, owner or ''), id .. ' ' .. step) then return false end
+  add_to_fair_queue(queue, owner or '')
+  hand_out(queue)
   return true
 end
 
--- Enter an event for an address that the caller named: a gateway delivers it until it is taken or its time
--- has run out. ``subject`` is ``task:ID`` or ``batch:ID``; an event is entered once.
--- Events that are due are kept by owner.
+-- Add a webhook event for a URL; gateways deliver it until the receiver takes it or its retry time is over.
+-- ``subject`` is ``task:ID`` or ``batch:ID``; a second event of a subject is ignored. Due times are kept per owner.
 local WEBHOOKS = 'obscura:webhooks'
 local function times_of(owner) return owner == '' and WEBHOOKS or WEBHOOKS .. ':' .. owner end
 
-local function announce(subject, owner, url, now, ...)
+local function add_event(subject, owner, url, now, ...)
   local key = 'obscura:webhook:' .. subject
   if redis.call('EXISTS', key) == 1 then return end
   local message = string.gsub(subject, ':', '_') .. string.format('_%.0f', now * 1000)
@@ -202,44 +205,44 @@ local function announce(subject, owner, url, now, ...)
   redis.call('SADD', WEBHOOKS .. '.owners', owner)
 end
 
--- Forget an event that is no longer wanted.
-local function unannounce(subject)
+-- Remove a webhook event.
+local function remove_event(subject)
   local key = 'obscura:webhook:' .. subject
   local owner = kind_of(key) == 'hash' and redis.call('HGET', key, 'owner') or ''
   redis.call('ZREM', times_of(owner), subject)
   redis.call('DEL', key)
 end
 
--- Where it is noted how long the receiver of an owner's events has failed: it is known by scheme, host and port.
+-- Key of a webhook receiver's failure state; a receiver is an owner with scheme, host and port of the URL.
 local function receiver_of(owner, url)
   return 'obscura:receiver:' .. owner .. ' ' .. (string.match(url or '', '^%a+://[^/?#]+') or '')
 end
 
--- Announce a batch whose last open job has ended, once all of it was entered.
-local function announce_batch(batch, now)
-  local row = 'obscura:batch:' .. batch
-  if kind_of(row) ~= 'hash' then return end
-  local url, owner = fields(row, 'webhook', 'owner')
-  if url and redis.call('EXISTS', row .. ':open') == 0 then
-    announce('batch:' .. batch, owner or '', url, now)
+-- Add the event of a batch if its last open job has ended and the batch was created.
+local function add_batch_event(batch, now)
+  local record = 'obscura:batch:' .. batch
+  if kind_of(record) ~= 'hash' then return end
+  local url, owner = fields(record, 'webhook', 'owner')
+  if url and redis.call('EXISTS', record .. ':open') == 0 then
+    add_event('batch:' .. batch, owner or '', url, now)
   end
 end
 
--- Strike a job off the open ones of its batch, where somebody waits to hear of that batch.
+-- Remove a job from the open jobs of its batch, and add the batch's event if it was the last one.
 local function leave_batch(batch, id, now)
   local open = batch and 'obscura:batch:' .. batch .. ':open'
   if open and kind_of(open) == 'set' and redis.call('SREM', open, id) == 1 then
-    announce_batch(batch, now)
+    add_batch_event(batch, now)
   end
 end
 
--- Move a job to an end state: no more steps, original to be erased, row and result kept for ttl seconds
--- (or for as long as the row itself says, where that is less).
--- keys: job, active, expiry, erase; the channel is an argument.
+-- Move a job to a final state: schedule the erasure of its original, keep record and result for ttl seconds (or
+-- the record's own ttl if that is less), and publish the end.
+-- keys: job, active, expiry, erase.
 local function finish(keys, channel, id, state, now, ttl)
   local job, active, expiry, erase = keys[1], keys[2], keys[3], keys[4]
   redis.call('HSET', job, 'state', state, 'finished', tostring(now))
-  leave(active, id)
+  remove_unfinished(active, id)
   local kind, created, photo, retain, own_ttl, code, url, batch, stages, owner = fields(job,
     'kind', 'created', 'photo', 'retain', 'ttl', 'error_code', 'webhook', 'batch', 'stages', 'owner')
   code = code or ''
@@ -252,17 +255,17 @@ local function finish(keys, channel, id, state, now, ttl)
   count('tasks_total|' .. kind .. '|' .. state)
   observe('task_duration_seconds|' .. kind .. '|' .. state, now - tonumber(created))
   if code ~= '' then count('task_failures_total|' .. kind .. '|' .. code) end
-  note(state, id, 'code', code)
-  if url then announce('task:' .. id, owner or '', url, now, 'status', state, 'code', code) end
+  audit(state, id, 'code', code)
+  if url then add_event('task:' .. id, owner or '', url, now, 'status', state, 'code', code) end
   leave_batch(batch, id, now)
-  measure(job)
-  publish(channel, id, state .. told(job))
+  update_usage(job)
+  publish(channel, id, state .. event_payload(job))
 end
 
 local STATES = {queued = true, running = true, done = true, failed = true}
 local STEP_STATES = {waiting = true, queued = true, running = true, done = true}
 
--- Whether a step has what scripts calculate with.
+-- Whether the fields of a step that scripts calculate with are valid.
 local function is_sound_step(job, step)
   local state, lease, token, attempts, began, released = fields(job,
     's:' .. step, 'l:' .. step, 't:' .. step, 'a:' .. step, 'b:' .. step, 'q:' .. step)
@@ -275,7 +278,7 @@ local function is_sound_step(job, step)
   return state ~= 'running' or (token and attempts and true or false)
 end
 
--- Whether the scripts can work with a job's record; what is in its longer fields is for its readers to see.
+-- Whether the fields of a job record that scripts use are valid; longer fields are checked by their readers.
 local function is_sound(job)
   if kind_of(job) ~= 'hash' then return false end
   local state, created, stages, kind, options, photo, ttl, retain, finished = fields(job,
@@ -290,44 +293,43 @@ local function is_sound(job)
   return string.find(stages, '[^,;]') ~= nil
 end
 
--- What a damaged record still says, where it is a text of reasonable length.
-local function salvaged(job, name)
+-- A field of a record that may be damaged, false unless it has 1 to 4095 bytes.
+local function short_field(job, name)
   if kind_of(job) ~= 'hash' then return false end
   local length = redis.call('HSTRLEN', job, name)
   return length > 0 and length < 4096 and redis.call('HGET', job, name)
 end
 
--- End a job whose record cannot be read as a failure: what stands in its place can be read and erased like any
--- other, its original and its result are due to be erased, and nobody looks at it as unfinished any more.
--- keys as for finish.
-local function bury(keys, channel, id, now, ttl)
+-- Fail a job whose record cannot be read: replace the record by a failed one that can be read and erased like any
+-- other, and schedule the erasure of its original and result. keys as for finish.
+local function fail_unreadable(keys, channel, id, now, ttl)
   local job = keys[1]
-  local owner, url, batch = salvaged(job, 'owner') or '', salvaged(job, 'webhook'), salvaged(job, 'batch')
-  local picture, held = salvaged(job, 'picture'), number(salvaged(job, 'held') or '0') or 0
+  local owner, url, batch = short_field(job, 'owner') or '', short_field(job, 'webhook'), short_field(job, 'batch')
+  local picture, held = short_field(job, 'picture'), number(short_field(job, 'held') or '0') or 0
   local result = 'results/' .. id
   redis.call('DEL', job)
   redis.call('HSET', job, 'kind', 'detect', 'state', 'failed', 'options', '{}', 'owner', owner, 'stages', '',
     'photo', 'photos/' .. id, 'created', tostring(now), 'finished', tostring(now),
     'error_code', 'record_unreadable', 'error_message', UNREADABLE)
-  hold(owner, -held)
-  leave(keys[2], id)
+  add_usage(owner, -held)
+  remove_unfinished(keys[2], id)
   redis.call('ZADD', keys[3], now + ttl, id)
   redis.call('ZADD', keys[4], now, 'photos/' .. id)
   if picture and string.sub(picture, 1, #result) == result then redis.call('ZADD', keys[4], now, picture) end
   count('records_unreadable_total')
   count('tasks_total|detect|failed')
   count('task_failures_total|detect|record_unreadable')
-  note('failed', id, 'code', 'record_unreadable')
-  if url then announce('task:' .. id, owner, url, now, 'status', 'failed', 'code', 'record_unreadable') end
+  audit('failed', id, 'code', 'record_unreadable')
+  if url then add_event('task:' .. id, owner, url, now, 'status', 'failed', 'code', 'record_unreadable') end
   leave_batch(batch, id, now)
-  publish(channel, id, 'failed' .. told(job))
+  publish(channel, id, 'failed' .. event_payload(job))
 end
 
--- Say whether a record is there and can be worked on; one that cannot ends as a failure.
--- Returns 'none' | 'sound' | 'buried'
+-- Check a record before work on it; an unreadable one is failed.
+-- Returns 'none' | 'sound' | 'failed_unreadable'
 local function examine(keys, channel, id, now, ttl)
   if redis.call('EXISTS', keys[1]) == 0 then return 'none' end
   if is_sound(keys[1]) then return 'sound' end
-  bury(keys, channel, id, now, ttl)
-  return 'buried'
+  fail_unreadable(keys, channel, id, now, ttl)
+  return 'failed_unreadable'
 end

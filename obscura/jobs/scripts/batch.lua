@@ -1,4 +1,4 @@
--- Enter a batch, all of whose jobs have been entered.
+-- Create the record of a batch after all its jobs were created.
 -- KEYS batch. ARGV id, owner, entries, fingerprint ('' = sent without an Idempotency-Key), webhook ('' = none), ttl,
 -- share of one owner, most bytes of one owner (see full_share)
 -- Returns {'stored'} | {'conflict'} | {'share', 'store', bytes}
@@ -11,6 +11,6 @@ if known and known ~= ARGV[4] then return {'conflict'} end
 redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'entries', ARGV[3], 'fingerprint', ARGV[4])
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'webhook', ARGV[5]) end
 redis.call('EXPIRE', KEYS[1], ARGV[6])
-hold(ARGV[2], #ARGV[3] + 500)
-announce_batch(ARGV[1], now)
+add_usage(ARGV[2], #ARGV[3] + 500)
+add_batch_event(ARGV[1], now)
 return {'stored'}

@@ -1,8 +1,9 @@
+-- Claim a step: give its lease to the holder of ``token`` and count an attempt.
 -- KEYS job, active, expiry, erase. ARGV id, step, token, lease, max attempts, takeover, ttl, channel, queue
 -- Returns {'claimed', field, value, ...} | {'gone'} | {'busy'} | {'exhausted'}
 local now = clock()
 local job, step = KEYS[1], ARGV[2]
--- A message was taken off the lane: there is room for the next.
+-- The message of this claim left the broker's list: push the next one.
 hand_out(ARGV[9])
 hand_out(ARGV[9] .. '.bulk')
 if examine(KEYS, ARGV[8], ARGV[1], now, tonumber(ARGV[7])) ~= 'sound' then return {'gone'} end
@@ -18,15 +19,15 @@ if redis.call('HINCRBY', job, 'a:' .. step, 1) > tonumber(ARGV[5]) then
   return {'exhausted'}
 end
 if step_state == 'queued' and released then
-  local lane = 'interactive'
-  if redis.call('SISMEMBER', KEYS[2] .. ':bulk', ARGV[1]) == 1 then lane = 'bulk' end
-  observe('task_queue_wait_seconds|' .. ARGV[9] .. '|' .. lane, now - tonumber(released))
+  local priority = 'interactive'
+  if redis.call('SISMEMBER', KEYS[2] .. ':bulk', ARGV[1]) == 1 then priority = 'bulk' end
+  observe('task_queue_wait_seconds|' .. ARGV[9] .. '|' .. priority, now - tonumber(released))
 end
 local lease = now + tonumber(ARGV[4])
 redis.call('HSET', job, 's:' .. step, 'running', 'l:' .. step, tostring(lease), 't:' .. step, ARGV[3],
   'state', 'running', 'b:' .. step, tostring(now))
 redis.call('ZADD', KEYS[2], lease, ARGV[1])
 if state ~= 'running' then publish(ARGV[8], ARGV[1], 'running') end
-local row = redis.call('HGETALL', job)
-table.insert(row, 1, 'claimed')
-return row
+local record = redis.call('HGETALL', job)
+table.insert(record, 1, 'claimed')
+return record

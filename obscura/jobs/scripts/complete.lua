@@ -1,3 +1,4 @@
+-- Complete a claimed step; release the steps of the next stage, or finish the job after the last one.
 -- KEYS job, active, expiry, erase. ARGV id, step, token, lease, ttl, channel, queue, field, value, ...
 -- Returns {'stale'} | {'waiting'} | {'next', step, ...} | {'done'}
 local now = clock()
@@ -25,7 +26,7 @@ for stage in string.gmatch(stages, '[^;]+') do
     end
   end
   if #answer > 1 or not is_done then
-    measure(job)
+    update_usage(job)
     return #answer > 1 and answer or {'waiting'}
   end
 end

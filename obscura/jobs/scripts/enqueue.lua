@@ -1,5 +1,5 @@
--- Have released steps wait for their turn.
--- KEYS job, lane, ... ARGV id, message, step, ...
+-- Add ready steps to the fair queue of the job's owner.
+-- KEYS job, queue, ... ARGV id, message, step, ...
 -- Returns {'enqueued'} | {'gone'}
 local now = clock()
 if not is_sound(KEYS[1]) or ended(redis.call('HGET', KEYS[1], 'state')) then return {'gone'} end

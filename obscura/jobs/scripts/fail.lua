@@ -1,3 +1,4 @@
+-- Fail a job from a claimed step.
 -- KEYS job, active, expiry, erase. ARGV id, step, token, ttl, channel, code, message, queue
 -- Returns {'failed'} | {'stale'}
 local job, now = KEYS[1], clock()

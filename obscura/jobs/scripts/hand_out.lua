@@ -1,3 +1,3 @@
--- Hand waiting steps out where a lane has room. KEYS lane, ... Returns {'done'}
-for _, lane in ipairs(KEYS) do hand_out(lane) end
+-- Push waiting steps to the broker's lists that have room. KEYS priority queue, ... Returns {'done'}
+for _, queue in ipairs(KEYS) do hand_out(queue) end
 return {'done'}

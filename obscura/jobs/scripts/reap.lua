@@ -1,12 +1,12 @@
--- Look after one job whose time is up.
+-- Requeue the steps of a job whose lease expired; fail the job if a step is out of attempts.
 -- KEYS job, active, expiry, erase. ARGV id, lease, max attempts, ttl, channel
--- Returns {'gone'} | {'buried'} | {'failed'} | {'resend', step, ...} (possibly no step)
+-- Returns {'gone'} | {'failed_unreadable'} | {'failed'} | {'resend', step, ...} (possibly no step)
 local now = clock()
 local job, id = KEYS[1], ARGV[1]
 local found = examine(KEYS, ARGV[5], id, now, tonumber(ARGV[4]))
-if found == 'buried' then return {'buried'} end
+if found == 'failed_unreadable' then return {'failed_unreadable'} end
 if found == 'none' or ended(redis.call('HGET', job, 'state')) then
-  leave(KEYS[2], id)
+  remove_unfinished(KEYS[2], id)
   return {'gone'}
 end
 local answer = {'resend'}
@@ -25,7 +25,7 @@ for step in string.gmatch(redis.call('HGET', job, 'stages'), '[^,;]+') do
     else
       redis.call('HSET', job, 's:' .. step, 'queued', 'l:' .. step, tostring(now + tonumber(ARGV[2])))
       if step_state == 'running' then redis.call('HSET', job, 'q:' .. step, tostring(now)) end
-      -- A step that waits its turn is not lost.
+      -- A step among the waiting ones is not lost.
       if not is_waiting(job, id, step) then table.insert(answer, step) end
     end
   end

@@ -1,4 +1,4 @@
--- Make a claim last for another lease.
+-- Extend the lease of a claim.
 -- KEYS job, active. ARGV id, step, token, lease, channel, field, value, ...
 -- Returns {'renewed'} | {'lost'}
 local job, step = KEYS[1], ARGV[2]

@@ -1,7 +1,7 @@
--- Note how an attempt to deliver an event ended, and what that says of its receiver.
--- KEYS times of events. ARGV subject, number of the attempt, state, seconds to the next ('' = none),
--- receiver ('taken', 'failed' or '' = nothing is said of it), seconds of failure after which a receiver is
--- switched off, seconds for which it is, field, value, ...
+-- Record the result of a delivery attempt, and switch a receiver off that failed for too long.
+-- KEYS due times of events. ARGV subject, number of the attempt, state, seconds to the next attempt ('' = none),
+-- receiver ('taken', 'failed' or '' = unknown), seconds of failure after which a receiver is switched off, seconds
+-- between probes of one that is off, field, value, ...
 -- Returns {'settled'} | {'switched_off'} | {'stale'} (withdrawn, or taken again by somebody else)
 local key, now = 'obscura:webhook:' .. ARGV[1], clock()
 if kind_of(key) ~= 'hash' or redis.call('HGET', key, 'attempts') ~= ARGV[2] then return {'stale'} end

@@ -1,12 +1,12 @@
--- Take events whose time has come; whoever dies with one leaves it to the next after the lease.
--- KEYS times of events. ARGV most in all, most of one owner, lease, seconds that a row is kept, seconds for which
--- a receiver is off, owner, number of its events that are under way already, ...
--- Returns {JSON of a row, ...}; ``off`` is set in those whose receiver is switched off
+-- Take due webhook events; if the gateway dies, they are due again after the lease.
+-- KEYS due times of events. ARGV most in all, most of one owner, lease, lifetime of an event's record in seconds,
+-- seconds between probes of a receiver that is off, owner, number of its events in delivery, ...
+-- Returns {JSON of a record, ...}; ``off`` is set in those whose receiver is switched off
 local now = clock()
 local busy, taken = {}, {}
 for at = 6, #ARGV, 2 do busy[ARGV[at]] = tonumber(ARGV[at + 1]) end
 
--- Whether the receiver of an event is switched off; once in a while one event is let through to see.
+-- Whether the receiver of an event is switched off; one event per probe interval is let through.
 local function is_off(owner, url)
   local receiver = receiver_of(owner, url)
   local off_until = number(redis.call('HGET', receiver, 'off_until'))
@@ -32,12 +32,12 @@ local function take(subject, owner, times)
   redis.call('HINCRBY', key, 'attempts', 1)
   redis.call('EXPIRE', key, ARGV[4])
   redis.call('ZADD', times, now + tonumber(ARGV[3]), subject)
-  local row = {subject = subject, now = now}
+  local record = {subject = subject, now = now}
   local content = redis.call('HGETALL', key)
-  for at = 1, #content, 2 do row[content[at]] = content[at + 1] end
-  row.owner = owner
-  if is_off(owner, row.url) then row.off = '1' end
-  table.insert(taken, cjson.encode(row))
+  for at = 1, #content, 2 do record[content[at]] = content[at + 1] end
+  record.owner = owner
+  if is_off(owner, record.url) then record.off = '1' end
+  table.insert(taken, cjson.encode(record))
 end
 
 -- Events of an earlier release have no owner.

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 
 from gateway_service.http.access import caller_address, key_text
 from gateway_service.http.egress import Hosts
-from obscura.access.addresses import reached
+from obscura.access.addresses import packet_destination
 from obscura.errors import InvalidKeyError
 
 FORMS = ("::ffff:{0}", "::ffff:0:{0}", "64:ff9b::{0}", "::{0}")
@@ -29,7 +29,7 @@ def test_no_form_leads_to_a_private_address(private: str) -> None:
     strict, network = Hosts.parse("photos.example", "X"), Hosts.parse(f"photos.example, {private}/32", "X")
     for text in written(private):
         address = ipaddress.ip_address(text)
-        assert str(reached(address)) == private
+        assert str(packet_destination(address)) == private
         assert not strict.allows(address, "photos.example"), text
         assert network.allows(address, "photos.example"), text
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from obscura.access import asks_for_keys
+from obscura.access import requires_keys
 from obscura.settings import ApiKeys, Settings
 
 
@@ -28,6 +28,6 @@ from obscura.settings import ApiKeys, Settings
 def test_keys_are_asked_for_where_others_can_reach_it(host: str, published_on: str, *, asks: bool) -> None:
     """By itself, that is decided by the address; a person may decide otherwise."""
     settings = Settings(published_on=published_on)
-    assert asks_for_keys(settings, host) is asks
-    assert asks_for_keys(settings.model_copy(update={"api_keys": ApiKeys.ON}), host)
-    assert not asks_for_keys(settings.model_copy(update={"api_keys": ApiKeys.OFF}), host)
+    assert requires_keys(settings, host) is asks
+    assert requires_keys(settings.model_copy(update={"api_keys": ApiKeys.ON}), host)
+    assert not requires_keys(settings.model_copy(update={"api_keys": ApiKeys.OFF}), host)

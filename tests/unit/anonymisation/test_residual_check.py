@@ -7,7 +7,7 @@ import pytest
 
 from obscura.anonymisation.detect import find_objects, load_for, open_photo
 from obscura.anonymisation.residual_check import FinishedPicture, find_residual, hidden_share
-from obscura.contract import JobKind, JobOptions, ObjectClass, ResidualCheck, Step, reviewed
+from obscura.contract import JobKind, JobOptions, ObjectClass, ResidualCheck, Step, with_residual_check
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
@@ -94,8 +94,8 @@ def test_without_a_check_nothing_is_residual(detector: Detector) -> None:
     picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
     assert finished(picture, [], ResidualCheck.OFF).residual(detector) == ()
     report = {"verdict": "clean"}
-    assert reviewed(report, (), ResidualCheck.OFF) == {"verdict": "clean", "residual_check": "off"}
-    checked = reviewed(report, (), ResidualCheck.QUICK)
+    assert with_residual_check(report, (), ResidualCheck.OFF) == {"verdict": "clean", "residual_check": "off"}
+    checked = with_residual_check(report, (), ResidualCheck.QUICK)
     assert checked == {"verdict": "clean", "residual_check": "quick", "residual": []}
 
 
@@ -130,7 +130,7 @@ def test_the_union_of_what_was_hidden_counts(hidden: list[Box], share: float) ->
 def test_a_persons_boxes_are_checked_like_detections() -> None:
     """Blur and redact jobs end with the residual check, unless that is switched off."""
     options = JobOptions(classes=(ObjectClass.FACE,))
-    check = (Step.REVIEW_FACES,)
+    check = (Step.RESIDUAL_CHECK_FACES,)
     assert options.stages(JobKind.REDACT) == ((Step.REDACT,), check)
     assert options.stages(JobKind.BLUR) == ((Step.DETECT_FACES,), (Step.REDACT,), check)
     unchecked = options.model_copy(update={"residual_check": ResidualCheck.OFF})

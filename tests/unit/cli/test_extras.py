@@ -25,7 +25,7 @@ class Missing:
 
 sys.meta_path.insert(0, Missing)
 sys.argv = ["obscura", *sys.argv[2:]]
-from obscura.cli import main
+from obscura.cli.main import main
 main()
 """
 

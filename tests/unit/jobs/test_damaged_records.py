@@ -52,7 +52,7 @@ DAMAGES: dict[str, Damage] = {
     "a broken part": lambda client, key: client.hset(key, f"p:{Step.DETECT_FACES}", "[]"),
     "a broken report": lambda client, key: client.hset(key, "report", "}{"),
     "a report that is a list": lambda client, key: client.hset(key, "report", "[1]"),
-    "suspects that are none": lambda client, key: client.hset(key, f"r:{Step.REVIEW_FACES}", "[7]"),
+    "suspects that are none": lambda client, key: client.hset(key, f"r:{Step.RESIDUAL_CHECK_FACES}", "[7]"),
     "too large": lambda client, key: client.hset(key, "extra", "x" * (3 * MAX_RECORD_BYTES)),
     "a string": lambda client, key: (client.delete(key), client.set(key, "x")),
     "a list": lambda client, key: (client.delete(key), client.lpush(key, "x")),
@@ -83,7 +83,7 @@ def entered(settings: Settings, damage: Damage, owner: str = "") -> str:
     quick = settings.model_copy(update={"lease_s": 0})
 
     async def enter(job_store: AsyncJobStore) -> None:
-        own = job_store.seen_by(owner)
+        own = job_store.for_owner(owner)
         await own.run(own.calls.create(new(job_id)))
 
     with_job_store(quick, enter)
@@ -144,7 +144,7 @@ def test_it_stops_no_loop(settings: Settings) -> None:
     async def rounds(job_store: AsyncJobStore) -> None:
         storage = Storage.in_folder(settings.storage_dir)
         await stats_snapshot(job_store)
-        await Retention(job_store, storage).sweep(0.0)
+        await Retention(job_store, storage).collect_orphans(0.0)
         await Reaper(job_store, note).round()
         assert sent == [sound]
         await Retention(job_store, storage).round()
@@ -163,7 +163,7 @@ def test_a_worker_that_gets_it_goes_on(settings: Settings) -> None:
         claimed = job_store.run(job_store.calls.claim(job_id, Step.DETECT_FACES, "t", takeover=False))
         assert claimed is None or claimed.record.is_damaged, name
         if claimed is not None:
-            job_store.run(job_store.calls.bury(job_id))
+            job_store.run(job_store.calls.fail_unreadable(job_id))
         assert job_store.read(job_id).error_code == CODE
     job_store.close()
 
@@ -208,8 +208,8 @@ def test_it_stays_its_owners(settings: Settings, name: str) -> None:
 
     async def look(job_store: AsyncJobStore) -> None:
         with pytest.raises(UnknownTaskError):
-            await job_store.seen_by("ben").read(job_id)
-        assert (await job_store.seen_by("anna").read(job_id)).error_code == CODE
+            await job_store.for_owner("ben").read(job_id)
+        assert (await job_store.for_owner("anna").read(job_id)).error_code == CODE
 
     with_job_store(settings, look)
 

@@ -15,13 +15,19 @@ from obscura.access.keys import Scope
 from obscura.audit import AuditFile
 from obscura.contract import JobKind, JobOptions, ObjectClass, Queue, Step, StepRequest
 from obscura.errors import InvalidKeyError, QueueUnavailableError, ShareExceededError
-from obscura.jobs import AsyncJobStore, Heartbeats, JobState, JobStore, NewJob
+from obscura.jobs import AsyncJobStore, JobState, JobStore, NewJob
 from obscura.jobs.audit_writer import Auditor
 from obscura.jobs.commands import AUDIT, HELD
 from obscura.jobs.lease_reaper import Reaper
 from obscura.jobs.retention import Retention
 from obscura.jobs.usage import StoreUsage
 from obscura.jobs.webhook_deliveries import NewBatch, enter_batch
+from obscura.jobs.worker_registry import (
+    WorkerRegistration,
+    record_consuming,
+    register_worker,
+    unserved_queues,
+)
 from obscura.settings import ApiKeys, Settings
 from obscura.storage import Storage
 from tests.job_stores import with_job_store
@@ -62,9 +68,12 @@ def test_a_full_store_takes_nothing_in_and_ends_what_it_has(settings: Settings, 
         job_store.run(job_store.calls.create(new("c")))
     end(job_store, "a")
     assert job_store.read("a").state is JobState.DONE
-    Heartbeats.ready(job_store.client, Queue.FACES)
-    Heartbeats.consuming(job_store.client, Queue.FACES)
-    assert Heartbeats.is_served(job_store.client, Queue.FACES)
+    register_worker(job_store.client, WorkerRegistration("token", (Queue.FACES,), ()))
+    record_consuming(job_store.client, (Queue.FACES,))
+    served = with_job_store(
+        settings, lambda asynchronous: unserved_queues(asynchronous.client, (Queue.FACES,))
+    )
+    assert served == ()
     assert job_store.run(job_store.calls.erase("a"))
     end(job_store, "b")
     job_store.close()
@@ -109,7 +118,7 @@ def test_finished_results_are_read_from_a_full_store(
         headers, owner = {"authorization": f"Bearer {text}"}, key.id
 
     async def story(job_store: AsyncJobStore) -> None:
-        own = job_store.seen_by(owner)
+        own = job_store.for_owner(owner)
         await own.run(own.calls.create(new("a")))
         claimed = await own.run(own.calls.claim("a", STEP, "t", takeover=False))
         assert claimed is not None
@@ -179,7 +188,7 @@ def test_a_key_has_a_share_of_the_store(settings: Settings) -> None:
     settings = settings.model_copy(update={"key_store_mb": 1})
 
     async def story(job_store: AsyncJobStore) -> None:
-        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
+        anna, ben = job_store.for_owner("anna"), job_store.for_owner("ben")
         await anna.run(anna.calls.create(new("a")))
         held = int(await job_store.client.hget(HELD, "anna") or 0)
         assert held > 500
@@ -206,7 +215,7 @@ def test_the_share_follows_the_servers_memory(settings: Settings, server: redis.
     used = int(server.info("memory")["used_memory"])
 
     async def story(job_store: AsyncJobStore) -> None:
-        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
+        anna, ben = job_store.for_owner("anna"), job_store.for_owner("ben")
         server.config_set("maxmemory", used + (64 << 20))
         await job_store.client.hset(HELD, "anna", 70 << 20)
         with pytest.raises(ShareExceededError):

@@ -18,7 +18,7 @@ from obscura.contract import (
     StepRequest,
 )
 from obscura.errors import IdempotencyConflictError, QueueFullError
-from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, step_request
 from obscura.jobs.celery_app import Outbox, make_celery, send
 from obscura.jobs.lease_reaper import Reaper
 from obscura.settings import Settings
@@ -61,7 +61,9 @@ def test_a_letter_is_what_celery_would_have_sent(settings: Settings) -> None:
 def test_each_letter_is_a_message_of_its_own(settings: Settings) -> None:
     """Two letters share no id: Celery would take the second for the first."""
     outbox_messages = Outbox(make_celery(settings))
-    one, other = (json.loads(outbox_messages.write(wake_up(job(), Step.DETECT_FACES)).text) for _ in range(2))
+    one, other = (
+        json.loads(outbox_messages.write(step_request(job(), Step.DETECT_FACES)).text) for _ in range(2)
+    )
     assert one["headers"]["id"] != other["headers"]["id"]
     assert one["properties"]["delivery_tag"] != other["properties"]["delivery_tag"]
 
@@ -70,7 +72,7 @@ def test_a_job_is_entered_with_its_messages(settings: Settings) -> None:
     """Every first step finds its message in its lane, and the row its fields."""
     job_store, outbox_messages = JobStore(settings), Outbox(make_celery(settings))
     new = job(pipeline=Pipeline.SPLIT)
-    written = [outbox_messages.write(wake_up(new, step)) for step in new.first_steps]
+    written = [outbox_messages.write(step_request(new, step)) for step in new.first_steps]
     assert len(written) == len(ObjectClass)
     job_store.run(job_store.calls.create(new, written))
     for outbox_message in written:
@@ -106,7 +108,7 @@ def test_the_reaper_knows_a_letter_that_still_waits(settings: Settings) -> None:
 
     async def work(job_store: AsyncJobStore) -> None:
         first, second = new.first_steps
-        await job_store.run(job_store.calls.create(new, [outbox_messages.write(wake_up(new, first))]))
+        await job_store.run(job_store.calls.create(new, [outbox_messages.write(step_request(new, first))]))
         await Reaper(job_store, note).round()
         assert [request.step for request in sent] == [second]
 

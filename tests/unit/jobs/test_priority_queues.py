@@ -4,7 +4,7 @@ import pytest
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Queue, Step
 from obscura.errors import QueueFullError, UnknownTaskError
-from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, step_request
 from obscura.settings import Settings
 from obscura.worker.process import priority_queues
 from standalone.child import services
@@ -48,7 +48,7 @@ def test_an_ended_bulk_job_makes_room(settings: Settings, how: str) -> None:
 
 def test_a_step_waits_in_the_lane_of_its_job() -> None:
     """Every message of a bulk job names its priority, and the lanes have names of their own."""
-    assert wake_up(new("a", Priority.BULK), Step.DETECT_FACES).priority is Priority.BULK
+    assert step_request(new("a", Priority.BULK), Step.DETECT_FACES).priority is Priority.BULK
     names = [queue.priority_queue(priority) for queue in Queue for priority in Priority]
     assert len(set(names)) == len(names)
     assert Queue.FACES.priority_queue(Priority.INTERACTIVE) == "detect.faces"
@@ -89,7 +89,7 @@ def test_an_owner_sees_own_jobs_only(settings: Settings) -> None:
     """Another's job is as unknown as one that never was, word for word; nobody in particular sees all."""
 
     async def story(job_store: AsyncJobStore) -> None:
-        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
+        anna, ben = job_store.for_owner("anna"), job_store.for_owner("ben")
         await anna.run(anna.calls.create(new("a")))
         await job_store.run(job_store.calls.create(new("nobodys")))
         assert (await anna.read("a")).owner == "anna"
@@ -108,7 +108,7 @@ def test_idempotency_keys_of_owners_do_not_meet(settings: Settings) -> None:
     """Two owners may use the same key; each gets a job of their own."""
 
     async def story(job_store: AsyncJobStore) -> None:
-        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
+        anna, ben = job_store.for_owner("anna"), job_store.for_owner("ben")
         assert (await anna.run(anna.calls.create(new("a", key="k")))).is_new
         assert (await ben.run(ben.calls.create(new("b", key="k")))).is_new
         assert (await ben.run(ben.calls.create(new("c", key="k")))).job_id == "b"

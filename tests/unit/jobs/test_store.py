@@ -63,7 +63,7 @@ def do(job_store: JobStore, step: Step) -> Completed:
     fields = {f"p:{step}": PART.model_dump_json(by_alias=True)}
     if step is Step.REDACT:
         fields = {"picture": "results/job-1"}
-    elif step in {Step.REVIEW_FACES, Step.REVIEW_PLATES}:
+    elif step in {Step.RESIDUAL_CHECK_FACES, Step.RESIDUAL_CHECK_PLATES}:
         fields = {f"r:{step}": "[]"}
     return job_store.run(job_store.calls.complete(claimed, fields))
 
@@ -79,13 +79,13 @@ def test_a_job_of_two_classes_joins_before_redaction(job_store: JobStore) -> Non
     second = do(job_store, Step.DETECT_FACES)
     assert second.next_steps == (Step.REDACT,)
     third = do(job_store, Step.REDACT)
-    assert third.next_steps == (Step.REVIEW_FACES, Step.REVIEW_PLATES)
+    assert third.next_steps == (Step.RESIDUAL_CHECK_FACES, Step.RESIDUAL_CHECK_PLATES)
     assert job_store.read("job-1").state is JobState.RUNNING
-    assert not do(job_store, Step.REVIEW_PLATES).finished
-    assert do(job_store, Step.REVIEW_FACES).finished
+    assert not do(job_store, Step.RESIDUAL_CHECK_PLATES).finished
+    assert do(job_store, Step.RESIDUAL_CHECK_FACES).finished
     record = job_store.read("job-1")
     assert record.state is JobState.DONE
-    assert record.parts == {Step.DETECT_FACES: PART, Step.DETECT_PLATES: PART}
+    assert record.detections == {Step.DETECT_FACES: PART, Step.DETECT_PLATES: PART}
     assert record.picture == "results/job-1"
 
 
@@ -267,14 +267,14 @@ def test_a_fused_job_is_one_step(job_store: JobStore, kind: JobKind) -> None:
     """Its one step is released at once and ends the job, with the fields of all steps that it stands for."""
     job = NewJob("job-1", kind, JobOptions(), "photos/job-1", pipeline=Pipeline.FUSED)
     assert job_store.run(job_store.calls.create(job)).is_new
-    assert job.first_steps == (Step.WHOLE,)
-    claimed = claim(job_store, Step.WHOLE)
+    assert job.first_steps == (Step.PROCESS_PHOTO,)
+    claimed = claim(job_store, Step.PROCESS_PHOTO)
     assert claimed is not None
     fields = {f"p:{Step.DETECT_FACES}": PART.model_dump_json(by_alias=True), "picture": "results/job-1"}
     assert job_store.run(job_store.calls.complete(claimed, fields)).finished
     record = job_store.read("job-1")
     assert (record.state, record.picture) == (JobState.DONE, "results/job-1")
-    assert record.parts == {Step.DETECT_FACES: PART}
+    assert record.detections == {Step.DETECT_FACES: PART}
 
 
 def test_each_pipeline_needs_its_own_queues() -> None:
@@ -293,4 +293,4 @@ def test_parts_stand_in_the_order_of_their_steps(job_store: JobStore) -> None:
     enter(job_store)
     do(job_store, Step.DETECT_PLATES)
     do(job_store, Step.DETECT_FACES)
-    assert list(job_store.read("job-1").parts) == [Step.DETECT_FACES, Step.DETECT_PLATES]
+    assert list(job_store.read("job-1").detections) == [Step.DETECT_FACES, Step.DETECT_PLATES]

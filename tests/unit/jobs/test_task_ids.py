@@ -116,7 +116,7 @@ def test_a_lost_job_is_its_owners_alone(settings: Settings) -> None:
     """Who holds another key, or none, hears of it what is said of an id that never was."""
 
     async def story(job_store: AsyncJobStore) -> None:
-        anna, ben = job_store.seen_by("anna"), job_store.seen_by("ben")
+        anna, ben = job_store.for_owner("anna"), job_store.for_owner("ben")
         task = new_id("anna")
         await anna.run(anna.calls.create(entered(task)))
         await job_store.client.flushall()

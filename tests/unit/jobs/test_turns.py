@@ -9,7 +9,7 @@ import pytest
 
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Quality, Queue, Step, StepRequest
 from obscura.errors import QueueFullError, ShareExceededError
-from obscura.jobs import AsyncJobStore, JobStore, NewJob, wake_up
+from obscura.jobs import AsyncJobStore, JobStore, NewJob, step_request
 from obscura.jobs.celery_app import Outbox, make_celery
 from obscura.jobs.commands import job_key
 from obscura.jobs.cost import cost_of
@@ -34,8 +34,8 @@ class Queued:
         """Enter a job of one step."""
         options = JobOptions(classes=(ObjectClass.FACE,), priority=priority_queue)
         job = NewJob(name, JobKind.DETECT, options, f"photos/{name}", cost=cost)
-        own = self.job_store.seen_by(owner)
-        await own.run(own.calls.create(job, [self._letters.write(wake_up(job, STEP))]))
+        own = self.job_store.for_owner(owner)
+        await own.run(own.calls.create(job, [self._letters.write(step_request(job, STEP))]))
 
     async def take(self, priority_queue: str = LANE) -> str:
         """Take the message on the broker's list and claim its step; return the job, empty if none."""
@@ -224,7 +224,7 @@ def test_a_workers_steps_take_turns_as_well(settings: Settings) -> None:
         ended = job_store.run(job_store.calls.complete(claimed, {"x": "y"}))
         assert ended.next_steps == (Step.REDACT,)
         assert job_store.run(
-            job_store.calls.enqueue(job.id, [outbox_messages.write(wake_up(job, Step.REDACT))])
+            job_store.calls.enqueue(job.id, [outbox_messages.write(step_request(job, Step.REDACT))])
         )
     assert job_store.client.llen(Queue.REDACTION.priority_queue(Priority.INTERACTIVE)) == 1
     assert job_store.client.zcard(f"obscura:waiting:{Queue.REDACTION}:") == 2

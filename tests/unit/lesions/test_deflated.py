@@ -27,11 +27,11 @@ def test_a_bomb_is_refused_while_it_is_small() -> None:
         "from obscura.imaging.configured_limits import medical_limits\n"
         "from obscura.settings import Settings\n"
         "resident = lambda: int(open('/proc/self/statm').read().split()[1]) * 4\n"
-        "tune_malloc(); trimmer = HeapTrimmer(); trimmer.give_back()\n"
+        "tune_malloc(); trimmer = HeapTrimmer(); trimmer.trim()\n"
         "data, limits, before = sys.stdin.buffer.read(), medical_limits(Settings()), resident()\n"
         "try: open_mammogram(data, limits)\n"
         "except PhotoTooCostlyError as error: print(error.message, file=sys.stderr)\n"
-        "trimmer.give_back()\n"
+        "trimmer.trim()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, resident() - before)\n"
     )
     bomb = mammograms.deflated_bomb(1000)

@@ -8,10 +8,15 @@ from gateway_service.metrics.exposition import expose
 from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Queue, Step
 from obscura.jobs import JobStore, NewJob
 from obscura.jobs.commands import METRICS
-from obscura.jobs.counters import hand_over
-from obscura.jobs.heartbeat import FRESH_S
+from obscura.jobs.counters import flush_counters
 from obscura.jobs.stats_snapshot import stats_snapshot
-from obscura.jobs.worker_registry import WorkerRegistry, note_consuming, present, register_worker
+from obscura.jobs.worker_registry import (
+    HEARTBEAT_TTL_S,
+    WorkerRegistration,
+    record_consuming,
+    register_worker,
+    worker_series,
+)
 from obscura.observability import Meter, catalogue
 from obscura.observability.catalogue import CATALOGUE, SEPARATOR, Kind
 from obscura.settings import Settings
@@ -50,7 +55,7 @@ def test_what_processes_counted_adds_up(settings: Settings) -> None:
         meter.count(catalogue.DETECTIONS, "face", by=3)
         for wait in waits:
             meter.observe(catalogue.STAGE_DURATION, wait, "read")
-        hand_over(client, meter)
+        flush_counters(client, meter)
         assert meter.pending() == {}
     found = samples(expose(with_job_store(settings, stats_snapshot), "")[0])
     assert found["obscura_detections_total", frozenset({("class", "face")})] == 6
@@ -69,11 +74,11 @@ def test_nothing_is_lost_while_the_server_is_away(settings: Settings) -> None:
     """What could not be handed over is handed over later, once, with what came in between."""
     meter = Meter()
     meter.count(catalogue.REFUSALS, "queue_full")
-    hand_over(redis.Redis(host="127.0.0.1", port=1), meter)
+    flush_counters(redis.Redis(host="127.0.0.1", port=1), meter)
     meter.count(catalogue.REFUSALS, "queue_full")
     client = redis.Redis.from_url(settings.redis_url, decode_responses=True)
-    hand_over(client, meter)
-    hand_over(client, meter)
+    flush_counters(client, meter)
+    flush_counters(client, meter)
     assert client.hgetall(METRICS) == {"refusals_total|queue_full": "2"}
     client.close()
 
@@ -157,13 +162,15 @@ def test_a_silent_worker_is_not_counted(settings: Settings) -> None:
     client = redis.Redis.from_url(settings.redis_url, decode_responses=True)
     model = catalogue.MODEL_INFO.series("face", "m|1", "1", "onnx", "cpu", "ab")
     for token in ("p", "q", "q"):
-        register_worker(client, WorkerRegistry(token, (Queue.FACES, Queue.REDACTION), (model,)))
-    note_consuming(client, (Queue.FACES,))
+        register_worker(client, WorkerRegistration(token, (Queue.FACES, Queue.REDACTION), (model,)))
+    record_consuming(client, (Queue.FACES,))
     seconds, _ = client.time()
-    now = with_job_store(settings, lambda job_store: present(job_store.client, seconds))
+    now = with_job_store(settings, lambda job_store: worker_series(job_store.client, seconds))
     assert (now["workers_alive|detect.faces"], now["workers_alive|redact"]) == (2, 2)
     assert now["model_info|face|m/1|1|onnx|cpu|ab"] == 1
-    later = with_job_store(settings, lambda job_store: present(job_store.client, seconds + FRESH_S + 2.0))
+    later = with_job_store(
+        settings, lambda job_store: worker_series(job_store.client, seconds + HEARTBEAT_TTL_S + 2.0)
+    )
     assert later == {"worker_last_consume_timestamp_seconds|detect.faces": pytest.approx(seconds, abs=30)}
     client.close()
 

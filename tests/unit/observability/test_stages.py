@@ -5,14 +5,23 @@ import time
 
 import pytest
 
-from obscura.observability import Meter, Stage, Watch, catalogue, count, stage, trace_context, watching
+from obscura.observability import (
+    Meter,
+    Stage,
+    StageTimer,
+    catalogue,
+    count,
+    stage,
+    timing_with,
+    trace_context,
+)
 
 
 def test_a_part_does_not_hold_the_parts_inside_of_it() -> None:
     """What is timed inside is taken off outside, so that the parts of a step add up to it."""
     meter = Meter()
-    watch = Watch(meter)
-    with watching(watch):
+    watch = StageTimer(meter)
+    with timing_with(watch):
         began = time.perf_counter_ns()
         with stage(Stage.REDACT):
             for _ in range(2):
@@ -35,7 +44,7 @@ def test_a_part_does_not_hold_the_parts_inside_of_it() -> None:
 def test_parts_that_run_side_by_side_are_not_inside_each_other() -> None:
     """Two tasks of one request, whose parts overlap, each take their own time."""
     meter = Meter()
-    watch = Watch(meter)
+    watch = StageTimer(meter)
 
     async def part(name: Stage, turn: asyncio.Event, other: asyncio.Event) -> None:
         with stage(name):
@@ -44,8 +53,8 @@ def test_parts_that_run_side_by_side_are_not_inside_each_other() -> None:
 
     async def both() -> None:
         one, other = asyncio.Event(), asyncio.Event()
-        with watching(watch):
-            await asyncio.gather(part(Stage.GATE, one, other), part(Stage.STORE, other, one))
+        with timing_with(watch):
+            await asyncio.gather(part(Stage.VALIDATE, one, other), part(Stage.STORE, other, one))
 
     asyncio.run(both())
     sums = watch.close()
@@ -63,7 +72,7 @@ def test_where_nobody_watches_nothing_is_kept() -> None:
 
 def test_a_part_that_fails_is_timed_too() -> None:
     """An error passes through and leaves its time."""
-    watch = Watch(Meter())
-    with pytest.raises(ValueError), watching(watch), stage(Stage.DECODE):  # noqa: PT011 - whichever
+    watch = StageTimer(Meter())
+    with pytest.raises(ValueError), timing_with(watch), stage(Stage.DECODE):  # noqa: PT011 - whichever
         raise ValueError
     assert set(watch.close()) == {"decode"}

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from obscura.errors import TracingUnavailableError
-from obscura.observability import Meter, Role, Stage, Watch, open_tracer, stage, trace_context, watching
+from obscura.observability import (
+    Meter,
+    Role,
+    Stage,
+    StageTimer,
+    open_tracer,
+    stage,
+    timing_with,
+    trace_context,
+)
 from obscura.settings import Settings
 
 LOADED = """
@@ -35,8 +44,8 @@ def test_parts_of_two_processes_make_one_trace(tmp_path: Path) -> None:
     assert worker is not None
     request = gateway.begin("POST", "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01", role=Role.SERVER)
     step = worker.begin("redact", request.traceparent, role=Role.CONSUMER)
-    watch = Watch(Meter(), worker, step)
-    with watching(watch):
+    watch = StageTimer(Meter(), worker, step)
+    with timing_with(watch):
         assert trace_context() == step.traceparent
         with stage(Stage.REDACT, regions=2), stage(Stage.VERIFY):
             pass

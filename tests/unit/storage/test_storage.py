@@ -90,7 +90,7 @@ def test_what_streams_put_is_read_and_erased_like_all_else(storage: Storage) -> 
     storage.put_file("photos/a", io.BytesIO(b"streamed"))
     assert storage.get("photos/a") == b"streamed"
     storage.put("photos/a", b"whole")
-    assert b"".join(storage.parts("photos/a")) == b"whole"
+    assert b"".join(storage.chunks("photos/a")) == b"whole"
     assert storage.keys(("photos",)) == ["photos/a"]
     assert storage.delete("photos/a") is True
     assert storage.keys(("photos",)) == []
@@ -123,7 +123,7 @@ def test_what_is_unfinished_is_no_object_and_is_swept(tmp_path: Path) -> None:
             storage.put("results/a", b"half")
     assert begun[0].exists()
     assert storage.keys(("results",)) == []
-    assert storage.sweep(older_than_s=0) == 1
+    assert storage.delete_unfinished_writes(older_than_s=0) == 1
     assert not begun[0].exists()
 
 

@@ -21,10 +21,10 @@ from obscura.storage import Storage
 from photo_verification_service.database import (
     Database,
     FeedEntry,
-    Kept,
     LostError,
     Records,
     StandardEntry,
+    StoredPhoto,
 )
 from photo_verification_service.database.administration import Administration
 from photo_verification_service.database.models import Base
@@ -38,12 +38,12 @@ CONTRACT = {
 }
 
 
-def kept(number: int) -> Kept:
+def kept(number: int) -> StoredPhoto:
     """Return a photo that is told from others by ``number``."""
-    return Kept(f"std_1_{number}.jpg", f"file:///photos/{number}.jpg", 1, "00", b"features")
+    return StoredPhoto(f"std_1_{number}.jpg", f"file:///photos/{number}.jpg", 1, "00", b"features")
 
 
-async def enter(records: Records, photo: Kept, entry: StandardEntry | FeedEntry) -> str | None:
+async def enter(records: Records, photo: StoredPhoto, entry: StandardEntry | FeedEntry) -> str | None:
     """Announce a photo and write its row."""
     assert await records.announce(photo.key, photo.url, time.time() + 60)
     return await records.enter(photo, entry, lambda url: f"key of {url}")

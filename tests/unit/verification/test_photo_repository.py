@@ -17,7 +17,7 @@ from sqlalchemy import text
 from obscura.errors import DatabaseUnavailableError, StorageUnavailableError
 from obscura.settings import Settings
 from obscura.storage import Storage
-from photo_verification_service.database import Database, Kept, Records, StandardEntry
+from photo_verification_service.database import Database, Records, StandardEntry, StoredPhoto
 from photo_verification_service.photo_repository import PhotoRepository
 from tests.system import ROOT
 
@@ -30,14 +30,14 @@ def storage(tmp_path: Path) -> Storage:
     return Storage.in_folder(tmp_path / "photos")
 
 
-def kept(storage: Storage, key: str = KEY) -> Kept:
+def kept(storage: Storage, key: str = KEY) -> StoredPhoto:
     """Return what is known of a photo under ``key``."""
-    return Kept(key, storage.url(key), 4, "00")
+    return StoredPhoto(key, storage.url(key), 4, "00")
 
 
 def keep(repository: PhotoRepository, storage: Storage, key: str = KEY) -> None:
     """Keep a photo as the standard of participation 7."""
-    asyncio.run(repository.keep(kept(storage, key), b"data", StandardEntry(7)))
+    asyncio.run(repository.store(kept(storage, key), b"data", StandardEntry(7)))
 
 
 def test_a_kept_photo_has_object_and_row(database: Database, storage: Storage) -> None:
@@ -50,7 +50,7 @@ def test_a_kept_photo_has_object_and_row(database: Database, storage: Storage) -
     assert storage.get(KEY) == b"data"
     assert storage.delete("std_old.jpg") is False
     assert asyncio.run(records.standard_of(7)) == storage.url(KEY)
-    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 0
+    assert asyncio.run(repository.collect_orphans(lambda: time.time() + 1000)) == 0
 
 
 def test_without_storage_there_is_no_row(database: Database, storage: Storage, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_without_storage_there_is_no_row(database: Database, storage: Storage, t
     assert asyncio.run(Records(database).standard_of(7)) is None
     (tmp_path / "photos" / KEY / "in the way").rmdir()
     (tmp_path / "photos" / KEY).rmdir()
-    asyncio.run(repository.sweep(lambda: time.time() + 1000))
+    asyncio.run(repository.collect_orphans(lambda: time.time() + 1000))
     keep(repository, storage, "std_other.jpg")
 
 
@@ -78,7 +78,7 @@ def test_without_a_row_there_is_no_object(database: Database, storage: Storage) 
     with pytest.raises(DatabaseUnavailableError):
         keep(repository, storage)
     assert storage.delete(KEY) is False
-    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 0
+    assert asyncio.run(repository.collect_orphans(lambda: time.time() + 1000)) == 0
 
 
 class Failing(Storage):
@@ -116,8 +116,8 @@ def test_a_database_that_goes_away_after_the_upload_takes_the_object_along(tmp_p
     for path in tmp_path.glob("away-*"):
         path.rename(tmp_path / path.name.removeprefix("away-"))
     assert asyncio.run(Records(database).standard_of(7)) is None
-    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 1
-    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 0
+    assert asyncio.run(repository.collect_orphans(lambda: time.time() + 1000)) == 1
+    assert asyncio.run(repository.collect_orphans(lambda: time.time() + 1000)) == 0
 
 
 DIE = """
@@ -128,7 +128,7 @@ from pydantic import SecretStr
 from obscura.settings import Settings
 from obscura.storage import Storage
 from photo_verification_service.photo_repository import PhotoRepository
-from photo_verification_service.database import Database, Kept, Records, StandardEntry
+from photo_verification_service.database import Database, StoredPhoto, Records, StandardEntry
 
 class Mortal(Storage):
     def put(self, key, data, content_type=None):
@@ -138,7 +138,7 @@ class Mortal(Storage):
 url, folder, key = sys.argv[1:]
 storage = Mortal.in_folder(Path(folder))
 repository = PhotoRepository(storage, Records(Database(Settings(database_url=SecretStr(url)))), 60)
-asyncio.run(repository.keep(Kept(key, storage.url(key), 4, "00"), b"data", StandardEntry(7)))
+asyncio.run(repository.store(StoredPhoto(key, storage.url(key), 4, "00"), b"data", StandardEntry(7)))
 """
 
 
@@ -153,9 +153,9 @@ def test_a_process_that_dies_between_object_and_row_leaves_nothing_for_long(
     records = Records(database)
     assert asyncio.run(records.standard_of(7)) is None
     repository = PhotoRepository(storage, records, 60)
-    assert asyncio.run(repository.sweep()) == 0
+    assert asyncio.run(repository.collect_orphans()) == 0
     assert storage.get(KEY) == b"data"
-    assert asyncio.run(repository.sweep(lambda: time.time() + 61)) == 1
+    assert asyncio.run(repository.collect_orphans(lambda: time.time() + 61)) == 1
     assert storage.delete(KEY) is False
 
 
@@ -168,5 +168,5 @@ def test_a_step_that_is_done_again_after_a_death_ends_what_was_begun(
     repository = PhotoRepository(storage, Records(database), 60)
     keep(repository, storage)
     assert asyncio.run(Records(database).standard_of(7)) == storage.url(KEY)
-    assert asyncio.run(repository.sweep(lambda: time.time() + 1000)) == 0
+    assert asyncio.run(repository.collect_orphans(lambda: time.time() + 1000)) == 0
     assert storage.get(KEY) == b"data"

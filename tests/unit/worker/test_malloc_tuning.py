@@ -51,7 +51,7 @@ def test_the_next_photo_of_a_size_takes_no_new_pages() -> None:
         before = resident()
         for _ in range(40):
             photo(96)
-            trimmer.give_back()
+            trimmer.trim()
         print(first, faults() - began - first, before, resident())
     """)
     assert others <= 4 * first
@@ -67,7 +67,7 @@ def test_what_a_large_photo_took_goes_back() -> None:
             keep += [np.ones(200 << 20, np.uint8), np.ones(1000, np.uint8)]
         large = resident()
         del keep[::2]
-        trimmer.give_back()
+        trimmer.trim()
         print(large, resident())
         photo(64)
     """)
@@ -80,7 +80,7 @@ def test_nothing_goes_back_that_is_little() -> None:
     given, unused = told_by("""
         assert tune_malloc()
         photo(64)
-        print(int(trimmer.give_back()), unused_bytes() >> 20)
+        print(int(trimmer.trim()), unused_bytes() >> 20)
     """)
     assert not given
     assert unused >= 32
@@ -101,7 +101,7 @@ def test_a_second_large_photo_goes_back_as_well() -> None:
 
         def given(work):
             work()
-            return int(trimmer.give_back())
+            return int(trimmer.trim())
 
         small = lambda: photo(32)
         told = [given(work) for work in (small, large, small, small, large, small)]

@@ -1,4 +1,4 @@
-"""What is small and near is done in the event loop, everything else in a thread; results are the same."""
+"""Small files of a folder are handled in the event loop, everything else in a thread, with equal results."""
 
 import asyncio
 import io
@@ -15,15 +15,14 @@ from obscura.contract import JobKind, JobOptions
 from obscura.errors import LookupFailedError, UnsupportedFormatError
 from obscura.settings import Settings
 from obscura.storage import Storage
-from obscura.storage.places import folder_place
 from tests.gateways import in_gateway
 
 KEY = "results/a.b"
 
 
-def folder(path: Path, *, is_near: bool) -> Storage:
-    """Return a storage in a folder of this or of another machine."""
-    return Storage(replace(folder_place(path), is_near=is_near))
+def stored_in(path: Path, kind: str) -> Storage:
+    """Return a storage in a folder, or one that counts as remote."""
+    return Storage.in_folder(path) if kind == "folder" else Storage.in_memory()
 
 
 def test_a_thread_has_its_turn_where_work_is_not_quick() -> None:
@@ -33,36 +32,35 @@ def test_a_thread_has_its_turn_where_work_is_not_quick() -> None:
         assert (used == threading.get_ident()) is quick
 
 
-def test_quick_is_what_is_small_and_near(tmp_path: Path) -> None:
-    """A bucket, a folder of another machine, a large file and one of unknown length may take their time."""
-    near, far = folder(tmp_path, is_near=True), folder(tmp_path, is_near=False)
+def test_quick_is_what_is_small_and_in_a_folder(tmp_path: Path) -> None:
+    """A bucket, a large file and one of unknown length may take their time."""
+    near = Storage.in_folder(tmp_path)
     assert is_quick(near, AT_ONCE_BYTES)
     assert not is_quick(near, AT_ONCE_BYTES + 1)
     assert not is_quick(near, None)
-    assert not is_quick(far, 0)
     assert not is_quick(Storage.in_memory(), 0)
 
 
-@pytest.mark.parametrize("is_near", [True, False])
+@pytest.mark.parametrize("kind", ["folder", "remote"])
 @pytest.mark.parametrize("size", [0, AT_ONCE_BYTES, AT_ONCE_BYTES + 1])
-def test_an_object_is_fetched_wherever_it_lies(tmp_path: Path, size: int, *, is_near: bool) -> None:
+def test_an_object_is_fetched_wherever_it_lies(tmp_path: Path, size: int, kind: str) -> None:
     """The same bytes, and the same error for what is not there."""
-    storage = folder(tmp_path, is_near=is_near)
+    storage = stored_in(tmp_path, kind)
     storage.put(KEY, bytes(size))
     assert asyncio.run(fetch(storage, KEY)) == bytes(size)
     with pytest.raises(LookupFailedError):
         asyncio.run(fetch(storage, "results/other.b"))
 
 
-@pytest.mark.parametrize("is_near", [True, False])
-def test_an_upload_is_taken_either_way(settings: Settings, portrait: Path, *, is_near: bool) -> None:
+@pytest.mark.parametrize("kind", ["folder", "remote"])
+def test_an_upload_is_taken_either_way(settings: Settings, portrait: Path, kind: str) -> None:
     """The photo is stored, and where the gate refuses it nothing is."""
     photo, text = portrait.read_bytes(), b"text, " * 100
     assert len(photo) <= AT_ONCE_BYTES
     wanted = Submission(JobKind.BLUR, JobOptions(), "request")
 
     async def work(gateway: Gateway) -> None:
-        gateway = replace(gateway, storage=folder(settings.storage_dir, is_near=is_near))
+        gateway = replace(gateway, storage=stored_in(settings.storage_dir, kind))
         with pytest.raises(UnsupportedFormatError):
             await submit(gateway, io.BytesIO(text), wanted, len(text))
         assert gateway.storage.keys(("photos",)) == []

@@ -78,10 +78,10 @@ def test_the_event_of_an_end_tells_the_row(settings: Settings, report: str) -> N
     async def work(job_store: AsyncJobStore) -> None:
         told = await end_told(job_store, report)
         read = await job_store.read("x")
-        job_store.ended.forget("x")
-        assert job_store.heard("x", told.strip()) == read
+        job_store.finished_records.forget("x")
+        assert job_store.record_from_event("x", told.strip()) == read
         assert (read.state, read.report) == (JobState.DONE, report)
-        assert job_store.ended.get("x") == await job_store.client.hgetall(job_key("x"))
+        assert job_store.finished_records.get("x") == await job_store.client.hgetall(job_key("x"))
 
     with_job_store(settings, work)
 
@@ -102,12 +102,12 @@ def test_a_row_of_somebody_else_is_not_heard(settings: Settings) -> None:
     """An event is no way around the owner of a job."""
 
     async def work(job_store: AsyncJobStore) -> None:
-        await job_store.run(job_store.seen_by("a").calls.create(JOB))
+        await job_store.run(job_store.for_owner("a").calls.create(JOB))
         fields = await job_store.client.hgetall(job_key("x"))
         told = json.dumps([text for pair in fields.items() for text in pair])
-        assert job_store.seen_by("a").heard("x", told).owner == "a"
+        assert job_store.for_owner("a").record_from_event("x", told).owner == "a"
         with pytest.raises(UnknownTaskError):
-            job_store.seen_by("b").heard("x", told)
+            job_store.for_owner("b").record_from_event("x", told)
 
     with_job_store(settings, work)
 

@@ -1,7 +1,0 @@
--- End a job whose record its readers cannot read as a failure.
--- KEYS job, active, expiry, erase. ARGV id, ttl, channel
--- Returns {'buried'} | {'gone'}
-local job = KEYS[1]
-if redis.call('EXISTS', job) == 0 then return {'gone'} end
-bury(KEYS, ARGV[3], ARGV[1], clock(), tonumber(ARGV[2]))
-return {'buried'}

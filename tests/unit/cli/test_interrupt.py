@@ -1,0 +1,32 @@
+"""Ctrl-C at any moment ends the command line without a traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.photos import PORTRAIT, ROOT
+
+ENDED = {130, -signal.SIGINT}
+
+
+@pytest.mark.parametrize("delay_s", [0.15, 0.4, 0.8, 1.6])
+def test_an_interrupted_command_says_nothing_of_its_insides(tmp_path: Path, delay_s: float) -> None:
+    """While libraries load, processes start and work; to all of them, as a terminal sends it."""
+    for number in range(40):
+        (tmp_path / f"{number}.jpg").write_bytes(PORTRAIT.read_bytes())
+    words = [sys.executable, "-m", "obscura.cli", "blur", str(tmp_path), "-o", str(tmp_path / "out")]
+    words += ["--workers", "2", "--residual-check", "off"]
+    command = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+    time.sleep(delay_s)
+    os.killpg(command.pid, signal.SIGINT)
+    time.sleep(0.3)
+    if command.poll() is None:
+        os.killpg(command.pid, signal.SIGINT)
+    _, notes = command.communicate(timeout=60)
+    assert b"Traceback" not in notes, notes.decode()
+    assert command.returncode in ENDED
