@@ -118,7 +118,7 @@ def _wrap(app: FastAPI, settings: Settings, rules: AccessRules, telemetry: Telem
         settings.max_upload_bytes + FORM_OVERHEAD_BYTES, settings.upload_timeout_s, settings.upload_idle_s
     )
     # The middleware added last runs first.
-    app.add_middleware(BodyLimit, bounds=bounds, dialects=_compatibility_apis(settings))
+    app.add_middleware(BodyLimit, bounds=bounds, apis=_compatibility_apis(settings))
     app.add_middleware(Access, rules=rules)
     if rules.origins:
         app.add_middleware(CORSMiddleware, **cors_options(rules.origins))

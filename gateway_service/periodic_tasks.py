@@ -25,14 +25,14 @@ CANCEL_AGAIN_S = 1.0
 def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
     """Return the coroutines that run while the gateway does."""
     settings, job_store = gateway.settings, gateway.job_store
-    eraser = Retention(job_store, gateway.storage)
+    retention = Retention(job_store, gateway.storage)
     auditor = Auditor(job_store, AuditFile(settings.audit_path, settings.audit_secret))
 
     deliverer = Deliverer(gateway)
     usage = StoreUsage(job_store)
 
-    async def sweep() -> None:
-        await eraser.collect_orphans()
+    async def collect_orphans() -> None:
+        await retention.collect_orphans()
 
     async def rewrite() -> None:
         await rewrite_aof(job_store)
@@ -50,8 +50,8 @@ def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], .
     return (
         *rewriting,
         repeat("reaper", settings.reaper_interval_s, job_store, Reaper(job_store, gateway.send).round),
-        repeat("eraser", ERASE_INTERVAL_S, job_store, eraser.round),
-        repeat("sweeper", settings.sweep_interval_s, job_store, sweep),
+        repeat("eraser", ERASE_INTERVAL_S, job_store, retention.round),
+        repeat("sweeper", settings.sweep_interval_s, job_store, collect_orphans),
         repeat("usage", settings.sweep_interval_s, job_store, usage.round),
         deliver(),
         repeat("auditor", AUDIT_INTERVAL_S, job_store, auditor.round),

@@ -40,9 +40,9 @@ __all__ = [
     "BatchStatus",
     "enter",
     "erase",
-    "must_be_there",
     "read",
     "records_of",
+    "require_batch",
     "status",
 ]
 
@@ -202,16 +202,16 @@ async def _fetched(reading: Awaitable[T]) -> T:
         raise QueueUnavailableError(message) from error
 
 
-def _must_be_seen(gateway: Gateway, owner: str | None) -> None:
+def _require_owner(gateway: Gateway, owner: str | None) -> None:
     if owner is None or gateway.job_store.calls.owner not in {None, owner}:
         message = "there is no batch of this id"
         raise UnknownBatchError(message)
 
 
-async def must_be_there(gateway: Gateway, batch_id: str) -> None:
+async def require_batch(gateway: Gateway, batch_id: str) -> None:
     """Raise as `read` does, without reading the entries."""
     pending = cast("Awaitable[str | None]", gateway.job_store.client.hget(batch_key(batch_id), "owner"))
-    _must_be_seen(gateway, await _fetched(pending))
+    _require_owner(gateway, await _fetched(pending))
 
 
 async def read(gateway: Gateway, batch_id: str) -> Batch:
@@ -225,7 +225,7 @@ async def read(gateway: Gateway, batch_id: str) -> Batch:
         If its record is damaged.
     """
     record = await gateway.job_store.hash(batch_key(batch_id))
-    _must_be_seen(gateway, record.get("owner", "") if record else None)
+    _require_owner(gateway, record.get("owner", "") if record else None)
     try:
         return Batch(batch_id, ENTRIES.validate_json(record["entries"]), has_webhook="webhook" in record)
     except (KeyError, ValueError) as error:

@@ -51,8 +51,8 @@ class Gateway:
 
 # Coroutines, because FastAPI runs plain functions in a thread for every request.
 async def _gateway(request: Request) -> Gateway:
-    whole = cast("Gateway", request.app.state.gateway)
-    return whole.for_owner(request.state.owner)
+    gateway = cast("Gateway", request.app.state.gateway)
+    return gateway.for_owner(request.state.owner)
 
 
 async def _request_id(request: Request) -> str:

@@ -56,10 +56,10 @@ class BodyLimit:
     API. A body without a declared length gets a 413 at the first byte beyond the limit, a slow one a 408.
     """
 
-    def __init__(self, app: ASGIApp, bounds: BodyBounds, dialects: Mapping[str, CompatibilityApi]) -> None:
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, apis: Mapping[str, CompatibilityApi]) -> None:
         self._app = app
         self._bounds = bounds
-        self._compatibility_apis = dialects
+        self._compatibility_apis = apis
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -67,14 +67,14 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        dialect = self._compatibility_apis.get(scope["path"], CompatibilityApi())
+        api = self._compatibility_apis.get(scope["path"], CompatibilityApi())
         bounds = replace(
             self._bounds,
-            max_bytes=dialect.max_bytes or self._bounds.max_bytes,
-            timeout_s=dialect.timeout_s or self._bounds.timeout_s,
+            max_bytes=api.max_bytes or self._bounds.max_bytes,
+            timeout_s=api.timeout_s or self._bounds.timeout_s,
         )
         if declared.isdecimal() and int(declared) > bounds.max_bytes:
-            refusal = dialect.refusal
+            refusal = api.refusal
             answer = answer_to(too_large(int(declared), bounds.max_bytes)) if refusal is None else refusal()
             await answer(scope, receive, send)
             return

@@ -179,7 +179,7 @@ async def _subject(gateway: Gateway, batch_id: str) -> Subject:
 
     followed = gateway.watches.followed(name)
     if followed is not None:
-        await batches.must_be_there(gateway, batch_id)
+        await batches.require_batch(gateway, batch_id)
         return followed
     return Subject(name, (await batches.read(gateway, batch_id)).task_ids, read_state)
 

@@ -46,8 +46,8 @@ USER_AGENT = "obscura-webhooks/1"
 
 def pause_after(attempt: int, first_s: float) -> float:
     """Return the pause in seconds: exponential with factor 4, bounded, half of it random jitter."""
-    whole = min(LONGEST_PAUSE_S, first_s * GROWTH ** min(attempt - 1, 20))
-    return whole * (0.5 + secrets.randbelow(1_000_001) / 2_000_000)
+    pause_s = min(LONGEST_PAUSE_S, first_s * GROWTH ** min(attempt - 1, 20))
+    return pause_s * (0.5 + secrets.randbelow(1_000_001) / 2_000_000)
 
 
 @dataclass(frozen=True)

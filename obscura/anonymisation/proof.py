@@ -41,7 +41,7 @@ _SECOND_STEP: Final = 1
 """Levels by which two decoders of one file may differ through rounding."""
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_DEEP: Final = 256
+_WORD_TO_BYTE: Final = 256
 _WITHOUT_CHANNELS: Final = 2
 
 
@@ -84,20 +84,20 @@ def _hidden_areas(regions: Sequence[Region], photo: Photo) -> Iterator[_HiddenAr
 def _matches_expected(expected: Photo, shown: Photo, area: _HiddenArea) -> bool:
     """Return whether a finished frame shows the painted pixels in one area."""
     is_flat = shown.alpha is None
-    wanted, seen = (
+    before_coding, after_coding = (
         (on_white(photo) if is_flat else photo.pixels)[area.inside.slices][area.covered].astype(np.float32)
         for photo in (expected, shown)
     )
     if shown.alpha is not None:
         # Colours of fully transparent pixels are invisible, and not every format keeps them.
         visible = shown.alpha[area.inside.slices][area.covered] > 0
-        wanted, seen = wanted[visible], seen[visible]
-    if not len(wanted):
+        before_coding, after_coding = before_coding[visible], after_coding[visible]
+    if not len(before_coding):
         return True
     # Samples of 16 bits are filled as such and shown in 8: the two round apart by a level.
     if shown.is_lossless and not expected.is_grey and expected.high_bit_depth is None:
-        return bool(np.array_equal(wanted, seen))
-    error = wanted @ _LUMA - seen @ _LUMA
+        return bool(np.array_equal(before_coding, after_coding))
+    error = before_coding @ _LUMA - after_coding @ _LUMA
     if shown.is_lossless:
         return bool(np.abs(error).max() <= _GREY_STEP)
     return float(np.square(error).sum()) <= _allowed(shown, area)
@@ -130,7 +130,7 @@ def _second_view(redaction: Redaction) -> Pixels | None:
         message = "another decoder cannot open the redacted photo"
         raise ProcessingFailedError(message)
     # The upper 8 of 16 bits, as in `Photo.pixels`.
-    samples = np.asarray(read // _DEEP if read.dtype == np.uint16 else read, dtype=np.uint8)
+    samples = np.asarray(read // _WORD_TO_BYTE if read.dtype == np.uint16 else read, dtype=np.uint8)
     if samples.ndim == _WITHOUT_CHANNELS:
         return np.repeat(samples[..., None], 3, axis=2)
     return np.ascontiguousarray(samples[..., 2::-1])

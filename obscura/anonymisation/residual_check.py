@@ -83,9 +83,9 @@ class FinishedPicture:
             return find_residual(detector, self.picture, self.hidden, self.options, known)
         with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
             found = proposals(detector, self.picture, self.options.inputs)
-            seen = self._not_hidden(found)
-            attributes["seen"] = len(seen)
-        return seen
+            residual = self._not_hidden(found)
+            attributes["seen"] = len(residual)
+        return residual
 
     def _not_hidden(self, found: Iterable[DetectedObject]) -> tuple[DetectedObject, ...]:
         return not_hidden(found, self.hidden, self.picture.size.height)
@@ -139,9 +139,9 @@ def find_residual(
     again = replace(options, min_confidence=threshold)
     with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
         part, _ = detect_photo(detector, picture, again, known)
-        seen = not_hidden(part.detections, hidden, picture.size.height)
-        attributes["seen"] = len(seen)
-    return seen
+        residual = not_hidden(part.detections, hidden, picture.size.height)
+        attributes["seen"] = len(residual)
+    return residual
 
 
 def outside(found: Sequence[DetectedObject], zones: Sequence[Box]) -> tuple[DetectedObject, ...]:

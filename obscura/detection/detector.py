@@ -448,6 +448,6 @@ def _view(pixels: Pixels, size: Size, options: DetectionOptions, known: OutputCa
 
 def _in_photo(box: Box, size: Size, period: float | None) -> tuple[Box, ...]:
     """Return the parts of a box inside the photo; a box across the seam of a panorama has two."""
-    turns = (0.0,) if period is None else (-period, 0.0, period)
-    parts = (box.shift(turn, 0.0).clip(size) for turn in turns)
+    shifts = (0.0,) if period is None else (-period, 0.0, period)
+    parts = (box.shift(shift, 0.0).clip(size) for shift in shifts)
     return tuple(part for part in parts if not part.is_empty)

@@ -36,8 +36,8 @@ def areas(boxes: Floats) -> Floats:
 def intersections(first: Floats, second: Floats, period: float | None = None) -> Floats:
     """Return the areas ``[n, m]`` that boxes ``[n, 4]`` and boxes ``[m, 4]`` share pairwise."""
     left, top, right, bottom = (first[:, None, side] for side in range(4))
-    turn = _turns(first, second, period)
-    width = np.minimum(right, second[None, :, 2] + turn) - np.maximum(left, second[None, :, 0] + turn)
+    shift = _shifts(first, second, period)
+    width = np.minimum(right, second[None, :, 2] + shift) - np.maximum(left, second[None, :, 0] + shift)
     height = np.minimum(bottom, second[None, :, 3]) - np.maximum(top, second[None, :, 1])
     shared: Floats = np.maximum(width, 0.0) * np.maximum(height, 0.0)
     return shared
@@ -131,10 +131,10 @@ def _greedy(suppresses: Mask) -> Indices:
     return np.array(kept, dtype=np.intp)
 
 
-def _turns(first: Floats, second: Floats, period: float | None) -> Floats:
+def _shifts(first: Floats, second: Floats, period: float | None) -> Floats:
     """Return the multiple of ``period`` that moves the x of ``second`` nearest to ``first``, ``[n, m]``."""
     if period is None:
         return np.zeros((1, 1), dtype=np.float32)
     between = (first[:, None, 0] + first[:, None, 2] - second[None, :, 0] - second[None, :, 2]) / 2
-    turn = np.round(between / period) * period
-    return turn.astype(np.float32)
+    shift = np.round(between / period) * period
+    return shift.astype(np.float32)

@@ -66,10 +66,10 @@ class Changes:
         height, width = first.shape[:2]
         cells: Mask = np.zeros((-(-height // CELL), -(-width // CELL)), dtype=np.bool_)
         for row in range(len(cells)):
-            strip = slice(row * CELL, (row + 1) * CELL)
-            if _differ(first[strip], second[strip]):
+            band = slice(row * CELL, (row + 1) * CELL)
+            if _differ(first[band], second[band]):
                 for column in range(cells.shape[1]):
-                    part = (strip, slice(column * CELL, (column + 1) * CELL))
+                    part = (band, slice(column * CELL, (column + 1) * CELL))
                     cells[row, column] = _differ(first[part], second[part])
         return cls(Size(width, height), cells)
 
@@ -82,7 +82,7 @@ class Changes:
 
     def outside(self, cache: OutputCache) -> OutputCache:
         """Return the entries of the first picture's cache that are valid for the second one as well."""
-        return {item: seen for item, seen in cache.items() if not self.touch(item.region)}
+        return {item: output for item, output in cache.items() if not self.touch(item.region)}
 
 
 def _differ(first: Pixels, second: Pixels) -> bool:

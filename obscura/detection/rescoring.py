@@ -237,8 +237,8 @@ def rescore(found: Candidates, results: Sequence[tuple[CropWindow, Candidates]])
         scores, partners = _partners(found.boxes[window.members], shown)
         count[window.members] += 1
         evidence[window.members] += log_odds(scores)
-        seen = partners >= 0
-        members, partners = window.members[seen], partners[seen]
+        matched = partners >= 0
+        members, partners = window.members[matched], partners[matched]
         ratio = shown.scale[partners] / found.scale[members]
         weight = (
             found.scale[members] * np.where(ratio < 1, ratio**REDUCTION_POWER, ratio) * shown.scores[partners]

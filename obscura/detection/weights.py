@@ -87,9 +87,9 @@ class ModelCard:
 
     @property
     def all_files(self) -> Mapping[str, WeightsFile]:
-        """Its own weights by format, and the proposal network's as ``"scout.onnx"`` and so on.
+        """Its own weights by format, and the proposal network's with the manifest's key as prefix.
 
-        The prefix is the key in the manifest; reports show it, so it stays.
+        The keys are shown in reports.
         """
         proposal = {} if self.proposal is None else self.proposal.files
         return {**self.files, **{f"scout.{kind}": file for kind, file in proposal.items()}}

@@ -35,7 +35,7 @@ LEAST_Z: Final = 0.4
 """Lowest z of a mark; its score is 0.01."""
 MOST_MARKS: Final = 300
 MIDDLE_Z: Final = 5.0
-REACH_PX: Final = 30
+SPOT_WINDOW_PX: Final = 30
 """Pixels around a peak in which its spot is segmented."""
 PROMINENCE: Final = 0.35
 _FULL: Final = 255.0
@@ -145,8 +145,8 @@ def _blobs(z: Plane, least: float) -> list[_Blob]:
     for column, row in _peaks(z, least):
         if taken[row, column]:
             continue
-        left, top = max(0, column - REACH_PX), max(0, row - REACH_PX)
-        part = np.s_[top : row + REACH_PX + 1, left : column + REACH_PX + 1]
+        left, top = max(0, column - SPOT_WINDOW_PX), max(0, row - SPOT_WINDOW_PX)
+        part = np.s_[top : row + SPOT_WINDOW_PX + 1, left : column + SPOT_WINDOW_PX + 1]
         around, height = z[part], float(z[row, column])
         base = max(0.0, float(np.median(around)))
         above = (around >= base + PROMINENCE * (height - base)).astype(np.uint8)

@@ -88,12 +88,12 @@ def _discs(grey: Plane) -> Iterator[Plane]:
 @cache
 def _template(radius: float) -> Plane:
     """Return a disc, scaled so that white noise keeps its standard deviation."""
-    reach = int(np.ceil(radius + 4.0 * WHITEN + 2.0))
-    columns, rows = np.meshgrid(*[np.arange(-reach, reach + 1)] * 2)
+    half_side = int(np.ceil(radius + 4.0 * WHITEN + 2.0))
+    columns, rows = np.meshgrid(*[np.arange(-half_side, half_side + 1)] * 2)
     disc = np.clip(radius + 0.5 - np.hypot(columns, rows), 0.0, 1.0).astype(np.float32)
     disc = np.asarray(cv2.GaussianBlur(disc, (0, 0), RIM), np.float32)
     white = _laplacian(cv2.GaussianBlur(disc, (0, 0), WHITEN))
-    cut = reach - int(np.ceil(radius + 0.5 + RIM))
+    cut = half_side - int(np.ceil(radius + 0.5 + RIM))
     return np.asarray(disc[cut:-cut, cut:-cut] / np.sqrt(np.square(white).sum()), np.float32)
 
 

@@ -136,16 +136,16 @@ def quad_of(matrix: Matrix, size: Size) -> NDArray[np.float64] | None:
     """
     width, height = size
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64)
-    seen = corners @ matrix.T
-    depth = seen[:, 2]
+    projected = corners @ matrix.T
+    depth = projected[:, 2]
     if not ((depth > 0).all() or (depth < 0).all()):
         return None
-    quad: NDArray[np.float64] = seen[:, :2] / depth[:, None]
+    quad: NDArray[np.float64] = projected[:, :2] / depth[:, None]
     edges = np.roll(quad, -1, axis=0) - quad
     following = np.roll(edges, -1, axis=0)
-    turns = edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]
+    cross_products = edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]
     lengths = np.hypot(edges[:, 0], edges[:, 1])
-    if not np.isfinite(quad).all() or not (turns > 0).all():
+    if not np.isfinite(quad).all() or not (cross_products > 0).all():
         return None
     opposite = np.maximum(lengths[:2] / lengths[2:], lengths[2:] / lengths[:2])
     x, y = quad.T
