@@ -69,8 +69,8 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
         if _READ_ELSEWHERE.fullmatch(name) or _SERVICE_LINK.fullmatch(name):
             continue
         bare = [item.removeprefix(_PREFIX) for item in known]
-        messages = did_you_mean(name.removeprefix(_PREFIX), bare).replace(
+        suggestion = did_you_mean(name.removeprefix(_PREFIX), bare).replace(
             "did you mean ", f"did you mean {_PREFIX}"
         )
-        faults.append(f"{name} is not a setting{messages}")
+        faults.append(f"{name} is not a setting{suggestion}")
     return faults
