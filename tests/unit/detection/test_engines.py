@@ -176,7 +176,7 @@ def test_an_absent_engine_says_how_to_install_it(
 ) -> None:
     """A chosen engine that is not installed is BackendUnavailableError with the command that helps."""
     monkeypatch.setattr("obscura.detection.engines.find_spec", lambda _: None)
-    with pytest.raises(BackendUnavailableError, match=r"install.*obscura\["):
+    with pytest.raises(BackendUnavailableError, match=r"install.*obscura-photo\["):
         pick_engine(EngineOptions(choice))
 
 
