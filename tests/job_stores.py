@@ -1,4 +1,4 @@
-"""A job ledger as gateways use it, for tests that are not asynchronous themselves."""
+"""A job store as gateways use it, for tests that are not asynchronous themselves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def with_job_store(settings: Settings, work: Callable[[AsyncJobStore], Awaitable[T]]) -> T:
-    """Return what ``work`` gives for an asynchronous ledger."""
+    """Return what ``work`` gives for an asynchronous job store."""
 
     async def run() -> T:
         job_store = AsyncJobStore(settings)

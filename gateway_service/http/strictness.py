@@ -56,19 +56,24 @@ async def only_known(request: Request) -> None:
     if request.method != "POST":
         return
     route = cast("APIRoute", request.scope["route"])
-    known = set(_query_names(route.dependant))
-    unknown = [
-        unknown_name(name, "a query parameter", known)
-        for name in dict.fromkeys(request.query_params.keys())
-        if name not in known
-    ]
-    if unknown:
-        raise InvalidOptionError("; ".join(unknown))
     model = _form_model(route)
+    _check_query(request, set(_query_names(route.dependant)), {} if model is None else model.model_fields)
     if model is not None:
         # Parsed already, under the limits of forms; the request keeps it.
         required = [name for name, field in model.model_fields.items() if field.is_required()]
         check_form(await request.form(), model.model_fields, _list_fields(model), required)
+
+
+def _check_query(request: Request, known: Collection[str], fields: Collection[str]) -> None:
+    unknown = [name for name in dict.fromkeys(request.query_params.keys()) if name not in known]
+    texts = [
+        f"{name} is not a query parameter; send it as a field of the form"
+        if name in fields
+        else unknown_name(name, "a query parameter", known)
+        for name in unknown
+    ]
+    if texts:
+        raise InvalidOptionError("; ".join(texts))
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:

@@ -99,11 +99,11 @@ def _capabilities(settings: Settings, *, keys: bool) -> Capabilities:
 
 def router_of(settings: Settings, *, keys: bool) -> APIRouter:
     """Return the route ``GET /capabilities`` of an installation; it needs no key."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["administration"])
     known = _capabilities(settings, keys=keys)
 
     @router.get("/capabilities")
-    async def capabilities() -> Capabilities:
+    async def get_capabilities() -> Capabilities:
         """Return limits, accepted formats and values of options."""
         return known
 

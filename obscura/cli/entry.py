@@ -14,8 +14,11 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line in a process of its own; see `obscura.cli.main.main`."""
-    # Nothing is begun while libraries load: the signal may end the process by itself.
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Who starts a job in the background may have it ignore Ctrl-C, which is then for others.
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not is_ignored:
+        # Nothing is begun while libraries load: the signal may end the process by itself.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from obscura.cli.main import main as run
 
     interruptions: list[int] = []
@@ -24,7 +27,7 @@ def main() -> None:
         interruptions.append(number)
         raise KeyboardInterrupt
 
-    if before is not signal.SIG_IGN:
+    if not is_ignored:
         signal.signal(signal.SIGINT, interrupt)
     try:
         run()
@@ -36,5 +39,6 @@ def main() -> None:
             raise
         sys.exit(INTERRUPTED)
     finally:
-        # What was done is told; whatever still runs down needs no word about its end.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if not is_ignored:
+            # What was done is told; whatever still runs down needs no word about its end.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from obscura.errors import UndecodablePhotoError
+from obscura.imaging import decoders
 from obscura.imaging.formats import PhotoHeader
 from obscura.imaging.open import open_stored
 from obscura.imaging.pixels import upright
@@ -51,6 +52,7 @@ def decode_grey(data: bytes, limits: ValidationLimits) -> GreyPicture:
     """
     with within(for_picture(limits.budget, 0, len(data))):
         header = check(data, limits)
+    decoders.require(header.format)
     with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
         image, turn = open_stored(data, header)
         warnings: tuple[str, ...] = ()

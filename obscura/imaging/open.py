@@ -170,6 +170,7 @@ def decode(data: bytes, limits: validation.ValidationLimits | None = None) -> Ph
     limits = limits or validation.ValidationLimits()
     with within(for_picture(limits.budget, 0, len(data))):
         header = validation.check(data, limits)
+    decoders.require(header.format)
     with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
         return _decode(data, header, limits.max_frames)
 
@@ -179,7 +180,6 @@ def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
     several = header.frames > 1
     block, profile, panorama = embedded.read_metadata(data, header.format)
     bare = bytes(embedded.stripped_file(data, header.format, is_animated=several))
-    decoders.require(header.format)
     image = _guarded(lambda: _open(bare, header))
     stack, frames = (
         _guarded(lambda: read_frames(image, header.format, profile, max_frames))
@@ -229,15 +229,14 @@ def open_stored(data: bytes, header: PhotoHeader) -> tuple[Image.Image, int]:
     data
         A validated file.
     header
-        Its header from validation.
+        Its header from validation; the decoder of its format is loaded (`decoders.require`).
 
     Raises
     ------
     PhotoError
-        If the decoder fails or is not installed.
+        If the decoder fails.
     """
     block = embedded.exif_of(data, header.format)
-    decoders.require(header.format)
     image = _guarded(lambda: _open(bytes(embedded.stripped_file(data, header.format)), header))
     _guarded(image.load)
     return image, 1 if header.format is PhotoFormat.TIFF else _orientation(image, block, header.format)

@@ -178,7 +178,8 @@ def test_16_bits_fit_their_budget_every_time(tmp_path: Path, *, has_alpha: bool)
 def test_every_parser_runs_within_the_budget(tmp_path: Path) -> None:
     """HEIC, AVIF, TIFF, GIF, WebP, DICOM and deflated DICOM: each gives up by itself, with a code.
 
-    A budget of 1 MiB stands for a file that takes more than it may; with enough each is opened.
+    A budget of 1 MiB stands for a file that takes more than it may; with enough each is opened, by the same
+    process: no decoder counts as missing because it was first asked for where there was no room for it.
     """
     decoders.require(PhotoFormat.HEIC)
     picture = Image.linear_gradient("L").resize((800, 600)).convert("RGB")
@@ -191,7 +192,6 @@ def test_every_parser_runs_within_the_budget(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.unit.imaging.test_resource_limits import *\n"
         "from obscura.errors import PhotoError\nfrom obscura.lesions.dicom import read_dicom\n"
-        "decoders.require(PhotoFormat.HEIC)\n"
         "for size in (MIB, 500 * MIB):\n"
         "    limits = ValidationLimits(budget=Budget(20, size))\n"
         "    for path in sorted(Path(sys.argv[1]).iterdir()):\n"

@@ -1,1 +1,1 @@
-"""The job ledger."""
+"""The job store."""

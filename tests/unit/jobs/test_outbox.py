@@ -44,7 +44,7 @@ def read(text: str) -> Any:
 
 
 def test_a_letter_is_what_celery_would_have_sent(settings: Settings) -> None:
-    """For every step in every lane: the same list of the broker, the same message but for its ids."""
+    """For every step in every priority queue: the same list, the same message but for its ids."""
     app, job_store = make_celery(settings), JobStore(settings)
     outbox_messages = Outbox(app)
     for step, priority in product(Step, Priority):
@@ -69,7 +69,7 @@ def test_each_letter_is_a_message_of_its_own(settings: Settings) -> None:
 
 
 def test_a_job_is_entered_with_its_messages(settings: Settings) -> None:
-    """Every first step finds its message in its lane, and the row its fields."""
+    """Every first step finds its message in its priority queue, and the row its fields."""
     job_store, outbox_messages = JobStore(settings), Outbox(make_celery(settings))
     new = job(pipeline=Pipeline.SPLIT)
     written = [outbox_messages.write(step_request(new, step)) for step in new.first_steps]

@@ -82,7 +82,7 @@ def test_only_what_nobody_owns_is_swept(settings: Settings) -> None:
 
 
 def test_the_end_of_every_job_stands_in_the_audit_log(settings: Settings, tmp_path: Path) -> None:
-    """What happened to jobs is in the file, in order, once, and the ledger knows its head."""
+    """What happened to jobs is in the file, in order, once, and the job store knows its head."""
     job_store, path = JobStore(settings), tmp_path / "audit.jsonl"
     for job_id in ("a", "b"):
         job_store.run(job_store.calls.create(detection(job_id)))
@@ -105,7 +105,7 @@ def test_the_end_of_every_job_stands_in_the_audit_log(settings: Settings, tmp_pa
 
 
 def test_records_wait_while_the_log_cannot_be_written(settings: Settings, tmp_path: Path) -> None:
-    """A log on a full or missing disk loses nothing: the records stay in the ledger."""
+    """A log on a full or missing disk loses nothing: the records stay in the job store."""
     job_store = JobStore(settings)
     job_store.run(job_store.calls.create(detection("a")))
     (tmp_path / "file").write_bytes(b"")

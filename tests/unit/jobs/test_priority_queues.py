@@ -1,4 +1,4 @@
-"""Lanes and owners of the job ledger on a real server."""
+"""Priority queues and owners of the job store on a real server."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_a_full_lane_leaves_the_other_open(settings: Settings) -> None:
 
 @pytest.mark.parametrize("how", ["erased", "done", "failed"])
 def test_an_ended_bulk_job_makes_room(settings: Settings, how: str) -> None:
-    """However a bulk job ends, its place in the lane is free again."""
+    """However a bulk job ends, its place in the priority queue is free again."""
     job_store = JobStore(settings.model_copy(update={"bulk_queue_limit": 1}))
     job_store.run(job_store.calls.create(new("first", Priority.BULK)))
     if how == "erased":
@@ -47,7 +47,7 @@ def test_an_ended_bulk_job_makes_room(settings: Settings, how: str) -> None:
 
 
 def test_a_step_waits_in_the_lane_of_its_job() -> None:
-    """Every message of a bulk job names its priority, and the lanes have names of their own."""
+    """Every message of a bulk job names its priority, and the priority queues have names of their own."""
     assert step_request(new("a", Priority.BULK), Step.DETECT_FACES).priority is Priority.BULK
     names = [queue.priority_queue(priority) for queue in Queue for priority in Priority]
     assert len(set(names)) == len(names)
@@ -56,7 +56,7 @@ def test_a_step_waits_in_the_lane_of_its_job() -> None:
 
 
 def test_a_worker_looks_at_every_interactive_lane_first() -> None:
-    """The embedded worker serves all lanes but those of videos, and names the bulk ones last."""
+    """The embedded worker serves all priority queues but those of videos, and names the bulk ones last."""
     order = priority_queues(services())
     photos = [queue for queue in Queue if queue is not Queue.VIDEOS]
     assert sorted(order) == sorted(
@@ -78,7 +78,7 @@ def test_an_idempotency_key_is_free_again_when_its_job_is_gone(settings: Setting
 
 
 def test_what_people_write_into_an_idempotency_key_is_kept_nowhere(settings: Settings) -> None:
-    """No name and no value in the ledger holds it."""
+    """No name and no value in the job store holds it."""
     job_store = JobStore(settings)
     job_store.run(job_store.calls.create(new("a", key="jane.doe@example.com")))
     assert not [name for name in job_store.client.keys("*") if "jane" in name]

@@ -1,4 +1,4 @@
-"""The job ledger on a real server."""
+"""The job store on a real server."""
 
 import time
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ PART = DetectionResult(
 
 @pytest.fixture
 def job_store(settings: Settings) -> Iterator[JobStore]:
-    """A ledger with nothing in it."""
+    """A job store with nothing in it."""
     job_store = JobStore(settings)
     yield job_store
     job_store.close()

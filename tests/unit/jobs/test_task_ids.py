@@ -1,4 +1,4 @@
-"""Task ids, and what a ledger that has lost its rows says of them."""
+"""Task ids, and what a job store that has lost its rows says of them."""
 
 import time
 import uuid
@@ -51,7 +51,7 @@ def test_what_others_make_up_is_none(text: str) -> None:
     "spelling", [str.upper, lambda task: task.replace("-", ""), lambda task: f"{{{task}}}"]
 )
 def test_another_spelling_is_another_id(spelling: Callable[[str], str]) -> None:
-    """The ledger knows a task by one spelling, and so does this."""
+    """The job store knows a task by one spelling, and so does this."""
     task = new_id("")
     other = spelling(task)
     assert other == task or not was_issued(other, "", HOUR_S)
@@ -71,7 +71,7 @@ def test_an_old_id_is_none_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
         assert was_issued(task, "", HOUR_S) is known
 
 
-def test_a_ledger_that_was_emptied_says_which_jobs_it_lost(settings: Settings) -> None:
+def test_a_job_store_that_was_emptied_says_which_jobs_it_lost(settings: Settings) -> None:
     """An accepted job reads as FAILED with `job_lost`, alone and among others; an invented one is unknown."""
 
     async def story(job_store: AsyncJobStore) -> None:

@@ -161,7 +161,7 @@ def test_a_worker_that_ends_without_its_broker_leaves_no_file(
 
 
 def take_and_die(settings: Settings) -> None:
-    """Take the message of a lane in a process of its own, and kill that before it does anything with it."""
+    """Take a message in a process of its own, and kill that before it works on it."""
     command = [sys.executable, "-c", TAKER, settings.redis_url, LANE, str(PATIENCE_S)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as taker:
         assert taker.stdout is not None
@@ -170,7 +170,7 @@ def take_and_die(settings: Settings) -> None:
 
 
 def test_a_message_that_died_with_its_worker_is_sent_again(settings: Settings) -> None:
-    """Killed between taking a message and claiming its step: the ledger sends the step again."""
+    """Killed between taking a message and claiming its step: the job store sends the step again."""
     settings = settings.model_copy(update={"lease_s": 1})
     app = make_celery(settings)
     options = JobOptions(classes=(ObjectClass.FACE,))

@@ -22,7 +22,7 @@ STEP = Step.DETECT_FACES
 
 
 class Queued:
-    """A ledger whose lane a test takes messages from, as a worker does."""
+    """A job store whose priority queue a test takes messages from, as a worker does."""
 
     def __init__(self, settings: Settings, job_store: AsyncJobStore) -> None:
         self.job_store = job_store

@@ -74,7 +74,9 @@ def test_a_doubled_option_is_refused_and_a_list_is_not(gateway: httpx.Client) ->
 def test_an_unknown_query_parameter_is_refused(gateway: httpx.Client) -> None:
     """Options of a POST are fields: in the address they would do nothing."""
     message = refusal(gateway, "/blur?style=solid", files={"file": PHOTO})
-    assert message == "style is not a query parameter; none is known here"
+    assert message == "style is not a query parameter; send it as a field of the form"
+    message = refusal(gateway, "/batches?zzz=1", files={"files": PHOTO})
+    assert message == "zzz is not a query parameter; none is known here"
 
 
 def test_compatibility_apis_stay_lenient(gateway: httpx.Client) -> None:
@@ -100,7 +102,7 @@ def test_a_limit_is_named_with_both_numbers(gateway: httpx.Client) -> None:
     assert "more than 1 MB" in endless.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/web/page.js", "/docs/swagger-ui.css"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/web/main.js", "/docs/swagger-ui.css"])
 def test_pages_answer_head(gateway: httpx.Client, path: str) -> None:
     """With the headers of GET and no body."""
     whole, head = gateway.get(path), gateway.head(path)
