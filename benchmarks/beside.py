@@ -193,7 +193,7 @@ def recalls(folder: Path, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
     rules = Rules(FACE_BINS, 0.5, GROW)
     answer: dict[str, dict[str, Any]] = {}
     for peer, photos, cpu_ms in zip(peers, compared.seen, compared.cpu_ms, strict=True):
-        summary = summarise(peer.name, photos, rules, (peer.default_score, cpu_ms))
+        summary = summarise(peer.name, photos, rules, peer.default_score, cpu_ms)
         answer[peer.name] = summary.as_dict()
     return answer
 

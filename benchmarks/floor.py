@@ -24,9 +24,9 @@ import numpy as np
 import simplejpeg  # type: ignore[import-untyped, unused-ignore]  # publishes no types for some versions
 
 from obscura.anonymisation import Target
-from obscura.anonymisation.residual import REVIEW_THRESHOLDS, check_passes
+from obscura.anonymisation.residual import RESIDUAL_THRESHOLDS, check_slices
 from obscura.contract import ObjectClass, Quality
-from obscura.detection.adaptive import ACTIVITY
+from obscura.detection.adaptive import ACTIVITY_SCORE
 from obscura.detection.backends.base import Session
 from obscura.detection.decode import decode
 from obscura.detection.detector import Detector
@@ -34,8 +34,8 @@ from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates, concatenate
 from obscura.detection.nms import suppress
-from obscura.detection.rescoring import CLOSER, LEAST, judged, plan_windows
-from obscura.detection.tiling import Pass
+from obscura.detection.rescoring import MIN_WINDOW_SCORE, RESCORING, plan_windows, rescore
+from obscura.detection.tiling import InferenceSlice
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.geometry import Box, Size
 from obscura.jpeg.splice import splice
@@ -70,14 +70,14 @@ class Floor:
         cards = load_manifest(folder / "manifest.toml")
         self._asked = asked
         self._networks: dict[ObjectClass, tuple[Detector, Session]] = {}
-        scout: Session | None = None
+        proposal_session: Session | None = None
         for name in asked.classes:
             card = card_for_class(cards, name.value)
             session = open_session(folder, card, EngineOptions(threads=1))
             is_used = asked.review or asked.quality in WITH_PROPOSALS
-            if is_used and card.scout is not None and scout is None:
-                scout = open_session(folder, card.scout, EngineOptions(threads=1))
-            self._networks[name] = (Detector(card, session, scout), session)
+            if is_used and card.proposal is not None and proposal_session is None:
+                proposal_session = open_session(folder, card.proposal, EngineOptions(threads=1))
+            self._networks[name] = (Detector(card, session, proposal_session), session)
 
     def work(self, data: bytes) -> bytes:
         """Return the finished file of a JPEG."""
@@ -93,8 +93,8 @@ class Floor:
     def _check(self, inputs: Inputs) -> None:
         """Run the proposal network over a finished picture, as the quick residual check does."""
         for name, (detector, session) in self._networks.items():
-            for item in check_passes(Size(inputs.pixels.shape[1], inputs.pixels.shape[0])):
-                _seen(detector, session, inputs, item, REVIEW_THRESHOLDS[name])
+            for item in check_slices(Size(inputs.pixels.shape[1], inputs.pixels.shape[0])):
+                _seen(detector, session, inputs, item, RESIDUAL_THRESHOLDS[name])
 
     def _look(self, inputs: Inputs) -> dict[ObjectClass, list[Box]]:
         found: dict[ObjectClass, list[Box]] = {}
@@ -102,29 +102,36 @@ class Floor:
         for name, (detector, session) in self._networks.items():
             card = detector.card
             seen = partial(_seen, detector, session, inputs)
-            passes = list(detector.passes(size, self._asked.quality))
-            found[name], closer = [], CLOSER[self._asked.quality]
-            if passes and self._asked.quality is Quality.BALANCED and detector.scout is not None:
-                proposals = concatenate([seen(item, ACTIVITY) for item in passes])
-                further = detector.further_passes(proposals, size)
-                passes = [*(passes if further.keeps_proposals else ()), *further.passes]
-                closer = further.closer
-            if passes:
-                boxes = concatenate([seen(item, closer.doubt) for item in passes])
+            slices = list(detector.slices(size, self._asked.quality))
+            found[name], rescoring = [], RESCORING[self._asked.quality]
+            if slices and self._asked.quality is Quality.BALANCED and detector.proposal_session is not None:
+                proposals = concatenate([seen(item, ACTIVITY_SCORE) for item in slices])
+                further = detector.follow_up(proposals, size)
+                slices = [*(slices if further.keeps_proposals else ()), *further.slices]
+                rescoring = further.rescoring
+            if slices:
+                boxes = concatenate([seen(item, rescoring.lower_score) for item in slices])
                 boxes = boxes.take(suppress(boxes.boxes, boxes.scores, card.max_overlap))
-                looks = [
-                    (window, seen(window.item, LEAST)) for window in plan_windows(boxes, size, closer, passes)
+                results = [
+                    (window, seen(window.view, MIN_WINDOW_SCORE))
+                    for window in plan_windows(boxes, size, rescoring, slices)
                 ]
-                boxes = judged(boxes, looks)
+                boxes = rescore(boxes, results)
                 kept = boxes.boxes[boxes.scores >= card.min_confidence]
                 found[name] = [Box(*corners) for corners in kept.tolist()]
         return found
 
 
-def _seen(detector: Detector, session: Session, inputs: Inputs, item: Pass, least: float) -> Candidates:
+def _seen(
+    detector: Detector, session: Session, inputs: Inputs, item: InferenceSlice, least: float
+) -> Candidates:
     """Return the network's boxes in a slice or window, in pixels of the photo."""
     frame = inputs.of(item)
-    output = detector.scouted(inputs, item).output if item.scouted else session.run([frame.pixels])[0]
+    output = (
+        detector.run_proposal_network(inputs, item).output
+        if item.is_proposal
+        else session.run([frame.pixels])[0]
+    )
     raw = decode(output, least)
     kept = suppress(raw.boxes, raw.scores, detector.card.max_overlap)
     boxes = raw.boxes[kept]

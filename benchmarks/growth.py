@@ -39,7 +39,7 @@ def _in_process() -> Callable[[bytes], bytes]:
     """Return what a worker does with a photo, as a call: the same code without service."""
     settings = Settings()
     options = JobOptions(classes=(ObjectClass.FACE,), quality=Quality.FAST)
-    looker = PhotoPipeline(
+    pipeline = PhotoPipeline(
         {ObjectClass.FACE: load_for(settings, ObjectClass.FACE, 1)}, detection_options(options)
     )
     redactor = Redactor.of(settings)
@@ -48,10 +48,10 @@ def _in_process() -> Callable[[bytes], bytes]:
 
     def work(data: bytes) -> bytes:
         photo = open_photo(data, settings)
-        first = looker.look(photo)
+        first = pipeline.detect(photo)
         redacted, _ = redactor.redact(row, Upload(data, photo), first.parts.values())
         hidden = [Box(*region) for region in redacted.report.regions]
-        looker.find_residual(first, redacted.shown, hidden, options.residual_check)
+        pipeline.find_residual(first, redacted.shown, hidden, options.residual_check)
         return redacted.data
 
     return work

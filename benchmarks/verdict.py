@@ -30,7 +30,7 @@ from PIL import Image
 from obscura.anonymisation import RedactedPhoto, RedactionRequest, Target, redact_photo
 from obscura.anonymisation.detect import load_all, open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
-from obscura.anonymisation.residual import REVIEW_THRESHOLDS, proposals
+from obscura.anonymisation.residual import RESIDUAL_THRESHOLDS, proposals
 from obscura.anonymisation.residual_check import FinishedPicture, hidden_share, not_hidden
 from obscura.contract import DetectionResult, ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions
@@ -124,12 +124,12 @@ class Bench:
         self._settings = Settings()
         self.detectors = load_all(self._settings, tuple(ObjectClass), 1)
         self._options = DetectionOptions()
-        self._looker = PhotoPipeline(self.detectors, self._options)
+        self._pipeline = PhotoPipeline(self.detectors, self._options)
 
     def row(self, photos: str, labelled: Labelled, *, with_full: bool) -> Row:
         """Measure one photo."""
         photo = open_photo(labelled.data, self._settings)
-        first = self._looker.look(photo)
+        first = self._pipeline.detect(photo)
         targets = [
             Target(name.value, Box(*item.xyxy))
             for name, part in first.parts.items()
@@ -159,7 +159,7 @@ class Bench:
     def _residual(
         self, first: PipelineResult, done: RedactedPhoto, check: ResidualCheck
     ) -> list[tuple[Box, float]]:
-        found = self._looker.find_residual(first, done.shown, done.report.hidden_boxes, check)
+        found = self._pipeline.find_residual(first, done.shown, done.report.hidden_boxes, check)
         return [(Box(*item.xyxy), item.confidence) for items in found.values() for item in items]
 
     def _scores(self, shown: Photo, hidden: Sequence[Box]) -> dict[str, float]:
@@ -293,7 +293,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _is_asked(row: Mapping[str, Any]) -> bool:
     """Return whether the proposal network asks for a review of a photo, with the shipped thresholds."""
-    return any(row["scores"][name] >= threshold for name, threshold in REVIEW_THRESHOLDS.items())
+    return any(row["scores"][name] >= threshold for name, threshold in RESIDUAL_THRESHOLDS.items())
 
 
 def _share(part: int, whole: int) -> str:
@@ -323,7 +323,7 @@ def _sweep(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for label in ObjectClass if full else ():
         asked = [sum(row["full"][label] >= at for row in full) / len(full) for at in SWEEP]
         yield f"| hidden, full check, a {label} | {' | '.join(f'{share:.1%}' for share in asked)} |"
-    yield f"\nShipped: {', '.join(f'{name} {at:g}' for name, at in REVIEW_THRESHOLDS.items())}."
+    yield f"\nShipped: {', '.join(f'{name} {at:g}' for name, at in RESIDUAL_THRESHOLDS.items())}."
 
 
 def _costs(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

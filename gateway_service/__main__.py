@@ -27,7 +27,7 @@ def serve(app: FastAPI, host: str, port: int, trusted_proxies: str = "") -> None
         host=host,
         port=port,
         http=BoundedHttp,
-        # A caller could name any address, and so escape the limit of its own.
+        # Only trusted proxies may set the caller's address, which rate limits use.
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies,
         log_config=None,
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m gateway_service", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--bocashi-only", action="store_true", help="serve the bocashi dialect alone")
+    parser.add_argument("--bocashi-only", action="store_true", help="serve the bocashi API only")
     chosen = parser.parse_args(arguments)
     settings = settings_or_exit()
     configure_logging(settings.log_level, settings.log_format)

@@ -46,7 +46,7 @@ __all__ = ["create_app", "create_bocashi_app"]
 
 # Room for the other form fields and the multipart boundaries of an upload.
 FORM_OVERHEAD_BYTES = 256 * 1024
-# One photo at a time passes the gate and is written: that takes milliseconds, and bounds the memory.
+# One photo at a time is validated and stored, which takes milliseconds and bounds the memory.
 UPLOADS_IN_MEMORY = 1
 LOOPBACK = "127.0.0.1"
 # As lenient as the systems that they stand in for.
@@ -113,12 +113,12 @@ def _assemble(settings: Settings, rules: AccessRules, routers: Sequence[APIRoute
 
 
 def _wrap(app: FastAPI, settings: Settings, rules: AccessRules, telemetry: Telemetry) -> None:
-    """Lay around the application what every request passes."""
+    """Add the middleware."""
     bounds = BodyBounds(
         settings.max_upload_bytes + FORM_OVERHEAD_BYTES, settings.upload_timeout_s, settings.upload_idle_s
     )
-    # The last one added is the first that a request meets.
-    app.add_middleware(BodyLimit, bounds=bounds, dialects=_compatibility_apis(settings))
+    # The middleware added last runs first.
+    app.add_middleware(BodyLimit, bounds=bounds, apis=_compatibility_apis(settings))
     app.add_middleware(Access, rules=rules)
     if rules.origins:
         app.add_middleware(CORSMiddleware, **cors_options(rules.origins))
@@ -126,9 +126,9 @@ def _wrap(app: FastAPI, settings: Settings, rules: AccessRules, telemetry: Telem
 
 
 def _compatibility_apis(settings: Settings) -> dict[str, CompatibilityApi]:
-    """Return what each dialect says to a body that is too large, and how large that is."""
+    """Return the paths with their own limits or answers for bodies that are too large."""
     text = int(settings.max_upload_bytes * verification.MAX_BODY_FACTOR) + FORM_OVERHEAD_BYTES
-    said = CompatibilityApi(verification.not_understood, text)
+    auth_api = CompatibilityApi(verification.unparsable_body, text)
     mammograms = {
         object_masking.PATH: CompatibilityApi(
             object_masking.too_large, settings.medical_max_body_bytes + FORM_OVERHEAD_BYTES
@@ -148,13 +148,13 @@ def _compatibility_apis(settings: Settings) -> dict[str, CompatibilityApi]:
             videos.PATH: video,
         }
         | mammograms
-        | dict.fromkeys(verification.PATHS, said)
+        | dict.fromkeys(verification.PATHS, auth_api)
     )
 
 
 def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
-    """Return the gateway with every route; whether it asks for keys depends on the address it listens on."""
-    # A list that cannot be read is said now, and not to the first caller that names a URL.
+    """Return the gateway with every route; whether it requires API keys depends on ``listens_on``."""
+    # Invalid settings raise an error at start-up, not at the first request that uses them.
     verification.sources_of(settings)
     secrets_of(settings)
     rules = AccessRules.of(settings, listens_on)
@@ -171,7 +171,7 @@ def create_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
 
 
 def create_bocashi_app(settings: Settings, listens_on: str = LOOPBACK) -> FastAPI:
-    """Return the bocashi dialect alone."""
+    """Return the gateway with the bocashi API only."""
     return _assemble(
         settings, AccessRules.of(settings, listens_on), (bocashi.router, health.router, metrics.router)
     )

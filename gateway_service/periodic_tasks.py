@@ -1,4 +1,4 @@
-"""Periodic tasks of a gateway; of several gateways one at a time runs them."""
+"""Periodic tasks of a gateway; with several gateways one at a time runs them."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
@@ -15,7 +15,7 @@ from obscura.jobs.usage import StoreUsage
 
 __all__ = ["end", "run_periodic_tasks"]
 
-# An original is gone within seconds of its job's end, also where its worker died before it could erase it.
+# Originals are erased within seconds of their job's end, also where the worker died before erasing.
 ERASE_INTERVAL_S = 2.0
 AUDIT_INTERVAL_S = 1.0
 WEBHOOK_INTERVAL_S = 0.5
@@ -23,16 +23,16 @@ CANCEL_AGAIN_S = 1.0
 
 
 def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], ...]:
-    """Return what is to be run for as long as the gateway lives."""
+    """Return the coroutines that run while the gateway does."""
     settings, job_store = gateway.settings, gateway.job_store
-    eraser = Retention(job_store, gateway.storage)
+    retention = Retention(job_store, gateway.storage)
     auditor = Auditor(job_store, AuditFile(settings.audit_path, settings.audit_secret))
 
     deliverer = Deliverer(gateway)
     usage = StoreUsage(job_store)
 
-    async def sweep() -> None:
-        await eraser.collect_orphans()
+    async def collect_orphans() -> None:
+        await retention.collect_orphans()
 
     async def rewrite() -> None:
         await rewrite_aof(job_store)
@@ -50,8 +50,8 @@ def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], .
     return (
         *rewriting,
         repeat("reaper", settings.reaper_interval_s, job_store, Reaper(job_store, gateway.send).round),
-        repeat("eraser", ERASE_INTERVAL_S, job_store, eraser.round),
-        repeat("sweeper", settings.sweep_interval_s, job_store, sweep),
+        repeat("eraser", ERASE_INTERVAL_S, job_store, retention.round),
+        repeat("sweeper", settings.sweep_interval_s, job_store, collect_orphans),
         repeat("usage", settings.sweep_interval_s, job_store, usage.round),
         deliver(),
         repeat("auditor", AUDIT_INTERVAL_S, job_store, auditor.round),
@@ -61,8 +61,8 @@ def run_periodic_tasks(gateway: Gateway) -> tuple[Coroutine[None, None, None], .
 async def end(running: Collection[asyncio.Task[None]]) -> None:
     """Cancel tasks and return when all have ended.
 
-    They are cancelled again until they have: a task that is woken at the moment of its cancelling may never
-    hear of it (python/cpython issue 86296), and would keep the gateway from ending.
+    Cancelled repeatedly, because a task that is woken at the moment of its cancellation may miss it
+    (python/cpython issue 86296) and would keep the gateway from ending.
     """
     left = set(running)
     while left:

@@ -23,7 +23,7 @@ import numpy as np
 
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.rescoring import WINDOW_SIZES
-from obscura.detection.tiling import SCOUTED_SIZES, Quality
+from obscura.detection.tiling import PROPOSAL_SIZES, Quality
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.evaluation import Photo, evaluate, pairwise_iou
 from obscura.evaluation.matching import match
@@ -180,7 +180,7 @@ def detectors(options: argparse.Namespace) -> Iterator[Peer]:
     for name in options.peers:
         yield open_measured(name)
     card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), object_class)
-    scout = open_weights(MODELS / f"{SCOUT}.onnx", options.engine, options.threads, SCOUTED_SIZES)
+    scout = open_weights(MODELS / f"{SCOUT}.onnx", options.engine, options.threads, PROPOSAL_SIZES)
     for weights in options.weights or [MODELS / f"{model_name(object_class)}.onnx"]:
         session = open_weights(weights, options.engine, options.threads, WINDOW_SIZES)
         detector = Detector(card, session, scout)

@@ -28,8 +28,8 @@ from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import open_ultralytics
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.rescoring import WINDOW_SIZES
-from obscura.detection.tiling import SCOUTED_SIZES, Quality
-from obscura.detection.weights import ScoutCard, card_for_class, default_models_dir, load_manifest
+from obscura.detection.tiling import PROPOSAL_SIZES, Quality
+from obscura.detection.weights import ProposalCard, card_for_class, default_models_dir, load_manifest
 from obscura.evaluation import Photo, evaluate
 from training.damage import DAMAGES, TURNS, turned, turned_boxes
 from training.evaluate import BINS, corners, figures, labelled_photos
@@ -164,10 +164,10 @@ def main() -> None:
     bench = Bench(options.object_class, options.split)
     group_of = grouping(options.object_class, options.split, options.by)
     file = options.scout or MODELS / f"{SCOUT}.onnx"
-    card = replace(card, scout=ScoutCard(SCOUT, "", OBJECT_CLASSES.index(options.object_class), {}))
+    card = replace(card, proposal=ProposalCard(SCOUT, "", OBJECT_CLASSES.index(options.object_class), {}))
     opened = partial(open_weights, engine=options.engine, threads=options.threads)
     scout = (
-        opened(file, often=SCOUTED_SIZES)
+        opened(file, often=PROPOSAL_SIZES)
         if {Quality.RAPID, Quality.BALANCED} & set(options.quality)
         else None
     )

@@ -22,12 +22,12 @@ from obscura.storage import MissingObjectError
 __all__ = ["archive"]
 
 COLUMNS = ("index", "name", "output", "status", "verdict", "faces", "plates", "error_code", "error_message")
-# The first date that a zip knows: when a photo was worked on is nobody's business.
+# The earliest date that a zip can store, so that the archive does not tell when a photo was processed.
 ZIPPED_AT = (1980, 1, 1, 0, 0, 0)
 
 
 class _Pipe(io.RawIOBase):
-    """Takes what a zip writes and gives it on in pieces: no archive is ever whole in memory."""
+    """A write-only file whose content is taken in pieces, so that no archive is in memory as a whole."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,18 +41,18 @@ class _Pipe(io.RawIOBase):
         return len(data)
 
     def take(self) -> bytes:
-        """Return what has been written since the last time."""
+        """Return the bytes written since the last call."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
 
 
 async def archive(gateway: Gateway, batch: Batch) -> AsyncIterator[bytes]:
-    """Return the pieces of a zip: each picture that there is, and the report as JSON and CSV.
+    """Return the pieces of a zip with all finished pictures, and the report as JSON and CSV.
 
     Raises
     ------
     BatchNotFinishedError
-        If a photo is still in work.
+        If a photo is still being processed.
     """
     state = await status(gateway, batch)
     if not state.finished:
@@ -91,7 +91,7 @@ async def _picture(gateway: Gateway, file: BatchFile, record: JobRecord | None) 
         message = "there is no picture"
         raise NoPictureError(message)
     stem = PurePosixPath(file.name or FALLBACK_NAME).stem
-    # The number keeps two photos of one name apart, and the order.
+    # The number distinguishes photos of one name and keeps their order.
     name = f"{file.index:04d}_{stem}.{EXTENSIONS.get(record.media_type, 'bin')}"
     try:
         return name, await asyncio.to_thread(gateway.storage.get, record.picture)

@@ -1,7 +1,7 @@
 """Batches: submit many photos, report the state of each, erase them together.
 
-The ledger keeps of a batch the ids of its jobs, why a file was refused, and names only where the caller asked
-for that; each photo is a job like any other.
+The job store keeps the ids of a batch's jobs, the errors of refused files, and file names only where the
+caller asked for that. Each photo is an ordinary job.
 """
 
 import asyncio
@@ -40,19 +40,19 @@ __all__ = [
     "BatchStatus",
     "enter",
     "erase",
-    "must_be_there",
     "read",
     "records_of",
+    "require_batch",
     "status",
 ]
 
 T = TypeVar("T")
-# Beyond the life of its last result, so that its end can still be told.
+# Added to the retention of results, so that the state can still be read after the last result has expired.
 SPARE_S = 24 * 3600
 
 
 class Entry(BaseModel):
-    """One photo as the ledger keeps it."""
+    """One photo of a batch as stored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,7 +66,7 @@ ENTRIES = TypeAdapter(tuple[Entry, ...])
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch as it was entered."""
+    """A stored batch."""
 
     id: str
     entries: tuple[Entry, ...]
@@ -74,12 +74,12 @@ class Batch:
 
     @property
     def task_ids(self) -> list[str]:
-        """The jobs of the batch."""
+        """Ids of the batch's jobs."""
         return [entry.task_id for entry in self.entries if entry.task_id is not None]
 
 
 class BatchFile(BaseModel):
-    """What became of one photo."""
+    """State of one photo."""
 
     index: int
     name: str | None = None
@@ -90,7 +90,7 @@ class BatchFile(BaseModel):
 
 
 class BatchStatus(BaseModel):
-    """Where a batch stands."""
+    """State of a batch."""
 
     batch_id: str
     total: int
@@ -102,21 +102,21 @@ class BatchStatus(BaseModel):
     @computed_field  # type: ignore[prop-decorator] # pydantic's own way
     @property
     def finished(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether all photos have ended."""
         return self.done + self.failed == self.total
 
 
 async def enter(
     gateway: Gateway, uploads: Sequence[Upload], submission: Submission, *, keep_names: bool
 ) -> Batch:
-    """Enter a job for each photo; a photo that is refused is an entry with its error and stops no other.
+    """Submit a job for each photo; a refused photo becomes an entry with its error.
 
     Raises
     ------
     RequestError
-        If the options are refused, or there are no or too many photos.
+        If the options are invalid, or there are no or too many photos.
     ServiceError
-        If a part of the system is away or full: then nothing of the batch stays.
+        If a part of the system is unavailable or full; the jobs submitted so far are erased.
     """
     options = submission.options
     hold_to_policy(options, gateway.settings)
@@ -129,9 +129,9 @@ async def enter(
     key = submission.idempotency_key
     owner = gateway.job_store.calls.owner or ""
     batch_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{owner}\n{key}") if key else uuid.uuid4())
-    # The batch is told of as a whole.
+    # One webhook for the whole batch, none for its photos.
     alone = options.model_copy(update={"webhook": None})
-    wanted = [
+    submissions = [
         Submission(
             JobKind.BLUR,
             alone,
@@ -145,18 +145,18 @@ async def enter(
     names = tuple(safe_name(upload.name) if keep_names else None for upload in uploads)
     entered: list[_Entered] = []
     try:
-        for upload, photo in zip(uploads, wanted, strict=True):
+        for upload, photo in zip(uploads, submissions, strict=True):
             entered.append(await _enter_one(gateway, upload, photo))
         entries = tuple(
             item.entry.model_copy(update={"name": name}) for item, name in zip(entered, names, strict=True)
         )
         batch = Batch(batch_id, entries, has_webhook=bool(options.webhook))
         text = ENTRIES.dump_json(entries, exclude_none=True).decode()
-        said = _fingerprint(entered, options)
-        record = NewBatch(batch_id, owner, text, said, options.webhook or "", _ttl(gateway))
+        fingerprint = _fingerprint(entered, options)
+        record = NewBatch(batch_id, owner, text, fingerprint, options.webhook or "", _ttl(gateway))
         await gateway.job_store.run(enter_batch(record, gateway.settings))
     except BaseException:
-        # What an earlier request under the same key has entered is not this one's to erase.
+        # Jobs of an earlier request with the same idempotency key are kept.
         for item in entered:
             if item.created is not None and item.created.is_new:
                 await forget(gateway, item.created.job_id)
@@ -166,14 +166,14 @@ async def enter(
 
 @dataclass(frozen=True)
 class _Entered:
-    """A photo's entry, and its job where it was not refused."""
+    """A photo's entry, and its job unless it was refused."""
 
     entry: Entry
     created: Created | None = None
 
 
 def _fingerprint(entered: Sequence[_Entered], options: JobOptions) -> str:
-    """Return what tells two batches under one key apart: their options, their photos in order."""
+    """Return a hash of the options and photos, which must be equal for one idempotency key."""
     digest = hashlib.sha256(options.model_dump_json(by_alias=True).encode())
     for item in entered:
         refused = "" if item.entry.error is None else item.entry.error.code
@@ -181,10 +181,10 @@ def _fingerprint(entered: Sequence[_Entered], options: JobOptions) -> str:
     return digest.hexdigest()
 
 
-async def _enter_one(gateway: Gateway, upload: Upload, wanted: Submission) -> _Entered:
+async def _enter_one(gateway: Gateway, upload: Upload, submission: Submission) -> _Entered:
     try:
         with await asyncio.to_thread(upload.open) as file:
-            created = await submit(gateway, file, wanted)
+            created = await submit(gateway, file, submission)
             return _Entered(Entry(task_id=created.job_id), created)
     except (PhotoError, MaskDoesNotFitError) as error:
         return _Entered(Entry(error=TaskError(code=error.code, message=error.message)))
@@ -198,20 +198,20 @@ async def _fetched(reading: Awaitable[T]) -> T:
     try:
         return await reading
     except (RedisError, OSError) as error:
-        message = "the job ledger cannot be reached"
+        message = "the job store cannot be reached"
         raise QueueUnavailableError(message) from error
 
 
-def _must_be_seen(gateway: Gateway, owner: str | None) -> None:
+def _require_owner(gateway: Gateway, owner: str | None) -> None:
     if owner is None or gateway.job_store.calls.owner not in {None, owner}:
         message = "there is no batch of this id"
         raise UnknownBatchError(message)
 
 
-async def must_be_there(gateway: Gateway, batch_id: str) -> None:
-    """Raise as `read` does, without reading what the batch holds."""
+async def require_batch(gateway: Gateway, batch_id: str) -> None:
+    """Raise as `read` does, without reading the entries."""
     pending = cast("Awaitable[str | None]", gateway.job_store.client.hget(batch_key(batch_id), "owner"))
-    _must_be_seen(gateway, await _fetched(pending))
+    _require_owner(gateway, await _fetched(pending))
 
 
 async def read(gateway: Gateway, batch_id: str) -> Batch:
@@ -220,27 +220,27 @@ async def read(gateway: Gateway, batch_id: str) -> Batch:
     Raises
     ------
     UnknownBatchError
-        If there is none that the caller may see.
+        If the caller has no batch of this id.
     BatchUnreadableError
         If its record is damaged.
     """
     record = await gateway.job_store.hash(batch_key(batch_id))
-    _must_be_seen(gateway, record.get("owner", "") if record else None)
+    _require_owner(gateway, record.get("owner", "") if record else None)
     try:
         return Batch(batch_id, ENTRIES.validate_json(record["entries"]), has_webhook="webhook" in record)
     except (KeyError, ValueError) as error:
-        message = "what the server holds of this batch is damaged; it can only be erased"
+        message = "the stored record of this batch is damaged; it can only be erased"
         raise BatchUnreadableError(message) from error
 
 
 async def records_of(gateway: Gateway, batch: Batch) -> list[JobRecord | None]:
-    """Return the jobs of a batch in its order, None for each that is not there (any more)."""
+    """Return the job records of a batch in its order, None for refused photos and erased jobs."""
     found = iter(await gateway.job_store.read_many(batch.task_ids))
     return [None if entry.task_id is None else next(found) for entry in batch.entries]
 
 
 async def status(gateway: Gateway, batch: Batch) -> BatchStatus:
-    """Return where a batch stands."""
+    """Return the state of a batch."""
     records = await records_of(gateway, batch)
     files = [
         _file(number, entry, record)
@@ -271,15 +271,15 @@ def _file(number: int, entry: Entry, record: JobRecord | None) -> BatchFile:
 
 
 async def erase(gateway: Gateway, batch_id: str) -> None:
-    """Forget a batch, its photos and its results; of a damaged one they go at their own time.
+    """Erase a batch with its photos and results; those of a damaged record are erased when they expire.
 
-    Raises UnknownBatchError where there is none that the caller may see.
+    Raises UnknownBatchError where the caller has no batch of this id.
     """
     try:
         batch = await read(gateway, batch_id)
     except BatchUnreadableError:
         batch = Batch(batch_id, ())
-    # First: a batch that is being erased has not finished.
+    # First, so that erasing the jobs does not count as the end of the batch.
     await gateway.job_store.run(forget_batch(batch.id, is_quiet=True))
     for task_id in batch.task_ids:
         await forget(gateway, task_id)

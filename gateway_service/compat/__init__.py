@@ -1,1 +1,1 @@
-"""Compatibility APIs of the systems that this one replaces."""
+"""Compatibility APIs: the HTTP interfaces of the legacy systems that this one replaces."""

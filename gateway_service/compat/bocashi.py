@@ -1,6 +1,6 @@
-"""The bocashi API: always HTTP 200 with a ``ResultSet``, synchronous for its caller.
+"""The bocashi compatibility API: always HTTP 200 with a ``ResultSet``, synchronous.
 
-``file_name`` is the id of a job with ``.jpg`` after it; it is never a path.
+``file_name`` is the id of a job followed by ``.jpg``; it is never used as a path.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ SUFFIX = ".jpg"
 
 
 class Status(IntEnum):
-    """The dialect's own status numbers."""
+    """Status numbers of the bocashi API."""
 
     OK = 0
     UNUSABLE = 1
@@ -64,22 +64,22 @@ def _standard(status: Status, file_name: str = "") -> JSONResponse:
 
 
 def unusable() -> JSONResponse:
-    """Return the answer to a photo that this dialect cannot use."""
+    """Return the answer to an unusable photo."""
     return _standard(Status.UNUSABLE)
 
 
 class _UnusableError(PhotoError):
-    """A form that this dialect cannot use."""
+    """The form or its photo is not usable."""
 
 
 class _NothingKeptError(RequestError):
-    """The dialect's answer is a name to download later; with zero retention there is nothing to download."""
+    """The API answers with a name for a later download, which zero retention does not allow."""
 
     code = "nothing_kept"
 
 
 def _switch(form: FormData, name: str) -> bool:
-    """Return the 0/1 field ``name``, by default 1."""
+    """Return whether the 0/1 field ``name`` is 1, the default."""
     value = form.get(name, "1")
     if value not in {"0", "1"}:
         message = f"{name} is neither 0 nor 1"
@@ -113,7 +113,7 @@ async def _blur(gateway: Gateway, form: FormData, request_id: str) -> str:
         limit_s = float(gateway.settings.hard_limit_s)
         record = await gateway.events.wait_for_end(job_id, limit_s)
     finally:
-        # Also when the caller hangs up: a picture that nobody was told of must not stay.
+        # Also where the caller disconnects: a picture whose name was not returned must not stay.
         if record is None or record.state is not JobState.DONE:
             await asyncio.shield(forget(gateway, job_id))
     if record.state is not JobState.DONE:
@@ -137,7 +137,7 @@ def _refusal(error: ObscuraError) -> JSONResponse:
 
 @router.post("/bocashi", response_class=JSONResponse)
 async def bocashi_blur_photo(request: Request, gateway: CurrentGateway, request_id: RequestId) -> Response:
-    """Hide faces (``face_op``) and number plates (``car_op``) of ``img_file``; answer with a file name."""
+    """Hide faces (``face_op``) and number plates (``car_op``) in ``img_file``; answer with a file name."""
     try:
         form = await request.form(max_files=4, max_fields=16)
     except HTTPException:
@@ -160,12 +160,12 @@ async def bocashi_blur_photo(request: Request, gateway: CurrentGateway, request_
 
 @router.get("/bocashi", response_class=JSONResponse)
 async def bocashi_refuse_get() -> Response:
-    """Refuse: a photo is posted."""
+    """Refuse GET, which the API does not support."""
     return _standard(Status.NOT_ALLOWED)
 
 
 async def _record(gateway: Gateway, name: str) -> JobRecord:
-    """Return the finished job that ``name`` stands for; raise UnknownTaskError for anything else."""
+    """Return the job of a file name; raise UnknownTaskError for any other name."""
     try:
         job_id = str(uuid.UUID(name.removesuffix(SUFFIX)))
     except ValueError:
@@ -183,13 +183,13 @@ async def _record(gateway: Gateway, name: str) -> JobRecord:
 @router.head("/download/{name:path}", include_in_schema=False)
 @router.get("/download/{name:path}", response_class=Response, responses=DOWNLOADS)
 async def bocashi_get_picture(gateway: CurrentGateway, name: str) -> Response:
-    """Return the blurred picture; 404 where there is none of this name."""
+    """Return the redacted picture; 404 where there is none of this name."""
     return await picture_response(gateway, await _record(gateway, name))
 
 
 @router.get("/delete/{name:path}", response_class=JSONResponse)
 async def bocashi_erase_picture(gateway: CurrentGateway, name: str) -> Response:
-    """Erase the blurred picture."""
+    """Erase the redacted picture."""
     try:
         was_there = await erase(gateway, await _record(gateway, name))
     except LookupFailedError:

@@ -1,6 +1,6 @@
-"""The object-masking API: mammograms in, ``state`` and ``result`` out, synchronous for its caller.
+"""The object-masking compatibility API for mammograms: answers ``state`` and ``result``, synchronous.
 
-Every answer says: research use, not a medical device.
+Every answer has the notice: research use, not a medical device.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class State(IntEnum):
-    """The dialect's own numbers."""
+    """State numbers of the object-masking API."""
 
     OK = 0
     NO_IMAGES = 1
@@ -57,7 +57,7 @@ _TOO_LARGE: Final = frozenset({PhotoTooLargeError.code, TooManyPixelsError.code}
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of one file: the row of its job, or why there is none."""
+    """The result of one file: its job record, or the reason why there is none."""
 
     name: str
     state: State
@@ -65,7 +65,7 @@ class _Outcome:
     record: JobRecord | None = None
 
     def entry(self) -> dict[str, Any]:
-        """Return what ``results`` says of it."""
+        """Return its entry in ``results``."""
         if self.record is None:
             return {"name": self.name, "state": self.state, "result": self.message}
         part = lesions_of(self.record)
@@ -89,7 +89,7 @@ def _refusal(state: State, message: str) -> JSONResponse:
 
 
 def too_large() -> JSONResponse:
-    """Return the answer to a body that is larger than any may be."""
+    """Return the answer to a body that is too large."""
     return _refusal(State.TOO_LARGE, TOO_LARGE_TEXT)
 
 
@@ -100,7 +100,7 @@ def _state_of(code: str | None) -> State:
 
 
 def _images(form: FormData) -> list[UploadFile]:
-    """Return the files of the field ``images``; a browser sends a nameless empty one for none."""
+    """Return the files of the field ``images``, without the empty one that browsers send for none."""
     files = [item for item in form.getlist("images") if isinstance(item, UploadFile)]
     return [item for item in files if item.filename or item.size]
 
@@ -111,7 +111,7 @@ def _pixel_mm(form: FormData) -> float | None:
     Raises
     ------
     InvalidOptionError
-        If it is no number from 0.01 to 1.
+        If it is not a number from 0.01 to 1.
     """
     text = form.get("pixel_mm")
     if text is None or text == "":
@@ -123,7 +123,7 @@ def _pixel_mm(form: FormData) -> float | None:
         raise InvalidOptionError(message) from error
 
 
-async def _look(gateway: Gateway, upload: UploadFile, wanted: Submission) -> _Outcome:
+async def _detect(gateway: Gateway, upload: UploadFile, wanted: Submission) -> _Outcome:
     """Enter a job for one file and wait for its end; the caller erases it."""
     name = upload.filename or ""
     try:
@@ -153,7 +153,7 @@ def _failed(name: str, code: str | None, message: str) -> _Outcome:
 
 
 async def _answer(gateway: Gateway, outcomes: Sequence[_Outcome], *, debug: bool, as_text: bool) -> Response:
-    """Return the dialect's answer: the first file speaks, ``results`` has all of them."""
+    """Return the answer: state and result of the first file, and ``results`` of all."""
     first = outcomes[0]
     headers = {NOTICE_HEADER: RESEARCH_ONLY}
     if debug and first.record is not None:
@@ -224,7 +224,7 @@ async def _serve(request: Request, gateway: Gateway, form: FormData, request_id:
         pixel_mm = _pixel_mm(form)
     except InvalidOptionError as error:
         return _refusal(State.UNUSABLE, error.message)
-    # Only the first picture is ever drawn.
+    # Only the first picture is drawn.
     wanted = [
         Submission(
             JobKind.LESIONS,
@@ -234,7 +234,7 @@ async def _serve(request: Request, gateway: Gateway, form: FormData, request_id:
         for number in range(len(files))
     ]
     outcomes = await asyncio.gather(
-        *(_look(gateway, file, item) for file, item in zip(files, wanted, strict=True))
+        *(_detect(gateway, file, item) for file, item in zip(files, wanted, strict=True))
     )
     try:
         return await _answer(gateway, outcomes, debug=debug, as_text=query.get("result") == "string")
@@ -242,6 +242,6 @@ async def _serve(request: Request, gateway: Gateway, form: FormData, request_id:
         log.warning("lesions_failed", code=error.code)
         return _refusal(State.FAILED, FAILED_TEXT)
     finally:
-        # Nobody was told of these jobs: what they leave behind must not stay.
+        # The caller does not know the ids of these jobs, so their objects are erased.
         done = [item.record.id for item in outcomes if item.record is not None]
         await asyncio.shield(asyncio.gather(*(forget(gateway, job_id) for job_id in done)))

@@ -145,11 +145,11 @@ async def _answer(gateway: Gateway, record: JobRecord, *, is_multipart: bool) ->
         message = "the photo was not ready in time"
         raise ProcessingTimedOutError(message)
     picture = await picture_of(gateway, record)
-    said = metadata_of(record.id, tuple(record.detections.values()))
+    answer = metadata_of(record.id, tuple(record.detections.values()))
     if not is_multipart:
-        return Response(picture, media_type="image/jpeg", headers={"x-sgblur": header_of(said)})
+        return Response(picture, media_type="image/jpeg", headers={"x-sgblur": header_of(answer)})
     boundary = secrets.token_hex(16)
-    body = form_of(boundary, picture, json.dumps(said).encode())
+    body = form_of(boundary, picture, json.dumps(answer).encode())
     return Response(body, headers={"content-type": f"{MULTIPART}; boundary={boundary}"})
 
 
@@ -174,11 +174,11 @@ def metadata_of(job_id: str, parts: tuple[DetectionResult, ...]) -> dict[str, An
     return {"info": info, "annotations": annotations, "service_name": SERVICE, "blurring_id": job_id}
 
 
-def header_of(said: dict[str, Any]) -> str:
+def header_of(answer: dict[str, Any]) -> str:
     """Return what fits of the metadata into a header: the surest of what was found."""
-    info = sorted(said["info"], key=lambda item: -item["confidence"])
+    info = sorted(answer["info"], key=lambda item: -item["confidence"])
     while True:
-        short = {"info": info, "service_name": SERVICE, "blurring_id": said["blurring_id"]}
+        short = {"info": info, "service_name": SERVICE, "blurring_id": answer["blurring_id"]}
         text = json.dumps(short, separators=(",", ":"))
         if len(text) <= MAX_HEADER:
             return text
@@ -188,11 +188,11 @@ def header_of(said: dict[str, Any]) -> str:
 def form_of(boundary: str, picture: bytes, metadata: bytes) -> bytes:
     """Return a form of two parts, ``image`` and ``metadata`` (RFC 7578)."""
     image_head = 'form-data; name="image"; filename="picture.jpg"\r\nContent-Type: image/jpeg'
-    said_head = 'form-data; name="metadata"\r\nContent-Type: application/json'
+    metadata_head = 'form-data; name="metadata"\r\nContent-Type: application/json'
     pieces = [
         f"--{boundary}\r\nContent-Disposition: {image_head}\r\n\r\n".encode(),
         picture,
-        f"\r\n--{boundary}\r\nContent-Disposition: {said_head}\r\n\r\n".encode(),
+        f"\r\n--{boundary}\r\nContent-Disposition: {metadata_head}\r\n\r\n".encode(),
         metadata,
         f"\r\n--{boundary}--\r\n".encode(),
     ]

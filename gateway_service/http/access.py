@@ -1,9 +1,8 @@
 """Access control from the request headers, before any of the body is read.
 
-Where keys are asked for, everything but a few open addresses needs one. Where they are not, only this
-machine can reach the gateway - but its browser runs the code of strangers, so requests that a web page of
-somebody else's made are refused: by the host they name (a page whose own name was made to point here, DNS
-rebinding) and by the origin they come from.
+With API keys, every path except a few public ones requires one. Without, only this machine can reach the
+gateway, but web pages in its browser can send requests as well. These are refused by the Host header (DNS
+rebinding: a page whose name resolves to this machine) and by their origin.
 """
 
 import ipaddress
@@ -33,21 +32,21 @@ from obscura.settings import Settings
 __all__ = ["Access", "AccessRules", "is_open", "wanted_scope"]
 
 READING = frozenset({"GET", "HEAD"})
-# What has to answer before anybody can have a key: health, the description of the API, the page itself.
+# Paths that work without a key: health, the API description, the web page.
 OPEN = frozenset(
     {"/", "/about", "/livez", "/readyz", "/capabilities", "/docs", "/openapi.json", "/favicon.ico"}
 )
 OPEN_FOLDERS = ("/docs/", "/web/")
 OPERATORS = frozenset({"/metrics"})
 ADMINISTRATION = "/admin/"
-# The bocashi dialect erases with a GET.
+# The bocashi API erases with a GET.
 ERASING_GETS = "/delete/"
-# Above it, an address block is one caller: a home has a /64 of its own.
+# IPv6 callers are counted by their /64 network, which a household shares.
 IPV6_BLOCK = 64
 
 
 def is_open(method: str, path: str) -> bool:
-    """Whether an address answers without a key."""
+    """Whether a path works without a key."""
     return method in READING and _is_public(path)
 
 
@@ -56,7 +55,7 @@ def _is_public(path: str) -> bool:
 
 
 def wanted_scope(method: str, path: str) -> KeyScope:
-    """Return what a key must have been made for to call an address."""
+    """Return the scope that a key needs for a request."""
     if path.startswith(ADMINISTRATION):
         return KeyScope.ADMIN
     if path in OPERATORS:
@@ -68,7 +67,7 @@ def wanted_scope(method: str, path: str) -> KeyScope:
 
 @dataclass(frozen=True)
 class AccessRules:
-    """What one gateway asks of its callers."""
+    """Access rules of one gateway."""
 
     keys: bool
     host_names: frozenset[str]
@@ -76,21 +75,21 @@ class AccessRules:
 
     @classmethod
     def of(cls, settings: Settings, listens_on: str) -> "AccessRules":
-        """Return the rules of a gateway that listens on the address ``listens_on``."""
+        """Return the rules of a gateway that listens on ``listens_on``."""
         return cls(requires_keys(settings, listens_on), settings.host_names, settings.cors_origin_names)
 
     def check_page(self, headers: Headers, method: str, path: str) -> None:
-        """Refuse what a foreign web page made a browser send.
+        """Refuse requests of foreign web pages.
 
         Raises
         ------
         UnknownHostError
-            If the request names a host that is not ours.
+            If the Host header is not a name of this gateway.
         ForeignOriginError
             If it comes from a page of another origin.
         """
         if self.keys and not self.host_names:
-            # No page holds a key, and none is sent by itself as a cookie would be.
+            # Browsers do not add keys by themselves, unlike cookies.
             return
         if not all(self._is_ours(host) for host in headers.getlist("host")):
             message = "this server does not answer for that host name (OBSCURA_ALLOWED_HOSTS)"
@@ -111,14 +110,14 @@ class AccessRules:
         if origin is not None:
             is_own = urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
             return not (is_own or "*" in self.origins or origin.lower() in self.origins)
-        # Pictures, scripts and forms of a page come without an origin when they only read.
+        # Images, scripts and GET forms of a page have no Origin header.
         is_elsewhere = headers.get("sec-fetch-site") in {"cross-site", "same-site"}
         is_visit = headers.get("sec-fetch-mode") == "navigate" and method in READING
         return is_elsewhere and (not is_visit or path.startswith(ERASING_GETS))
 
 
 def _is_address(name: str) -> bool:
-    """Whether a host is an address: those cannot be made to point elsewhere."""
+    """Whether a host is an IP address, to which DNS rebinding does not apply."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -127,7 +126,7 @@ def _is_address(name: str) -> bool:
 
 
 def caller_address(client: Sequence[object] | None) -> str:
-    """Return what stands for a caller's address in rate limits."""
+    """Return the key of a caller's address in rate limits."""
     text = str(client[0]) if client else ""
     try:
         address = packet_destination(ipaddress.ip_address(text))
@@ -139,19 +138,19 @@ def caller_address(client: Sequence[object] | None) -> str:
 
 
 def key_text(headers: Headers) -> str | None:
-    """Return the key that a request carries, in either header.
+    """Return the API key of a request from either header; None where there is none.
 
     Raises
     ------
     InvalidKeyError
-        If it carries two: whose request it is would depend on who reads it.
+        If it has two different keys, so that its owner would be ambiguous.
     """
     texts = [text.strip() for text in headers.getlist("x-api-key")]
     for text in headers.getlist("authorization"):
         kind, _, credentials = text.partition(" ")
         if kind.lower() == "bearer":
             texts.append(credentials.strip())
-    # A header without a key, as proxies and clients leave it, is no second key.
+    # An empty header, as some proxies and clients send it, does not count.
     keys = set(filter(None, texts))
     if len(keys) > 1:
         message = "the request carries two different keys"
@@ -160,7 +159,7 @@ def key_text(headers: Headers) -> str | None:
 
 
 class Access:
-    """ASGI middleware that lets a request in, or answers it."""
+    """ASGI middleware that checks access and answers refused requests."""
 
     def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self._app = app
@@ -179,11 +178,11 @@ class Access:
         await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
-        """Raise unless the request may go on; note the owner of what it does."""
+        """Raise unless the request is allowed; store its owner in the request state."""
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
         self._rules.check_page(headers, method, path)
         if _is_public(path) or method not in METHODS:
-            # With a method that it does not take it is refused as that, to everybody alike.
+            # Unknown methods are refused later with 405.
             return
         gateway = cast("Gateway", scope["app"].state.gateway)
         wanted = wanted_scope(method, path)
@@ -213,4 +212,4 @@ SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "a key of `obscura keys create`"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "the same key"},
 }
-"""How a request carries a key, as OpenAPI says it."""
+"""OpenAPI security schemes."""

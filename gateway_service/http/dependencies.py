@@ -21,9 +21,9 @@ from obscura.storage import Storage
 
 @dataclass(frozen=True)
 class Gateway:
-    """The parts of the system that a gateway talks to.
+    """The services that routes use.
 
-    ``intake`` bounds how many uploads are in memory at once; the others wait where they were spooled.
+    ``intake`` limits how many uploads are in memory at once; others wait in their spool files.
     """
 
     settings: Settings
@@ -39,20 +39,20 @@ class Gateway:
     watches: Watches = field(default_factory=Watches)
 
     def for_owner(self, owner: str | None) -> "Gateway":
-        """Return the system as the holder of a key sees it: jobs of others are not there."""
+        """Return the gateway for one owner, who does not see the jobs of others."""
         job_store = self.job_store.for_owner(owner)
         return replace(self, job_store=job_store, events=self.events.for_owner(job_store))
 
     async def send(self, request: StepRequest) -> None:
-        """Have a step wait for its turn; raise QueueUnavailableError where the broker is away."""
+        """Enqueue a step; raise QueueUnavailableError where the broker is unavailable."""
         outbox_message = self.outbox_messages.write(request)
         await self.job_store.run(self.job_store.calls.enqueue(request.job_id, [outbox_message]))
 
 
-# Coroutines, both: a plain function would be given a thread's turn by the framework for every request.
+# Coroutines, because FastAPI runs plain functions in a thread for every request.
 async def _gateway(request: Request) -> Gateway:
-    whole = cast("Gateway", request.app.state.gateway)
-    return whole.for_owner(request.state.owner)
+    gateway = cast("Gateway", request.app.state.gateway)
+    return gateway.for_owner(request.state.owner)
 
 
 async def _request_id(request: Request) -> str:

@@ -1,7 +1,7 @@
-"""Requests to addresses that a caller named: the egress allow-list.
+"""The egress allow-list for requests to URLs that a caller named.
 
-A name is looked up once, what it leads to is held against the list, and the connection goes to the address as
-it was found, so that a name cannot point elsewhere between the check and the request (DNS rebinding).
+A host name is resolved once, its addresses are checked, and the connection goes to the checked address, so
+that the name cannot resolve to another one between check and request (DNS rebinding).
 """
 
 import asyncio
@@ -23,21 +23,21 @@ PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 
 
 class NotReachedError(ServiceError):
-    """Where the URL leads is not on the list, or has no address."""
+    """The host of a URL is not allowed, or has no address."""
 
     code = "not_reached"
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """Where requests may go: origins (``https://host:443``), and the private networks they may lie in."""
+    """Allowed origins (``https://host:443``), and private networks that their addresses may be in."""
 
     origins: frozenset[str]
     networks: Sequence[Network]
 
     @classmethod
     def parse(cls, text: str, setting: str, schemes: Sequence[str] = ("http", "https")) -> "Hosts":
-        """Return what a comma-separated setting lists.
+        """Parse a comma-separated setting.
 
         An entry is ``host``, ``host:port``, an origin with its scheme, or a network (``10.0.0.0/8``); without
         a scheme it stands for each of ``schemes``.
@@ -72,12 +72,12 @@ class Hosts:
     def allows(self, address: Address, host: str) -> bool:
         """Whether a listed host may be connected to at ``address``.
 
-        An IPv6 address that stands for an IPv4 address (NAT64, 6to4 and the like) is judged as that one.
+        An IPv6 address that embeds an IPv4 address (NAT64, 6to4) is checked as that one.
         """
         place = packet_destination(address)
         if any(place in network for network in self.networks):
             return True
-        # An operator who writes the address itself down means it.
+        # A private address that is itself listed as a host is allowed.
         return str(address) == host or is_public(address)
 
 
@@ -100,14 +100,14 @@ def _origin(url: httpx.URL) -> str:
 
 
 async def pinned(url: httpx.URL, hosts: Hosts) -> dict[str, Any]:
-    """Return the arguments of a request to ``url`` that goes to an address that ``hosts`` allows.
+    """Return the arguments of an httpx request to ``url`` at an address that ``hosts`` allows.
 
-    The name is still what TLS certificates are held against and what the server is told.
+    The Host header and the TLS server name are still those of ``url``.
 
     Raises
     ------
     NotReachedError
-        If the host is not listed, has no address, or leads to a private one that is not listed.
+        If the host is not listed, has no address, or has a private address that is not listed.
     """
     hosts.check(url)
     try:
@@ -116,7 +116,7 @@ async def pinned(url: httpx.URL, hosts: Hosts) -> dict[str, Any]:
         message = "the host has no address"
         raise NotReachedError(message) from error
     addresses = [ipaddress.ip_address(str(entry[4][0])) for entry in found]
-    # Every address must be allowed: a name that points inwards at all is not trusted.
+    # All addresses must be allowed, because the connection may use any of them.
     if not addresses or not all(hosts.allows(address, url.host) for address in addresses):
         message = "the host has a private address that is not on the list"
         raise NotReachedError(message)

@@ -15,7 +15,7 @@ from obscura.errors import SlowUploadError
 
 
 def cors_options(origins: frozenset[str]) -> dict[str, Any]:
-    """Return what pages of the ``origins`` that were let in may send and see."""
+    """Return the CORS options for pages of ``origins``."""
     return {
         "allow_origins": sorted(origins),
         "allow_methods": ["GET", "POST", "DELETE"],
@@ -25,15 +25,15 @@ def cors_options(origins: frozenset[str]) -> dict[str, Any]:
 
 
 PIECE_BYTES = 256 * 1024
-"""What is handed on of a body at a time, if there is so much."""
+"""Body messages are joined up to this size."""
 
 Refusal = Callable[[], Response]
-"""Makes the answer to a body that is too large."""
+"""Returns the answer to a body that is too large."""
 
 
 @dataclass(frozen=True)
 class BodyBounds:
-    """What a body may be at most: bytes, seconds in all, and seconds without a byte."""
+    """Limits of a body: bytes, seconds in all, and seconds without a byte."""
 
     max_bytes: int
     timeout_s: float
@@ -42,7 +42,7 @@ class BodyBounds:
 
 @dataclass(frozen=True)
 class CompatibilityApi:
-    """A dialect's own words for a body that is too large, and its own limits where it has them."""
+    """A path's own answer to a body that is too large, and its own limits where it has them."""
 
     refusal: Refusal | None = None
     max_bytes: int | None = None
@@ -50,17 +50,16 @@ class CompatibilityApi:
 
 
 class BodyLimit:
-    """ASGI middleware that reads no more of a body, and for no longer, than is allowed.
+    """ASGI middleware that limits size and duration of request bodies.
 
-    A length that is declared too large is answered before anything is read, by the path's own refusal
-    where a dialect has one. A body without a length ends in a 413 at the byte that is too many, a slow one
-    in a 408.
+    A declared length that is too large is refused before anything is read, with the answer of the path's own
+    API. A body without a declared length gets a 413 at the first byte beyond the limit, a slow one a 408.
     """
 
-    def __init__(self, app: ASGIApp, bounds: BodyBounds, dialects: Mapping[str, CompatibilityApi]) -> None:
+    def __init__(self, app: ASGIApp, bounds: BodyBounds, apis: Mapping[str, CompatibilityApi]) -> None:
         self._app = app
         self._bounds = bounds
-        self._compatibility_apis = dialects
+        self._compatibility_apis = apis
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -68,14 +67,14 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        dialect = self._compatibility_apis.get(scope["path"], CompatibilityApi())
+        api = self._compatibility_apis.get(scope["path"], CompatibilityApi())
         bounds = replace(
             self._bounds,
-            max_bytes=dialect.max_bytes or self._bounds.max_bytes,
-            timeout_s=dialect.timeout_s or self._bounds.timeout_s,
+            max_bytes=api.max_bytes or self._bounds.max_bytes,
+            timeout_s=api.timeout_s or self._bounds.timeout_s,
         )
         if declared.isdecimal() and int(declared) > bounds.max_bytes:
-            refusal = dialect.refusal
+            refusal = api.refusal
             answer = answer_to(too_large(int(declared), bounds.max_bytes)) if refusal is None else refusal()
             await answer(scope, receive, send)
             return
@@ -83,9 +82,9 @@ class BodyLimit:
 
 
 class _Body:
-    """The messages of one request, within bounds.
+    """The messages of one request body, limited in size and time.
 
-    What is raised is a framework's exception: it is the only kind that form parsers let pass.
+    Raises starlette's HTTPException, because form parsers translate all other exceptions.
     """
 
     def __init__(self, receive: Receive, bounds: BodyBounds) -> None:
@@ -97,12 +96,13 @@ class _Body:
 
     async def __call__(self) -> Message:
         if not self._is_arriving:
-            # Waiting for the caller to hang up takes as long as it takes.
+            # After the body only the disconnect message follows, which has no time limit.
             return await self._receive()
         message = await self._piece()
         pieces = [message.get("body", b"")]
         length = len(pieces[0])
-        # Each message costs a turn of the form parser, and of a thread once the upload is spooled.
+        # Joined, because each message costs a call of the form parser, and a thread once the upload is
+        # spooled.
         while self._is_arriving and length < PIECE_BYTES:
             message = await self._piece()
             pieces.append(message.get("body", b""))

@@ -19,7 +19,7 @@ from obscura.wording import MEGABYTE, megabytes
 RETRY_AFTER_S = "5"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-# The most special class of an error decides.
+# The most derived class of an error decides.
 STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
     errors.EmptyPhotoError: HTTPStatus.BAD_REQUEST,
     errors.PhotoTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -72,14 +72,14 @@ def status_of_code(code: str) -> HTTPStatus:
 
 
 def problem(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return the one shape that every error answer has."""
+    """Return an error answer and count it."""
     count(catalogue.REFUSALS, code)
     content = {"error": {"code": code, "message": message}}
     return JSONResponse(content, status_code=status, headers=dict(headers or {}))
 
 
 def answer_to(error: errors.ObscuraError) -> JSONResponse:
-    """Return the answer to an error, with the headers that its status asks for."""
+    """Return the answer to an error, with the headers of its status."""
     status = status_of(error)
     headers: dict[str, str] = {}
     if isinstance(error, errors.RateLimitedError):
@@ -92,7 +92,7 @@ def answer_to(error: errors.ObscuraError) -> JSONResponse:
 
 
 def crashed() -> JSONResponse:
-    """Return the answer of a server that has a fault."""
+    """Return the answer to an unexpected exception."""
     return problem(500, errors.ObscuraError.code, "something went wrong on this server")
 
 
@@ -128,7 +128,7 @@ def _of_validation(error: RequestValidationError) -> JSONResponse:
 
 
 def _methods_at(request: Request) -> list[str]:
-    """Return the methods that the address takes; a route knows only its own."""
+    """Return the methods of all routes at the request's path."""
     return [
         method
         for method in METHODS
@@ -140,19 +140,19 @@ def _methods_at(request: Request) -> list[str]:
 
 
 def _cause(error: HTTPException) -> errors.ObscuraError | None:
-    """Return what of ours a framework's exception was made from."""
+    """Return the error of this project that caused a framework's exception, None where there is none."""
     match error.__cause__:
         case errors.ObscuraError() as cause:
             return cause
         case OSError():
-            # The form parser could not write: the folder of uploads is full or away.
+            # The form parser could not write to the spool folder.
             return no_room()
         case _:
             return None
 
 
 def install(app: FastAPI) -> None:
-    """Make ``app`` answer every error in one shape."""
+    """Install exception handlers that answer every error with a problem body."""
 
     @app.exception_handler(errors.ObscuraError)
     async def _obscura(_request: Request, error: errors.ObscuraError) -> JSONResponse:

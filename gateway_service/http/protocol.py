@@ -1,7 +1,7 @@
 """An HTTP/1.1 protocol with limits: size and time of the head, unread bodies.
 
-uvicorn bounds neither the time nor the size of a request's head, and it reads on for as long as a client
-sends after the answer has been given.
+uvicorn limits neither the time nor the size of a request's head, and it keeps reading a body after the
+response has been sent.
 """
 
 import asyncio
@@ -13,68 +13,68 @@ __all__ = ["BoundedHttp"]
 
 MAX_HEAD_BYTES = 32 * 1024
 HEAD_PIECE_BYTES = 1024
-HEADER_MARKS = len(b":\r\n")
+HEADER_MARKS = 3
+"""Colon, carriage return and line feed of a header."""
 HEAD_S = 15.0
-# After an early refusal the rest of the body is read and dropped, so that a client that sends first and reads
-# then gets to see its answer instead of a broken connection.
+# After an early refusal the rest of the body is read and discarded, so that a client that sends first and
+# reads later gets the response instead of a reset connection.
 LINGER_S = 30.0
 MAX_LINGER_BYTES = 64 * 1024 * 1024
 
 
 class _TooLongError(Exception):
-    """A request's head is longer than allowed."""
+    """A request's head is longer than `MAX_HEAD_BYTES`."""
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's protocol with deadlines and sizes."""
+    """uvicorn's HTTP/1.1 protocol with time and size limits."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own affair
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed to uvicorn
         super().__init__(*arguments, **options)
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = True
-        # Counted twice: as they arrive, and by name and value once they can be told apart.
+        # Counted twice: raw bytes on arrival, and URL and headers once they are parsed.
         self._raw_bytes = 0
         self._head_bytes = 0
         self._dropped_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Wait for a request, not for ever."""
+        """Start the time limit of the first head."""
         super().connection_made(transport)
         self._close_after(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Cancel the time limit."""
         self._close_after(None)
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Give the head its time."""
+        """Start the time limit of a head."""
         super().on_message_begin()
         self._in_head = True
         self._raw_bytes = self._head_bytes = self._dropped_bytes = 0
         self._close_after(HEAD_S)
 
     def on_url(self, url: bytes) -> None:
-        """Count the address."""
+        """Count the URL."""
         self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header, with its colon and the end of its line."""
+        """Count a header, with colon and line end."""
         self._count(len(name) + len(value) + HEADER_MARKS)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """End the head's time: bodies have deadlines of their own."""
+        """Cancel the time limit; `BodyLimit` limits the body."""
         self._in_head = False
         self._close_after(None)
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and end a connection whose head does not end.
+        """Parse data, and refuse a head that is too long.
 
-        A head is parsed in small pieces, so that no more of it is taken than is allowed, spaces that belong
-        to no header included.
+        A head is parsed in small pieces, so that bytes outside of headers, such as spaces, count as well.
         """
         start = 0
         while self._in_head and start < len(data) and not self.transport.is_closing():
@@ -89,7 +89,7 @@ class BoundedHttp(HttpToolsProtocol):
             super().data_received(data[start:])
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse a head that cannot be parsed, or is too long."""
+        """Answer 431 to a head that is too long, 400 to one that cannot be parsed."""
         if not self._is_too_long():
             super().send_400_response(msg)
             return
@@ -97,7 +97,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.close()
 
     def on_body(self, body: bytes) -> None:
-        """Hand a piece of a body on, or drop it where the answer has been given."""
+        """Pass on a piece of a body, or discard it where the response is complete."""
         super().on_body(body)
         if self.cycle.response_complete:
             self._dropped_bytes += len(body)
@@ -105,14 +105,14 @@ class BoundedHttp(HttpToolsProtocol):
                 self.transport.abort()
 
     def on_message_complete(self) -> None:
-        """End the time of a body; where it was dropped, the next request has to begin soon."""
+        """Expect the next head; after a discarded body within `HEAD_S`."""
         self._in_head, self._raw_bytes = True, 0
         is_answered = self.cycle.response_complete
         self._close_after(HEAD_S if is_answered else None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Give the rest of a body that nobody reads a last while."""
+        """Start the time limit for the rest of a body that is discarded."""
         is_arriving = self.cycle.response_complete and self.cycle.more_body
         super().on_response_complete()
         if is_arriving and not self.transport.is_closing():

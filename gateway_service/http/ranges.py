@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 _ONE_RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE | re.ASCII)
 _DIGITS: Final = 15
-"""More than any file has; longer numbers are not read."""
+"""Longer numbers are ignored."""
 
 
 class Part(NamedTuple):
-    """Bytes ``start`` to ``end``, exclusive, of ``size``; not there where it begins behind the end."""
+    """Bytes ``start`` to ``end``, exclusive, of ``size``; not satisfiable where it begins behind the end."""
 
     start: int
     end: int
@@ -19,19 +19,19 @@ class Part(NamedTuple):
 
     @property
     def is_there(self) -> bool:
-        """Whether there is anything of it."""
+        """Whether the range is satisfiable."""
         return self.start < self.size
 
     @property
     def content_range(self) -> str:
-        """The header of that name."""
+        """Value of the header Content-Range."""
         return f"bytes {self.start}-{self.end - 1}/{self.size}" if self.is_there else f"bytes */{self.size}"
 
 
 def part_of(wanted: str, size: int) -> Part | None:
     """Return the one part of ``size`` bytes that the header Range asks for; None for all of them.
 
-    Several parts at once, other units and what cannot be read get the whole, as RFC 9110 allows.
+    Multiple ranges, other units and invalid values get all of them, as RFC 9110 section 14.2 allows.
     """
     match = _ONE_RANGE.fullmatch(wanted)
     first, last = match.groups() if match else ("", "")
@@ -46,7 +46,7 @@ def part_of(wanted: str, size: int) -> Part | None:
 
 
 def ranged(data: bytes, wanted: str, headers: dict[str, str], media_type: str) -> Response:
-    """Return ``data`` whole, or the one part that the header Range asks for; 416 where that is not there."""
+    """Return a response with ``data`` or the requested range of it; 416 where it is not satisfiable."""
     headers = headers | {"accept-ranges": "bytes"}
     part = part_of(wanted, len(data))
     if part is None:

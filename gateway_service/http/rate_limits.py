@@ -1,7 +1,7 @@
 """Rate limits by key and by address, counted in the job store for all gateways together.
 
-The window moves: at no moment are there more requests within the last minute than the limit says. Times are
-those of the gateways, so their clocks should agree to well within a window.
+Moving window: at any moment the last minute has at most the allowed number of requests. The gateways' clocks
+must agree to a small fraction of a window.
 """
 
 import math
@@ -26,7 +26,7 @@ class RateLimits:
     """The limits of one installation."""
 
     def __init__(self, settings: Settings, client: redis.asyncio.Redis, *, keys: bool) -> None:
-        # The address is never used: the connections are the ledger's own.
+        # The address is not used, because the job store's connection pool is.
         storage = RedisStorage(
             "async+redis://127.0.0.1:6379",
             implementation="redispy",
@@ -50,9 +50,10 @@ class RateLimits:
         Raises
         ------
         RateLimitedError
-            If it is one too many.
+            If the limit is exceeded.
         QueueUnavailableError
-            If it cannot be counted, since the server is away or full, and it does not only read.
+            If a request that does not only read cannot be counted, because the job store is unavailable or
+            full.
         """
         return await self._hit(self._of_key, ("key", key_id), reads=reads)
 
@@ -66,9 +67,9 @@ class RateLimits:
             opens, _ = await self._limiter.get_window_stats(limit, *who)
         except (RedisError, OSError) as error:
             if reads:
-                # Who only reads fills nothing: a finished result is given all the same.
+                # Reading is allowed without counting.
                 return False
-            message = "requests cannot be counted: the server of the job ledger is away"
+            message = "requests cannot be counted: the job store is unavailable"
             raise QueueUnavailableError(message) from error
         message = f"more than {limit.amount} requests of one {kind} in {limit.get_expiry()} s"
         raise RateLimitedError(message, max(1, math.ceil(opens - time.time())))

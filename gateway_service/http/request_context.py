@@ -34,23 +34,23 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Telemetry:
-    """Where a gateway's numbers go, and its traces; no tracer: nowhere."""
+    """A gateway's meter and tracer; without a tracer there are no traces."""
 
     meter: Meter
     tracer: Tracer | None = None
 
     def begin(self, scope: Scope) -> Span | None:
-        """Begin the span of a request; calls of health checks, scrapers and the page's own files get none."""
+        """Start the span of a request; health checks, scrapers and static files get none."""
         method, path = scope["method"], scope["path"]
         if self.tracer is None or is_open(method, path) or path in OPERATORS:
             return None
-        # Whoever calls may have a trace of its own that this is a part of.
+        # The caller may have a trace that this span belongs to.
         parent = Headers(scope=scope).get("traceparent")
         return self.tracer.begin(method, parent, role=Role.SERVER)
 
 
 class _Exchange:
-    """One request and its answer, as they pass by."""
+    """Observes one request and its response."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
@@ -63,11 +63,11 @@ class _Exchange:
         self.status = 0
 
     def answer_with(self, headers: Mapping[str, str], request_id: str) -> None:
-        """Set the headers that every answer gets."""
+        """Set the headers that are added to the response."""
         self._headers = {"x-request-id": request_id, **headers}
 
     async def receive(self) -> Message:
-        """Pass a piece of the body on, and count it."""
+        """Receive a message and count its body."""
         message = await self._receive()
         if message["type"] == "http.request" and self._arrived_s is None:
             self._bytes += len(message.get("body", b""))
@@ -76,7 +76,7 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass a piece of the answer on, with headers."""
+        """Send a message, with the added headers at the start."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -86,16 +86,16 @@ class _Exchange:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken until now."""
+        """Seconds since the request began."""
         return time.perf_counter() - self._began
 
     @property
     def route(self) -> str:
-        """The route's template, not the path: paths carry task ids."""
+        """The route's path template; the path itself would contain task ids."""
         return str(getattr(self._scope.get("route"), "path", NO_ROUTE))
 
     def count(self, meter: Meter) -> None:
-        """Enter it in the numbers of /metrics."""
+        """Update the HTTP metrics."""
         method, route = self._scope["method"], self.route
         method = method if method in METHODS else "other"
         status = str(self.status) if self.status else NO_STATUS
@@ -112,7 +112,7 @@ class RequestContext:
     def __init__(self, app: ASGIApp, telemetry: Telemetry, hsts_s: int = 0) -> None:
         self._app = app
         self._telemetry = telemetry
-        # Only where an operator says so: it would lock a plain-HTTP installation out of browsers.
+        # Opt-in, because browsers could not use an installation without TLS.
         hsts = {"strict-transport-security": f"max-age={hsts_s}"} if hsts_s else {}
         self._headers = SECURITY_HEADERS | hsts
 
@@ -122,7 +122,7 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        # Nobody owns a job where no keys are asked for.
+        # Without API keys jobs have no owner.
         scope.setdefault("state", {}).update(request_id=request_id, owner=None, may_read=True)
         exchange = _Exchange(scope, receive, send)
         exchange.answer_with(self._headers, request_id)
@@ -133,18 +133,18 @@ class RequestContext:
             try:
                 await self._app(scope, exchange.receive, exchange.send)
             except Exception:
-                # Here and not in a handler of the framework's: those run outside, without the request's id.
+                # Not in a FastAPI handler, which would run outside of this context, without the request id.
                 log.exception("request_crashed")
                 if exchange.status:
-                    # Half an answer is out: the connection has to be cut.
+                    # The response has begun: the exception closes the connection.
                     raise
                 await crashed()(scope, receive, exchange.send)
             finally:
                 watch.close()
-                self._tell(scope, exchange, span)
+                self._report(scope, exchange, span)
 
-    def _tell(self, scope: Scope, exchange: _Exchange, span: Span | None) -> None:
-        """Leave the log line, the numbers and the span of a request."""
+    def _report(self, scope: Scope, exchange: _Exchange, span: Span | None) -> None:
+        """Write the log line, metrics and span of a request."""
         exchange.count(self._telemetry.meter)
         method, route, owner = scope["method"], exchange.route, scope["state"]["owner"]
         log.info(
@@ -156,18 +156,18 @@ class RequestContext:
             **({} if owner is None else {"key": owner}),
         )
         if span is not None:
-            facts = {
+            attributes = {
                 "http.request.method": method,
                 "http.route": route,
                 "http.response.status_code": exchange.status,
                 "obscura.request_id": scope["state"]["request_id"],
             }
             failed = exchange.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            span.end(facts, name=f"{method} {route}", error="answered with an error" if failed else "")
+            span.end(attributes, name=f"{method} {route}", error="answered with an error" if failed else "")
 
 
 def _request_id(scope: Scope) -> str:
-    """Return the caller's X-Request-ID where it is harmless in a log, or a new one."""
+    """Return the caller's X-Request-ID where it has safe characters only, otherwise a new one."""
     given = Headers(scope=scope).get("x-request-id", "")
     if given and len(given) <= MAX_REQUEST_ID and REQUEST_ID_CHARACTERS.issuperset(given):
         return given

@@ -9,13 +9,13 @@ __all__ = ["no_room", "spooled"]
 
 
 def no_room() -> StorageUnavailableError:
-    """Return what is said of an upload that could not be written down."""
-    return StorageUnavailableError("uploads cannot be taken in: their folder is full or away")
+    """Return the error of an upload that could not be spooled."""
+    return StorageUnavailableError("uploads cannot be taken in: their folder is full or unavailable")
 
 
 @contextmanager
 def spooled() -> Iterator[None]:
-    """Raise StorageUnavailableError where an upload cannot be written down while it arrives."""
+    """Translate OSError into StorageUnavailableError while an upload is spooled."""
     try:
         yield
     except OSError as error:

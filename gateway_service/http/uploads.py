@@ -18,27 +18,23 @@ FORBIDDEN = frozenset('/\\:*?"<>|')
 
 @dataclass(frozen=True)
 class Upload:
-    """One photo of a batch: its name as the caller gave it, and what opens it."""
+    """One photo of a batch: the name given by the caller, and a function that opens it."""
 
     name: str
     open: Callable[[], BinaryIO]
 
 
 def safe_name(name: str) -> str:
-    """Return the last part of a name, without what could make it a path or invisible."""
+    """Return the last path component of a name, without separators, special and unprintable characters."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    kept = "".join(
-        outbox_message
-        for outbox_message in last
-        if outbox_message.isprintable() and outbox_message not in FORBIDDEN
-    )
+    kept = "".join(character for character in last if character.isprintable() and character not in FORBIDDEN)
     return kept.strip(" .")[:MAX_NAME] or FALLBACK_NAME
 
 
 def files_in_zip(file: BinaryIO, limits: ArchiveLimits) -> list[Upload]:
-    """Return the photos of a zip; each is unpacked when it is its turn, no farther than a photo may be long.
+    """Return the photos of a zip; each is unpacked when it is read, up to the limit of a photo.
 
-    What is wrong with one of them is raised as PhotoError when that one is read: see `open_member`.
+    A damaged member raises PhotoError when it is read: see `open_member`.
 
     Raises
     ------

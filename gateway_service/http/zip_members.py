@@ -1,7 +1,7 @@
-"""Unpacking one member of a zip: piece by piece, held against what the directory says of it.
+"""Unpack one member of a zip in pieces and check it against its directory entry.
 
-`zipfile` unpacks bzip2 and LZMA without a bound: 160 bytes of bzip2 are 200 MB of zeros. Here no method makes
-more of a piece than another piece.
+`zipfile` unpacks bzip2 and LZMA without a limit: 160 bytes of bzip2 become 200 MB of zeros. Here every method
+returns at most `_PIECE` bytes at a time.
 
 Source: PKWARE APPNOTE 6.3.10, sections 4.3.7 (local header), 4.4.5 (methods) and 5.8 (LZMA).
 """
@@ -21,30 +21,30 @@ from obscura.wording import megabytes
 __all__ = ["open_member"]
 
 MAX_DICTIONARY: Final = 64 << 20
-"""Bytes of the largest LZMA dictionary: a decoder takes that much memory before the first byte."""
+"""Largest LZMA dictionary in bytes; a decoder allocates it before the first byte."""
 
 _LOCAL_SIGN: Final = b"PK\x03\x04"
 _PIECE: Final = 64 * 1024
-"""Bytes that are read, and unpacked, at once."""
+"""Bytes that are read or unpacked at once."""
 _LZMA_HEAD: Final = 9
 _LZMA_PROPERTIES: Final = 5
 _LZMA_LEAST: Final = 4096
 _FAULTS: Final = (EOFError, ValueError, struct.error, zlib.error, lzma.LZMAError)
-"""What unpacking raises by the ways in which a member can be damaged; bzip2 raises OSError."""
+"""Exceptions of the decompressors for a damaged member; bzip2 raises OSError."""
 
 
 def open_member(file: BinaryIO, entry: Entry, max_bytes: int) -> BinaryIO:
-    """Return a file of an archive for reading; it is unpacked as it is read, no farther.
+    """Return a readable file of a member, which is unpacked as far as it is read.
 
     Its ``read`` raises PhotoTooLargeError where the member has more than ``max_bytes`` by its entry, and
-    UndecodablePhotoError where it is damaged, closed with a password or packed in a way that is not known.
-    One member is read at a time: all of them share ``file``.
+    UndecodablePhotoError where it is damaged, encrypted or of an unsupported method. Members must be read one
+    at a time, because all share ``file``.
     """
     return cast("BinaryIO", _Member(file, entry, max_bytes))
 
 
 class _Slice(io.RawIOBase):
-    """A part of a file, read only."""
+    """A read-only part of a file."""
 
     def __init__(self, file: BinaryIO, start: int, length: int) -> None:
         super().__init__()
@@ -88,21 +88,21 @@ class _Member(io.BufferedIOBase):
                     break
                 found += piece
         except (*_FAULTS, OSError) as error:
-            # bz2 raises an OSError without a number; others tell of the disk.
+            # bz2 raises OSError without errno; with errno it is an error of the disk.
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            message = _said("is damaged")
+            message = _message("is damaged")
             raise UndecodablePhotoError(message) from None
         self._ready = bytes(found[wanted:])
         return bytes(found[:wanted])
 
 
 def _pieces(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
-    """Yield the unpacked bytes of a member, held against its stated length and checksum."""
+    """Yield the unpacked bytes of a member and check its stated length and checksum."""
     part = _data_of(file, entry)
     left, checksum = entry.unpacked, 0
     if entry.method not in _UNPACKERS:
-        message = _said(f"is packed by method {entry.method}, which is not known here")
+        message = _message(f"is packed by method {entry.method}, which is not known here")
         raise UndecodablePhotoError(message)
     for piece in _UNPACKERS[entry.method](part) if left else ():
         kept = piece[:left]
@@ -112,20 +112,20 @@ def _pieces(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
         if not left:
             break
     if left or checksum != entry.crc:
-        message = _said("is damaged: its length or its checksum is not the stated one")
+        message = _message("is damaged: its length or its checksum is not the stated one")
         raise UndecodablePhotoError(message)
 
 
 def _data_of(file: BinaryIO, entry: Entry) -> _Slice:
     """Check the local header of a member and return the data behind it."""
     if entry.fault:
-        message = _said(entry.fault)
+        message = _message(entry.fault)
         raise UndecodablePhotoError(message)
     file.seek(entry.start)
     sign, *_, name_length, extra_length = LOCAL.unpack(file.read(LOCAL.size))
     start = entry.start + LOCAL.size + name_length + extra_length
     if sign != _LOCAL_SIGN or start + entry.packed > entry.stop:
-        message = _said("is not where the directory says")
+        message = _message("is not where the directory says")
         raise UndecodablePhotoError(message)
     return _Slice(file, start, entry.packed)
 
@@ -162,10 +162,10 @@ def _unlzmaed(part: _Slice) -> Iterator[bytes]:
     """Unpack method 14: two bytes of version, the length of the properties, those, and a raw stream."""
     _, _, length, bits, dictionary = struct.unpack("<BBHBL", part.read(_LZMA_HEAD))
     if length != _LZMA_PROPERTIES or bits >= 9 * 5 * 5:
-        message = _said("is damaged")
+        message = _message("is damaged")
         raise UndecodablePhotoError(message)
     if dictionary > MAX_DICTIONARY:
-        message = _said(f"needs {dictionary} bytes of memory; at most {MAX_DICTIONARY} are given")
+        message = _message(f"needs {dictionary} bytes of memory; at most {MAX_DICTIONARY} are given")
         raise UndecodablePhotoError(message)
     literals, rest = bits % 9, bits // 9
     settings = {"dict_size": max(dictionary, _LZMA_LEAST), "lc": literals, "lp": rest % 5, "pb": rest // 5}
@@ -179,8 +179,8 @@ _UNPACKERS: Final[Mapping[int, Callable[[_Slice], Iterator[bytes]]]] = {
     12: _bunzipped,
     14: _unlzmaed,
 }
-"""By number, see APPNOTE 4.4.5. None makes more than a piece of a piece at once."""
+"""By method number, see APPNOTE 4.4.5."""
 
 
-def _said(fault: str) -> str:
+def _message(fault: str) -> str:
     return f"the file in the archive {fault}"

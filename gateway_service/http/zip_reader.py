@@ -1,7 +1,7 @@
-"""The directory of a zip that somebody sent, under limits; `zip_members` reads what it names.
+"""Read the directory of an uploaded zip under limits; `zip_members` reads its members.
 
-`zipfile` keeps every entry of any directory in memory, gives up a whole archive for one damaged entry, and
-does not see that entries lie over one another.
+`zipfile` keeps all entries of a directory in memory, refuses a whole archive for one damaged entry, and does
+not detect overlapping entries.
 
 Source: PKWARE APPNOTE 6.3.10, sections 4.3 (layout), 4.4 (fields) and 4.5.3 (zip64).
 """
@@ -23,11 +23,11 @@ from obscura.wording import megabytes
 __all__ = ["LOCAL", "ArchiveLimits", "Entry", "read_directory"]
 
 MAX_RATIO: Final = 100
-"""Unpacked bytes for each byte of an archive: photos give 1 to 3, deflate at most 1032."""
+"""Largest ratio of unpacked bytes to bytes of the archive: photos have 1 to 3, deflate at most 1032."""
 FREE_BYTES: Final = 64 << 20
-"""Unpacked bytes up to which the ratio does not matter."""
+"""Unpacked bytes up to which the ratio is not checked."""
 DIRECTORY_BYTES: Final = 1024
-"""Bytes of the directory for each file that may be in it, twice as many as that for folders and the like."""
+"""Directory bytes per allowed file; twice as many are accepted, for folders."""
 
 _END: Final = struct.Struct("<4s4H2LH")
 _END64_LOCATOR: Final = struct.Struct("<4sLQL")
@@ -44,19 +44,19 @@ _FULL_32: Final = 0xFFFF_FFFF
 _ENCRYPTED: Final = 0x1
 _UTF8: Final = 0x800
 _MOST_ENDS: Final = 64
-"""Signs of an end record that are tried: a comment may hold some."""
+"""Signatures of end records that are tried, because a comment may contain some."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """What an archive may be at most.
+    """Limits of an archive.
 
     Attributes
     ----------
     max_files
         Files in it; folders do not count.
     max_file_bytes
-        Unpacked bytes of a file above which it is refused by itself, without being unpacked.
+        Unpacked bytes above which a file is refused alone, without being unpacked.
     max_bytes
         Unpacked bytes of all other files together.
     """
@@ -68,20 +68,20 @@ class ArchiveLimits:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file of an archive as the directory describes it.
+    """The directory entry of a file in an archive.
 
     Attributes
     ----------
     name
-        As stored: not to be used as a path.
+        As stored; must not be used as a path.
     method, flags, crc
         See APPNOTE 4.4.
     packed, unpacked
         Bytes.
     start, stop
-        Where its local header begins, and where the next file or the directory does; bytes of the archive.
+        Offset of its local header, and of the next file or the directory.
     fault
-        Why it cannot be unpacked; empty where nothing is known against it.
+        Why it cannot be unpacked; empty where no fault is known.
     """
 
     name: str
@@ -103,11 +103,11 @@ def read_directory(file: BinaryIO, limits: ArchiveLimits) -> list[Entry]:
     Raises
     ------
     InvalidRequestError
-        If the file is no zip, or its directory is damaged.
+        If the file is not a zip, or its directory is damaged.
     TooManyFilesError
-        If there are more files than allowed, or the directory is longer than as many need.
+        If there are more files than allowed, or the directory is too long for them.
     ArchiveTooLargeError
-        If the files are too large together, or too large for the archive, or lie over one another.
+        If the files are too large in all, have too high a compression ratio, or overlap.
     """
     length = file.seek(0, os.SEEK_END)
     start, size, base = _directory_place(file, length)
@@ -126,9 +126,9 @@ def read_directory(file: BinaryIO, limits: ArchiveLimits) -> list[Entry]:
 
 
 def _directory_place(file: BinaryIO, length: int) -> tuple[int, int, int]:
-    """Return start and size of the central directory, and what is to be added to offsets in it.
+    """Return start and size of the central directory, and the base of the offsets in it.
 
-    Something may stand in front of a zip; its offsets then count from where the zip itself begins.
+    Other data may precede a zip; its offsets then count from the beginning of the zip itself.
     """
     tail_start = max(0, length - _MAX_COMMENT - _END.size)
     file.seek(tail_start)
@@ -140,7 +140,7 @@ def _directory_place(file: BinaryIO, length: int) -> tuple[int, int, int]:
         file.seek(end - _END64_LOCATOR.size)
         sign, _, end64, _ = _END64_LOCATOR.unpack(file.read(_END64_LOCATOR.size))
         if sign == _END64_LOCATOR_SIGN:
-            # Directly in front of its locator, as `zipfile` reads it too; what the locator says may be wrong.
+            # Read directly in front of its locator, as `zipfile` does; the locator's offset may be wrong.
             end -= _END64_LOCATOR.size + _END64.size
             if end < 0 or end64 > length:
                 raise _no_zip()
@@ -155,10 +155,9 @@ def _directory_place(file: BinaryIO, length: int) -> tuple[int, int, int]:
 
 
 def _end_record(tail: bytes) -> int:
-    """Return where the end record lies in the last bytes of a file.
+    """Return the position of the end record in the last bytes of a file.
 
-    It is the last one whose comment ends with the file; where there is none, the last one there is: some
-    programs append a line.
+    It is the last one whose comment ends with the file, otherwise the last one: some programs append a line.
     """
     places: list[int] = []
     place = tail.rfind(_END_SIGN)
@@ -208,7 +207,7 @@ def _zip64(extra: bytes, stated: tuple[int, int, int]) -> tuple[int, int, int]:
     Raises
     ------
     struct.error
-        If the field is too short for what it has to say.
+        If the field is too short.
     """
     if _FULL_32 not in stated:
         return stated
@@ -225,7 +224,7 @@ def _zip64(extra: bytes, stated: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _placed(entries: Sequence[Entry], directory: int) -> list[Entry]:
-    """Return the entries with their ends; raise ArchiveTooLargeError where one lies over another."""
+    """Return the entries with their ends; raise ArchiveTooLargeError where two overlap."""
     checked = [
         replace(item, fault="does not lie in the archive")
         if not item.fault and _least_end(item) > directory
@@ -235,7 +234,7 @@ def _placed(entries: Sequence[Entry], directory: int) -> list[Entry]:
     order = sorted((item.start, number) for number, item in enumerate(checked) if not item.fault)
     for (_, number), (start, _) in pairwise(order):
         if _least_end(checked[number]) > start:
-            message = "files of the archive lie over one another"
+            message = "files of the archive overlap"
             raise ArchiveTooLargeError(message)
         checked[number] = replace(checked[number], stop=start)
     if order:
@@ -245,12 +244,12 @@ def _placed(entries: Sequence[Entry], directory: int) -> list[Entry]:
 
 
 def _least_end(item: Entry) -> int:
-    """Return where a file ends at the earliest: its local header may be longer than this."""
+    """Return the smallest possible end of a file, whose local header may be longer."""
     return item.start + LOCAL.size + item.packed
 
 
 def _check_sizes(entries: Sequence[Entry], length: int, limits: ArchiveLimits) -> None:
-    """Refuse an archive whose files are too large together; those that are too large alone do not count."""
+    """Raise an error where the files are too large in all; those refused alone do not count."""
     sizes = (item.unpacked for item in entries if not item.fault)
     total = sum(size for size in sizes if size <= limits.max_file_bytes)
     if total > limits.max_bytes:

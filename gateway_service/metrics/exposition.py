@@ -17,20 +17,20 @@ Labelled = dict[tuple[str, ...], float]
 
 
 def expose(series: Mapping[str, float], accept: str) -> tuple[bytes, str]:
-    """Return the page for a scraper that accepts ``accept``, and its media type.
+    """Return the exposition in a format of the header ``accept``, and its media type.
 
-    Series that are no metric of this release are left out: another release wrote them.
+    Series that are not in this release's catalogue, written by another release, are left out.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Series(series))
-    # The gateway's own memory, processor time and files; of this one process, unlike everything else.
+    # Memory, processor time and open files of this gateway process, unlike all other series.
     ProcessCollector(registry=registry)
     encode, media_type = choose_encoder(accept)
     return encode(registry), media_type
 
 
 class _Series(Collector):
-    """All metrics of the catalogue, those without a value as well."""
+    """All metrics of the catalogue, including those without a value."""
 
     def __init__(self, series: Mapping[str, float]) -> None:
         self._values: dict[str, Labelled] = defaultdict(dict)
@@ -39,7 +39,7 @@ class _Series(Collector):
             self._values[name][tuple(labels)] = value
 
     def collect(self) -> Iterator[Family]:
-        """Return the families in the catalogue's order."""
+        """Yield the metric families in the catalogue's order."""
         for metric in CATALOGUE.values():
             yield _family(metric, self._values.get(metric.name, {}))
 

@@ -16,12 +16,12 @@ from obscura.storage import Storage
 __all__ = ["Scraper", "flush_forever"]
 
 REPORT_S = 1.0
-# A list of a bucket costs money, and several scrapers one list each.
+# Listing a bucket costs money, so the result is cached for several scrapers.
 STORAGE_FRESH_S = 10.0
 
 
 async def flush_forever(job_store: AsyncJobStore, meter: Meter) -> None:
-    """Hand over what this gateway counted, once a second, and the rest when it ends."""
+    """Flush this gateway's counters to the job store once a second, and at the end."""
     try:
         while True:
             await asyncio.sleep(REPORT_S)
@@ -31,21 +31,21 @@ async def flush_forever(job_store: AsyncJobStore, meter: Meter) -> None:
 
 
 class Scraper:
-    """Gathers; while a part of the system is away, says so and shows what was known of it before."""
+    """Collects all series; while the job store is unavailable, the last known counters."""
 
     def __init__(self, settings: Settings, job_store: AsyncJobStore, storage: Storage, meter: Meter) -> None:
         self._settings = settings
         self._job_store = job_store
         self._storage = storage
         self._meter = meter
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._totals: Series = {}
         self._stored: Series = {}
         self._stored_at = -STORAGE_FRESH_S
 
     async def series(self) -> Series:
-        """Return everything as it is now."""
-        async with self._turn:
+        """Return all series."""
+        async with self._lock:
             what_runs = {catalogue.BUILD_INFO.series(__version__, self._settings.pipeline): 1.0}
             return {**await self._of_job_store(), **await self._of_storage(), **what_runs}
 
@@ -55,7 +55,7 @@ class Scraper:
         try:
             known = await stats_snapshot(self._job_store)
         except ServiceError:
-            # Counters go on from where they were; of the present nothing is known.
+            # Counters continue from their last values; gauges are unknown.
             totals = dict(self._totals)
             for name, number in self._meter.pending().items():
                 totals[name] = totals.get(name, 0.0) + number
@@ -65,11 +65,11 @@ class Scraper:
 
     async def _of_storage(self) -> Series:
         if time.monotonic() - self._stored_at >= STORAGE_FRESH_S:
-            self._stored = await asyncio.to_thread(self._look)
+            self._stored = await asyncio.to_thread(self._read_storage)
             self._stored_at = time.monotonic()
         return self._stored
 
-    def _look(self) -> Series:
+    def _read_storage(self) -> Series:
         up = catalogue.STORAGE_UP.series()
         try:
             self._storage.check()

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 __all__ = ["router_of"]
 
-# The package that carries Swagger UI's own files; frameworks would load them from a network of others.
+# The package with Swagger UI's files, which FastAPI would load from a CDN.
 ASSETS = resources.files("fastapi_offline") / "static"
 TYPES = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -52,7 +52,7 @@ def router_of(title: str, openapi_url: str) -> APIRouter:
 
 
 def _policy(page: bytes) -> str:
-    """Return the policy under which the page works: its own files, its one inline script, this server."""
+    """Return the page's content security policy: its files, the hash of its inline script, this server."""
     inline = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
     hashes = (base64.b64encode(hashlib.sha256(script).digest()).decode() for script in inline)
     scripts = " ".join(f"'sha256-{text}'" for text in hashes)

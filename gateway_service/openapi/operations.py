@@ -16,7 +16,7 @@ __all__ = ["groups", "install", "operation_id"]
 
 PROBLEM = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 METHODS = ("get", "post", "put", "patch", "delete")
-# Answered before a route is reached, and so by every one of them.
+# Answers of the middleware, possible for every route.
 ALWAYS = {
     "403": "a web page of somebody else's",
     "421": "a host name that is not ours",
@@ -57,7 +57,7 @@ def groups(routers: Sequence[APIRouter]) -> list[dict[str, Any]]:
 
 
 def install(app: FastAPI, settings: Settings, *, keys: bool) -> None:
-    """Make the description of ``app`` name what is answered to callers that are not let in."""
+    """Add security schemes, common error answers and links to the description of ``app``."""
     described = app.openapi
 
     def complete() -> dict[str, Any]:
@@ -86,16 +86,16 @@ def _completed(schema: dict[str, Any], *, keys: bool) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(name, None)
     for operations in schema.get("webhooks", {}).values():
-        # What a receiver answers with is its own business.
+        # Any 2xx answer of the receiver is accepted.
         operations["post"]["responses"] = {"2XX": {"description": "taken; anything else is sent again"}}
     return schema
 
 
 def _link(operation: dict[str, Any]) -> None:
-    """Say what can be done with the task that an operation enters."""
+    """Add OpenAPI links from an operation that creates a task to its result."""
     entered = operation["responses"].get("200", {})
     shape = entered.get("content", {}).get("application/json", {}).get("schema", {})
-    # Alone, or beside the answer that zero retention gives at once.
+    # Alone, or beside the synchronous answer of zero retention.
     kinds = [shape, *shape.get("anyOf", [])]
     if any(kind.get("$ref", "").endswith("TaskCreated") for kind in kinds):
         parameters = {"task_id": "$response.body#/task_id"}

@@ -29,11 +29,11 @@ EXTENSIONS: Final = {
 
 PIECE_BYTES: Final = 1024 * 1024
 WHOLE_BYTES: Final = 2 * PIECE_BYTES
-"""Up to here a file is read as a whole: what a gateway may hold for each caller who is slow to take it."""
+"""Files up to this size are read as a whole. It bounds the memory per slow client."""
 
 
 class StoredResult(NamedTuple):
-    """The result of a finished job: the job's id, the key of the object, and what it is."""
+    """The result of a finished job: the job's id, the key of the object, and its media type."""
 
     job_id: str
     key: str
@@ -41,7 +41,7 @@ class StoredResult(NamedTuple):
 
 
 class _Local(NamedTuple):
-    """A file of this machine, as it was when it was asked for; ``content`` where it is not large."""
+    """A local file with its metadata, and its content where it is at most `WHOLE_BYTES` long."""
 
     path: Path
     stat: os.stat_result
@@ -49,7 +49,7 @@ class _Local(NamedTuple):
 
 
 def _local(storage: Storage, key: str) -> _Local | None:
-    """Return the file that holds an object; None where objects are not files of this machine."""
+    """Return the local file of an object; None where the storage is not a local folder."""
     path = storage.local_path(key)
     if path is None:
         return None
@@ -62,9 +62,9 @@ def _local(storage: Storage, key: str) -> _Local | None:
 
 
 class _File(FileResponse):
-    """A file that was read already where it is not large; a large one, and what a Range asks for, in pieces.
+    """A file response that sends small files from memory, and large files and ranges in pieces.
 
-    Each piece is read in a thread, whose start costs more than reading.
+    Starlette reads each piece in a thread, which for a small file takes longer than reading.
     """
 
     chunk_size = PIECE_BYTES
@@ -82,14 +82,14 @@ async def file_response(
     gateway: Gateway,
     result: StoredResult,
     if_none_match: str,
-    from_afar: Callable[[dict[str, str]], Awaitable[Response]],
+    from_remote_storage: Callable[[dict[str, str]], Awaitable[Response]],
 ) -> Response:
-    """Return a response that carries a result, or 304 where the caller's copy is told by ``if_none_match``.
+    """Return a response with a result, or 304 where ``if_none_match`` contains its ETag.
 
-    ``from_afar`` makes it of the headers where the storage is not a folder of this machine; a file is served
-    by Starlette, in parts where a Range is asked for.
+    ``from_remote_storage`` makes the response with the given headers where the storage is not a local folder.
+    A local file is served by Starlette, which supports Range.
     """
-    # A result never changes under its id.
+    # The result of a job never changes.
     etag = f'"{result.job_id}"'
     name = f"obscura_{result.job_id}.{EXTENSIONS.get(result.media_type, 'bin')}"
     headers = {"etag": etag, "cache-control": "private, no-store"}
@@ -108,4 +108,4 @@ async def file_response(
         response.content = local.content
         return response
     headers["content-disposition"] = f'attachment; filename="{name}"'
-    return await from_afar(headers)
+    return await from_remote_storage(headers)

@@ -29,7 +29,7 @@ from obscura.jobs import JobRecord, JobState
 from obscura.jobs.record_fields import FAULTS
 
 log = structlog.get_logger(__name__)
-# The seed's own word for a face's box, and its twin.
+# Names of the boxes in the legacy API.
 AREA_NAMES = {ObjectClass.FACE: "facial_area", ObjectClass.PLATE: "plate_area"}
 
 
@@ -45,16 +45,16 @@ def boxes_by_name(detections: Iterable[DetectedObject]) -> dict[str, dict[str, l
 
 
 def report_of(record: JobRecord) -> dict[str, Any] | None:
-    """Return the report of a redaction, with what its residual check found."""
+    """Return the report of a redaction with its residual detections."""
     if record.report is None:
         return None
-    # Of a video nothing is looked for once it is written.
+    # Finished videos get no residual check.
     check = ResidualCheck.OFF if record.kind is JobKind.BLUR_VIDEO else record.options.residual_check
     return with_residual_check(json.loads(record.report), record.residual, check)
 
 
 def lesions_of(record: JobRecord) -> LesionResult:
-    """Return what was found in a mammogram whose job is done."""
+    """Return the lesion result of a finished job."""
     return LesionResult.model_validate_json(record.report or "")
 
 
@@ -64,7 +64,7 @@ async def picture_of(gateway: Gateway, record: JobRecord) -> bytes:
     Raises
     ------
     NoPictureError
-        If the job has none.
+        If the job has no picture, or is not finished.
     """
     if record.state is not JobState.DONE or record.picture is None:
         message = "this task has no picture (yet)"
@@ -83,19 +83,19 @@ STATUSES: Mapping[JobState, TaskStatus] = MappingProxyType(
 
 
 def status_of(record: JobRecord) -> TaskStatus:
-    """Return where a job stands, in the seed's words."""
+    """Return the state of a job in the names of the legacy API."""
     return STATUSES[record.state]
 
 
 def error_of(record: JobRecord) -> TaskError | None:
-    """Return why a job failed; None where it has not."""
+    """Return the error of a failed job, None for others."""
     if record.state is not JobState.FAILED:
         return None
     return TaskError(code=record.error_code or "", message=record.error_message or "")
 
 
 def progress_of(record: JobRecord) -> TaskProgress:
-    """Return how far a job is."""
+    """Return the progress of a job."""
     is_end = record.state.is_end
     progress = 1.0 if is_end else record.progress
     return TaskProgress(
@@ -108,7 +108,7 @@ def progress_of(record: JobRecord) -> TaskProgress:
 
 
 def _of_video(record: JobRecord) -> TaskResult:
-    """Return the answer for a video that is done: where it is, never itself."""
+    """Return the answer for a finished video: its URL, not its content."""
     report = report_of(record) or {}
     url = f"/task_result/{record.id}/video"
     link = VideoLink(url=url, media_type=record.media_type or "", bytes=report.pop("bytes"))
@@ -117,23 +117,23 @@ def _of_video(record: JobRecord) -> TaskResult:
     )
 
 
-async def answer(gateway: Gateway, record: JobRecord, *, embed: bool = True) -> TaskResult:
-    """Return what a client sees of ``record``; one that cannot be read ends as a failure.
+async def task_result_of(gateway: Gateway, record: JobRecord, *, embed: bool = True) -> TaskResult:
+    """Return the answer for a job; a job with an unreadable record is marked as failed.
 
-    ``embed=False`` gives the address of a picture instead of its base64 text.
+    Without ``embed`` the answer has the URL of a picture instead of its base64 text.
     """
     try:
-        said = await _answer(gateway, record, embed=embed)
+        result = await _serialise(gateway, record, embed=embed)
     except FAULTS:
         log.warning("record_unreadable", request_id=record.request_id)
         record = await gateway.job_store.fail_unreadable(record.id)
-        said = await _answer(gateway, record, embed=embed)
+        result = await _serialise(gateway, record, embed=embed)
     if record.has_webhook:
-        said.webhook = await progress_of_webhook(gateway, f"task:{record.id}")
-    return said
+        result.webhook = await progress_of_webhook(gateway, f"task:{record.id}")
+    return result
 
 
-async def _answer(gateway: Gateway, record: JobRecord, *, embed: bool) -> TaskResult:
+async def _serialise(gateway: Gateway, record: JobRecord, *, embed: bool) -> TaskResult:
     if record.state is JobState.QUEUED:
         return TaskResult(status=TaskStatus.PENDING)
     if record.state is JobState.RUNNING:

@@ -1,8 +1,8 @@
-"""One look at a task or batch for everybody who follows it, and bounds on how many may.
+"""Share the state of a task or batch between all streams that follow it, and limit the number of streams.
 
-A look at a batch reads a row for each of its photos. Two hundred streams that look by themselves whenever one
-of three hundred photos changes keep the gateway from everything else, so they share a watch: it looks when
-something has changed, and spends a tenth of the time on it at most.
+Reading the state of a batch reads a record per photo. If two hundred streams did that whenever one of three
+hundred photos changes, the gateway could do nothing else. So streams share a watch, which reads the state
+after changes and spends at most a tenth of the time on it.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import structlog
 from pydantic import BaseModel
 
-from gateway_service.results.events import LOOK_AGAIN_S, JobEvents
+from gateway_service.results.events import POLL_S, JobEvents
 from obscura.access.key_store import AsyncKeyStore
 from obscura.errors import ObscuraError, ProcessingFailedError, QueueUnavailableError, TooManyStreamsError
 
 __all__ = ["SharedWatch", "Subject", "Watches", "is_end"]
 
-# Between the beginnings of two looks: seconds, and as a multiple of what a look takes.
+# Bounds of the interval between two reads in seconds, and the interval as a multiple of a read's duration.
 SHORTEST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
 PAUSE_FACTOR = 10.0
@@ -31,31 +31,31 @@ log = structlog.get_logger(__name__)
 
 
 def is_end(state: BaseModel) -> bool:
-    """Whether a state is the last one."""
+    """Whether a state is final."""
     return bool(getattr(state, "finished", False))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is followed.
+    """A task or batch that is followed.
 
     Attributes
     ----------
     name
-        The same for the same task or batch, seen by the same owner, and for nothing else.
+        Unique for a task or batch and its owner.
     job_ids
-        The jobs whose events are reasons to look again.
+        The jobs whose events cause a read.
     look
-        Returns where it stands.
+        Reads its state.
     """
 
     name: str
     job_ids: Sequence[str]
-    look: Callable[[], Awaitable[BaseModel]]
+    read_state: Callable[[], Awaitable[BaseModel]]
 
 
 class SharedWatch:
-    """Where a task or batch stands; ``version`` counts the changes, and is 0 before the first look."""
+    """The current state of a task or batch; ``version`` counts its changes from 0, before the first read."""
 
     def __init__(self, events: JobEvents, subject: Subject) -> None:
         self._events = events
@@ -70,45 +70,45 @@ class SharedWatch:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether the state is final or reading it has failed."""
         return self.error is not None or (self.state is not None and is_end(self.state))
 
     async def after(self, version: int, timeout_s: float) -> None:
-        """Return when there is something newer than ``version``, or after ``timeout_s`` seconds."""
+        """Return when there is a newer state than ``version``, or after ``timeout_s`` seconds."""
         if self.version == version and not self.is_over:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), timeout_s)
 
     async def first(self) -> BaseModel:
-        """Return the state once there is one; raise the error of the look where it failed."""
+        """Return the state once it has been read; raise the error where reading failed."""
         while self.state is None and self.error is None:
-            await self.after(0, LOOK_AGAIN_S)
+            await self.after(0, POLL_S)
         if self.error is not None or self.state is None:
             raise self.error or ProcessingFailedError(UNREADABLE)
         return self.state
 
     async def run(self) -> None:
-        """Look until there is nothing more to come."""
+        """Read the state after changes until it is final."""
         loop = asyncio.get_running_loop()
         with self._events.watched(self.subject.job_ids) as changed:
             while True:
                 changed.clear()
                 began = loop.time()
-                await self._look()
+                await self._refresh()
                 if self.is_over:
                     return
                 pause = min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, PAUSE_FACTOR * (loop.time() - began)))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), LOOK_AGAIN_S)
+                    await asyncio.wait_for(changed.wait(), POLL_S)
                 await asyncio.sleep(began + pause - loop.time())
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         try:
-            state = await self.subject.look()
+            state = await self.subject.read_state()
         except ObscuraError as error:
             self.error = error
         except Exception:
-            # Those who follow must hear that nothing more is to come.
+            # Followers must be notified, otherwise they would wait forever.
             log.exception("watch_crashed")
             self.error = ProcessingFailedError(UNREADABLE)
         else:
@@ -121,7 +121,7 @@ class SharedWatch:
 
 
 class Watches:
-    """The watches of one gateway, and who holds how many streams of them."""
+    """The watches of one gateway, and the number of streams of each owner."""
 
     def __init__(self) -> None:
         self._watches: dict[str, tuple[SharedWatch, asyncio.Task[None]]] = {}
@@ -129,12 +129,12 @@ class Watches:
         self._valid: dict[str, tuple[float, bool]] = {}
 
     def followed(self, name: str) -> Subject | None:
-        """Return the subject of this name that somebody follows now."""
+        """Return the subject of this name where it is being followed, None otherwise."""
         return self._watches[name][0].subject if name in self._watches else None
 
     @contextmanager
     def follow(self, events: JobEvents, subject: Subject) -> Iterator[SharedWatch]:
-        """Give the watch of ``subject``, which lives for as long as anybody follows it."""
+        """Yield the watch of ``subject``, which exists while it is followed."""
         watch, task = self._watches.get(subject.name) or self._begun(events, subject)
         watch.followers += 1
         try:
@@ -148,7 +148,7 @@ class Watches:
     def _begun(self, events: JobEvents, subject: Subject) -> tuple[SharedWatch, asyncio.Task[None]]:
         watch = SharedWatch(events, subject)
         task = asyncio.get_running_loop().create_task(watch.run())
-        # Who comes after the end, or after an error, has another look.
+        # A follower after the end or an error starts a new watch.
         task.add_done_callback(lambda _task: self._drop(subject.name, watch))
         self._watches[subject.name] = watch, task
         return watch, task
@@ -159,12 +159,12 @@ class Watches:
 
     @contextmanager
     def stream_of(self, owner: str | None, limit: int) -> Iterator[None]:
-        """Count a stream of ``owner`` (None: of no key) for as long as it lasts.
+        """Count a stream of ``owner`` (None: without a key) while it lasts.
 
         Raises
         ------
         TooManyStreamsError
-            If there are ``limit`` already; 0 is no limit.
+            If the owner has ``limit`` streams already; 0: no limit.
         """
         name = owner or ""
         if limit and self._streams[name] >= limit:
@@ -180,7 +180,7 @@ class Watches:
                 self._valid.pop(name, None)
 
     async def is_valid(self, keys: AsyncKeyStore, owner: str | None) -> bool:
-        """Whether the key of a stream still opens anything; the server is asked once a second at most."""
+        """Whether the key of a stream is still valid, checked at most once a second."""
         if owner is None:
             return True
         now = asyncio.get_running_loop().time()
@@ -189,7 +189,7 @@ class Watches:
             return valid
         self._valid[owner] = now, valid
         with suppress(QueueUnavailableError):
-            # Where nobody can tell, the watch itself ends the streams.
+            # Without the job store the watch itself ends the streams.
             valid = await keys.is_valid(owner)
         if owner in self._streams:
             self._valid[owner] = now, valid

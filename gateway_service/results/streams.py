@@ -12,26 +12,26 @@ from starlette.types import Receive, Scope, Send
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.problems import answer_to
-from gateway_service.results.events import LOOK_AGAIN_S
+from gateway_service.results.events import POLL_S
 from gateway_service.results.shared_watch import SharedWatch, Subject
 from obscura.errors import InvalidKeyError, ObscuraError
 
 __all__ = ["EventStream"]
 
-# Proxies end a connection on which nothing comes for a minute or so.
+# Proxies close a connection that is idle for about a minute.
 KEEP_ALIVE_S = 15.0
-# A stream is no place to live: the browser's EventSource comes back by itself.
+# Longest duration of a stream; the browser's EventSource reconnects.
 LONGEST_S = 900.0
-# Beyond that, for what a reader that does not read holds up.
+# Added for a client that does not read, after which the stream is cut off.
 SPARE_S = 60.0
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 class EventStream(StreamingResponse):
-    """Sends where ``subject`` stands, now and whenever that has changed.
+    """Sends the state of ``subject``, now and after each change.
 
-    An error ends it, and so does the end of the key that it was opened with. The first look is had before
-    anything is sent: what is not there, or one stream too many, is a plain error answer.
+    An error ends the stream, and so does the end of the key that opened it. The state is read before anything
+    is sent, so an unknown subject or one stream too many gets an ordinary error answer.
     """
 
     def __init__(self, gateway: Gateway, subject: Subject) -> None:
@@ -49,27 +49,27 @@ class EventStream(StreamingResponse):
         ):
             await watch.first()
             self._watch: SharedWatch = watch
-            # Whoever does not read what is sent is cut off.
+            # A client that does not read is cut off.
             with suppress(TimeoutError):
                 async with asyncio.timeout(LONGEST_S + SPARE_S):
                     await super().__call__(scope, receive, send)
 
     async def _frames(self) -> AsyncIterator[bytes]:
         gateway, watch, loop = self._gateway, self._watch, asyncio.get_running_loop()
-        deadline, said, said_at = loop.time() + LONGEST_S, 0, loop.time()
+        deadline, sent_version, sent_at = loop.time() + LONGEST_S, 0, loop.time()
         while loop.time() < deadline:
             if watch.error is not None:
                 yield _error(watch.error)
                 return
-            if watch.version > said:
-                said, said_at = watch.version, loop.time()
+            if watch.version > sent_version:
+                sent_version, sent_at = watch.version, loop.time()
                 yield _frame("end" if watch.is_over else "progress", watch.text)
                 if watch.is_over:
                     return
-            elif loop.time() - said_at > KEEP_ALIVE_S:
-                said_at = loop.time()
+            elif loop.time() - sent_at > KEEP_ALIVE_S:
+                sent_at = loop.time()
                 yield b": nothing new\n\n"
-            await watch.after(said, LOOK_AGAIN_S)
+            await watch.after(sent_version, POLL_S)
             if not await gateway.watches.is_valid(gateway.keys, gateway.job_store.calls.owner):
                 yield _error(InvalidKeyError("this API key is not valid any more"))
                 return

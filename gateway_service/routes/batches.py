@@ -40,7 +40,7 @@ router = APIRouter(
 
 
 class BatchFileAccepted(BaseModel):
-    """One photo of a new batch; the name is the caller's own, given back and not kept."""
+    """One photo of a new batch; the caller's file name is returned, but not stored."""
 
     index: int
     name: str
@@ -49,7 +49,7 @@ class BatchFileAccepted(BaseModel):
 
 
 class BatchCreated(BaseModel):
-    """A batch was entered."""
+    """A batch was created."""
 
     batch_id: str = Field(examples=["3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a"])
     files: list[BatchFileAccepted]
@@ -88,7 +88,7 @@ def _options(form: FormData) -> BatchForm:
 
 
 async def _photos(request: Request, gateway: Gateway) -> tuple[BatchForm, list[Upload], BinaryIO | None]:
-    """Return options, photos and the mask of a request's form, which may hold more files than other forms."""
+    """Parse the form, which may have more files than other forms, into options, photos and mask."""
     settings = gateway.settings
     if not request.headers.get("content-type", "").startswith(MULTIPART):
         message = "required field missing: files"
@@ -121,7 +121,7 @@ def _file_of(upload: UploadFile) -> BinaryIO:
 
 @router.post("", openapi_extra=_schema())
 async def create_batch(caller: CurrentCaller, request: Request) -> BatchCreated:
-    """Find objects in many photos and hide them: each becomes a task of its own, of low priority."""
+    """Find objects in many photos and hide them; each photo becomes a task of low priority."""
     form, photos, mask = await _photos(request, caller.gateway)
     options = options_of(form)
     if form.priority is None:
@@ -148,7 +148,7 @@ async def get_batch(
     batch_id: BatchId,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for its end")] = 0.0,
 ) -> BatchStatus:
-    """Say what became of each photo so far."""
+    """Return the state of each photo."""
     if wait == 0:
         return await batches.status(gateway, await batches.read(gateway, batch_id))
     loop = asyncio.get_running_loop()
@@ -168,17 +168,20 @@ async def follow_batch(gateway: CurrentGateway, batch_id: BatchId) -> StreamingR
 
 
 async def _subject(gateway: Gateway, batch_id: str) -> Subject:
-    """Return a batch as it is followed: until it has ended, or is erased; raise UnknownBatchError."""
+    """Return a batch as a subject of streams.
+
+    Raise UnknownBatchError where the caller has none of this id.
+    """
     name = f"{gateway.job_store.calls.owner} batch {batch_id}"
 
-    async def look() -> BatchStatus:
+    async def read_state() -> BatchStatus:
         return await batches.status(gateway, await batches.read(gateway, batch_id))
 
     followed = gateway.watches.followed(name)
     if followed is not None:
-        await batches.must_be_there(gateway, batch_id)
+        await batches.require_batch(gateway, batch_id)
         return followed
-    return Subject(name, (await batches.read(gateway, batch_id)).task_ids, look)
+    return Subject(name, (await batches.read(gateway, batch_id)).task_ids, read_state)
 
 
 @router.get(
@@ -196,5 +199,5 @@ async def get_batch_archive(gateway: CurrentGateway, batch_id: BatchId) -> Strea
 
 @router.delete("/{batch_id}", status_code=204)
 async def erase_batch(gateway: CurrentGateway, batch_id: BatchId) -> None:
-    """Cancel what waits or runs, and erase all photos and results."""
+    """Cancel unfinished tasks and erase all photos and results."""
     await batches.erase(gateway, batch_id)

@@ -1,4 +1,4 @@
-"""What this server takes and offers: limits, kinds of files, values of options."""
+"""Route of the server's capabilities: limits, accepted formats and values of options."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ __all__ = ["Capabilities", "router_of"]
 
 
 class PhotoLimits(BaseModel):
-    """What a photo may be at most."""
+    """Limits of a photo."""
 
     max_bytes: int
     max_pixels: int
@@ -31,7 +31,7 @@ class PhotoLimits(BaseModel):
 
 
 class VideoLimits(BaseModel):
-    """What a video may be at most."""
+    """Limits of a video."""
 
     max_bytes: int
     max_seconds: int
@@ -40,7 +40,7 @@ class VideoLimits(BaseModel):
 
 
 class PolicyLimits(BaseModel):
-    """What this server's policy asks of options."""
+    """Limits of options by the server's policy."""
 
     max_cells: int
     min_grow: float
@@ -49,7 +49,7 @@ class PolicyLimits(BaseModel):
 
 
 class Capabilities(BaseModel):
-    """What this server takes and offers."""
+    """Limits, accepted formats and values of options."""
 
     version: str = __version__
     keys: bool = Field(description="whether requests need an API key")
@@ -98,13 +98,13 @@ def _capabilities(settings: Settings, *, keys: bool) -> Capabilities:
 
 
 def router_of(settings: Settings, *, keys: bool) -> APIRouter:
-    """Return the route ``GET /capabilities`` of an installation; it answers without a key."""
+    """Return the route ``GET /capabilities`` of an installation; it needs no key."""
     router = APIRouter(tags=["administration"])
     known = _capabilities(settings, keys=keys)
 
     @router.get("/capabilities")
     async def get_capabilities() -> Capabilities:
-        """Say what this server takes and offers: limits, kinds of files, values of options."""
+        """Return limits, accepted formats and values of options."""
         return known
 
     return router

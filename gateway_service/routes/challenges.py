@@ -1,6 +1,6 @@
 """Routes to administer challenges and participations of photo verification.
 
-The rows are the verification service's own; the gateway asks it through the queue, like everybody.
+The verification service owns the database; the gateway sends requests to it through the queue.
 """
 
 from typing import Annotated
@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway_service.compat.verification.ask import Question, ask_workers
+from gateway_service.compat.verification.ask import WorkerRequest, ask_workers
 from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.schemas import Problem
 from obscura.contract.verification import (
@@ -43,26 +43,26 @@ router = APIRouter(
 Number = Annotated[RowId, Path()]
 
 
-def _not_a_truth(value: object) -> object:
-    """Refuse true and false, which would count as 1 and 0."""
+def _refuse_boolean(value: object) -> object:
+    """Refuse booleans, which pydantic would accept as 1 and 0."""
     if isinstance(value, bool):
         message = "must be a whole number"
-        raise ValueError(message)  # noqa: TRY004 - what pydantic turns into an answer
+        raise ValueError(message)  # noqa: TRY004 - pydantic translates ValueError
     return value
 
 
 class NewParticipation(BaseModel):
-    """Who takes part: an id of the app's own, or none for the next free one."""
+    """A new participation: an id chosen by the app, or none for the next free one."""
 
     model_config = ConfigDict(extra="forbid")
 
-    participation_id: Annotated[RowId, BeforeValidator(_not_a_truth)] | None = Field(
+    participation_id: Annotated[RowId, BeforeValidator(_refuse_boolean)] | None = Field(
         None, description="the app's own id; unset: the next free one"
     )
 
 
 class OwnerChange(BaseModel):
-    """Whose photos become whose: ids of API keys, empty for what was sent without one."""
+    """A change of owner: ids of API keys, empty for photos sent without a key."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -71,13 +71,13 @@ class OwnerChange(BaseModel):
 
 
 class OwnerChanged(BaseModel):
-    """Photos have another owner."""
+    """Number of photos that have a new owner."""
 
     photos: int = Field(description="how many")
 
 
 async def _ask(gateway: Gateway, ask: AdminAsk, request_id: str) -> VerificationAnswer:
-    answer = (await ask_workers(gateway, Question(ask), request_id)).answer
+    answer = (await ask_workers(gateway, WorkerRequest(ask), request_id)).answer
     match answer.outcome:
         case Outcome.DONE:
             return answer
@@ -91,7 +91,7 @@ async def _ask(gateway: Gateway, ask: AdminAsk, request_id: str) -> Verification
             message = "the database is unavailable"
             raise DatabaseUnavailableError(message)
         case _:
-            message = "the request could not be worked on"
+            message = "the request could not be processed"
             raise ProcessingFailedError(message)
 
 
@@ -99,7 +99,7 @@ async def _ask(gateway: Gateway, ask: AdminAsk, request_id: str) -> Verification
 async def add_challenge(
     gateway: CurrentGateway, request_id: RequestId, challenge: NewChallenge
 ) -> ChallengeRecord:
-    """Create a challenge: days and daily hours, inclusive; hours from late to early go over midnight."""
+    """Create a challenge with inclusive days and daily hours; hours may span midnight."""
     ask = AddChallenge(**challenge.model_dump())
     return (await _ask(gateway, ask, request_id)).challenges[0]
 
@@ -128,7 +128,7 @@ async def remove_challenge(gateway: CurrentGateway, request_id: RequestId, chall
 async def add_participation(
     gateway: CurrentGateway, request_id: RequestId, challenge_id: Number, body: NewParticipation
 ) -> ParticipationRecord:
-    """Let somebody take part."""
+    """Add a participation to a challenge."""
     ask = AddParticipation(challenge_id=challenge_id, participation_id=body.participation_id)
     return (await _ask(gateway, ask, request_id)).participations[0]
 
@@ -137,7 +137,7 @@ async def add_participation(
 async def list_participations(
     gateway: CurrentGateway, request_id: RequestId, challenge_id: Number
 ) -> list[ParticipationRecord]:
-    """List who takes part in a challenge."""
+    """List the participations of a challenge."""
     answer = await _ask(gateway, ListParticipations(challenge_id=challenge_id), request_id)
     return list(answer.participations)
 
@@ -146,7 +146,7 @@ async def list_participations(
 async def get_participation(
     gateway: CurrentGateway, request_id: RequestId, participation_id: Number
 ) -> ParticipationRecord:
-    """Return one participation, and whether its photos count now."""
+    """Return one participation, and whether it accepts photos now."""
     ask = ListParticipations(participation_id=participation_id)
     return (await _ask(gateway, ask, request_id)).participations[0]
 

@@ -15,7 +15,7 @@ router = APIRouter(tags=["administration"])
 
 
 class Readiness(BaseModel):
-    """What is missing before photos can be worked on; nothing when ready."""
+    """Missing parts of the system; none when ready."""
 
     ready: bool
     missing: list[str]
@@ -24,13 +24,13 @@ class Readiness(BaseModel):
 
 @router.get("/livez")
 async def check_liveness() -> dict[str, str]:
-    """Answer as long as the process does; it looks at nothing else."""
+    """Answer 200 while the process runs; nothing else is checked."""
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
 async def check_readiness(gateway: CurrentGateway, response: Response) -> Readiness:
-    """Answer 200 once broker and storage are there and every queue has a worker with its model loaded."""
+    """Answer 200 once broker and storage are available and every queue has a worker with a loaded model."""
     missing: list[str] = []
     try:
         needed = queues_of(gateway.settings.pipeline)

@@ -17,7 +17,7 @@ router = APIRouter(tags=["medical"])
 
 
 class DetectorInfo(BaseModel):
-    """One detector of the object-masking dialect."""
+    """One detector of the object-masking API."""
 
     name: str
     path: str
@@ -29,7 +29,7 @@ class DetectorInfo(BaseModel):
 
 
 class Detectors(BaseModel):
-    """What can be asked for."""
+    """The available detectors."""
 
     detectors: tuple[DetectorInfo, ...]
     notice: str = RESEARCH_ONLY
@@ -47,7 +47,7 @@ CALCIFICATIONS: Final = DetectorInfo(
 
 @router.get("/detection")
 async def list_detectors() -> Detectors:
-    """List the detectors of the object-masking dialect."""
+    """List the detectors of the object-masking API."""
     return Detectors(detectors=(CALCIFICATIONS,))
 
 

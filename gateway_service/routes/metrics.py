@@ -15,6 +15,6 @@ TEXT: dict[int | str, dict[str, Any]] = {
 
 @router.get("/metrics", response_class=Response, responses=TEXT)
 async def get_metrics(request: Request, gateway: CurrentGateway) -> Response:
-    """Return the numbers of the whole system: any gateway knows those of all gateways and workers."""
+    """Return the metrics of the whole system; every gateway has those of all gateways and workers."""
     text, media_type = expose(await gateway.scraper.series(), request.headers.get("accept", ""))
     return Response(text, headers={"content-type": media_type})

@@ -11,13 +11,13 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
 FOLDER = Path(__file__).parent.parent / "web"
-# No inline code, no other host; pictures are shown from memory (blob:).
+# No inline code and no other hosts; pictures are shown from blob: URLs.
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
         "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
         "img-src 'self' blob:; media-src blob:; worker-src 'self'; connect-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'",
-        # A new version is seen at the next visit; unchanged files are not sent again (ETag).
+        # Revalidated at every visit by ETag, so that a new version is used at once.
         "cache-control": "no-cache",
     }
 )
@@ -26,21 +26,21 @@ files = GZipMiddleware(StaticFiles(directory=FOLDER))
 
 
 class CompressedFile(FileResponse):
-    """A file that is sent compressed to whoever accepts that."""
+    """A file response, compressed with gzip where the client accepts it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Serve one request."""
         await GZipMiddleware(super().__call__)(scope, receive, send)
 
 
 @router.head("/")
 @router.get("/")
 async def page() -> FileResponse:
-    """Return the page."""
+    """Return the web page."""
     return CompressedFile(FOLDER / "index.html", media_type="text/html", headers=dict(HEADERS))
 
 
 @router.get("/about")
 async def about() -> FileResponse:
-    """Return the page that says how to use the page."""
+    """Return the help page."""
     return CompressedFile(FOLDER / "about.html", media_type="text/html", headers=dict(HEADERS))

@@ -11,7 +11,7 @@ from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.ranges import ranged
 from gateway_service.openapi.forms import BINARY
 from gateway_service.results.downloads import StoredResult, file_response
-from gateway_service.results.serialisers import answer, picture_of, progress_of
+from gateway_service.results.serialisers import picture_of, progress_of, task_result_of
 from gateway_service.results.shared_watch import Subject
 from gateway_service.results.streams import EventStream
 from gateway_service.schemas import Problem, TaskProgress, TaskResult
@@ -51,20 +51,22 @@ Embed = Annotated[bool, Query(description="false: `picture` says where a picture
 async def get_task(
     gateway: CurrentGateway, task_id: TaskId, wait: Wait = 0.0, *, embed: Embed = True
 ) -> TaskResult:
-    """Say where a task stands, with its result once there is one."""
-    return await answer(gateway, await gateway.events.wait_for_end(task_id, wait), embed=embed)
+    """Return the state of a task, with its result once it has ended."""
+    return await task_result_of(gateway, await gateway.events.wait_for_end(task_id, wait), embed=embed)
 
 
 @router.get("/{task_id}/events", response_class=StreamingResponse, responses=EVENTS)
 async def follow_task(gateway: CurrentGateway, task_id: TaskId) -> StreamingResponse:
-    """Send where a task stands whenever that changes, as server-sent events; the last is ``end``."""
+    """Send the state of a task after every change, as server-sent events; the last is ``end``."""
 
-    async def look() -> TaskProgress:
+    async def read_state() -> TaskProgress:
         return progress_of(await gateway.job_store.read(task_id))
 
-    # What is not the caller's is not followed: whoever follows it shares what is seen.
+    # Raises where the task is not the caller's: followers share one state.
     await gateway.job_store.read(task_id)
-    return EventStream(gateway, Subject(f"{gateway.job_store.calls.owner} task {task_id}", [task_id], look))
+    return EventStream(
+        gateway, Subject(f"{gateway.job_store.calls.owner} task {task_id}", [task_id], read_state)
+    )
 
 
 @router.head("/{task_id}/image", include_in_schema=False)
@@ -76,7 +78,7 @@ async def get_task_picture(
     if_none_match: Annotated[str, Header()] = "",
     part: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
-    """Return the redacted picture as bytes, once it is there."""
+    """Return the redacted picture as bytes, once it is finished."""
     record = await gateway.events.wait_for_end(task_id, wait)
     return await picture_response(gateway, record, if_none_match, part)
 
@@ -84,7 +86,7 @@ async def get_task_picture(
 async def picture_response(
     gateway: Gateway, record: JobRecord, if_none_match: str = "", part: str = ""
 ) -> Response:
-    """Return a response that carries the picture of ``row``, in part where a Range is asked for."""
+    """Return a response with the picture of a job, or the requested range of it."""
     if record.kind is JobKind.BLUR_VIDEO:
         message = f"the result of this task is a video: /task_result/{record.id}/video"
         raise NoPictureError(message)
@@ -93,22 +95,22 @@ async def picture_response(
         raise NoPictureError(message)
     media_type = record.media_type
 
-    async def from_afar(headers: dict[str, str]) -> Response:
+    async def from_remote_storage(headers: dict[str, str]) -> Response:
         return ranged(await picture_of(gateway, record), part, headers, media_type)
 
     return await file_response(
-        gateway, StoredResult(record.id, record.picture, media_type), if_none_match, from_afar
+        gateway, StoredResult(record.id, record.picture, media_type), if_none_match, from_remote_storage
     )
 
 
 @router.delete("/{task_id}", status_code=204)
 async def erase_task(gateway: CurrentGateway, task_id: TaskId) -> None:
-    """Cancel the task if it waits or runs, and erase its photo and its result."""
+    """Cancel the task if it has not ended, and erase its photo and result."""
     await erase(gateway, await gateway.job_store.read(task_id))
 
 
 async def erase(gateway: Gateway, record: JobRecord) -> bool:
-    """Forget a job and what is stored of it; return whether it was there."""
+    """Erase a job with its stored objects; return whether it existed."""
     was_there = await gateway.job_store.run(gateway.job_store.calls.erase(record.id))
     gateway.job_store.finished_records.forget(record.id)
     for key in (record.photo, record.picture):
@@ -119,7 +121,7 @@ async def erase(gateway: Gateway, record: JobRecord) -> bool:
 
 
 async def forget(gateway: Gateway, job_id: str) -> None:
-    """Erase a job that nobody will ask for (any more); the reaper does what fails here."""
+    """Erase a job that is not needed any more, ignoring errors; retention erases what is left."""
     try:
         await erase(gateway, await gateway.job_store.read(job_id))
     except LookupFailedError:

@@ -36,7 +36,7 @@ router = APIRouter(tags=["videos"])
 async def blur_video(
     caller: CurrentCaller, form: Annotated[VideoForm, Form(media_type=MULTIPART)]
 ) -> TaskCreated:
-    """Find objects in a video, follow them from picture to picture and hide them."""
+    """Detect objects in a video, track them from frame to frame and hide them."""
     return await caller.submit_video(form.file, options_of(form), form.mask)
 
 
@@ -49,7 +49,7 @@ async def get_task_video(
     if_none_match: Annotated[str, Header()] = "",
     part: Annotated[str, Header(alias="range", include_in_schema=False)] = "",
 ) -> Response:
-    """Return the redacted video as bytes, once it is there."""
+    """Return the redacted video as bytes, once it is finished."""
     record = await gateway.events.wait_for_end(task_id, wait)
     return await _response(gateway, record, if_none_match, part)
 
@@ -61,14 +61,16 @@ async def _response(gateway: Gateway, record: JobRecord, if_none_match: str, par
         raise NoPictureError(message)
     key, media_type = record.picture, record.media_type
 
-    async def from_afar(headers: dict[str, str]) -> Response:
-        return await _from_afar(gateway, key, part, headers | {"content-type": media_type})
+    async def from_remote_storage(headers: dict[str, str]) -> Response:
+        return await _stream_object(gateway, key, part, headers | {"content-type": media_type})
 
-    return await file_response(gateway, StoredResult(record.id, key, media_type), if_none_match, from_afar)
+    return await file_response(
+        gateway, StoredResult(record.id, key, media_type), if_none_match, from_remote_storage
+    )
 
 
-async def _from_afar(gateway: Gateway, key: str, part: str, headers: dict[str, str]) -> Response:
-    """Return a response that fetches an object in parts as it is sent."""
+async def _stream_object(gateway: Gateway, key: str, part: str, headers: dict[str, str]) -> Response:
+    """Return a response that streams an object from remote storage."""
     size = await asyncio.to_thread(gateway.storage.size, key)
     wanted = part_of(part, size)
     headers["accept-ranges"] = "bytes"

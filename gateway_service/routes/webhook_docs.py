@@ -1,4 +1,4 @@
-"""Webhooks as OpenAPI describes them; ``gateway_service.webhooks.deliverer`` sends them."""
+"""OpenAPI description of the webhooks that ``gateway_service.webhooks.deliverer`` sends."""
 
 from typing import Annotated
 
@@ -17,11 +17,11 @@ router = APIRouter(tags=["webhooks"])
 
 @router.post("task.finished", status_code=204, operation_id="receive_task_finished")
 async def task_finished(body: TaskFinishedEvent, message: MessageId, sent: SentAt, signed: Signature) -> None:
-    """Sent to the `webhook` of a task when it has ended, until answered with 2xx (or 410)."""
+    """Sent to the `webhook` of a task when it has ended, until answered with 2xx or 410."""
 
 
 @router.post("batch.finished", status_code=204, operation_id="receive_batch_finished")
 async def batch_finished(
     body: BatchFinishedEvent, message: MessageId, sent: SentAt, signed: Signature
 ) -> None:
-    """Sent to the `webhook` of a batch when its last photo has ended, until answered with 2xx (or 410)."""
+    """Sent to the `webhook` of a batch when its last photo has ended, until answered with 2xx or 410."""

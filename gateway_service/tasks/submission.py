@@ -189,7 +189,7 @@ async def submit(
     RequestError
         If an option is refused, or the idempotency key belongs to another request.
     ServiceError
-        If storage, ledger or queue is away or full.
+        If storage, job store or queue is away or full.
     """
     hold_to_policy(submission.options, gateway.settings)
     take = partial(_take, gateway, upload, submission)
@@ -248,7 +248,7 @@ async def enter(gateway: Gateway, data: bytes, submission: Submission) -> Create
 async def enter_taken(gateway: Gateway, take: Take, *, quick: bool = False) -> Created:
     """Enter a job for what ``take`` puts into the storage; see ``submit``.
 
-    One turn of a thread, or none where it is quick, and one call of the ledger, which enters the row and
+    One turn of a thread, or none where it is quick, and one call of the job store, which enters the row and
     wakes the workers in one.
     """
     job_id = new_id(gateway.job_store.calls.owner or "")

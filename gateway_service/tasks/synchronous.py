@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway_service.http.dependencies import Gateway
-from gateway_service.results.serialisers import answer
+from gateway_service.results.serialisers import task_result_of
 from gateway_service.routes.results import forget
 from gateway_service.schemas import TaskResult
 from obscura.contract import JobOptions
@@ -44,7 +44,7 @@ async def answered(gateway: Gateway, job_id: str) -> TaskResult:
         if not record.state.is_end:
             message = "the photo was not ready in time"
             raise ProcessingTimedOutError(message)
-        return await answer(gateway, record)
+        return await task_result_of(gateway, record)
     finally:
         # Also when the caller hangs up.
         await asyncio.shield(forget(gateway, job_id))

@@ -1,7 +1,7 @@
 """Deliver webhooks about finished tasks and batches, with retries.
 
-At least once: an event is sent until its receiver answers with 2xx, or has said 410, or its time has run out;
-every attempt carries the same ``webhook-id``.
+At least once: an event is sent until its receiver answers with 2xx or 410, or its retry time is over. Every
+attempt has the same ``webhook-id``.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ from obscura.jobs.webhook_deliveries import Delivery, Outcome, TakeLimits, settl
 __all__ = ["Deliverer", "pause_after"]
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 256
-# Beyond the last attempt, so that its end can still be told.
+MAX_TAKEN = 256
+# Added to the retry time, so that the outcome can still be read.
 SPARE_S = 24 * 3600
 LONGEST_PAUSE_S = 2 * 3600.0
 GROWTH = 4.0
@@ -45,57 +45,57 @@ USER_AGENT = "obscura-webhooks/1"
 
 
 def pause_after(attempt: int, first_s: float) -> float:
-    """Return seconds to the next attempt: four times as long each time, half of it by chance, bounded."""
-    whole = min(LONGEST_PAUSE_S, first_s * GROWTH ** min(attempt - 1, 20))
-    return whole * (0.5 + secrets.randbelow(1_000_001) / 2_000_000)
+    """Return the pause in seconds: exponential with factor 4, bounded, half of it random jitter."""
+    pause_s = min(LONGEST_PAUSE_S, first_s * GROWTH ** min(attempt - 1, 20))
+    return pause_s * (0.5 + secrets.randbelow(1_000_001) / 2_000_000)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one attempt: an HTTP status, or why there is none."""
+    """Result of one attempt: an HTTP status, or an error code."""
 
     status: int | None = None
     error: str = ""
 
     @property
-    def is_taken(self) -> bool:
-        """Whether the receiver has it."""
+    def is_delivered(self) -> bool:
+        """Whether the receiver has accepted the event."""
         return self.status is not None and httpx.codes.is_success(self.status)
 
 
 class Deliverer:
-    """Sends what is due."""
+    """Delivers events that are due."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._settings = gateway.settings
         self._secrets = secrets_of(gateway.settings)
         self._hosts = hosts_of(gateway.settings.webhook_hosts)
-        # Made once: reading all certificates takes longer than a request.
+        # Created once, because reading all certificates takes longer than a request.
         self._certificates = httpx.create_ssl_context(trust_env=False)
-        self._under_way: dict[asyncio.Task[None], str] = {}
+        self._running: dict[asyncio.Task[None], str] = {}
 
     async def round(self) -> None:
-        """Begin to deliver the events that are due, of each owner only so many at once.
+        """Start delivering the events that are due, a limited number per owner.
 
-        They go on after this returns: a receiver that hangs holds up nobody else's events.
+        Deliveries continue after this returns, so that a slow receiver does not delay other events.
         """
         settings, job_store = self._settings, self._gateway.job_store
         lease_s, kept_s = 2 * settings.webhook_timeout_s, settings.webhook_retry_s + SPARE_S
-        limits = TakeLimits(AT_ONCE, settings.webhook_key_slots, lease_s, kept_s)
-        for delivery in await job_store.run(take(limits, Counter(self._under_way.values()))):
+        limits = TakeLimits(MAX_TAKEN, settings.webhook_key_slots, lease_s, kept_s)
+        for delivery in await job_store.run(take(limits, Counter(self._running.values()))):
             task = asyncio.create_task(self._deliver_safely(delivery))
-            self._under_way[task] = delivery.owner
-            task.add_done_callback(self._under_way.pop)
+            self._running[task] = delivery.owner
+            task.add_done_callback(self._running.pop)
 
     async def close(self) -> None:
-        """Drop what is under way: another gateway takes it when its lease has run out."""
-        for task in tuple(self._under_way):
+        """Cancel running deliveries; another gateway takes them when their lease has expired."""
+        for task in tuple(self._running):
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _deliver_safely(self, delivery: Delivery) -> None:
-        """Deliver an event; one that cannot even be tried comes again after its lease."""
+        """Deliver an event; after an unexpected error it is retried when its lease has expired."""
         try:
             await self._deliver(delivery)
         except ObscuraError as error:
@@ -110,15 +110,15 @@ class Deliverer:
         try:
             body = delivery.payload or await self._payload(delivery)
         except LookupFailedError:
-            # A batch whose time has run out: there is nothing left to tell.
+            # The batch has expired.
             await self._settle(delivery, Outcome("failed"), {"error": "expired"})
             return
         answer = await self._post(delivery, body.encode())
         outcome = self._outcome(delivery, answer)
         fields = {"payload": body, "http_status": str(answer.status or ""), "error": answer.error}
         await self._settle(delivery, outcome, fields)
-        said = log.info if answer.is_taken else log.warning
-        said(
+        write_log = log.info if answer.is_delivered else log.warning
+        write_log(
             f"webhook_{outcome.state}",
             attempt=delivery.attempt,
             status=answer.status,
@@ -126,8 +126,8 @@ class Deliverer:
         )
 
     def _outcome(self, delivery: Delivery, answer: Answer) -> Outcome:
-        """Return what an answer means for its event and for its receiver."""
-        if answer.is_taken:
+        """Return the next state of an event, and the success or failure of its receiver."""
+        if answer.is_delivered:
             return Outcome("delivered", None, "taken")
         if answer.status == GONE:
             return Outcome("failed")
@@ -153,14 +153,14 @@ class Deliverer:
             "webhook-signature": " ".join(signatures(self._secrets, delivery.message, now, body)),
         }
         try:
-            # A client of its own: a connection is never shared by two names that lead to one address.
+            # One client per request, so that no connection is shared by host names with the same address.
             async with (
                 asyncio.timeout(limit_s),
                 httpx.AsyncClient(trust_env=False, timeout=limit_s, verify=self._certificates) as client,
             ):
                 place = await pinned(httpx.URL(delivery.url), self._hosts)
                 place["headers"] |= headers
-                # What else the receiver has to say is not read.
+                # The body of the response is not read.
                 async with client.stream("POST", content=body, **place) as answer:
                     redirected = "redirected" if answer.is_redirect else ""
                     return Answer(answer.status_code, redirected)
@@ -177,11 +177,11 @@ class Deliverer:
 
     async def _of_task(self, delivery: Delivery) -> WebhookEvent:
         job_id = delivery.subject_id
-        # None where its time has run out before it could be told.
+        # None where the job has expired.
         [record] = await self._gateway.job_store.read_many([job_id])
         failed = delivery.status == "failed"
-        said = None if record is None else error_of(record)
-        error = WebhookError(code=delivery.code, message=said.message if said else "")
+        write_log = None if record is None else error_of(record)
+        error = WebhookError(code=delivery.code, message=write_log.message if write_log else "")
         report = None if record is None else report_of(record)
         links = {"result": f"/task_result/{job_id}"}
         if record is not None and record.picture is not None:

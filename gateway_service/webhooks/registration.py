@@ -17,17 +17,17 @@ __all__ = ["check_webhook", "hosts_of", "progress_of_webhook", "secrets_of"]
 
 @lru_cache(maxsize=8)
 def hosts_of(text: str) -> Hosts:
-    """Return the hosts of ``OBSCURA_WEBHOOK_HOSTS``: by https, unless an entry says http itself."""
+    """Return the hosts of ``OBSCURA_WEBHOOK_HOSTS``; https only, unless an entry names http."""
     return Hosts.parse(text, "OBSCURA_WEBHOOK_HOSTS", schemes=("https",))
 
 
 def secrets_of(settings: Settings) -> tuple[bytes, ...]:
-    """Return what webhooks are signed with.
+    """Return the secrets that webhooks are signed with.
 
     Raises
     ------
     InvalidOptionError
-        If hosts are listed and there is no secret, or none that can be used.
+        If hosts are listed and there is no secret, or a secret is invalid.
     """
     hosts_of(settings.webhook_hosts)
     try:
@@ -42,14 +42,14 @@ def secrets_of(settings: Settings) -> tuple[bytes, ...]:
 
 
 def check_webhook(url: str | None, settings: Settings) -> None:
-    """Refuse an address that would not be told.
+    """Check the address of a webhook against the allow-list.
 
     Raises
     ------
     InvalidOptionError
-        If it is no URL.
+        If it is not a URL.
     WebhookNotAllowedError
-        If its host is not listed; where the host leads is looked at when it is told.
+        If its host is not listed. The host's IP addresses are checked at delivery.
     """
     if url is None:
         return
@@ -66,7 +66,7 @@ def check_webhook(url: str | None, settings: Settings) -> None:
 
 
 async def progress_of_webhook(gateway: Gateway, subject: str) -> WebhookProgress | None:
-    """Return how far the telling of ``subject`` (``task:ID`` or ``batch:ID``) is; None where nobody knows."""
+    """Return the delivery state of ``subject`` (``task:ID`` or ``batch:ID``); None where it is unknown."""
     try:
         record = await gateway.job_store.hash(subject_key(subject))
         if not record:
@@ -79,5 +79,5 @@ async def progress_of_webhook(gateway: Gateway, subject: str) -> WebhookProgress
             next_attempt=float(record["next"]) if "next" in record else None,
         )
     except (ServiceError, KeyError, ValueError):
-        # Away or damaged. The result itself may still be at hand: it is not held back for this.
+        # Unavailable or damaged: the result itself is returned all the same.
         return None

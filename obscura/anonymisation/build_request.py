@@ -15,7 +15,7 @@ __all__ = ["request_of"]
 
 
 def _style(options: JobOptions, max_cells: int) -> Style | None:
-    """Return the style asked for, or None where the policy's own shall do."""
+    """Return the style that the options name; None: the policy's default."""
     cells = options.cells or min(Mosaic().cells, max_cells)
     match options.style:
         case None:
@@ -35,12 +35,12 @@ def _style(options: JobOptions, max_cells: int) -> Style | None:
 
 
 def request_of(options: JobOptions, settings: Settings, mask: bytes = b"") -> RedactionRequest:
-    """Return how to redact for ``options`` on this installation; ``mask`` is a picture file, empty for none.
+    """Return the redaction request for a job's options; ``mask`` is an image file, empty for none.
 
     Raises
     ------
     WeakerThanPolicyError
-        If the options ask for weaker hiding than the settings allow.
+        If the options are weaker than the policy floor in the settings.
     PhotoError
         If the mask cannot be opened.
     """

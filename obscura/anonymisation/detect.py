@@ -18,16 +18,16 @@ from obscura.contract import (
 )
 from obscura.detection.backends.compiled import default_folder
 from obscura.detection.detector import (
+    CachedDetections,
     Detection,
     DetectionOptions,
     Detector,
-    Look,
     open_detector,
     threshold_of,
 )
 from obscura.detection.engines import EngineOptions
 from obscura.detection.nms import overlaps, suppress
-from obscura.detection.output_cache import NOTHING_SEEN, Changes, Memory
+from obscura.detection.output_cache import EMPTY_CACHE, Changes, OutputCache
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.geometry import Box, Size
 from obscura.imaging.composites import composites
@@ -40,12 +40,12 @@ from obscura.settings import Settings
 __all__ = [
     "check_weights",
     "compiled_folder",
+    "detect_and_count",
+    "detect_photo",
     "detection_options",
-    "find_at",
     "find_objects",
     "load_all",
     "load_for",
-    "look_at",
     "open_photo",
 ]
 
@@ -63,23 +63,23 @@ def load_for(
     Parameters
     ----------
     settings
-        Which weights, and how they are run.
+        Folder of the weights and engine options.
     class_name
-        What it shall find.
+        The class to detect.
     thread_count
-        Of one inference.
+        CPU threads of one inference.
     beside
-        Detectors that the same thread has loaded with these settings: what can be shared is.
+        Detectors that the same thread has loaded with these settings; a common proposal network is shared.
     is_deferred
-        For a process that ends after a few photos: nothing is warmed up, and the class's own network is
-        loaded once a photo needs it. Otherwise all is loaded and warm.
+        For a process that ends after a few photos: nothing is warmed up, and the full detector is loaded when
+        a photo needs it. Otherwise everything is loaded and warmed up.
     """
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
     cache = compiled_folder(settings)
     engine = EngineOptions(settings.engine, thread_count, settings.device, settings.precision, cache)
     detector = open_detector(folder, card, engine, beside, is_deferred=is_deferred)
-    # OpenCV's own threads would come on top: one pool per process, each as large as the machine.
+    # Otherwise OpenCV starts a thread pool of its own in every process, as large as the machine.
     cv2.setNumThreads(thread_count)
     if not is_deferred:
         detector.warm_up()
@@ -87,7 +87,7 @@ def load_for(
 
 
 def compiled_folder(settings: Settings) -> Path | None:
-    """Return the folder for compiled networks that the settings mean, or None."""
+    """Return the folder for compiled networks from the settings; None where it is switched off."""
     if settings.compiled_dir == "off":
         return None
     return default_folder() if settings.compiled_dir == "auto" else Path(settings.compiled_dir)
@@ -104,7 +104,7 @@ def load_all(
 
 
 def check_weights(settings: Settings, class_name: ObjectClass) -> None:
-    """Raise ModelError unless the weights of ``class_name`` are there and have their checksum."""
+    """Raise ModelError unless the weights of ``class_name`` exist and have the right checksum."""
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
     for weights in card.all_files.values():
@@ -113,36 +113,43 @@ def check_weights(settings: Settings, class_name: ObjectClass) -> None:
 
 def open_photo(data: bytes, settings: Settings, frames: Frames = Frames.ONE) -> Photo:
     """Decode a photo under the limits of this installation; raise PhotoError where that fails."""
-    with stage(Stage.DECODE) as told:
+    with stage(Stage.DECODE) as attributes:
         photo = decode(data, validation_limits(settings, frames))
-        told |= {"format": photo.header.format.value, "width": photo.size.width, "height": photo.size.height}
+        attributes |= {
+            "format": photo.header.format.value,
+            "width": photo.size.width,
+            "height": photo.size.height,
+        }
     return photo
 
 
 def detection_options(options: JobOptions) -> DetectionOptions:
-    """Return how a detector shall look."""
+    """Return the detector's options for a job."""
     return DetectionOptions(quality=options.quality, min_confidence=options.min_confidence)
 
 
 def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionResult:
-    """Look at ``photo`` and return what was found, boxes clipped to the upright picture."""
-    return find_at(detector, photo, options)[0]
+    """Return the detections in ``photo``, boxes clipped to the upright picture."""
+    return detect_and_count(detector, photo, options)[0]
 
 
-def find_at(detector: Detector, photo: Photo, options: DetectionOptions) -> tuple[DetectionResult, Memory]:
-    """Detect in ``photo`` and count what is found.
+def detect_and_count(
+    detector: Detector, photo: Photo, options: DetectionOptions
+) -> tuple[DetectionResult, OutputCache]:
+    """Detect in ``photo`` and count the detections in the metrics.
 
-    Where the threshold of ``options`` is above the model's own, what lies between them is in ``left_open``.
+    Where the threshold of ``options`` is above the model's own, detections between the two are in
+    ``left_open``.
     """
     threshold = threshold_of(detector.card, options)
     least = min(threshold, detector.card.min_confidence)
-    with stage(Stage.DETECT, model=detector.card.name) as told:
-        part, memory = look_at(detector, photo, replace(options, min_confidence=least))
+    with stage(Stage.DETECT, model=detector.card.name) as attributes:
+        part, cache = detect_photo(detector, photo, replace(options, min_confidence=least))
         if threshold > least:
             part = _divided(part, threshold)
-        told["found"] = len(part.detections)
+        attributes["found"] = len(part.detections)
     count(catalogue.DETECTIONS, detector.card.class_name, by=len(part.detections))
-    return part, memory
+    return part, cache
 
 
 def _divided(part: DetectionResult, threshold: float) -> DetectionResult:
@@ -152,23 +159,24 @@ def _divided(part: DetectionResult, threshold: float) -> DetectionResult:
     return part.model_copy(update={"detections": above, "left_open": below})
 
 
-def look_at(
-    detector: Detector, photo: Photo, options: DetectionOptions, known: Memory = NOTHING_SEEN
-) -> tuple[DetectionResult, Memory]:
-    """Return what was found in ``photo``, and the memory of the look; for ``known`` see `Detector.look`.
+def detect_photo(
+    detector: Detector, photo: Photo, options: DetectionOptions, known: OutputCache = EMPTY_CACHE
+) -> tuple[DetectionResult, OutputCache]:
+    """Detect in every frame of ``photo``; for ``known`` see `Detector.detect_with_cache`.
 
-    Where there is transparency, what was found over black and over white is told as well: see `composites`.
+    A picture with transparency is also searched over black and over white, see `composites`. Returns the
+    result and the raw outputs of a single picture; no cache for several frames.
     """
     if options.panorama is None and photo.orientation == 1:
-        # What the file says of itself; where it says nothing, the shape decides.
-        options = replace(options, panorama=gpano.goes_around(photo.panorama))
-    looks = [
-        _look(detector, frame, options, known if photo.strip is None else NOTHING_SEEN)
+        # The GPano metadata decides; without it, the aspect ratio.
+        options = replace(options, panorama=gpano.is_full_circle(photo.panorama))
+    runs = [
+        _detect_frame(detector, frame, options, known if photo.frame_stack is None else EMPTY_CACHE)
         for frame in photo.frames
     ]
     card = detector.card
     part = DetectionResult(
-        image=ImageInfo(**photo.size._asdict(), frames=None if photo.strip is None else photo.count),
+        image=ImageInfo(**photo.size._asdict(), frames=None if photo.frame_stack is None else photo.count),
         model=ModelInfo(
             name=card.name,
             version=card.version,
@@ -177,29 +185,31 @@ def look_at(
             min_confidence=card.min_confidence,
         ),
         detections=tuple(
-            _detected(item, photo.size, None if photo.strip is None else number)
-            for number, look in enumerate(looks)
-            for item in look.found
+            _detected(item, photo.size, None if photo.frame_stack is None else number)
+            for number, run in enumerate(runs)
+            for item in run.detections
         ),
     )
-    return part, looks[0].memory if photo.strip is None else NOTHING_SEEN
+    return part, runs[0].cache if photo.frame_stack is None else EMPTY_CACHE
 
 
-def _look(detector: Detector, frame: Photo, options: DetectionOptions, known: Memory) -> Look:
-    """Look at the colours of one frame, and at all that viewers may show of them where there is alpha."""
-    look = detector.look(frame.pixels, options, known)
-    found = [look.found]
+def _detect_frame(
+    detector: Detector, frame: Photo, options: DetectionOptions, known: OutputCache
+) -> CachedDetections:
+    """Detect in the stored colours of one frame and, where it has alpha, in its composites."""
+    run = detector.detect_with_cache(frame.pixels, options, known)
+    found = [run.detections]
     for view in composites(frame.pixels, frame.alpha):
-        # Where a view shows the colours as they are, the network has said what it says.
-        same = Changes.between(frame.pixels, view).outside(look.memory)
-        found.append(detector.look(view, options, same).found)
-    return look if len(found) == 1 else replace(look, found=_merged(found, detector.card.max_overlap))
+        # Slices in which the composite equals the stored colours need no second run.
+        same = Changes.between(frame.pixels, view).outside(run.cache)
+        found.append(detector.detect_with_cache(view, options, same).detections)
+    return run if len(found) == 1 else replace(run, detections=_merged(found, detector.card.max_overlap))
 
 
 def _merged(views: Sequence[Sequence[Detection]], max_overlap: float) -> tuple[Detection, ...]:
-    """Return what was found in several views of one picture, surest first, each object once.
+    """Return the detections in several views of one picture, best first, each object once.
 
-    Its box is the hull of those of all views: what is hidden has to be hidden in each of them.
+    The box of an object is the hull of its boxes in all views, so that it is hidden in each of them.
     """
     every = [item for view in views for item in view]
     if not every:
@@ -214,7 +224,7 @@ def _merged(views: Sequence[Sequence[Detection]], max_overlap: float) -> tuple[D
 
 
 def _detected(item: Detection, size: Size, frame: int | None) -> DetectedObject:
-    """Return a find as it is told: clipped to the picture, in hundredths of pixels."""
+    """Return a detection as a contract record: clipped to the picture, rounded to 0.01 pixels."""
     box = item.box.clip(size)
     return DetectedObject(
         class_name=ObjectClass(item.class_name),

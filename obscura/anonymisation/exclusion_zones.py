@@ -1,6 +1,6 @@
 """Exclusion zones, which are never hidden, and privacy masks, which always are.
 
-Where both lie, the mask wins; and a zone spares only what lies wholly inside it.
+Where both overlap, the mask wins; a zone excludes only targets that lie wholly inside it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ __all__ = ["planned", "require_few"]
 
 
 def planned(targets: Sequence[Target], request: RedactionRequest, size: Size) -> list[Target]:
-    """Return what is to be hidden in a picture of ``size``: the targets that no zone spares, and the mask.
+    """Return what is hidden in a picture of ``size``: targets outside the exclusion zones, and the mask.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def planned(targets: Sequence[Target], request: RedactionRequest, size: Size) ->
         If the mask has another aspect ratio than the picture.
     """
     require_few(request.keep, request.policy, size)
-    # As found, not as grown: what sticks out of a zone is hidden whole.
+    # Compared before growing: a target that reaches out of a zone is hidden as a whole.
     left = [item for item in targets if not item.box.lies_in_one_of(request.keep)]
     areas = () if request.mask is None else request.mask.areas(size)
     return [*left, *(Target(MASK, area) for area in areas)]

@@ -10,16 +10,20 @@ from obscura.jpeg.splice import SplicedPhoto
 from obscura.redaction.regions import Region
 
 Regions: TypeAlias = Sequence[Sequence[Region]]
-"""What is painted, by frame; one frame for a single picture."""
+"""The painted regions of each frame; one frame for a single picture."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Redaction:
-    """The picture before and after painting, the file made of it, and that file opened again."""
+    """The picture before and after painting, the encoded file, that file decoded again, and the regions.
+
+    Where a JPEG was spliced, ``after`` is the decoded file, and ``spliced`` says which blocks were replaced.
+    """
 
     before: Photo
     after: Photo
     encoded: EncodedPhoto
     shown: Photo
+    regions: Regions
     spliced: SplicedPhoto | None = None
     warnings: tuple[str, ...] = ()

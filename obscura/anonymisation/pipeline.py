@@ -1,19 +1,19 @@
 """The photo pipeline in one process: detect, redact, verify, check for residual detections.
 
-The photo is decoded once and the finished file once; the full residual check runs the network where pixels of
-the finished file differ from the photo's, and takes its first answer where every pixel is the same.
+The photo is decoded once and the finished file once. The full residual check runs the network on the slices
+in which pixels of the finished file differ from the photo's, and reuses the raw output of the others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from obscura.anonymisation.detect import find_at
+from obscura.anonymisation.detect import detect_and_count
 from obscura.anonymisation.residual_check import FinishedPicture
 from obscura.contract import DetectedObject, DetectionResult, ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.inputs import Inputs
-from obscura.detection.output_cache import NOTHING_SEEN, Changes, Memory
+from obscura.detection.output_cache import EMPTY_CACHE, Changes, OutputCache
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
 
@@ -26,50 +26,50 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PipelineResult:
-    """What all detectors found in one photo, and what they remember of it; nothing where none has looked."""
+    """Detection results and output caches of all detectors for one photo; empty without detection."""
 
     photo: Photo
     parts: Mapping[ObjectClass, DetectionResult] = field(default_factory=dict)
-    memories: Mapping[ObjectClass, Memory] = field(default_factory=dict)
+    caches: Mapping[ObjectClass, OutputCache] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class PhotoPipeline:
-    """Looks at photos with a detector per class.
+    """Detects in photos with one detector per class.
 
     Attributes
     ----------
     detectors
-        In the order of their answers.
+        By class, in the order of the results.
     options
-        How to look.
+        Detection options.
     between
-        Called before each detector's turn; what it raises ends the work.
+        Called before each detector runs; an exception from it ends the work.
     """
 
     detectors: Mapping[ObjectClass, Detector]
     options: DetectionOptions
     between: Callable[[], None] = _nothing
 
-    def look(self, photo: Photo) -> PipelineResult:
-        """Return what is in a photo."""
+    def detect(self, photo: Photo) -> PipelineResult:
+        """Return the detection results of all classes for a photo."""
         parts: dict[ObjectClass, DetectionResult] = {}
-        memories: dict[ObjectClass, Memory] = {}
+        caches: dict[ObjectClass, OutputCache] = {}
         options = replace(self.options, inputs=Inputs(photo.pixels))
         for name, detector in self.detectors.items():
             self.between()
-            parts[name], memories[name] = find_at(detector, photo, options)
-        return PipelineResult(photo, MappingProxyType(parts), MappingProxyType(memories))
+            parts[name], caches[name] = detect_and_count(detector, photo, options)
+        return PipelineResult(photo, MappingProxyType(parts), MappingProxyType(caches))
 
     def find_residual(
         self, first: PipelineResult, shown: Photo, hidden: Sequence[Box], check: ResidualCheck
     ) -> Mapping[ObjectClass, tuple[DetectedObject, ...]]:
-        """Return what is found in a finished file outside of what is hidden, by class.
+        """Return the residual detections in a finished file, by class.
 
         Parameters
         ----------
         first
-            What was found in the photo; without parts where nothing was looked for.
+            Results for the photo; without parts where detection did not run.
         shown
             The finished file, decoded again.
         hidden
@@ -86,7 +86,7 @@ class PhotoPipeline:
         residual: dict[ObjectClass, tuple[DetectedObject, ...]] = {}
         for name, detector in self.detectors.items():
             self.between()
-            memory = first.memories.get(name, NOTHING_SEEN)
-            known = NOTHING_SEEN if changes is None else changes.outside(memory)
+            cache = first.caches.get(name, EMPTY_CACHE)
+            known = EMPTY_CACHE if changes is None else changes.outside(cache)
             residual[name] = finished.residual(detector, first.parts.get(name), known)
         return residual

@@ -1,11 +1,12 @@
-"""Proof on the finished file that every hidden pixel is what was painted, within the tolerance of its coding.
+"""Check on the finished file that every hidden pixel is what was painted, within the coding tolerance.
 
-Formats without loss must show the very samples. A JPEG may differ by its quantisation: the DCT of ITU-T T.81
-A.3.3 is orthonormal, so by Parseval the squared error of a block's brightness is at most the sum of the
-squared halves of its divisors. WebP with loss states no such bound; there it is a measured one.
+Lossless formats must have exactly the painted samples. A JPEG may differ by its quantisation: the DCT of
+ITU-T T.81 A.3.3 is orthonormal, so by Parseval's theorem the squared luma error of a block is at most the sum
+of the squared halves of its quantisation steps. Lossy WebP has no such bound; its tolerance was measured.
 
-A second decoder (OpenCV's own builds of libpng, libwebp and libtiff; Pillow has written the file) must show
-the same. JPEGs need none: what writes them is another coder than the one that decodes them for this check.
+A second decoder (OpenCV's builds of libpng, libwebp and libtiff; Pillow has written the file) must show the
+same pixels. JPEGs need none, because this check decodes them with another library than the one that wrote
+them.
 """
 
 import math
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from obscura.anonymisation.outcome import Redaction, Regions
+from obscura.anonymisation.outcome import Redaction
 from obscura.errors import ProcessingFailedError
 from obscura.imaging.encode import on_white
 from obscura.imaging.formats import PhotoFormat
@@ -25,34 +26,34 @@ from obscura.imaging.pixels import Pixels
 from obscura.redaction.masks import Window, mask, window
 from obscura.redaction.regions import Region
 
-__all__ = ["require_meant"]
+__all__ = ["require_painted_pixels"]
 
 _BLOCK: Final = 8
 _COLOUR_SLACK: Final = 3.0
-"""Levels of brightness that conversion, clipping and coarser colours may add in a JPEG."""
+"""Luma levels that colour conversion, clipping and chroma subsampling may add in a JPEG."""
 
 _WEBP_RMS: Final = 8.0
-"""Levels of brightness by which a hidden area may differ in a WebP with loss (root mean square): three times
-what any style was changed by at most on 40 photos (2.4)."""
+"""Luma levels (root mean square) by which a hidden area may differ in a lossy WebP: three times the largest
+difference of any style on 40 photos (2.4)."""
 
 _GREY_STEP: Final = 1
 _SECOND_STEP: Final = 1
-"""Levels by which two decoders of one file may round apart."""
+"""Levels by which two decoders of one file may differ through rounding."""
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_DEEP: Final = 256
+_WORD_TO_BYTE: Final = 256
 _WITHOUT_CHANNELS: Final = 2
 
 
-class _Spot(NamedTuple):
-    """A hidden area in a frame: where it is, and which pixels of the window it covers."""
+class _HiddenArea(NamedTuple):
+    """A hidden area in a frame: its window, and which pixels of the window it covers."""
 
     inside: Window
     covered: NDArray[np.bool_]
 
 
-def require_meant(redaction: Redaction, regions: Regions) -> None:
-    """Check that a finished file shows in all regions what was painted there.
+def require_painted_pixels(redaction: Redaction) -> None:
+    """Check that a finished file shows the painted pixels in all regions.
 
     Raises
     ------
@@ -60,56 +61,56 @@ def require_meant(redaction: Redaction, regions: Regions) -> None:
         If it does not, or if another decoder shows something else.
     """
     message = "a hidden area of the finished picture is not what was painted"
-    frames = zip(redaction.after.frames, redaction.shown.frames, regions, strict=True)
-    for meant, shown, painted in frames:
-        spots = list(_spots(painted, shown))
-        # Styles with noise leave nothing to compare a JPEG with that was changed in place.
-        if meant is not shown and not all(_is_meant(meant, shown, spot) for spot in spots):
+    frames = zip(redaction.after.frames, redaction.shown.frames, redaction.regions, strict=True)
+    for expected, shown, painted in frames:
+        areas = list(_hidden_areas(painted, shown))
+        # A spliced JPEG has painted pixels to compare with only for styles without noise.
+        if expected is not shown and not all(_matches_expected(expected, shown, area) for area in areas):
             raise ProcessingFailedError(message)
-    if redaction.shown.strip is None and any(regions):
+    if redaction.shown.frame_stack is None and any(redaction.regions):
         second = _second_view(redaction)
-        spots = list(_spots(regions[0], redaction.shown))
-        if second is not None and not all(_is_same(second, redaction.shown, spot) for spot in spots):
+        areas = list(_hidden_areas(redaction.regions[0], redaction.shown))
+        if second is not None and not all(_is_same(second, redaction.shown, area) for area in areas):
             raise ProcessingFailedError(message)
 
 
-def _spots(regions: Sequence[Region], photo: Photo) -> Iterator[_Spot]:
+def _hidden_areas(regions: Sequence[Region], photo: Photo) -> Iterator[_HiddenArea]:
     for region in regions:
         inside = window(region.box, photo.size)
         if not inside.is_empty:
-            yield _Spot(inside, mask(region.box, region.shape, inside))
+            yield _HiddenArea(inside, mask(region.box, region.shape, inside))
 
 
-def _is_meant(meant: Photo, shown: Photo, spot: _Spot) -> bool:
-    """Return whether a finished frame shows in one area what was painted there."""
+def _matches_expected(expected: Photo, shown: Photo, area: _HiddenArea) -> bool:
+    """Return whether a finished frame shows the painted pixels in one area."""
     is_flat = shown.alpha is None
-    wanted, seen = (
-        (on_white(photo) if is_flat else photo.pixels)[spot.inside.slices][spot.covered].astype(np.float32)
-        for photo in (meant, shown)
+    before_coding, after_coding = (
+        (on_white(photo) if is_flat else photo.pixels)[area.inside.slices][area.covered].astype(np.float32)
+        for photo in (expected, shown)
     )
     if shown.alpha is not None:
-        # Colours under full transparency are nobody's to see, and not every format keeps them.
-        visible = shown.alpha[spot.inside.slices][spot.covered] > 0
-        wanted, seen = wanted[visible], seen[visible]
-    if not len(wanted):
+        # Colours of fully transparent pixels are invisible, and not every format keeps them.
+        visible = shown.alpha[area.inside.slices][area.covered] > 0
+        before_coding, after_coding = before_coding[visible], after_coding[visible]
+    if not len(before_coding):
         return True
     # Samples of 16 bits are filled as such and shown in 8: the two round apart by a level.
-    if shown.is_lossless and not meant.is_grey and meant.deep is None:
-        return bool(np.array_equal(wanted, seen))
-    error = wanted @ _LUMA - seen @ _LUMA
+    if shown.is_lossless and not expected.is_grey and expected.high_bit_depth is None:
+        return bool(np.array_equal(before_coding, after_coding))
+    error = before_coding @ _LUMA - after_coding @ _LUMA
     if shown.is_lossless:
         return bool(np.abs(error).max() <= _GREY_STEP)
-    return float(np.square(error).sum()) <= _allowed(shown, spot)
+    return float(np.square(error).sum()) <= _allowed(shown, area)
 
 
-def _allowed(shown: Photo, spot: _Spot) -> float:
-    """Return the largest sum of squared errors of brightness in an area that lossy coding may make."""
+def _allowed(shown: Photo, area: _HiddenArea) -> float:
+    """Return the largest sum of squared luma errors in an area that lossy coding may cause."""
     if shown.jpeg is None:
-        return float(spot.covered.sum()) * _WEBP_RMS**2
+        return float(area.covered.sum()) * _WEBP_RMS**2
     divisors = np.array(shown.jpeg.tables[0], dtype=np.float64)
     rms = math.sqrt(float(np.square(divisors / 2).mean())) + _COLOUR_SLACK
-    # Blocks that the window touches wherever they begin: of a turned picture they begin at any pixel.
-    rows, columns = ((side - 2) // _BLOCK + 2 for side in (spot.covered.shape))
+    # The largest number of blocks that the window can touch: in a rotated picture they begin at any pixel.
+    rows, columns = ((side - 2) // _BLOCK + 2 for side in (area.covered.shape))
     return float(rows * columns * _BLOCK**2 * rms**2)
 
 
@@ -128,19 +129,19 @@ def _second_view(redaction: Redaction) -> Pixels | None:
     if read is None:
         message = "another decoder cannot open the redacted photo"
         raise ProcessingFailedError(message)
-    # Of 16 bits the upper ones, as a photo's own pixels have them.
-    samples = np.asarray(read // _DEEP if read.dtype == np.uint16 else read, dtype=np.uint8)
+    # The upper 8 of 16 bits, as in `Photo.pixels`.
+    samples = np.asarray(read // _WORD_TO_BYTE if read.dtype == np.uint16 else read, dtype=np.uint8)
     if samples.ndim == _WITHOUT_CHANNELS:
         return np.repeat(samples[..., None], 3, axis=2)
     return np.ascontiguousarray(samples[..., 2::-1])
 
 
-def _is_same(second: Pixels, shown: Photo, spot: _Spot) -> bool:
-    """Return whether two decoders show the same in one area, but for rounding."""
+def _is_same(second: Pixels, shown: Photo, area: _HiddenArea) -> bool:
+    """Return whether two decoders show the same pixels in one area, except for rounding."""
     if second.shape != shown.pixels.shape:
         return False
-    one, other = (view[spot.inside.slices][spot.covered] for view in (second, shown.pixels))
+    one, other = (view[area.inside.slices][area.covered] for view in (second, shown.pixels))
     if shown.alpha is not None:
-        visible = shown.alpha[spot.inside.slices][spot.covered] > 0
+        visible = shown.alpha[area.inside.slices][area.covered] > 0
         one, other = one[visible], other[visible]
     return not len(one) or int(np.abs(one.astype(np.int16) - other).max()) <= _SECOND_STEP

@@ -39,7 +39,7 @@ class RedactedPhoto:
     report
         What was done.
     shown
-        The finished file as it was decoded again for the check: what a person sees who opens it.
+        The finished file, decoded again for the verification.
     """
 
     data: bytes
@@ -63,16 +63,16 @@ def redact_photo(
     data
         All bytes of the photo.
     targets
-        What to hide, but for what the request's zones spare; boxes are grown by the policy.
+        What to hide, except in the request's exclusion zones; boxes are grown by the policy.
     request
-        How; the defaults of `RedactionRequest` where None.
+        Redaction options; the defaults of `RedactionRequest` where None.
     before
-        ``data`` as `decode` gave it, for a caller who has it already.
+        ``data`` decoded by `obscura.imaging.open.decode`, where the caller has it already.
 
     Returns
     -------
     RedactedPhoto
-        The file, which passed a check of its pixels and of its structure, and the report.
+        The file, whose pixels and metadata have been verified, and the report.
 
     Raises
     ------
@@ -80,25 +80,25 @@ def redact_photo(
         If the photo cannot be opened; see `obscura.imaging.open.decode`. `NotSpliceableError`, where the
         request refuses JPEGs that cannot be redacted in place.
     InvalidOptionError
-        If the picture does not fit the output asked for, or the mask not the picture.
+        If the output format cannot hold the picture, or the mask has another aspect ratio.
     WeakerThanPolicyError
         If the request's zones cover too much of the picture.
     ProcessingFailedError
-        If the check finds an object that is still to be seen, or metadata that was to be removed.
+        If verification finds an object still visible, or metadata that was to be removed.
     """
     request = request or RedactionRequest()
     before = before or decode(data, request.limits)
     plan = planned(targets, request, before.size)
     placed = [
-        [target for target in plan if before.strip is None or target.frame in (None, number)]
+        [target for target in plan if before.frame_stack is None or target.frame in (None, number)]
         for number in range(before.count)
     ]
     regions = [regions_for(items, request.policy) for items in placed]
     with stage(Stage.REDACT, regions=sum(map(len, regions))):
         redaction = _redact(data, before, regions, request)
     with stage(Stage.VERIFY):
-        kept = require_hidden(redaction, regions, request)
-    report = report_of(data, placed, request, (redaction, regions, kept))
+        kept = require_hidden(redaction, request)
+    report = report_of(data, placed, request, redaction, kept)
     if request.keep:
         masked = sum(target.class_name == MASK for target in plan)
         report = replace(report, kept=len(targets) - (len(plan) - masked))
@@ -113,12 +113,12 @@ def redact_photo(
 
 
 def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:
-    """Hide regions: in place where a JPEG goes in and out, by painting and encoding otherwise."""
+    """Hide regions: by splicing where input and output are JPEG, by painting and encoding otherwise."""
     is_jpeg = before.header.format is PhotoFormat.JPEG
     if not (is_jpeg and request.output in {OutputFormat.SAME, OutputFormat.JPEG}):
         return _repaint(before, regions, request)
     try:
-        return _splice(data, before, regions[0], request)
+        return _splice(data, before, regions, request)
     except NotSpliceableError as error:
         if request.unspliceable is Unspliceable.REFUSE:
             raise
@@ -126,23 +126,23 @@ def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequ
         return replace(_repaint(before, regions, request), warnings=(warning,))
 
 
-def _splice(data: bytes, before: Photo, regions: Sequence[Region], request: RedactionRequest) -> Redaction:
-    """Redact without decoding: every coefficient outside the regions stays as it is."""
+def _splice(data: bytes, before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:
+    """Redact a JPEG by splicing: every coefficient outside the regions stays unchanged."""
     exif = policy.kept_exif(before.exif, request.metadata)
     spliced = splice(
-        data, regions, orientation=before.orientation, icc=before.icc or before.ink_icc, exif=exif
+        data, regions[0], orientation=before.orientation, icc=before.icc or before.ink_icc, exif=exif
     )
     encoded = EncodedPhoto(gpano.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
     shown = open_again(encoded, request.limits)
-    return Redaction(before, _meant(shown, regions, spliced), encoded, shown, spliced)
+    return Redaction(before, _expected(shown, regions[0], spliced), encoded, shown, regions, spliced)
 
 
-def _meant(shown: Photo, regions: Sequence[Region], spliced: SplicedPhoto) -> Photo:
-    """Return what a spliced picture has to show where it was filled from around: painted again, in pixels.
+def _expected(shown: Photo, regions: Sequence[Region], spliced: SplicedPhoto) -> Photo:
+    """Return the expected pixels of a spliced picture, with its filled regions painted again.
 
-    The fill follows from what surrounds a region and from its tone: the finished file has both.
+    The fill is computed from the surroundings and the tone of a region, which the finished file contains.
     """
-    # Inks become colours by a profile, which the pixels that surround a region went through as well.
+    # A profile turns inks into colours: filling before and after it gives different colours.
     if shown.ink_icc is not None:
         return shown
     filled = [
@@ -159,20 +159,21 @@ def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Reda
     exif = policy.kept_exif(before.exif, request.metadata)
     encoded = encode(after, EncodeOptions(request.output, exif))
     shown = open_again(encoded, request.limits)
-    if after.strip is not None:
+    if after.frame_stack is not None:
         shown = as_shown(shown, shown_by(after, encoded.format))
-    return Redaction(before, after, encoded, shown)
+    return Redaction(before, after, encoded, shown, regions)
 
 
 def _painted(before: Photo, regions: Sequence[Region]) -> Photo:
-    """Paint over regions, in 16 bits where there are so many; of colours that nobody sees none stays."""
-    if before.deep is None:
+    """Paint over regions, in 16 bits where the photo has them; fully transparent pixels become black."""
+    if before.high_bit_depth is None:
         alpha = None if before.alpha is None else paint_alpha(before.alpha, regions)
         painted = replace(before, pixels=paint(before.pixels, regions), alpha=alpha)
         return without_unseen_colours(painted)
-    opacity = before.deep.alpha
+    opacity = before.high_bit_depth.alpha
     full = HighBitDepth(
-        paint(before.deep.samples, regions), None if opacity is None else paint_alpha(opacity, regions)
+        paint(before.high_bit_depth.samples, regions),
+        None if opacity is None else paint_alpha(opacity, regions),
     )
-    painted = replace(before, deep=full, pixels=full.rgb(), alpha=full.opacity())
+    painted = replace(before, high_bit_depth=full, pixels=full.rgb(), alpha=full.opacity())
     return without_unseen_colours(painted)

@@ -6,22 +6,22 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final
 
-from obscura.anonymisation.outcome import Redaction, Regions
+from obscura.anonymisation.outcome import Redaction
 from obscura.anonymisation.request import RedactionRequest, Target
 from obscura.geometry import Box
 from obscura.imaging.encode import shown_by
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.metadata import policy
-from obscura.imaging.open import DEEP_WARNING
+from obscura.imaging.open import REDUCED_WARNING
 from obscura.jpeg.splice import SplicedPhoto
 from obscura.redaction.masks import Window, window
 from obscura.redaction.styles import Blur, Style, describe
 
-_DEEP_FORMATS: Final = frozenset({PhotoFormat.PNG, PhotoFormat.TIFF})
+_HIGH_BIT_DEPTH_FORMATS: Final = frozenset({PhotoFormat.PNG, PhotoFormat.TIFF})
 
 
 class Verdict(Enum):
-    """What the check after redaction found. A failed check raises and has no verdict."""
+    """Result of the verification after redaction. A failed verification raises an error instead."""
 
     CLEAN = "clean"
     NOTHING_FOUND = "nothing_found"
@@ -29,18 +29,19 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FrameReport:
-    """Where things are in a file of several frames.
+    """Frames of the painted boxes in a file of several frames.
 
     Attributes
     ----------
     count
         Number of frames of the photo.
     height
-        Of each, in pixels.
+        Height of one frame, in pixels.
     regions
         The frame of each painted box.
     shown
-        Which frame of the finished file shows each: its writer may join equal neighbours.
+        For each frame of the photo the frame of the finished file that shows it: an encoder may join equal
+        neighbours.
     """
 
     count: int
@@ -56,11 +57,11 @@ class RedactionReport:
     Attributes
     ----------
     verdict
-        The outcome of the check.
+        Result of the verification.
     hidden
-        Number of objects hidden, by class; of a mask the number of its areas.
+        Number of hidden objects, by class; for a privacy mask the number of its areas.
     styles
-        What they were hidden with, in words, by class.
+        Descriptions of the styles, by class.
     regions
         The painted boxes, ``(x1, y1, x2, y2)`` in whole pixels, grown and clipped, in the targets' order.
     metadata_removed
@@ -68,14 +69,14 @@ class RedactionReport:
     metadata_kept
         Kinds of metadata in the output.
     warnings
-        What the user ought to know, in words.
+        Messages for the user.
     lossless
-        Which blocks of a JPEG were replaced, all others being the same numbers as before; None where the
-        picture was encoded as a whole.
+        Which blocks of a spliced JPEG were replaced, the coefficients of all others being unchanged; None
+        where the picture was encoded as a whole.
     frames
-        Where things are, where there are several frames; None for one picture.
+        Frames of the painted boxes; None for a single picture.
     kept
-        How many finds were spared by zones; None where there are no zones.
+        Number of targets inside exclusion zones; None where there are no zones.
     content_credentials
         Whether signed Content Credentials (C2PA) are in the file.
     """
@@ -94,7 +95,7 @@ class RedactionReport:
 
     @property
     def hidden_boxes(self) -> list[Box]:
-        """The painted boxes, in pixels of the array that frames lie in, one below the other."""
+        """The painted boxes, in pixels of `Photo.pixels`, in which frames are stacked vertically."""
         boxes = [Box(*region) for region in self.regions]
         if self.frames is None:
             return boxes
@@ -133,13 +134,13 @@ def report_of(
     data: bytes,
     placed: Sequence[Sequence[Target]],
     request: RedactionRequest,
-    done: tuple[Redaction, Regions, tuple[str, ...]],
+    redaction: Redaction,
+    kept: tuple[str, ...],
 ) -> RedactionReport:
-    """Say what was done; ``placed`` are the targets by frame."""
-    redaction, regions, kept = done
+    """Return the report of a redaction; ``placed`` are the targets by frame."""
     windows = [
         (target.class_name, window(region.box, redaction.before.size), number)
-        for number, (targets, painted_here) in enumerate(zip(placed, regions, strict=True))
+        for number, (targets, painted_here) in enumerate(zip(placed, redaction.regions, strict=True))
         for target, region in zip(targets, painted_here, strict=True)
     ]
     painted = [item for item in windows if not item[1].is_empty]
@@ -164,8 +165,8 @@ def report_of(
 
 
 def _frames(redaction: Redaction, regions: tuple[int, ...]) -> FrameReport | None:
-    """Say where things are in a file of several frames; None for one picture."""
-    if redaction.before.strip is None:
+    """Return the frames of the painted boxes; None for a single picture."""
+    if redaction.before.frame_stack is None:
         return None
     return FrameReport(
         redaction.before.count,
@@ -176,11 +177,14 @@ def _frames(redaction: Redaction, regions: tuple[int, ...]) -> FrameReport | Non
 
 
 def _warnings(redaction: Redaction, styles: Iterable[Style], left_out: int) -> Iterator[str]:
-    """Yield what the user ought to know."""
+    """Yield messages for the user."""
     if any(isinstance(style, Blur) for style in styles):
         yield "blur is cosmetic: it can be undone"
-    if redaction.before.deep is not None and redaction.encoded.format not in _DEEP_FORMATS:
-        yield DEEP_WARNING
+    if (
+        redaction.before.high_bit_depth is not None
+        and redaction.encoded.format not in _HIGH_BIT_DEPTH_FORMATS
+    ):
+        yield REDUCED_WARNING
     if redaction.encoded.format is PhotoFormat.JPEG and redaction.before.alpha is not None:
         yield "transparent parts became white"
     if left_out:

@@ -1,4 +1,4 @@
-"""What to hide, and how."""
+"""The request of a redaction: targets and options."""
 
 from dataclasses import dataclass, field
 
@@ -12,9 +12,9 @@ from obscura.settings import Unspliceable
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something to hide: its class and its box in pixels of the upright picture, not grown.
+    """Something to hide: its class and its box in pixels of the upright picture, before growing.
 
-    ``frame`` counts where there are several: in which one it is, None for all of them.
+    ``frame`` is its frame in a file of several frames, counted from 0; None: it is hidden in all frames.
     """
 
     class_name: str
@@ -24,14 +24,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class RedactionRequest:
-    """How to redact; the defaults are the project's promises.
+    """Options of a redaction.
 
     Attributes
     ----------
     keep
-        Zones in pixels of the upright picture: a target that lies wholly inside one is not hidden.
+        Exclusion zones in pixels of the upright picture: a target wholly inside one is not hidden.
     mask
-        What is hidden whatever was found; it wins over ``keep``.
+        Privacy mask, always hidden, also inside ``keep``.
     """
 
     policy: RedactionPolicy = field(default_factory=RedactionPolicy)

@@ -5,25 +5,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from obscura.anonymisation.detect import look_at
+from obscura.anonymisation.detect import detect_photo
 from obscura.anonymisation.residual import proposals
 from obscura.contract import DetectedObject, DetectionResult, Quality, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
-from obscura.detection.output_cache import NOTHING_SEEN, Memory
+from obscura.detection.output_cache import EMPTY_CACHE, OutputCache
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
 from obscura.observability import Stage, catalogue, count, stage
 
-__all__ = ["REVIEW_SHARE", "FinishedPicture", "find_residual", "not_hidden", "outside"]
+__all__ = ["RESIDUAL_THRESHOLD_FACTOR", "FinishedPicture", "find_residual", "not_hidden", "outside"]
 
-REVIEW_SHARE = 2.0
-"""The class's own detector reports from this share of the model's threshold, whatever the request's was.
+RESIDUAL_THRESHOLD_FACTOR = 2.0
+"""Multiple of the model's threshold from which the full detector reports residual detections.
 
-Calibrated with ``python -m benchmarks.verdict``: at 0.7 it asked for a look at every fifth photo on which
-everything was hidden, and told hardly more of the open faces."""
+Calibrated with ``python -m benchmarks.verdict``: at 0.7 every fifth completely redacted photo got
+``needs_review``, and hardly more visible faces were found."""
 
 HIDDEN_SHARE = 0.5
-"""A detection that lies this far inside the hidden areas is no residual one: hidden pixels are proved."""
+"""A detection with this share of its area hidden is not a residual one: hidden pixels are verified."""
 
 SAME_OBJECT = 0.4
 """Intersection over union from which two detections of a class are the same object."""
@@ -31,17 +31,16 @@ SAME_OBJECT = 0.4
 
 @dataclass(frozen=True, eq=False)
 class FinishedPicture:
-    """A finished picture, and how it is searched for what is not hidden.
+    """A finished picture and the options of its residual check.
 
     Attributes
     ----------
     picture
         The file, decoded again.
     hidden
-        The painted boxes, in pixels of the picture; in those of the array where it has several frames, one
-        below the other.
+        The painted boxes, in pixels of `Photo.pixels`, in which frames are stacked vertically.
     options
-        How the photo was looked at; its threshold is not used.
+        Detection options of the photo; the threshold is not used.
     check
         Quick, full or none.
     """
@@ -52,19 +51,19 @@ class FinishedPicture:
     check: ResidualCheck
 
     def residual(
-        self, detector: Detector, first: DetectionResult | None = None, known: Memory = NOTHING_SEEN
+        self, detector: Detector, first: DetectionResult | None = None, known: OutputCache = EMPTY_CACHE
     ) -> tuple[DetectedObject, ...]:
-        """Return the residual detections of a detector's class, surest first.
+        """Return the residual detections of a detector's class, best first.
 
         Parameters
         ----------
         detector
             A detector of one class.
         first
-            What the first detection said of the photo: what it left open counts. Where there was none, the
-            class's own detector takes a fast look in the quick check as well.
+            Result of the detection in the photo; its ``left_open`` counts as well. Without one, the quick
+            check also runs the full detector in `Quality.FAST`.
         known
-            See `find_residual`; of use to the full check only.
+            See `find_residual`; used by the full check only.
         """
         if self.check is ResidualCheck.OFF:
             return ()
@@ -75,18 +74,18 @@ class FinishedPicture:
             before = find_residual(detector, self.picture, self.hidden, fast)
         else:
             before = ()
-        residual = _distinct((*before, *self._seen(detector, known)))
+        residual = _distinct((*before, *self._detections(detector, known)))
         count(catalogue.RESIDUAL_DETECTIONS, detector.card.class_name, by=len(residual))
         return residual
 
-    def _seen(self, detector: Detector, known: Memory) -> tuple[DetectedObject, ...]:
-        if self.check is ResidualCheck.FULL or detector.scout is None:
+    def _detections(self, detector: Detector, known: OutputCache) -> tuple[DetectedObject, ...]:
+        if self.check is ResidualCheck.FULL or detector.proposal_session is None:
             return find_residual(detector, self.picture, self.hidden, self.options, known)
-        with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as told:
+        with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
             found = proposals(detector, self.picture, self.options.inputs)
-            seen = self._not_hidden(found)
-            told["seen"] = len(seen)
-        return seen
+            residual = self._not_hidden(found)
+            attributes["seen"] = len(residual)
+        return residual
 
     def _not_hidden(self, found: Iterable[DetectedObject]) -> tuple[DetectedObject, ...]:
         return not_hidden(found, self.hidden, self.picture.size.height)
@@ -104,7 +103,7 @@ def not_hidden(
 
 
 def _distinct(found: Iterable[DetectedObject]) -> tuple[DetectedObject, ...]:
-    """Return each object once, with its best score, surest first."""
+    """Return each object once, with its best score, best first."""
     kept: list[DetectedObject] = []
     for item in sorted(found, key=lambda item: -item.confidence):
         box = Box(*item.xyxy)
@@ -118,9 +117,9 @@ def find_residual(
     picture: Photo,
     hidden: Sequence[Box],
     options: DetectionOptions,
-    known: Memory = NOTHING_SEEN,
+    known: OutputCache = EMPTY_CACHE,
 ) -> tuple[DetectedObject, ...]:
-    """Return what a detector finds in a finished picture outside of what is hidden: the full check.
+    """Return what a detector finds outside the hidden areas of a finished picture: the full check.
 
     Parameters
     ----------
@@ -129,29 +128,29 @@ def find_residual(
     picture
         The redacted picture.
     hidden
-        The boxes that were painted over, in pixels of the picture; in those of the array where it has several
-        frames, one below the other.
+        The painted boxes; see `FinishedPicture.hidden`.
     options
-        How to look; its threshold is not used.
+        Detection options; the threshold is not used.
     known
-        What of the first look holds for the redacted picture too: `obscura.detection.output_cache.Changes`.
+        Raw outputs of the photo that are valid for the redacted picture; see
+        `obscura.detection.output_cache.Changes`.
     """
-    threshold = detector.card.min_confidence * REVIEW_SHARE
+    threshold = detector.card.min_confidence * RESIDUAL_THRESHOLD_FACTOR
     again = replace(options, min_confidence=threshold)
-    with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as told:
-        part, _ = look_at(detector, picture, again, known)
-        seen = not_hidden(part.detections, hidden, picture.size.height)
-        told["seen"] = len(seen)
-    return seen
+    with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
+        part, _ = detect_photo(detector, picture, again, known)
+        residual = not_hidden(part.detections, hidden, picture.size.height)
+        attributes["seen"] = len(residual)
+    return residual
 
 
 def outside(found: Sequence[DetectedObject], zones: Sequence[Box]) -> tuple[DetectedObject, ...]:
-    """Return the finds but those that lie wholly inside one of ``zones``, which nobody wants hidden."""
+    """Return the detections that do not lie wholly inside one of the exclusion ``zones``."""
     return tuple(item for item in found if not Box(*item.xyxy).lies_in_one_of(zones))
 
 
 def hidden_share(box: Box, hidden: Sequence[Box]) -> float:
-    """Return the share of ``box``, 0..1, that lies under the union of ``hidden``, to whole pixels."""
+    """Return the share of ``box``, 0..1, covered by the union of ``hidden``, in whole pixels."""
     outer = box.outward()
     left, top, right, bottom = outer.rounded()
     if right <= left or bottom <= top:

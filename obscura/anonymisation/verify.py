@@ -1,4 +1,4 @@
-"""Verify the finished file: every hidden pixel is hidden, and no metadata came along."""
+"""Verify the finished file: every region is hidden, and it has no metadata that was to be removed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,8 +7,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from obscura.anonymisation.outcome import Redaction, Regions
-from obscura.anonymisation.proof import require_meant
+from obscura.anonymisation.outcome import Redaction
+from obscura.anonymisation.proof import require_painted_pixels
 from obscura.anonymisation.request import RedactionRequest
 from obscura.contract import MetadataPolicy
 from obscura.errors import PhotoError, ProcessingFailedError
@@ -29,23 +29,23 @@ _KEPT_KINDS: Final[Mapping[MetadataPolicy, frozenset[str]]] = {
     MetadataPolicy.COARSE_GPS: frozenset({"icc", "pano", "exif", "gps", "tiff_text"}),
 }
 _FLAT: Final = 8.0
-"""Standard deviation, in levels, under which a region has nothing in it that could be seen to change."""
+"""Standard deviation, in levels, below which a region is uniform, so that no change can be measured."""
 
 _LEAST_CHANGE: Final = 1.0
-"""Mean change of a region, in levels, under which it was not hidden."""
+"""Mean change of a region, in levels, below which it was not hidden."""
 
 _LEAST_SHARE: Final = 0.4
-"""Share of the painted change that the finished file must show; strong compression takes some of it."""
+"""Share of the painted change that the finished file must show; strong compression reduces it."""
 
 
-def require_hidden(redaction: Redaction, regions: Regions, request: RedactionRequest) -> tuple[str, ...]:
+def require_hidden(redaction: Redaction, request: RedactionRequest) -> tuple[str, ...]:
     """Check the finished file; return the kinds of metadata in it.
 
     Raises
     ------
     ProcessingFailedError
-        If it carries metadata that was to be removed, a preview of the photo before among them; or if a
-        hidden area shows anything but what was painted (see `obscura.anonymisation.proof`).
+        If it has metadata that was to be removed, such as a preview of the original; or if a hidden area
+        differs from what was painted (see `obscura.anonymisation.proof`).
     """
     encoded = redaction.encoded
     kept = policy.found(encoded.data, encoded.format)
@@ -54,36 +54,36 @@ def require_hidden(redaction: Redaction, regions: Regions, request: RedactionReq
     if not set(kept) <= _KEPT_KINDS[request.metadata]:
         message = "the redacted photo still carries metadata that was to be removed"
         raise ProcessingFailedError(message)
-    _require_painted(redaction, regions)
-    require_meant(redaction, regions)
+    _require_painted(redaction)
+    require_painted_pixels(redaction)
     return kept
 
 
-def _require_painted(redaction: Redaction, regions: Regions) -> None:
-    """Check that the finished file shows what was painted, and not what was there before."""
+def _require_painted(redaction: Redaction) -> None:
+    """Check that the finished file shows the painted pixels and not the original ones."""
     before, shown = redaction.before, redaction.shown
     if (shown.size, shown.count) != (before.size, before.count):
         message = "the redacted photo has another size than the photo, or other frames"
         raise ProcessingFailedError(message)
-    frames = zip(before.frames, redaction.after.frames, shown.frames, regions, strict=True)
+    frames = zip(before.frames, redaction.after.frames, shown.frames, redaction.regions, strict=True)
     if not all(_are_hidden(painted, *views) for *views, painted in frames):
         message = "an object is still to be seen in the redacted photo"
         raise ProcessingFailedError(message)
 
 
 def _are_hidden(regions: Sequence[Region], before: Photo, after: Photo, shown: Photo) -> bool:
-    """Return whether a finished picture shows what was painted in all regions."""
+    """Return whether all regions of a finished picture are hidden."""
     if not regions:
         return True
-    # Where the file holds no transparency, all three are compared as seen on white.
-    look = on_white if shown.alpha is None else _stored
-    views = (look(before), look(after), shown.pixels)
+    # A file without transparency shows transparent areas on white, so the others are compared on white.
+    flatten = on_white if shown.alpha is None else _stored
+    views = (flatten(before), flatten(after), shown.pixels)
     return all(_is_hidden(region, before, views) for region in regions)
 
 
 def open_again(encoded: EncodedPhoto, limits: ValidationLimits) -> Photo:
     """Decode a finished file; raise ProcessingFailedError where that fails."""
-    # What is written may be longer than what may be sent in: no limit on the length of our own file.
+    # A finished file may be longer than an upload may be.
     own_limits = replace(limits, max_bytes=len(encoded.data))
     try:
         with stage(Stage.VERIFY):
@@ -100,7 +100,7 @@ def _holds_only_orientation(encoded: EncodedPhoto) -> bool:
 
 
 def _stored(photo: Photo) -> Pixels:
-    """Return the pixels of a photo, whatever its transparency."""
+    """Return the stored colours of a photo."""
     return photo.pixels
 
 
@@ -110,11 +110,11 @@ def _is_hidden(region: Region, photo: Photo, views: tuple[Pixels, Pixels, Pixels
     Parameters
     ----------
     region
-        What was painted over.
+        The painted region.
     photo
-        The photo as it came.
+        The original photo.
     views
-        The photo as it came, as painted, and as the finished file shows it, ``uint8[height, width, 3]`` each.
+        The original, the painted and the finished picture, ``uint8[height, width, 3]`` each.
     """
     inside = window(region.box, photo.size)
     if inside.is_empty:
@@ -124,7 +124,7 @@ def _is_hidden(region: Region, photo: Photo, views: tuple[Pixels, Pixels, Pixels
     if float(cv2.meanStdDev(came, mask=covered)[1].max()) < _FLAT:
         return True
     if float(cv2.meanStdDev(shown, mask=covered)[1].max()) < _FLAT:
-        # One colour, however little of a large area had another one: a dark sky with a thin watermark.
+        # A uniform result is hidden, even where the change is small: a dark sky with a thin watermark.
         return True
     change = _difference(painted, came, covered)
     return change >= _LEAST_CHANGE and _difference(shown, came, covered) >= _LEAST_SHARE * change

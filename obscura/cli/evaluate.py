@@ -119,7 +119,7 @@ def _evaluate_objects(
         notes.print(f"{path}: {error.message}; its labels count as missed", style="yellow")
     rules = _rules(settings, class_name, iou)
     summaries = [
-        summarise(peer.name, photos, rules, (peer.default_score, cpu_ms))
+        summarise(peer.name, photos, rules, peer.default_score, cpu_ms)
         for peer, photos, cpu_ms in zip(peers, compared.seen, compared.cpu_ms, strict=True)
     ]
     answer = _as_dict(class_name, data, compared, rules)

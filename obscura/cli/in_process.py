@@ -76,18 +76,18 @@ class Finder:
         detectors = load_all(settings, classes, thread_count, is_deferred=True)
         self.options = detection_options(self.asked)
         self.detectors = tuple(detectors.values())
-        self._looker = PhotoPipeline(detectors, self.options)
+        self._pipeline = PhotoPipeline(detectors, self.options)
 
     def find(self, data: bytes) -> Findings:
         """Return what is in a photo; raise PhotoError where it cannot be opened."""
-        return Findings(self._looker.look(open_photo(data, self.settings, self.asked.frames)))
+        return Findings(self._pipeline.detect(open_photo(data, self.settings, self.asked.frames)))
 
     def find_residual(
         self, findings: Findings, redacted: RedactedPhoto, check: ResidualCheck
     ) -> list[DetectedObject]:
         """Return what is found in a finished picture outside of what is hidden."""
         hidden = redacted.report.hidden_boxes
-        residual = self._looker.find_residual(findings.sighting, redacted.shown, hidden, check)
+        residual = self._pipeline.find_residual(findings.sighting, redacted.shown, hidden, check)
         return [item for found in residual.values() for item in found]
 
 

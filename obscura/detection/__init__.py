@@ -1,9 +1,10 @@
 """Detection of faces and number plates: from pixels to boxes.
 
-``manifest`` says which weights there are, ``tiling`` which parts of a photo a network looks at and how
-large, ``letterbox`` makes the network's input, ``backends`` run it, ``decode`` reads its output,
-``suppression``, ``voting`` and ``merging`` make one box of many, ``priors`` drop the impossible, and
-``detector`` puts these together. Importing the package loads no inference engine.
+``weights`` reads the manifest of the models, ``tiling`` plans the inference slices, ``letterbox`` makes the
+network's input, ``backends`` run it, ``decode`` reads its output, ``nms``, ``voting`` and ``merging`` reduce
+the boxes to one per object, ``rescoring`` re-scores them in crops, ``adaptive`` chooses the effort by the
+proposals, ``priors`` drops impossible boxes, and ``detector`` puts these together. Importing the package
+loads no inference engine.
 """
 
 from obscura.detection.tiling import Quality

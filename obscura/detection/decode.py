@@ -9,11 +9,14 @@ from obscura.detection.arrays import Floats
 __all__ = ["BOX_ROWS", "MAX_CANDIDATES", "RawBoxes", "decode"]
 
 MAX_CANDIDATES = 2000
-"""Best boxes of one pass that are looked at. The densest crowds hold a few hundred faces, each found by a
-handful of anchors; without a cap a threshold near zero would let thousands of worthless boxes through."""
+"""Best boxes of one slice that are used. The densest crowds have a few hundred faces, each found by a handful
+of anchors; without a limit a threshold near zero would let thousands of false boxes through."""
 
 BOX_ROWS = 4
-"""Rows of an output before the scores: centre, width and height."""
+"""Rows of an output before the scores: centre x and y, width, height."""
+
+_BATCHED = 3
+"""Dimensions of an output with its batch dimension."""
 
 
 class RawBoxes(NamedTuple):
@@ -41,12 +44,12 @@ def decode(output: Floats, min_confidence: float, limit: int = MAX_CANDIDATES) -
     ValueError
         If ``output`` has another shape.
     """
-    rows = output[0] if output.ndim == BOX_ROWS - 1 and output.shape[0] == 1 else output
-    if rows.ndim != BOX_ROWS // 2 or rows.shape[0] <= BOX_ROWS:
+    rows = output[0] if output.ndim == _BATCHED and output.shape[0] == 1 else output
+    if rows.ndim != _BATCHED - 1 or rows.shape[0] <= BOX_ROWS:
         message = f"not the output of a YOLOv8 head for one picture: shape {output.shape}"
         raise ValueError(message)
     scores = rows[BOX_ROWS:].max(axis=0) if rows.shape[0] > BOX_ROWS + 1 else rows[BOX_ROWS]
-    # Threshold first: what is copied below is a few dozen of some ten thousand anchors.
+    # Threshold first, so that only a few dozen of some ten thousand anchors are copied below.
     anchors = np.flatnonzero(scores >= min_confidence)
     anchors = anchors[np.argsort(-scores[anchors], kind="stable")[:limit]]
     centre_x, centre_y, width, height = rows[:BOX_ROWS, anchors]

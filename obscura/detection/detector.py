@@ -1,4 +1,4 @@
-"""The detector: from the pixels of a photo to detections."""
+"""The detector of one class: from the pixels of a photo to detections."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,27 +7,35 @@ from pathlib import Path
 
 import numpy as np
 
-from obscura.detection.adaptive import ACTIVITY, FurtherPasses, activity_of, plan_further
-from obscura.detection.arrays import Floats, Mask, Pixels
+from obscura.detection.adaptive import ACTIVITY_SCORE, FollowUp, effort_rule_for, plan_follow_up
+from obscura.detection.arrays import Pixels
 from obscura.detection.backends.base import Session
 from obscura.detection.backends.deferred import DeferredSession
-from obscura.detection.decode import BOX_ROWS, decode
+from obscura.detection.decode import BOX_ROWS, RawBoxes, decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, checked_opener, open_session
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import input_size
-from obscura.detection.merging import Candidates, concatenate, merge_passes
+from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
 from obscura.detection.nms import suppress, suppress_nested
-from obscura.detection.output_cache import NOTHING_SEEN, Memory, Seen
+from obscura.detection.output_cache import EMPTY_CACHE, OutputCache, RawOutput
 from obscura.detection.priors import Priors, plausible, priors_for
-from obscura.detection.rescoring import CLOSER, LEAST, Closer, Window, judged, log_odds, plan_windows
+from obscura.detection.rescoring import (
+    MIN_WINDOW_SCORE,
+    RESCORING,
+    CropWindow,
+    Rescoring,
+    log_odds,
+    plan_windows,
+    rescore,
+)
 from obscura.detection.size_correction import corrected
 from obscura.detection.tiling import (
-    Pass,
+    InferenceScales,
+    InferenceSlice,
     Quality,
-    Sight,
     is_panorama,
-    plan_passes,
-    whole_passes,
+    plan_full_detector,
+    plan_slices,
     wrap_width,
 )
 from obscura.detection.voting import vote
@@ -37,12 +45,12 @@ from obscura.geometry import Box, Size
 from obscura.observability import inference
 
 __all__ = [
+    "CachedDetections",
     "Detection",
     "DetectionOptions",
     "Detector",
     "EngineChoice",
     "EngineOptions",
-    "Look",
     "Precision",
     "load_detector",
     "open_detector",
@@ -50,14 +58,11 @@ __all__ = [
 ]
 
 THOROUGH_SHARE = 0.5
-"""`Quality.THOROUGH` reports boxes from this share of the usual score."""
-
-CUT_MARGIN = 4.0
-"""Input pixels from a tile's edge within which a box counts as cut by it."""
+"""`Quality.THOROUGH` reports boxes from this share of the model's own threshold on."""
 
 DETAIL_SIDE = {"face": 960, "plate": 832}
-"""Long side in input pixels to which a small photo of a class pays to be enlarged, at most `ENLARGEMENT`
-times; measured per model (see the model cards), so measure again after training."""
+"""Long side in input pixels up to which a small photo is enlarged, at most `ENLARGEMENT` times, by class.
+Measured per model (see the model cards); measure again after training."""
 
 ENLARGEMENT = 2.0
 
@@ -69,7 +74,7 @@ costs half as much time again."""
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object: its class, its box in pixels of the photo, and how sure the network is, 0..1."""
+    """One object: its class, its box in pixels of the photo, and its confidence, 0..1."""
 
     class_name: str
     box: Box
@@ -78,20 +83,21 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class DetectionOptions:
-    """How to look at a photo.
+    """Options of a detection.
 
     Attributes
     ----------
     quality
-        How hard.
+        Trade-off between recall and time.
     min_confidence
         Score, 0..1, from which a box is reported; ``None``: the model card's (half of it when thorough).
     panorama
-        Whether the photo's left edge continues its right one; ``None``: by its shape.
+        Whether the photo covers 360 degrees, so that its left edge continues its right one; ``None``: decided
+        by its aspect ratio.
     priors
-        Limits on size and shape; ``None``: those of the class.
+        Limits on the size and shape of boxes; ``None``: those of the class.
     inputs
-        Of this very picture, for detectors that look at it one after the other.
+        The network inputs of this picture, shared by the detectors that run over it one after the other.
     """
 
     quality: Quality = Quality.BALANCED
@@ -102,73 +108,76 @@ class DetectionOptions:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Look:
-    """What was found, surest first, and what the network said in every pass."""
+class CachedDetections:
+    """The detections in one photo, best first, and the raw output of every inference slice."""
 
-    found: tuple[Detection, ...]
-    memory: Memory
+    detections: tuple[Detection, ...]
+    cache: OutputCache
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A photo as the passes see it.
+    """A photo as the inference slices divide it.
 
     Attributes
     ----------
     inputs, size
-        Of the photo, a panorama with its wrapped part.
+        Network inputs and size in pixels; a panorama is extended by the columns repeated behind its right
+        edge.
     period
-        A panorama's own width.
+        The width of a panorama without these columns; None for other photos.
     known
-        Passes over the very same pixels that need no run.
+        Raw outputs of slices with the same pixels, which need no run.
     """
 
     inputs: Inputs
     size: Size
     period: float | None
-    known: Memory
+    known: OutputCache
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Passes:
-    """What the passes over a photo said.
+class _SliceOutputs:
+    """Raw outputs of the inference slices of one photo.
 
     Attributes
     ----------
-    seen
-        Raw outputs of the passes that count, in their order.
-    memory
-        Raw outputs of all passes that were made, those of the proposal network included.
-    closer
-        Which of the boxes are re-scored, and how.
+    used
+        Those from which boxes are read, in their order.
+    cache
+        Those of all slices that were run, the proposal network's included.
+    rescoring
+        Configuration of the crop re-scoring that follows.
     """
 
-    seen: Memory
-    memory: Memory
-    closer: Closer
+    used: OutputCache
+    cache: OutputCache
+    rescoring: Rescoring
 
 
 class Detector:
-    """Finds one class of objects.
+    """Detects one class of objects.
 
     An instance is used by one thread at a time; engines differ in what they allow beyond that.
 
     Attributes
     ----------
     card
-        What it finds.
-    scout
-        The running scout of its card, which other detectors of the same thread may share, or None: then its
-        own network makes all passes.
+        The model card of its class.
+    proposal_session
+        The loaded proposal network of its card, which other detectors of the same thread may share. None: the
+        full detector runs over all slices.
     """
 
-    def __init__(self, card: ModelCard, session: Session, scout: Session | None = None) -> None:
+    def __init__(self, card: ModelCard, session: Session, proposal_session: Session | None = None) -> None:
         self.card = card
-        self.scout = scout
+        self.proposal_session = proposal_session
         self._session = session
         detail = DETAIL_SIDE.get(card.class_name, card.input_size)
         tiles = TILE_SCALE.get(card.class_name, 1.0)
-        self._sight = Sight(card.input_size, detail, ENLARGEMENT, tiles, has_scout=scout is not None)
+        self._scales = InferenceScales(
+            card.input_size, detail, ENLARGEMENT, tiles, has_proposals=proposal_session is not None
+        )
 
     @property
     def engine(self) -> str:
@@ -181,38 +190,39 @@ class Detector:
         return self._session.device
 
     def warm_up(self) -> None:
-        """Run the model once on nothing, so that the first photo does not pay for its preparation.
+        """Run the networks once on a black input, so that the first photo does not pay for their preparation.
 
-        Copies for the sizes that come often are made later, each with its first input.
+        Networks compiled for one input size (see `obscura.detection.backends.openvino`) are made with the
+        first input of that size.
         """
         side = self.card.input_size
-        for session in (self._session, self.scout):
+        for session in (self._session, self.proposal_session):
             if session is not None:
                 session.run([np.zeros((side, side, 3), dtype=np.uint8)])
 
-    def passes(self, size: Size, quality: Quality) -> tuple[Pass, ...]:
-        """Return the runs of the network that a photo of ``size`` takes, a panorama with its wrapped part."""
-        return plan_passes(size, quality, self._sight)
+    def slices(self, size: Size, quality: Quality) -> tuple[InferenceSlice, ...]:
+        """Return the inference slices of a photo of ``size``; see `obscura.detection.tiling.plan_slices`."""
+        return plan_slices(size, quality, self._scales)
 
-    def further_passes(self, proposals: Candidates, size: Size) -> FurtherPasses:
-        """Return what `Quality.BALANCED` does after the proposals, from a score of `ACTIVITY` on."""
-        whole, single = whole_passes(size, self._sight), self.passes(size, Quality.FAST)
-        return plan_further(proposals, activity_of(self.card.class_name), whole, single)
+    def follow_up(self, proposals: Candidates, size: Size) -> FollowUp:
+        """Return what follows the proposals in `Quality.BALANCED`; see `plan_follow_up`."""
+        whole, single = plan_full_detector(size, self._scales), self.slices(size, Quality.FAST)
+        return plan_follow_up(proposals, effort_rule_for(self.card.class_name), whole, single)
 
     def close(self) -> None:
-        """Give the engine's memory back; neither the detector nor its scout can be used afterwards."""
+        """Free the networks; neither the detector nor its proposal network can be used afterwards."""
         self._session.close()
-        if self.scout is not None:
-            self.scout.close()
+        if self.proposal_session is not None:
+            self.proposal_session.close()
 
     def detect(self, pixels: Pixels, options: DetectionOptions | None = None) -> tuple[Detection, ...]:
-        """Return what is in a photo, surest first; see `look`."""
-        return self.look(pixels, options).found
+        """Return the detections in a photo, best first; see `detect_with_cache`."""
+        return self.detect_with_cache(pixels, options).detections
 
-    def look(
-        self, pixels: Pixels, options: DetectionOptions | None = None, known: Memory = NOTHING_SEEN
-    ) -> Look:
-        """Return what is in a photo, with a memory of the look.
+    def detect_with_cache(
+        self, pixels: Pixels, options: DetectionOptions | None = None, known: OutputCache = EMPTY_CACHE
+    ) -> CachedDetections:
+        """Return the detections in a photo, and the raw outputs that they were read from.
 
         Parameters
         ----------
@@ -221,27 +231,27 @@ class Detector:
         options
             Balanced, with the model's own threshold, when left out.
         known
-            Passes that this detector has made over the very same pixels; they are not made again.
+            Raw outputs of this detector for slices whose pixels are the same; these slices are not run again.
 
         Raises
         ------
         ValueError
-            If ``pixels`` is no such array.
+            If ``pixels`` has another type or shape.
         """
-        if pixels.dtype != np.uint8 or pixels.ndim != len("hwc") or pixels.shape[2] != len("rgb"):
+        if pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
             message = f"pixels must be uint8 [height, width, 3], not {pixels.dtype} {list(pixels.shape)}"
             raise ValueError(message)
         if 0 in pixels.shape:
-            return Look((), NOTHING_SEEN)
+            return CachedDetections((), EMPTY_CACHE)
         options = options or DetectionOptions()
         size = Size(pixels.shape[1], pixels.shape[0])
         view = _view(pixels, size, options, known)
-        looked = self._looked(view, options)
-        least = min(looked.closer.doubt, threshold_of(self.card, options))
-        found = self._merged(looked.seen, least, view.period)
-        found, windows = self._windows(view, tuple(looked.seen), found, looked.closer)
-        shown = self._seen(view, [window.item for window in windows])
-        found = self._judged(found, windows, shown, view.period)
+        outputs = self._run_slices(view, options)
+        least = min(outputs.rescoring.lower_score, threshold_of(self.card, options))
+        found = self._merged(outputs.used, least, view.period)
+        found, windows = self._plan_windows(view, tuple(outputs.used), found, outputs.rescoring)
+        window_outputs = self._raw_outputs(view, [window.view for window in windows])
+        found = self._rescored(found, windows, window_outputs, view.period)
         found = found.take(found.scores >= threshold_of(self.card, options))
         found = replace(found, boxes=corrected(found.boxes, self.card.class_name))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
@@ -252,87 +262,64 @@ class Detector:
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
             for box in _in_photo(Box(*corners), size, view.period)
         )
-        return Look(boxes, {**looked.memory, **shown})
+        return CachedDetections(boxes, {**outputs.cache, **window_outputs})
 
-    def propose(self, pixels: Pixels, least: float = ACTIVITY, inputs: Inputs | None = None) -> Candidates:
-        """Return what the proposal network says of this class, best first, boxes in pixels of the photo.
+    def _run_slices(self, view: _View, options: DetectionOptions) -> _SliceOutputs:
+        """Run the slices that the quality asks for, then those that the proposals ask for."""
+        first = self._raw_outputs(view, self.slices(view.size, options.quality))
+        if options.quality is not Quality.BALANCED or self.proposal_session is None:
+            return _SliceOutputs(first, first, RESCORING[options.quality])
+        further = self.follow_up(self._merged(first, ACTIVITY_SCORE, view.period), view.size)
+        own = self._raw_outputs(view, further.slices)
+        everything = {**first, **own}
+        return _SliceOutputs(everything if further.keeps_proposals else own, everything, further.rescoring)
 
-        The network runs over the photo at its own size (`Quality.BALANCED`), once for all detectors that
-        share it and are given the same ``inputs``.
-
-        Parameters
-        ----------
-        pixels
-            uint8 ``[height, width, 3]``, RGB, upright. No panorama: its left edge continues nothing.
-        least
-            Score, 0..1, from which a box is returned.
-        inputs
-            Of these pixels, where several detectors look at them.
-
-        Raises
-        ------
-        ModelError
-            If there is no proposal network.
-        """
-        if inputs is None or inputs.pixels is not pixels:
-            inputs = Inputs(pixels)
-        size = Size(pixels.shape[1], pixels.shape[0])
-        seen = {item: self.scouted(inputs, item) for item in self.passes(size, Quality.BALANCED)}
-        return self._merged(seen, least, None)
-
-    def _looked(self, view: _View, options: DetectionOptions) -> _Passes:
-        """Make the passes over a photo that its quality asks for, and those that the proposals ask for."""
-        seen = self._seen(view, self.passes(view.size, options.quality))
-        if options.quality is not Quality.BALANCED or self.scout is None:
-            return _Passes(seen, seen, CLOSER[options.quality])
-        further = self.further_passes(self._merged(seen, ACTIVITY, view.period), view.size)
-        own = self._seen(view, further.passes)
-        everything = {**seen, **own}
-        return _Passes(everything if further.keeps_proposals else own, everything, further.closer)
-
-    def _seen(self, view: _View, passes: Sequence[Pass]) -> Memory:
-        """Return what the network says in passes, in their order."""
-        unknown = [item for item in dict.fromkeys(passes) if item not in view.known]
+    def _raw_outputs(self, view: _View, slices: Sequence[InferenceSlice]) -> OutputCache:
+        """Return the raw outputs of slices, in their order, running only those that are not known."""
+        unknown = [item for item in dict.fromkeys(slices) if item not in view.known]
         new = dict(self._outputs(view.inputs, unknown))
-        return {item: new[item] if item in new else view.known[item] for item in passes}
+        return {item: new[item] if item in new else view.known[item] for item in slices}
 
-    def _windows(
-        self, view: _View, passes: Sequence[Pass], found: Candidates, closer: Closer
-    ) -> tuple[Candidates, tuple[Window, ...]]:
-        """Return what was found in the order of its turn, and the windows for it."""
-        # What is nearest to the threshold may change sides, so it comes first; what is about as near comes in
-        # reading order, so that scores that differ in their last digits change nothing.
+    def _plan_windows(
+        self, view: _View, slices: Sequence[InferenceSlice], found: Candidates, rescoring: Rescoring
+    ) -> tuple[Candidates, tuple[CropWindow, ...]]:
+        """Return the boxes in the order in which they are re-scored, and the windows for them."""
+        # Boxes near the threshold come first, because re-scoring is most likely to change the decision on
+        # them. Distances are rounded and ties go in reading order, so that engines whose scores differ in
+        # their last digits plan the same windows.
         far = np.abs(log_odds(found.scores) - log_odds(self.card.min_confidence))
         found = found.take(np.lexsort((found.boxes[:, 0], found.boxes[:, 1], np.round(far))))
-        return found, plan_windows(found, view.size, closer, passes)
+        return found, plan_windows(found, view.size, rescoring, slices)
 
-    def _judged(
-        self, found: Candidates, windows: Sequence[Window], shown: Memory, period: float | None
+    def _rescored(
+        self, found: Candidates, windows: Sequence[CropWindow], outputs: OutputCache, period: float | None
     ) -> Candidates:
-        """Return what passes and windows say together, without duplicates, best first."""
-        looks = [
-            (window, self._read(window.item, shown[window.item], (0, LEAST), wrapped=False))
+        """Return the boxes with the scores of slices and windows combined, without duplicates, best first."""
+        results = [
+            (window, self._read_boxes(window.view, outputs[window.view], 0, MIN_WINDOW_SCORE, wrapped=False))
             for window in windows
         ]
-        found = judged(found, looks)
+        found = rescore(found, results)
         return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, period))
 
-    def _merged(self, seen: Memory, least: float, period: float | None) -> Candidates:
-        """Return what all passes found, without duplicates, from a score of ``least`` on."""
+    def _merged(self, outputs: OutputCache, least: float, period: float | None) -> Candidates:
+        """Return the boxes of all slices from a score of ``least`` on, without duplicates."""
         parts = [
-            self._read(item, output, (number, least), wrapped=period is not None)
-            for number, (item, output) in enumerate(seen.items())
+            self._read_boxes(item, output, number, least, wrapped=period is not None)
+            for number, (item, output) in enumerate(outputs.items())
         ]
-        return merge_passes(concatenate(parts), self.card.max_overlap, period)
+        return merge_slices(concatenate(parts), self.card.max_overlap, period)
 
-    def _outputs(self, inputs: Inputs, passes: Sequence[Pass]) -> Iterator[tuple[Pass, Seen]]:
-        """Run the passes in order, neighbours of one input shape together where the engine gains by it."""
-        for (is_scouted, _), group in groupby(
-            passes, key=lambda item: (item.scouted, input_size(item.scaled))
+    def _outputs(
+        self, inputs: Inputs, slices: Sequence[InferenceSlice]
+    ) -> Iterator[tuple[InferenceSlice, RawOutput]]:
+        """Run slices in order, consecutive ones of one input shape in batches of the engine's batch size."""
+        for (is_proposal, _), group in groupby(
+            slices, key=lambda item: (item.is_proposal, input_size(item.scaled))
         ):
             same = list(group)
-            if is_scouted:
-                yield from ((item, self.scouted(inputs, item)) for item in same)
+            if is_proposal:
+                yield from ((item, self.run_proposal_network(inputs, item)) for item in same)
                 continue
             for start in range(0, len(same), self._session.batch_size):
                 chunk = same[start : start + self._session.batch_size]
@@ -340,45 +327,44 @@ class Detector:
                 with inference(self.card.name, self.device):
                     outputs = self._session.run([box.pixels for box in boxes])
                 for item, box, output in zip(chunk, boxes, outputs, strict=True):
-                    yield item, Seen(output, box.placing)
+                    yield item, RawOutput(output, box.placing)
 
-    def scouted(self, inputs: Inputs, item: Pass) -> Seen:
-        """Return what the scout says in a pass of this detector's class; it is asked once for all classes.
+    def run_proposal_network(self, inputs: Inputs, item: InferenceSlice) -> RawOutput:
+        """Return the proposal network's raw output of this detector's class for one slice.
+
+        The network runs once for all detectors that share it and are given the same ``inputs``.
 
         Raises
         ------
         ModelError
-            If there is no scout, or the card names a row that it does not have.
+            If there is no proposal network, or the card names a row that its output does not have.
         """
-        scout, card = self.scout, self.card.scout
-        if scout is None or card is None:
-            message = f"model {self.card.name} has no scout"
+        proposal_session, card = self.proposal_session, self.card.proposal
+        if proposal_session is None or card is None:
+            message = f"model {self.card.name} has no proposal network"
             raise ModelError(message)
-        frame, key = inputs.of(item), (scout, item)
-        if key not in inputs.said:
-            with inference(card.name, scout.device):
-                inputs.said[key] = scout.run([frame.pixels])[0]
-        said = inputs.said[key]
-        if BOX_ROWS + card.row >= len(said):
+        frame, key = inputs.of(item), (proposal_session, item)
+        if key not in inputs.shared_outputs:
+            with inference(card.name, proposal_session.device):
+                inputs.shared_outputs[key] = proposal_session.run([frame.pixels])[0]
+        raw = inputs.shared_outputs[key]
+        if BOX_ROWS + card.row >= len(raw):
             message = (
-                f"model {card.name} has {len(said) - BOX_ROWS} classes: its manifest names row {card.row}"
+                f"model {card.name} has {len(raw) - BOX_ROWS} classes: its manifest names row {card.row}"
             )
             raise ModelError(message)
-        return Seen(np.concatenate([said[:BOX_ROWS], said[BOX_ROWS + card.row, None]]), frame.placing)
+        return RawOutput(np.concatenate([raw[:BOX_ROWS], raw[BOX_ROWS + card.row, None]]), frame.placing)
 
-    def _read(self, item: Pass, seen: Seen, rule: tuple[int, float], *, wrapped: bool) -> Candidates:
-        number, threshold = rule
-        raw = decode(seen.output, threshold)
+    def _read_boxes(
+        self, item: InferenceSlice, output: RawOutput, number: int, least: float, *, wrapped: bool
+    ) -> Candidates:
+        """Return the boxes of slice ``number`` from a score of ``least`` on, in pixels of the photo."""
+        raw = decode(output.output, least)
         kept = suppress(raw.boxes, raw.scores, self.card.max_overlap)
         boxes = vote(raw.boxes[kept], raw.boxes, raw.scores)
         if item.mirrored:
-            boxes[:, [0, 2]] = seen.placing.width - boxes[:, [2, 0]]
-        in_region = seen.placing.to_image_frame(boxes)
-        cut = _touches(in_region, item, seen.placing.scale.x, wrapped=wrapped)
-        offset = np.array([item.region.left, item.region.top] * 2, dtype=np.float32)
-        source = np.full(len(kept), number, dtype=np.intp)
-        scale = np.full(len(kept), seen.placing.scale.x, dtype=np.float32)
-        return Candidates(in_region + offset, raw.scores[kept], cut, source, scale)
+            boxes[:, [0, 2]] = output.placing.width - boxes[:, [2, 0]]
+        return candidates_of(item, output.placing, RawBoxes(boxes, raw.scores[kept]), number, wrapped=wrapped)
 
 
 def load_detector(
@@ -405,7 +391,7 @@ def open_detector(
     *,
     is_deferred: bool = False,
 ) -> Detector:
-    """Return a detector of what ``card`` says.
+    """Return a detector of the model on a card.
 
     Parameters
     ----------
@@ -416,9 +402,10 @@ def open_detector(
     options
         How to run it.
     beside
-        Detectors of the same thread with the same options: where one of them has the same scout it is shared.
+        Detectors of the same thread with the same options, whose proposal network is shared where it is the
+        same.
     is_deferred
-        Whether the class's own network is loaded only once a photo needs it. Its weights are checked now.
+        Whether the full detector is loaded only when a photo needs it. Its weights are checked now.
 
     Raises
     ------
@@ -426,15 +413,21 @@ def open_detector(
         See `load_detector`.
     """
     opened = checked_opener(models_dir, card, options)
-    if card.scout is None:
+    if card.proposal is None:
         return Detector(card, opened())
     for other in beside:
-        if other.card.scout is not None and other.card.scout.files == card.scout.files and other.scout:
-            scout = other.scout
+        if (
+            other.card.proposal is not None
+            and other.card.proposal.files == card.proposal.files
+            and other.proposal_session
+        ):
+            proposal_session = other.proposal_session
             break
     else:
-        scout = open_session(models_dir, card.scout, options)
-    return Detector(card, DeferredSession(opened, scout) if is_deferred else opened(), scout)
+        proposal_session = open_session(models_dir, card.proposal, options)
+    return Detector(
+        card, DeferredSession(opened, proposal_session) if is_deferred else opened(), proposal_session
+    )
 
 
 def threshold_of(card: ModelCard, options: DetectionOptions) -> float:
@@ -444,7 +437,7 @@ def threshold_of(card: ModelCard, options: DetectionOptions) -> float:
     return card.min_confidence * (THOROUGH_SHARE if options.quality is Quality.THOROUGH else 1.0)
 
 
-def _view(pixels: Pixels, size: Size, options: DetectionOptions, known: Memory) -> _View:
+def _view(pixels: Pixels, size: Size, options: DetectionOptions, known: OutputCache) -> _View:
     if not (is_panorama(size) if options.panorama is None else options.panorama):
         shared = options.inputs
         if shared is None or shared.pixels is not pixels:
@@ -455,26 +448,8 @@ def _view(pixels: Pixels, size: Size, options: DetectionOptions, known: Memory) 
     return _View(Inputs(wide), Size(size.width + wrap, size.height), size.width, known)
 
 
-def _touches(boxes_in_region: Floats, item: Pass, scale: float, *, wrapped: bool) -> Mask:
-    """Return which boxes ``[n, 4]`` reach an edge of their pass behind which the photo goes on."""
-    margin = CUT_MARGIN / scale
-    size = item.region.size
-    # The left and right edges of a wrapped panorama cut it as a tile's do.
-    inner_left, inner_right = item.cuts.left or wrapped, item.cuts.right or wrapped
-    touching: Mask = np.zeros(len(boxes_in_region), dtype=np.bool_)
-    if inner_left:
-        touching |= boxes_in_region[:, 0] <= margin
-    if inner_right:
-        touching |= boxes_in_region[:, 2] >= size.width - margin
-    if item.cuts.top:
-        touching |= boxes_in_region[:, 1] <= margin
-    if item.cuts.bottom:
-        touching |= boxes_in_region[:, 3] >= size.height - margin
-    return touching
-
-
 def _in_photo(box: Box, size: Size, period: float | None) -> tuple[Box, ...]:
-    """Return the parts of a box inside the photo; one across the seam of a panorama has two."""
-    turns = (0.0,) if period is None else (-period, 0.0, period)
-    parts = (box.shift(turn, 0.0).clip(size) for turn in turns)
+    """Return the parts of a box inside the photo; a box across the seam of a panorama has two."""
+    shifts = (0.0,) if period is None else (-period, 0.0, period)
+    parts = (box.shift(shift, 0.0).clip(size) for shift in shifts)
     return tuple(part for part in parts if not part.is_empty)

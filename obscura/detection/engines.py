@@ -1,4 +1,4 @@
-"""Choose the inference engine."""
+"""Choose the inference engine and open networks with it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import has_gpu, open_ultralytics
 from obscura.detection.rescoring import WINDOW_SIZES
-from obscura.detection.tiling import SCOUTED_SIZES
-from obscura.detection.weights import ModelCard, ScoutCard, verified_path
+from obscura.detection.tiling import PROPOSAL_SIZES
+from obscura.detection.weights import ModelCard, ProposalCard, verified_path
 from obscura.errors import BackendUnavailableError, ModelMissingError
 from obscura.geometry import Size
 from obscura.settings import EngineChoice, Precision
@@ -23,20 +23,20 @@ __all__ = ["EngineChoice", "EngineOptions", "Precision", "checked_opener", "open
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How to run a model.
+    """Options of an inference engine.
 
     Attributes
     ----------
     choice
-        The engine.
+        The engine; ``AUTO``: see `pick_engine`.
     threads
         CPU threads of one inference, at least 1.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; only ultralytics knows GPUs.
     precision
-        Arithmetic.
+        Arithmetic precision.
     cache
-        Folder in which compiled networks are kept, or None; only OpenVINO has any.
+        Folder for compiled networks, or None; used by OpenVINO only.
     """
 
     choice: EngineChoice = EngineChoice.AUTO
@@ -48,10 +48,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """Checked weights: their place and checksum, and the sizes of inputs that come often.
-
-    An engine may prepare itself for each of these sizes.
-    """
+    """A checked weights file, and the common input sizes, for each of which an engine may compile it."""
 
     path: Path
     sha256: str
@@ -101,15 +98,16 @@ _ENGINES: Mapping[EngineChoice, _Engine] = MappingProxyType(
 
 
 def pick_engine(options: EngineOptions) -> EngineChoice:
-    """Return the engine that ``options`` mean.
+    """Return the engine for ``options``.
 
-    A GPU with torch and ultralytics comes first unless the device is ``"cpu"``, then OpenVINO, then
+    ``AUTO`` takes ultralytics where torch sees a GPU and the device is not ``"cpu"``, then OpenVINO, then
     onnxruntime.
 
     Raises
     ------
     BackendUnavailableError
-        If the chosen engine, or for ``auto`` every engine, is not installed; the message says how to.
+        If the chosen engine, or for ``auto`` every engine, is not installed; the message names the command
+        that installs it.
     """
     if options.choice is not EngineChoice.AUTO:
         engine = _ENGINES[options.choice]
@@ -129,7 +127,7 @@ def pick_engine(options: EngineOptions) -> EngineChoice:
     raise BackendUnavailableError(message)
 
 
-def open_session(models_dir: Path, card: ModelCard | ScoutCard, options: EngineOptions) -> Session:
+def open_session(models_dir: Path, card: ModelCard | ProposalCard, options: EngineOptions) -> Session:
     """Check the weights that the engine needs, load them, and return the running model.
 
     Raises
@@ -143,16 +141,16 @@ def open_session(models_dir: Path, card: ModelCard | ScoutCard, options: EngineO
 
 
 def checked_opener(
-    models_dir: Path, card: ModelCard | ScoutCard, options: EngineOptions
+    models_dir: Path, card: ModelCard | ProposalCard, options: EngineOptions
 ) -> Callable[[], Session]:
-    """Check the weights that the engine needs, and return what loads them; raise as `open_session` does."""
+    """Check the weights and return a function that loads them; raise as `open_session` does."""
     choice = pick_engine(options)
     engine = _ENGINES[choice]
     weights = card.files.get(engine.weights)
     if weights is None:
         message = f"model {card.name} has no {engine.weights} weights for engine {choice.value}"
         raise ModelMissingError(message)
-    often = SCOUTED_SIZES if isinstance(card, ScoutCard) else WINDOW_SIZES
+    often = PROPOSAL_SIZES if isinstance(card, ProposalCard) else WINDOW_SIZES
     file = _File(verified_path(models_dir, weights), weights.sha256, often)
     return lambda: engine.open(file, options)
 

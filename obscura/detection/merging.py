@@ -1,18 +1,18 @@
 """Merge boxes of several inference slices into one list.
 
-A pass that sees only a part of the photo reports a part of every object that its inner border cuts. Such a
-*cut* box must not appear beside the whole one (the face would be counted twice), nor win against it (half
-the face would stay visible). So, in this order:
+A slice of a part of the photo reports a part of every object that crosses its inner edges. Such a *truncated*
+box must not appear beside the whole one (the face would be counted twice), nor replace it (half the face
+would stay visible). So, in this order:
 
-1. whole boxes compete with one another by score, as in one pass, and those on the same object are averaged,
-   passes that saw it larger counting more;
-2. a cut box that a whole box covers gives way to it, whatever the scores; the whole box takes the better
+1. whole boxes go through non-maximum suppression, and those on the same object are averaged, weighted by
+   scale (box voting);
+2. a truncated box that a whole box covers is dropped, whatever the scores; the whole box takes the better
    score, because both are evidence of the same object;
-3. cut boxes from different passes that continue one another become one box around both: an object larger
-   than the tiles' overlap, which no pass saw whole;
-4. what is left competes by score.
+3. truncated boxes from different slices that continue one another become one box around both: an object
+   larger than the tiles' overlap, which no slice shows whole;
+4. what is left goes through non-maximum suppression.
 
-A cut box that nothing covers stays: a privacy tool hides half a face rather than nothing.
+A truncated box that nothing covers stays: hiding half a face is better than hiding nothing.
 """
 
 from dataclasses import dataclass
@@ -20,34 +20,40 @@ from dataclasses import dataclass
 import numpy as np
 
 from obscura.detection.arrays import Floats, Indices, Mask
+from obscura.detection.decode import RawBoxes
+from obscura.detection.letterbox import Placing
 from obscura.detection.nms import areas, intersections, suppress
+from obscura.detection.tiling import InferenceSlice
 from obscura.detection.voting import vote
 
-__all__ = ["Candidates", "concatenate", "merge_passes"]
+__all__ = ["Candidates", "candidates_of", "concatenate", "merge_slices"]
 
 COVERED = 0.7
-"""Share of a cut box from which the whole box over it is taken for the same object. The share is of the cut
-box, not of the smaller one of the two: a small face inside a large cut one must not delete it."""
+"""Share of a truncated box from which the whole box over it is taken for the same object. The share is of the
+truncated box, not of the smaller of the two: a small face inside a large truncated one must not delete it."""
 
 CONTINUES = 0.3
-"""Share of the smaller of two cut boxes that must lie in the other to be parts of one object."""
+"""Share of the smaller of two truncated boxes that must lie in the other to be parts of one object."""
 
 ALIGNED = 0.5
-"""Overlap, over the union, of two cut boxes' extents along one axis to be parts of one object."""
+"""Intersection over union of two truncated boxes' extents along one axis to be parts of one object."""
 
-SHARPNESS = 3
-"""Power of a pass's scale in the weight of its boxes: with the square, plates' boxes are looser (AP at an
-overlap of 0.75 0.795 against 0.830, passes of 640 and 832 pixels)."""
+SCALE_POWER = 3
+"""Power of a slice's scale in the weight of its boxes: with the square, plates' boxes are less accurate (AP
+at an IoU of 0.75: 0.795 instead of 0.830, slices of 640 and 832 pixels)."""
+
+TRUNCATION_MARGIN = 4.0
+"""Input pixels from an inner edge of a slice within which a box counts as truncated by it."""
 
 MAX_JOINED = 400
-"""Cut boxes, best first, that are compared with one another; more stay as they are."""
+"""Truncated boxes, best first, that are compared with one another; the others stay as they are."""
 
 BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Boxes found by passes over one photo.
+    """Boxes found in the inference slices of one photo.
 
     Attributes
     ----------
@@ -55,17 +61,17 @@ class Candidates:
         ``[n, 4]`` in pixels of the photo.
     scores
         ``[n]``, 0..1.
-    cut
-        ``[n]``: whether the box touches a border of its pass that is none of the photo.
+    truncated
+        ``[n]``: whether the box touches an edge of its slice that lies inside the photo.
     source
-        ``[n]``: number of the pass.
+        ``[n]``: number of the slice.
     scale
-        ``[n]``: input pixels of the pass per pixel of the photo.
+        ``[n]``: input pixels of the slice per pixel of the photo.
     """
 
     boxes: Floats
     scores: Floats
-    cut: Mask
+    truncated: Mask
     source: Indices
     scale: Floats
 
@@ -76,8 +82,45 @@ class Candidates:
     def take(self, which: Indices | Mask) -> "Candidates":
         """Return the boxes at these positions."""
         return Candidates(
-            self.boxes[which], self.scores[which], self.cut[which], self.source[which], self.scale[which]
+            self.boxes[which],
+            self.scores[which],
+            self.truncated[which],
+            self.source[which],
+            self.scale[which],
         )
+
+
+def candidates_of(
+    item: InferenceSlice, placing: Placing, found: RawBoxes, number: int, *, wrapped: bool = False
+) -> Candidates:
+    """Return the boxes of one inference slice in pixels of the photo.
+
+    Parameters
+    ----------
+    item, number
+        The slice and its number.
+    placing
+        Position of the slice's region in the network input.
+    found
+        Boxes in input pixels, and their scores.
+    wrapped
+        Whether the left and right edges of the photo are inner edges, as in an extended panorama.
+    """
+    in_region = placing.to_image_frame(found.boxes)
+    offset = np.array([item.region.left, item.region.top] * 2, dtype=np.float32)
+    margin, (width, height) = TRUNCATION_MARGIN / placing.scale.x, item.region.size
+    left, top, right, bottom = in_region.T
+    touching = np.stack(
+        [left <= margin, top <= margin, right >= width - margin, bottom >= height - margin], axis=1
+    )
+    inner = np.array(item.inner_edges) | np.array([wrapped, False, wrapped, False])
+    return Candidates(
+        in_region + offset,
+        found.scores,
+        (touching & inner).any(axis=1),
+        np.full(len(found.scores), number, dtype=np.intp),
+        np.full(len(found.scores), placing.scale.x, dtype=np.float32),
+    )
 
 
 def concatenate(parts: list[Candidates]) -> Candidates:
@@ -85,63 +128,63 @@ def concatenate(parts: list[Candidates]) -> Candidates:
     return Candidates(
         np.concatenate([part.boxes for part in parts]),
         np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.cut for part in parts]),
+        np.concatenate([part.truncated for part in parts]),
         np.concatenate([part.source for part in parts]),
         np.concatenate([part.scale for part in parts]),
     )
 
 
-def merge_passes(found: Candidates, max_overlap: float, period: float | None = None) -> Candidates:
+def merge_slices(found: Candidates, max_overlap: float, period: float | None = None) -> Candidates:
     """Return one box per object, best first; see the module for the rules.
 
     Parameters
     ----------
     found
-        What all passes found, in one frame.
+        The boxes of all slices, in pixels of the photo.
     max_overlap
         Intersection over union, 0..1, above which two boxes are the same object.
     period
         Circumference in pixels of a 360 degree panorama: its ``x`` and ``x + period`` are the same column.
     """
-    whole, cut = found.take(~found.cut), found.take(found.cut)
+    whole, truncated = found.take(~found.truncated), found.take(found.truncated)
     whole = _fitted(whole, max_overlap, period)
-    if len(cut):
-        cut = cut.take(suppress(cut.boxes, cut.scores, max_overlap, period))
-        whole, cut = _absorb(whole, cut, period)
-        whole = concatenate([whole, _join(cut, period)])
+    if len(truncated):
+        truncated = truncated.take(suppress(truncated.boxes, truncated.scores, max_overlap, period))
+        whole, truncated = _absorb(whole, truncated, period)
+        whole = concatenate([whole, _join(truncated, period)])
     return whole.take(suppress(whole.boxes, whole.scores, max_overlap, period))
 
 
 def _fitted(whole: Candidates, max_overlap: float, period: float | None) -> Candidates:
-    """Return the best whole box of every object, fitted to what the other passes found of it."""
+    """Return the best whole box of every object, averaged with the boxes of other slices on it."""
     best = whole.take(suppress(whole.boxes, whole.scores, max_overlap, period))
-    weights = whole.scores * whole.scale**SHARPNESS
+    weights = whole.scores * whole.scale**SCALE_POWER
     boxes = vote(best.boxes, whole.boxes, weights, period)
-    return Candidates(boxes, best.scores, best.cut, best.source, best.scale)
+    return Candidates(boxes, best.scores, best.truncated, best.source, best.scale)
 
 
-def _absorb(whole: Candidates, cut: Candidates, period: float | None) -> tuple[Candidates, Candidates]:
-    """Drop the cut boxes that whole ones cover; these take over a better score."""
+def _absorb(whole: Candidates, truncated: Candidates, period: float | None) -> tuple[Candidates, Candidates]:
+    """Drop the truncated boxes that whole ones cover; the whole boxes take over a better score."""
     if not len(whole):
-        return whole, cut
-    free = np.ones(len(cut), dtype=np.bool_)
+        return whole, truncated
+    free = np.ones(len(truncated), dtype=np.bool_)
     scores = whole.scores.copy()
-    for start in range(0, len(cut), BLOCK):
+    for start in range(0, len(truncated), BLOCK):
         block = slice(start, start + BLOCK)
-        shared = intersections(cut.boxes[block], whole.boxes, period)
-        share = shared / np.maximum(areas(cut.boxes[block])[:, None], np.finfo(np.float32).tiny)
+        shared = intersections(truncated.boxes[block], whole.boxes, period)
+        share = shared / np.maximum(areas(truncated.boxes[block])[:, None], np.finfo(np.float32).tiny)
         best = share.argmax(axis=1)
         covered = share.max(axis=1) >= COVERED
-        np.maximum.at(scores, best[covered], cut.scores[block][covered])
+        np.maximum.at(scores, best[covered], truncated.scores[block][covered])
         free[block] = ~covered
-    taken = Candidates(whole.boxes, scores, whole.cut, whole.source, whole.scale)
-    return taken, cut.take(free)
+    taken = Candidates(whole.boxes, scores, whole.truncated, whole.source, whole.scale)
+    return taken, truncated.take(free)
 
 
-def _join(cut: Candidates, period: float | None) -> Candidates:
-    """Return ``cut`` with every group of boxes that continue one another as one box around them."""
-    order = np.argsort(-cut.scores, kind="stable")
-    best, rest = cut.take(order[:MAX_JOINED]), cut.take(order[MAX_JOINED:])
+def _join(truncated: Candidates, period: float | None) -> Candidates:
+    """Return the boxes with every group that continues one another replaced by its bounding box."""
+    order = np.argsort(-truncated.scores, kind="stable")
+    best, rest = truncated.take(order[:MAX_JOINED]), truncated.take(order[MAX_JOINED:])
     related = _continuations(best, period)
     open_boxes = np.ones(len(best), dtype=np.bool_)
     boxes = best.boxes.copy()
@@ -153,18 +196,20 @@ def _join(cut: Candidates, period: float | None) -> Candidates:
         members = _reachable(leader, related)
         open_boxes[members] = False
         boxes[leader] = _around(best.boxes[members], best.boxes[leader], period)
-    joined = Candidates(boxes, best.scores, best.cut, best.source, best.scale)
+    joined = Candidates(boxes, best.scores, best.truncated, best.source, best.scale)
     joined = joined.take(np.array(leaders, dtype=np.intp))
     return concatenate([joined, rest])
 
 
-def _continuations(cut: Candidates, period: float | None) -> Mask:
-    """Return which pairs of cut boxes are parts of one object, ``[n, n]``."""
-    size = areas(cut.boxes)
+def _continuations(truncated: Candidates, period: float | None) -> Mask:
+    """Return which pairs of truncated boxes are parts of one object, ``[n, n]``."""
+    size = areas(truncated.boxes)
     smaller = np.maximum(np.minimum(size[:, None], size[None, :]), np.finfo(np.float32).tiny)
-    touching = intersections(cut.boxes, cut.boxes, period) / smaller >= CONTINUES
-    aligned = np.maximum(_alignment(cut.boxes, 0, period), _alignment(cut.boxes, 1, None)) >= ALIGNED
-    related: Mask = touching & aligned & (cut.source[:, None] != cut.source[None, :])
+    touching = intersections(truncated.boxes, truncated.boxes, period) / smaller >= CONTINUES
+    aligned = (
+        np.maximum(_alignment(truncated.boxes, 0, period), _alignment(truncated.boxes, 1, None)) >= ALIGNED
+    )
+    related: Mask = touching & aligned & (truncated.source[:, None] != truncated.source[None, :])
     return related
 
 
@@ -192,7 +237,7 @@ def _reachable(start: int, related: Mask) -> Indices:
 
 
 def _around(boxes: Floats, reference: Floats, period: float | None) -> Floats:
-    """Return the box ``[4]`` around ``boxes`` ``[n, 4]``, each turned to lie nearest to ``reference``."""
+    """Return the bounding box ``[4]`` of boxes ``[n, 4]``, shifted by whole periods towards ``reference``."""
     near = boxes.copy()
     if period is not None:
         between = (reference[0] + reference[2] - boxes[:, 0] - boxes[:, 2]) / 2

@@ -11,23 +11,23 @@ from obscura.detection.arrays import Floats, Indices, Mask
 __all__ = ["areas", "intersections", "overlaps", "suppress", "suppress_nested"]
 
 LIKE_AREA = 0.4
-"""Ratio of areas from which two boxes are of like size."""
+"""Ratio of areas, smaller over larger, from which two boxes are of similar size."""
 
 SHARED = 0.65
-"""Share of the smaller of two boxes of like size from which both are on one object."""
+"""Share of the smaller of two boxes of similar size in the other from which both are on one object."""
 
 INSIDE = 0.95
-"""Share of a box in a larger one from which it is a part of that."""
+"""Share of a box in a larger one from which it is a part of the same object."""
 
 MAX_NESTED = 1000
-"""Boxes, best first, that `suppress_nested` compares with one another; more stay as they are."""
+"""Boxes, best first, that `suppress_nested` compares with one another; the others stay as they are."""
 
 AT_ONCE = 256
 """Boxes up to which all pairs are compared in one go: a quarter of the time of one box after the other."""
 
 
 def areas(boxes: Floats) -> Floats:
-    """Return the areas ``[n]`` of boxes ``[n, 4]``; a box that is inside out has none."""
+    """Return the areas ``[n]`` of boxes ``[n, 4]``; 0 where x2 < x1 or y2 < y1."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
     product: Floats = sides[:, 0] * sides[:, 1]
     return product
@@ -36,8 +36,8 @@ def areas(boxes: Floats) -> Floats:
 def intersections(first: Floats, second: Floats, period: float | None = None) -> Floats:
     """Return the areas ``[n, m]`` that boxes ``[n, 4]`` and boxes ``[m, 4]`` share pairwise."""
     left, top, right, bottom = (first[:, None, side] for side in range(4))
-    turn = _turns(first, second, period)
-    width = np.minimum(right, second[None, :, 2] + turn) - np.maximum(left, second[None, :, 0] + turn)
+    shift = _shifts(first, second, period)
+    width = np.minimum(right, second[None, :, 2] + shift) - np.maximum(left, second[None, :, 0] + shift)
     height = np.minimum(bottom, second[None, :, 3]) - np.maximum(top, second[None, :, 1])
     shared: Floats = np.maximum(width, 0.0) * np.maximum(height, 0.0)
     return shared
@@ -54,7 +54,7 @@ def overlaps(first: Floats, second: Floats, period: float | None = None) -> Floa
 def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | None = None) -> Indices:
     """Return the positions of the boxes that stay, best first (greedy non-maximum suppression).
 
-    A box goes when its intersection over union with a better one that stays is above ``max_overlap``. Equal
+    A box is removed when its intersection over union with a better kept one is above ``max_overlap``. Equal
     scores keep their order, so that the answer is the same on every run. Time grows with the number of
     boxes times the number that stay, memory with the number of boxes (up to `AT_ONCE` with its square).
 
@@ -70,7 +70,7 @@ def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | 
     order = np.argsort(-scores, kind="stable")
     rest = boxes[order]
     if len(order) <= AT_ONCE:
-        return order[_standing(overlaps(rest, rest, period) > max_overlap)]
+        return order[_greedy(overlaps(rest, rest, period) > max_overlap)]
     kept: list[int] = []
     while order.size:
         kept.append(int(order[0]))
@@ -80,14 +80,14 @@ def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | 
 
 
 def suppress_nested(boxes: Floats, scores: Floats, period: float | None = None) -> Indices:
-    """Return the positions of the boxes that are no second box on an object, best first.
+    """Return the positions of the boxes that are not a second box on an object, best first.
 
     `suppress` compares intersection over union, which is small for a box on a part of an object beside the
-    box around all of it: tiles and windows report both on large objects. A box goes where a better one
+    box around all of it: tiles and windows report both on large objects. A box is removed where a better one
 
-    - is of like size (`LIKE_AREA`) and shares `SHARED` of the smaller of both, or
-    - is larger, holds `INSIDE` of it, and its ellipse holds all of its corners, so that nothing of it shows
-      where the larger one is hidden in any outline.
+    - is of similar size (`LIKE_AREA`) and shares `SHARED` of the smaller of both, or
+    - is larger, contains the share `INSIDE` of it, and its inscribed ellipse contains all corners of it, so
+      that whatever shape the larger region is painted in covers the smaller box.
 
     Parameters
     ----------
@@ -105,11 +105,11 @@ def suppress_nested(boxes: Floats, scores: Floats, period: float | None = None) 
     ratio = smaller / np.maximum(np.maximum(size[:, None], size[None, :]), np.finfo(np.float32).tiny)
     alike = (ratio >= LIKE_AREA) & (shared / smaller >= SHARED)
     within = (size[:, None] > size[None, :]) & (shared / smaller >= INSIDE) & _in_ellipse(rest, period)
-    return np.concatenate([order[_standing(alike | within)], worst])
+    return np.concatenate([order[_greedy(alike | within)], worst])
 
 
 def _in_ellipse(boxes: Floats, period: float | None) -> Mask:
-    """Return in whose inscribed ellipse (rows) whose four corners (columns) lie, ``[n, n]``."""
+    """Return whether the inscribed ellipse of box i contains the four corners of box j, ``[n, n]``."""
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     halves = np.maximum((boxes[:, 2:] - boxes[:, :2]) / 2, np.finfo(np.float32).tiny)
     away = np.abs(middles[None] - middles[:, None])
@@ -120,21 +120,21 @@ def _in_ellipse(boxes: Floats, period: float | None) -> Mask:
     return inside
 
 
-def _standing(above: Mask) -> Indices:
-    """Return the positions that stay, given who lies above whom, ``[n, n]``, best first."""
-    free = np.ones(len(above), dtype=np.bool_)
+def _greedy(suppresses: Mask) -> Indices:
+    """Return the positions that stay, given whether box i suppresses box j, ``[n, n]``, best first."""
+    free = np.ones(len(suppresses), dtype=np.bool_)
     kept: list[int] = []
-    for position, covered in enumerate(above):
+    for position, covered in enumerate(suppresses):
         if free[position]:
             kept.append(position)
             free &= ~covered
     return np.array(kept, dtype=np.intp)
 
 
-def _turns(first: Floats, second: Floats, period: float | None) -> Floats:
-    """Return what to add to the x of ``second`` so that it lies nearest to ``first``, ``[n, m]``."""
+def _shifts(first: Floats, second: Floats, period: float | None) -> Floats:
+    """Return the multiple of ``period`` that moves the x of ``second`` nearest to ``first``, ``[n, m]``."""
     if period is None:
         return np.zeros((1, 1), dtype=np.float32)
     between = (first[:, None, 0] + first[:, None, 2] - second[None, :, 0] - second[None, :, 2]) / 2
-    turn = np.round(between / period) * period
-    return turn.astype(np.float32)
+    shift = np.round(between / period) * period
+    return shift.astype(np.float32)

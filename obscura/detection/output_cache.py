@@ -1,7 +1,7 @@
-"""Cache of raw outputs, so that a second run over a photo reuses what has not changed.
+"""Cache of raw outputs, so that a second run over a picture reuses the slices that have not changed.
 
-A pass in which no pixel has changed needs no second run: equal input, equal output. Whether pixels have
-changed is found by comparing them, never concluded from what was done to the picture.
+A slice in which no pixel has changed needs no second run: equal input gives equal output. Whether pixels have
+changed is found by comparing them, never concluded from the regions that were painted.
 """
 
 from collections.abc import Mapping
@@ -14,31 +14,31 @@ import numpy as np
 
 from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.letterbox import Placing
-from obscura.detection.tiling import Pass, Region
+from obscura.detection.tiling import InferenceSlice, Region
 from obscura.geometry import Size
 
-__all__ = ["NOTHING_SEEN", "Changes", "Memory", "Seen"]
+__all__ = ["EMPTY_CACHE", "Changes", "OutputCache", "RawOutput"]
 
 CELL = 64
-"""Pixels of the squares in which changes are noted."""
+"""Side in pixels of the squares in which changes are recorded."""
 
 
-class Seen(NamedTuple):
-    """The raw output of one pass, ``[4 + classes, anchors]``, and where its region lay in the input."""
+class RawOutput(NamedTuple):
+    """The raw output of one slice, ``[4 + classes, anchors]``, and its region's position in the input."""
 
     output: Floats
     placing: Placing
 
 
-Memory: TypeAlias = Mapping[Pass, Seen]
-"""The passes over one photo by one network."""
+OutputCache: TypeAlias = Mapping[InferenceSlice, RawOutput]
+"""Raw outputs of the slices of one photo by one detector."""
 
-NOTHING_SEEN: Final[Memory] = MappingProxyType({})
+EMPTY_CACHE: Final[OutputCache] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Changes:
-    """Where two pictures of one size differ.
+    """The areas in which two pictures of one size differ.
 
     Attributes
     ----------
@@ -66,10 +66,10 @@ class Changes:
         height, width = first.shape[:2]
         cells: Mask = np.zeros((-(-height // CELL), -(-width // CELL)), dtype=np.bool_)
         for row in range(len(cells)):
-            strip = slice(row * CELL, (row + 1) * CELL)
-            if _differ(first[strip], second[strip]):
+            band = slice(row * CELL, (row + 1) * CELL)
+            if _differ(first[band], second[band]):
                 for column in range(cells.shape[1]):
-                    part = (strip, slice(column * CELL, (column + 1) * CELL))
+                    part = (band, slice(column * CELL, (column + 1) * CELL))
                     cells[row, column] = _differ(first[part], second[part])
         return cls(Size(width, height), cells)
 
@@ -80,9 +80,9 @@ class Changes:
         around = np.arange(-(-max(0, region.right - self.size.width) // CELL))
         return bool(self.cells[rows][:, np.concatenate([columns, around])].any())
 
-    def outside(self, memory: Memory) -> Memory:
-        """Return what of a memory of the first picture holds for the second one as well."""
-        return {item: seen for item, seen in memory.items() if not self.touch(item.region)}
+    def outside(self, cache: OutputCache) -> OutputCache:
+        """Return the entries of the first picture's cache that are valid for the second one as well."""
+        return {item: output for item, output in cache.items() if not self.touch(item.region)}
 
 
 def _differ(first: Pixels, second: Pixels) -> bool:

@@ -1,7 +1,7 @@
 """Reject boxes whose size or shape rules out a face or a plate.
 
-The limits are wide: a false box costs a blurred patch, a missed person cannot be mended. Each is switched
-off by ``None``.
+The limits are wide: a false box hides a patch without need, a missed one shows a person. ``None`` switches a
+limit off.
 """
 
 from dataclasses import dataclass

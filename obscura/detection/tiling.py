@@ -1,7 +1,7 @@
 """Plan the inference slices of a photo and their scales.
 
-A network sees an object well when it has some twenty pixels in the network's input. One pass at a fixed
-size loses the small ones of a large photo; these plans trade time against that loss.
+A network detects an object reliably when it has some twenty pixels in the network's input. One slice at a
+fixed size misses the small objects of a large photo; these plans trade time against that loss.
 """
 
 import math
@@ -12,32 +12,32 @@ from obscura.contract import Quality
 from obscura.geometry import Size
 
 __all__ = [
-    "SCOUTED_SIZES",
+    "PROPOSAL_SIZES",
     "Edges",
-    "Pass",
+    "InferenceScales",
+    "InferenceSlice",
     "Quality",
     "Region",
-    "Sight",
     "is_panorama",
-    "plan_passes",
-    "whole_passes",
+    "plan_full_detector",
+    "plan_slices",
     "wrap_width",
 ]
 
-MAX_PASS_SIDE = 1280
+MAX_SLICE_SIDE = 1280
 """Longest side of a network's input, in pixels."""
 
 OVERVIEW_SIDE = 640
-"""Long side of the one pass that sees the whole of a tiled photo: it finds what is larger than a tile's
-overlap, and that is large in the overview too."""
+"""Long side of the one slice that shows the whole of a tiled photo. It finds objects larger than the overlap
+of the tiles; these are large enough in the overview."""
 
-SECOND_LOOK = 1.25
-"""From so many times the model's own input side a pass is joined by one at the own side: what is large in
-the first is missed there more often, and boxes found twice grow tighter."""
+OWN_SIZE_RATIO = 1.25
+"""A slice at least so many times longer than the model's input size is joined by one at the input size:
+objects that are large in the first are missed there more often, and boxes found twice become tighter."""
 
 WHOLE_SCALE = 0.75
 """Input pixels per photo pixel below which `Quality.BALANCED` divides the photo into tiles: two megapixels
-are looked at whole."""
+stay in one slice."""
 
 OVERLAP = 160
 """Input pixels that neighbouring tiles share. An object of 160 input pixels in a tile of a 4000
@@ -50,10 +50,11 @@ with re-scoring windows: 0.898 and 0.82 at 640, 0.937 and 0.93 at 960, 0.919 and
 
 PROPOSAL_ENLARGEMENT = 2.0
 
-SCOUTED_SIZES = frozenset(
+PROPOSAL_SIZES = frozenset(
     size for short in (384, 448, 480, 640) for size in (Size(640, short), Size(short, 640))
 )
-"""Inputs of a scout for photos in the usual proportions: 16:9, 3:2, 4:3 and square, either way up."""
+"""Input sizes of the proposal network for photos of the usual aspect ratios: 16:9, 3:2, 4:3 and square, in
+both orientations."""
 
 PANORAMA_MIN_WIDTH = 2048
 PANORAMA_WRAP = 8
@@ -74,7 +75,7 @@ class Region(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """Which edges of a region cut the photo (the others are the photo's own)."""
+    """Which edges of a region lie inside the photo (the others are the photo's own)."""
 
     left: bool
     top: bool
@@ -83,8 +84,8 @@ class Edges(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What a model sees best.
+class InferenceScales:
+    """The scales at which a model runs over a photo.
 
     Attributes
     ----------
@@ -92,45 +93,45 @@ class Sight:
         Long side, in pixels, of the pictures it was trained on: the size of `Quality.FAST`.
     detail_side
         Long side, in pixels, up to which `Quality.BALANCED` and `Quality.THOROUGH` enlarge a small photo:
-        small objects are found and boxes tighter up to there; beyond, false boxes grow faster.
+        up to there recall of small objects grows and boxes become tighter; beyond, false boxes grow faster.
     enlargement
         How many times a small photo may be enlarged at most.
     tile_scale
         Input pixels per photo pixel in tiles.
-    has_scout
-        Whether a smaller network is there that can go first.
+    has_proposals
+        Whether there is a proposal network.
     """
 
     input_side: int = 640
     detail_side: int = 640
     enlargement: float = 1.0
     tile_scale: float = 1.0
-    has_scout: bool = False
+    has_proposals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """One run of the network.
+class InferenceSlice:
+    """The part of a photo, at one scale, that a network sees in one run.
 
     Attributes
     ----------
     region
-        The part of the photo that it sees.
+        The part of the photo, in pixels.
     long_side
         Length in input pixels to which the region's longer side is scaled.
-    cuts
-        The region's edges inside the photo.
+    inner_edges
+        The region's edges that lie inside the photo.
     mirrored
         Whether the network sees the region left-right reversed.
-    scouted
-        Whether it is the scout that looks.
+    is_proposal
+        Whether the proposal network runs over it.
     """
 
     region: Region
     long_side: int
-    cuts: Edges
+    inner_edges: Edges
     mirrored: bool = False
-    scouted: bool = False
+    is_proposal: bool = False
 
     @property
     def scaled(self) -> Size:
@@ -138,87 +139,92 @@ class Pass:
         return self.region.size.scaled_to(self.long_side)
 
 
-def plan_passes(size: Size, quality: Quality, sight: Sight) -> tuple[Pass, ...]:
-    """Return the passes over a photo of ``size`` pixels.
+def plan_slices(size: Size, quality: Quality, scales: InferenceScales) -> tuple[InferenceSlice, ...]:
+    """Return the inference slices of a photo of ``size`` pixels.
 
-    - ``RAPID``: one pass at the model's own input size, by the scout where there is one.
-    - ``FAST``: one pass at the model's own input size.
+    - ``RAPID``: one slice at the model's own input size, by the proposal network where there is one.
+    - ``FAST``: one slice at the model's own input size.
     - ``BALANCED``: the proposal network over the photo at its own size, a small photo enlarged, a large one
-      in tiles with an overview; what it reports decides what the model itself does (see
-      `obscura.detection.adaptive`). Without a proposal network: `whole_passes`.
+      in tiles with an overview; its proposals decide what the full detector does (see
+      `obscura.detection.adaptive`). Without a proposal network: `plan_full_detector`.
     - ``THOROUGH``: the photo at full resolution in tiles of up to 1280 pixels with a large overview, and
-      everything once more mirrored.
+      every slice once more mirrored.
     """
     match quality:
         case Quality.RAPID:
-            side = _enlarged(size, sight.input_side, sight)
-            return (replace(_whole(size, side), scouted=sight.has_scout),)
+            side = _enlarged(size, scales.input_side, scales)
+            return (replace(_whole(size, side), is_proposal=scales.has_proposals),)
         case Quality.FAST:
-            return (_whole(size, _enlarged(size, sight.input_side, sight)),)
-        case Quality.BALANCED if sight.has_scout:
+            return (_whole(size, _enlarged(size, scales.input_side, scales)),)
+        case Quality.BALANCED if scales.has_proposals:
             return _proposals(size)
         case Quality.BALANCED:
-            return whole_passes(size, sight)
+            return plan_full_detector(size, scales)
         case Quality.THOROUGH:
-            plain = _detailed(size, sight, 1.0, MAX_PASS_SIDE)
+            plain = _detailed(size, scales, 1.0, MAX_SLICE_SIDE)
             return plain + tuple(
-                Pass(item.region, item.long_side, item.cuts, mirrored=True) for item in plain
+                InferenceSlice(item.region, item.long_side, item.inner_edges, mirrored=True) for item in plain
             )
         case _:
             assert_never(quality)
 
 
-def whole_passes(size: Size, sight: Sight) -> tuple[Pass, ...]:
-    """Return the passes in which a model looks at all of a photo by itself.
+def plan_full_detector(size: Size, scales: InferenceScales) -> tuple[InferenceSlice, ...]:
+    """Return the slices in which a full detector covers a photo by itself.
 
-    One pass of up to 1280 pixels that follows the photo, and from 800 pixels one at the model's own size;
-    where this would reduce the photo below `WHOLE_SCALE`, an overview and tiles at full resolution instead.
+    One slice of up to 1280 pixels at the photo's own size, and from 800 pixels on one at the model's own
+    size; where this would reduce the photo below `WHOLE_SCALE`, an overview and tiles at full resolution
+    instead.
     """
-    return _detailed(size, sight, WHOLE_SCALE, OVERVIEW_SIDE)
+    return _detailed(size, scales, WHOLE_SCALE, OVERVIEW_SIDE)
 
 
 def is_panorama(size: Size) -> bool:
-    """Return whether a photo looks like a full 360 degree one (equirectangular: exactly twice as wide)."""
+    """Return whether a photo is shaped like an equirectangular panorama: its width is twice its height."""
     return size.width == 2 * size.height and size.width >= PANORAMA_MIN_WIDTH
 
 
 def wrap_width(size: Size) -> int:
-    """Return how many columns of a panorama are repeated behind its right edge: an eighth of a turn."""
+    """Return how many columns of a panorama are repeated behind its right edge: an eighth of its width."""
     return size.width // PANORAMA_WRAP
 
 
-def _proposals(size: Size) -> tuple[Pass, ...]:
-    """Return the passes of the proposal network, the same for all classes."""
+def _proposals(size: Size) -> tuple[InferenceSlice, ...]:
+    """Return the slices of the proposal network, the same for all classes."""
     enlarged = max(1, min(PROPOSAL_SIDE, round(size.long_side * PROPOSAL_ENLARGEMENT)))
-    side = min(MAX_PASS_SIDE, max(size.long_side, enlarged))
+    side = min(MAX_SLICE_SIDE, max(size.long_side, enlarged))
     if side >= WHOLE_SCALE * size.long_side:
-        return (replace(_whole(size, side), scouted=True),)
-    return tuple(replace(item, scouted=True) for item in (_whole(size, OVERVIEW_SIDE), *_tiles(size, 1.0)))
+        return (replace(_whole(size, side), is_proposal=True),)
+    return tuple(
+        replace(item, is_proposal=True) for item in (_whole(size, OVERVIEW_SIDE), *_tiles(size, 1.0))
+    )
 
 
-def _detailed(size: Size, sight: Sight, min_scale: float, overview_side: int) -> tuple[Pass, ...]:
-    side = min(MAX_PASS_SIDE, max(size.long_side, _enlarged(size, sight.detail_side, sight)))
+def _detailed(
+    size: Size, scales: InferenceScales, min_scale: float, overview_side: int
+) -> tuple[InferenceSlice, ...]:
+    side = min(MAX_SLICE_SIDE, max(size.long_side, _enlarged(size, scales.detail_side, scales)))
     if side < min_scale * size.long_side:
-        return (_whole(size, overview_side), *_tiles(size, sight.tile_scale))
-    if side < SECOND_LOOK * sight.input_side:
+        return (_whole(size, overview_side), *_tiles(size, scales.tile_scale))
+    if side < OWN_SIZE_RATIO * scales.input_side:
         return (_whole(size, side),)
-    return (_whole(size, sight.input_side), _whole(size, side))
+    return (_whole(size, scales.input_side), _whole(size, side))
 
 
-def _enlarged(size: Size, long_side: int, sight: Sight) -> int:
-    return max(1, min(long_side, round(size.long_side * sight.enlargement)))
+def _enlarged(size: Size, long_side: int, scales: InferenceScales) -> int:
+    return max(1, min(long_side, round(size.long_side * scales.enlargement)))
 
 
-def _whole(size: Size, long_side: int) -> Pass:
+def _whole(size: Size, long_side: int) -> InferenceSlice:
     region = Region(0, 0, size.width, size.height)
-    return Pass(region, long_side, Edges(left=False, top=False, right=False, bottom=False))
+    return InferenceSlice(region, long_side, Edges(left=False, top=False, right=False, bottom=False))
 
 
-def _tiles(size: Size, scale: float) -> tuple[Pass, ...]:
-    """Return tiles that cover the photo at ``scale``, each at most `MAX_PASS_SIDE` input pixels long."""
+def _tiles(size: Size, scale: float) -> tuple[InferenceSlice, ...]:
+    """Return tiles that cover the photo at ``scale``, each at most `MAX_SLICE_SIDE` input pixels long."""
     columns, rows = _spans(size.width, scale), _spans(size.height, scale)
     return tuple(
-        Pass(
+        InferenceSlice(
             Region(left, top, right, bottom),
             max(1, round(max(right - left, bottom - top) * scale)),
             Edges(left=left > 0, top=top > 0, right=right < size.width, bottom=bottom < size.height),
@@ -229,8 +235,8 @@ def _tiles(size: Size, scale: float) -> tuple[Pass, ...]:
 
 
 def _spans(length: int, scale: float) -> tuple[tuple[int, int], ...]:
-    """Divide ``length`` pixels into the fewest equal spans that fit a pass and share `OVERLAP`."""
-    longest = math.floor(MAX_PASS_SIDE / scale)
+    """Divide ``length`` pixels into the fewest equal spans that fit a slice and share `OVERLAP`."""
+    longest = math.floor(MAX_SLICE_SIDE / scale)
     shared = math.ceil(OVERLAP / scale)
     if length <= longest:
         return ((0, length),)

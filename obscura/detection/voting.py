@@ -1,8 +1,8 @@
 """Box voting: average overlapping boxes of one object.
 
-A network reports an object from several anchors, and several passes report it again; each is off by a little,
-in its own direction. The mean of them, weighed by score and by agreement, fits the object better than the one
-with the best score.
+A network reports an object from several anchors, and several slices report it again, each with a small error.
+Their mean, weighted by score and by overlap, fits the object better than the box with the best score (Gidaris
+and Komodakis 2015, "Object detection via a multi-region and semantic segmentation-aware CNN model").
 """
 
 import numpy as np
@@ -13,16 +13,16 @@ from obscura.detection.nms import overlaps
 __all__ = ["vote"]
 
 SAME_OBJECT = 0.5
-"""Overlap from which a box has a vote; with more, far fewer of a small object's boxes would have one."""
+"""Intersection over union from which a box counts; a higher value excludes most boxes of small objects."""
 
 AGREEMENT = 2
-"""Power of the overlap in a vote's weight: nearly equal boxes count most."""
+"""Power of the intersection over union in a box's weight: nearly equal boxes count most."""
 
 BLOCK = 128
 
 
 def vote(kept: Floats, found: Floats, weights: Floats, period: float | None = None) -> Floats:
-    """Return ``kept``, each box replaced by the weighed mean of the found ones on the same object.
+    """Return ``kept``, each box replaced by the weighted mean of the found boxes on the same object.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def vote(kept: Floats, found: Floats, weights: Floats, period: float | None = No
     found
         ``[m, 4]``.
     weights
-        How much each found box is trusted, above 0, ``[m]``.
+        Weight of each found box, above 0, ``[m]``.
     period
         Circumference in pixels of a 360 degree panorama: its ``x`` and ``x + period`` are the same column.
     """
@@ -48,7 +48,7 @@ def vote(kept: Floats, found: Floats, weights: Floats, period: float | None = No
 
 
 def _turned(kept: Floats, found: Floats, share: Floats, period: float) -> Floats:
-    """Return by how much the means' x must move because some found boxes lie whole turns away, ``[n, 1]``."""
+    """Return the correction of the means' x for found boxes that lie whole periods away, ``[n, 1]``."""
     between = (kept[:, None, 0] + kept[:, None, 2] - found[None, :, 0] - found[None, :, 2]) / 2
     moved: Floats = (share * np.round(between / period) * period).sum(axis=1, keepdims=True)
     return moved

@@ -13,7 +13,7 @@ from obscura.errors import ModelCorruptError, ModelError, ModelMissingError
 __all__ = [
     "Installed",
     "ModelCard",
-    "ScoutCard",
+    "ProposalCard",
     "WeightsFile",
     "card_for_class",
     "default_models_dir",
@@ -34,15 +34,15 @@ class WeightsFile:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoutCard:
-    """A smaller model that goes over a photo first, for several classes at once.
+class ProposalCard:
+    """A proposal network: a small model for several classes that runs over a photo before the full detectors.
 
     Attributes
     ----------
     name, version
         For reports and for people.
     row
-        Which of its scores are those of this class, counted from 0.
+        Row of its output scores, counted from 0, that belongs to this class.
     files
         Weights by format.
     """
@@ -55,14 +55,14 @@ class ScoutCard:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What the manifest says of one model.
+    """The entry of one model in the manifest of the weights.
 
     Attributes
     ----------
     name, version, licence
         For reports and for people.
     class_name
-        The one kind of object that it finds, such as ``"face"``.
+        The class of objects that it detects, such as ``"face"``.
     input_size
         Long side, in pixels, of the pictures it was trained on.
     min_confidence
@@ -71,8 +71,8 @@ class ModelCard:
         Intersection over union, 0..1, above which two boxes are the same object.
     files
         Weights by format (``"onnx"``, ``"pt"``).
-    scout
-        The smaller model that says where a closer look by this one is worth it, or None.
+    proposal_session
+        The proposal network that runs first, or None.
     """
 
     name: str
@@ -83,13 +83,16 @@ class ModelCard:
     min_confidence: float
     max_overlap: float
     files: Mapping[str, WeightsFile]
-    scout: ScoutCard | None = None
+    proposal: ProposalCard | None = None
 
     @property
     def all_files(self) -> Mapping[str, WeightsFile]:
-        """Its own weights by format, and the scout's as ``"scout.onnx"`` and so on."""
-        scout = {} if self.scout is None else self.scout.files
-        return {**self.files, **{f"scout.{kind}": file for kind, file in scout.items()}}
+        """Its own weights by format, and the proposal network's with the manifest's key as prefix.
+
+        The keys are shown in reports.
+        """
+        proposal = {} if self.proposal is None else self.proposal.files
+        return {**self.files, **{f"scout.{kind}": file for kind, file in proposal.items()}}
 
 
 def default_models_dir() -> Path:
@@ -135,7 +138,7 @@ def card_for_class(manifest: Mapping[str, ModelCard], class_name: str) -> ModelC
 
 
 def verified_path(folder: Path, weights: WeightsFile) -> Path:
-    """Return where ``weights`` lie below ``folder``, having compared their checksum.
+    """Return the path of ``weights`` below ``folder`` after comparing their checksum.
 
     Raises
     ------
@@ -167,13 +170,13 @@ class Installed(NamedTuple):
     model, version
         The model that it belongs to.
     classes
-        What that finds.
+        The classes that this model detects.
     kind
         Its format.
     path
         Below the models folder.
     problem
-        What is wrong with it; empty where its checksum holds.
+        Why it cannot be used; empty where its checksum is right.
     """
 
     model: str
@@ -185,10 +188,10 @@ class Installed(NamedTuple):
 
 
 def installed_weights(folder: Path) -> Iterator[Installed]:
-    """Yield every weights file below ``folder`` once, scouts last; raise as `load_manifest` does."""
+    """Yield every weights file once, proposal networks last; raise as `load_manifest` does."""
     cards = load_manifest(folder / "manifest.toml").values()
-    named: list[tuple[ModelCard | ScoutCard, str]] = [(card, card.class_name) for card in cards]
-    named += [(card.scout, card.class_name) for card in cards if card.scout is not None]
+    named: list[tuple[ModelCard | ProposalCard, str]] = [(card, card.class_name) for card in cards]
+    named += [(card.proposal, card.class_name) for card in cards if card.proposal is not None]
     models: dict[tuple[str, str], tuple[Mapping[str, WeightsFile], list[str]]] = {}
     for model, class_name in named:
         models.setdefault((model.name, model.version), (model.files, []))[1].append(class_name)
@@ -213,13 +216,15 @@ def _card(name: str, table: object) -> ModelCard:
         min_confidence=fields.share("min_confidence"),
         max_overlap=fields.share("max_overlap"),
         files=_files(name, fields),
-        scout=_scout(f"{name}.scout", fields.value("scout", dict)) if "scout" in fields.names else None,
+        proposal=_proposal_card(f"{name}.scout", fields.value("scout", dict))
+        if "scout" in fields.names
+        else None,
     )
 
 
-def _scout(place: str, table: object) -> ScoutCard:
+def _proposal_card(place: str, table: object) -> ProposalCard:
     fields = _Fields(place, table)
-    return ScoutCard(
+    return ProposalCard(
         fields.text("name"), fields.text("version"), fields.position("row"), _files(place, fields)
     )
 
@@ -245,7 +250,7 @@ def _weights(place: str, files: "_Fields", kind: str) -> WeightsFile:
 
 
 class _Fields:
-    """A TOML table that names itself in every complaint."""
+    """A TOML table whose error messages contain its name."""
 
     def __init__(self, place: str, table: object) -> None:
         if not isinstance(table, dict):
@@ -263,7 +268,7 @@ class _Fields:
             message = f"[{self._place}] lacks {field!r}"
             raise ValueError(message)
         value = self._table[field]
-        # bool is an int to Python, but no size to anybody else.
+        # bool is a subclass of int, but no valid number here.
         if not isinstance(value, kind) or isinstance(value, bool):
             message = f"[{self._place}] {field!r} must be {kind.__name__}, not {value!r}"
             raise TypeError(message)

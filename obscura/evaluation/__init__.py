@@ -1,7 +1,7 @@
-"""How well boxes found agree with boxes labelled: matching, average precision, recall, coverage.
+"""Evaluation of detections against labels: matching, average precision, recall, coverage.
 
-Plain arrays in, plain figures out. Boxes are ``[n, 4]`` float arrays of corners ``x1, y1, x2, y2`` in
-pixels of the upright photo. Nothing here opens a picture or knows a detector.
+Boxes are ``[n, 4]`` float arrays of corners ``x1, y1, x2, y2`` in
+pixels of the upright photo. These modules neither open pictures nor run detectors.
 """
 
 from obscura.evaluation.coverage import covered_share, grown

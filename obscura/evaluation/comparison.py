@@ -1,4 +1,4 @@
-"""Several detectors on the same photos."""
+"""Run several detectors on the same photos."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
     # Opens a photo; raises PhotoError.
     Opener = Callable[[Path], Pixels]
-    # Called after every photo looked at.
+    # Called after every processed photo.
     Tick = Callable[[], object]
 
 LOWEST_SCORE = 0.01
-"""Score down to which boxes are collected: one below it would come with a crowd of false ones."""
+"""Lowest score of collected boxes; below it nearly all boxes are false."""
 
 TIMED_PHOTOS = 24
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Comparison:
-    """What several detectors said about the same photos.
+    """The detections of several detectors on the same photos.
 
     Attributes
     ----------
     seen
-        Per detector, in their order: labels and detections of every photo.
+        For each detector: labels and detections of every photo.
     unreadable
-        Photos that cannot be opened, and why. Their labels count as missed.
+        Photos that cannot be opened, with the errors. Their labels count as missed.
     cpu_ms
-        Per detector: mean processor time for a photo, milliseconds over all threads.
+        For each detector: mean processor time of a photo in milliseconds, over all threads.
     """
 
     seen: tuple[tuple[Photo, ...], ...]
@@ -54,10 +54,10 @@ class Comparison:
 def compare(
     photos: Sequence[LabelledPhoto], peers: Sequence[Peer], read: Opener, tick: Tick = lambda: None
 ) -> Comparison:
-    """Let every detector look at every photo, down to a low score.
+    """Run every detector on every photo, with the threshold `LOWEST_SCORE`.
 
-    The time is taken apart, at each detector's own threshold: work on thousands of improbable boxes is
-    nothing that a user waits for.
+    The time is measured separately at each detector's default threshold, without the work on thousands of
+    improbable boxes.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def compare(
 
 
 def steps(photo_count: int, peer_count: int) -> int:
-    """Return how often at most `compare` ticks."""
+    """Return the largest number of calls of ``tick`` by `compare`."""
     return photo_count + peer_count * min(photo_count, TIMED_PHOTOS)
 
 
@@ -101,7 +101,7 @@ def _seen(
 
 
 def _filled(sizes: Sequence[Size | None]) -> list[Size]:
-    """Give a photo that cannot be opened the median size, so that its labels have pixels to be missed."""
+    """Replace the size of unreadable photos by the median size, so that their labels can count as missed."""
     known = [size for size in sizes if size]
     if not known:
         message = "none of the photos can be opened"
@@ -115,7 +115,7 @@ def _nothing() -> Found:
 
 
 def _spread(paths: Sequence[Path], most: int) -> list[Path]:
-    """Return at most so many of the paths, evenly spread over all of them."""
+    """Return at most ``most`` of the paths, evenly spread."""
     chosen = np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int)
     return [paths[index] for index in chosen]
 

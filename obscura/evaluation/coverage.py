@@ -1,4 +1,4 @@
-"""How much of what must not be shown would be hidden: the figure a redaction is judged by."""
+"""Share of the labelled area that a redaction would hide."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _covered_share_of_one(label: Floats, boxes: Floats) -> float:
     clipped = clipped[areas(clipped) > 0]
     if not len(clipped):
         return 0.0
-    # The boxes' edges cut the label into a small grid whose cells are each covered whole or not at all.
+    # The boxes' edges divide the label into a grid of cells that are covered wholly or not at all.
     columns = np.unique(clipped[:, [0, 2]])
     rows = np.unique(clipped[:, [1, 3]])
     covers_column = (clipped[:, [0]] <= columns[:-1]) & (clipped[:, [2]] >= columns[1:])

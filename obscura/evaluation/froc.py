@@ -1,4 +1,4 @@
-"""Free-response curves: how many lesions are found at how many false marks per image."""
+"""Free-response ROC (FROC) curves: sensitivity over false marks per image."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 Floats: TypeAlias = NDArray[np.float64]
 
 TOLERANCE_MM = 1.2
-"""A mark hits an object when its centre lies in the object's box grown by this on every side."""
+"""A mark hits an object if its centre lies in the object's box, grown by this on every side."""
 FALSE_MARKS = (0.5, 1.0, 2.0, 3.0, 5.0)
 SLIVER_PX = 3
-"""A label with a side below this is what drawing a mask leaves behind, not something to see."""
+"""Labels with a shorter side are artefacts of drawn masks."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Marks:
-    """What a detector marked in one image: ``centres[n, 2]`` in pixels, ``scores[n]``."""
+    """The marks of a detector in one image: ``centres[n, 2]`` in pixels, ``scores[n]``."""
 
     centres: Floats
     scores: Floats
@@ -32,12 +32,12 @@ class Marks:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Froc:
-    """A curve, by falling threshold.
+    """A FROC curve, by descending threshold.
 
     Attributes
     ----------
     threshold, false_per_image, sensitivity
-        Of each point: marks of at least ``threshold`` count.
+        Of each point, where marks of at least ``threshold`` count.
     """
 
     threshold: Floats
@@ -55,17 +55,17 @@ class Froc:
 def froc(images: Sequence[LabelledImage], marks: Sequence[Marks], *, slivers: bool = True) -> Froc:
     """Return the curve over all images together.
 
-    A mark in an area that was marked as a whole counts neither way; further marks on an object that has been
-    hit are not false.
+    A mark in an ignored area counts neither as hit nor as false; further marks on an object that has been hit
+    are not false.
 
     Parameters
     ----------
     images
-        What is to be found.
+        The labels.
     marks
-        What was marked, image by image.
+        The marks of each image.
     slivers
-        Whether labels below `SLIVER_PX` pixels a side are to be found; otherwise they count neither way.
+        Whether labels with a side below `SLIVER_PX` pixels count; otherwise they are ignored areas.
     """
     found: list[float] = []
     false: list[float] = []
@@ -84,7 +84,7 @@ def froc(images: Sequence[LabelledImage], marks: Sequence[Marks], *, slivers: bo
 
 
 def _inside(centres: Floats, boxes: Floats, margin: float) -> NDArray[np.bool_]:
-    """Return ``bool[marks, boxes]``: whose centre lies in which grown box."""
+    """Return ``bool[marks, boxes]``: whether the centre of a mark lies in a grown box."""
     points = centres[:, None, :]
     within = (points >= boxes[None, :, :2] - margin) & (points <= boxes[None, :, 2:] + margin)
     return np.asarray(within.all(axis=2), np.bool_)

@@ -1,7 +1,7 @@
 """Label files in YOLO's format: a text file per photo, a line ``class cx cy w h`` per object.
 
-Centre and sides are shares of the photo's width and height. The class number must be there and is not used:
-a folder of labels is of one class.
+Centre and sides are shares of the photo's width and height. The class number is required and ignored, because
+a folder of labels has one class.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ if TYPE_CHECKING:
 
 WORDS = ("class", "cx", "cy", "w", "h")
 MAX_SHARE = 1.001
-"""Rounded labels may pass the photo's edge by a hair; coordinates in pixels pass it by far."""
+"""Largest accepted share: rounded labels may exceed 1 slightly, while coordinates in pixels exceed it by
+far."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LabelledPhoto:
-    """A photo and what is said about it.
+    """A photo with its labels.
 
     Attributes
     ----------
     path
         The photo.
     labels
-        What should be found: centre and sides as shares of the photo, ``[m, 4]``.
+        Labelled boxes: centre and sides as shares of the photo, ``[m, 4]``.
     ignored
-        Regions that count neither way, in the same form, ``[k, 4]``.
+        Ignored regions in the same form, ``[k, 4]``.
     """
 
     path: Path
@@ -57,9 +58,9 @@ class LabelledSet:
     photos
         In the order given.
     without_file
-        Photos that no label file belongs to; they count as photos with nothing on them.
+        Photos without a label file; they count as photos without objects.
     without_photo
-        Label files that no photo belongs to; nothing of them is counted.
+        Label files without a photo; they are ignored.
     """
 
     photos: tuple[LabelledPhoto, ...]
@@ -68,21 +69,21 @@ class LabelledSet:
 
 
 def label_photos(photos: Iterable[tuple[Path, Path]], labels: Path, ignored: Path | None) -> LabelledSet:
-    """Put photos and their labels together.
+    """Return the photos with their labels.
 
     Parameters
     ----------
     photos
-        Path of every photo, and where it lies below its folder.
+        Path of every photo, and its path relative to its folder.
     labels
         Folder where ``street/1.txt`` belongs to the photo ``street/1.jpg``.
     ignored
-        A folder of the same form with regions to ignore.
+        A folder of the same structure with ignored regions.
 
     Raises
     ------
     InvalidRequestError
-        If a line cannot be read, or no photo has a label file: then the folder is the wrong one.
+        If a line is invalid, or no photo has a label file.
     """
     found, without_file, used = [], [], set()
     for path, relative in photos:
@@ -106,7 +107,7 @@ def read_labels(file: Path | None) -> Floats:
     Raises
     ------
     InvalidRequestError
-        If the file is no text, or a line is no label; the message names file and line number.
+        If the file is not text, or a line is invalid; the message names file and line number.
     """
     if file is None or not file.is_file():
         return np.zeros((0, 4))

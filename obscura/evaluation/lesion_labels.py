@@ -22,16 +22,16 @@ USUAL_PIXEL_MM = 0.1
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LabelledImage:
-    """One image and what is on it.
+    """One image with its labels.
 
     Attributes
     ----------
     path
         Its file.
     objects
-        ``float64[n, 4]``, x1, y1, x2, y2 in pixels: what is to be found.
+        ``float64[n, 4]``, x1, y1, x2, y2 in pixels: labelled objects.
     areas
-        The same of areas marked as a whole: marks in them count neither way.
+        Ignored areas in the same form.
     pixel_mm
         Side of a pixel, in mm.
     """
@@ -45,13 +45,13 @@ class LabelledImage:
 def read_labels(labels: Path, images: Path, pixel_mm: float | None = None) -> list[LabelledImage]:
     """Return the labelled images of a folder.
 
-    The file is an object, an entry per image: ``file``, ``objects`` (or ``marks``, or ``boxes``) and
+    The file is a JSON object with an entry per image: ``file``, ``objects`` (or ``marks``, or ``boxes``) and
     ``regions``, each a list of ``{"x", "y", "w", "h"}`` in pixels, and optionally ``pixel_mm``.
 
     Raises
     ------
     InvalidRequestError
-        If the file cannot be read, or names an image that is not there.
+        If the file cannot be read, or names a missing image.
     """
     try:
         entries = json.loads(labels.read_text(encoding="utf-8"))

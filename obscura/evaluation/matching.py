@@ -1,4 +1,4 @@
-"""Which detection found which label."""
+"""Match detections to labels."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def _no_boxes() -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """The labels of one photo and what a detector said about it.
+    """Labels and detections of one photo.
 
     Attributes
     ----------
     labels
-        Boxes that should be found, ``[m, 4]``, corners in pixels.
+        Labelled boxes, ``[m, 4]``, corners in pixels.
     boxes
-        Boxes found, ``[n, 4]``, corners in pixels.
+        Detected boxes, ``[n, 4]``, corners in pixels.
     scores
-        Confidence of each box found, ``[n]``.
+        Confidence of each detected box, ``[n]``.
     ignored
-        Regions where a detection is neither right nor wrong, ``[k, 4]``, corners in pixels.
+        Regions in which a detection is neither true nor false, ``[k, 4]``, corners in pixels.
     """
 
     labels: Floats
@@ -40,7 +40,7 @@ class Photo:
     ignored: Floats = field(default_factory=_no_boxes)
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not fit together.
+        """Check the shapes of the arrays.
 
         Raises
         ------
@@ -59,16 +59,16 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class PhotoOutcome:
-    """What became of every detection and every label of one photo.
+    """The outcome of every detection and every label of one photo.
 
     Attributes
     ----------
     scores
-        Of the detections that count (those in ignored regions are left out), descending, ``[n]``.
+        Scores of the detections that count (not those in ignored regions), descending, ``[n]``.
     hits
-        Whether each of them found a label, ``[n]``.
+        Whether each of them matches a label, ``[n]``.
     label_scores
-        Score of the detection that found each label, in the labels' order; ``-inf`` where missed, ``[m]``.
+        Score of the detection that matches each label, in the labels' order; ``-inf`` where missed, ``[m]``.
     """
 
     scores: Floats

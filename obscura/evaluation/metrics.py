@@ -1,4 +1,4 @@
-"""Figures over many photos: average precision, and recall at a bearable number of false boxes."""
+"""Metrics over many photos: average precision, and recall at a number of false boxes per photo."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Curve:
     recall
         Share of labels found, ``[k]`` in 0..1.
     precision
-        Share of counted boxes that found a label, ``[k]`` in 0..1.
+        Share of counted boxes that match a label, ``[k]`` in 0..1.
     false_per_photo
-        Boxes that found nothing, per photo, ``[k]``.
+        Boxes that match no label, per photo, ``[k]``.
     """
 
     thresholds: Floats
@@ -49,7 +49,7 @@ def precision_recall_curve(outcomes: Sequence[PhotoOutcome]) -> Curve:
         return Curve(nothing, nothing, nothing, nothing)
     order = np.argsort(-scores, kind="stable")
     scores, hits = scores[order], hits[order]
-    # Boxes of one score come and go together: a point inside such a run cannot be chosen by a threshold.
+    # Boxes of equal score are counted together, because no threshold can separate them.
     last_of_run = np.append(scores[1:] != scores[:-1], np.True_)
     found = hits.cumsum()[last_of_run]
     wrong = (~hits).cumsum()[last_of_run]
@@ -75,7 +75,7 @@ def score_floor(outcomes: Sequence[PhotoOutcome], false_per_photo: float) -> flo
     """
     scores, hits = _pooled(outcomes)
     false_scores = np.sort(scores[~hits])[::-1]
-    # A hair of tolerance: 0.1 x 110 photos allows 11 false boxes, not 10.
+    # Tolerance for rounding: 0.1 x 110 photos allows 11 false boxes, not 10.
     allowed = math.floor(false_per_photo * len(outcomes) + 1e-9)
     return float(false_scores[allowed]) if len(false_scores) > allowed else -math.inf
 

@@ -1,4 +1,4 @@
-"""The worst misses of a detector, and a contact sheet of them for a person to look at."""
+"""The worst misses of a detector, and a contact sheet of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST = 48
 TILE = 200
 CAPTION = 30
 SURROUNDINGS = 3.0
-"""How much of the surroundings a tile shows: a plate is known by its car."""
+"""Side of a tile's view as a multiple of the label's longer side."""
 SMALLEST_VIEW = 80.0
 MISSED, FOUND, IGNORED = "red", "yellow", "deepskyblue"
 
@@ -44,11 +44,11 @@ class Miss:
     label
         Its corners in pixels, ``[4]``.
     exposed
-        Pixels of it that redaction would leave to be seen.
+        Pixels of it that redaction would leave visible.
     hidden
-        Share of it that boxes too loose to count would hide all the same, 0..1.
+        Share of it, 0..1, that inaccurate boxes would hide all the same.
     score
-        Best score that found it, below the threshold; ``-inf`` where nothing did.
+        Best score of a matching detection, below the threshold; ``-inf`` where there is none.
     """
 
     photo: int
@@ -59,7 +59,7 @@ class Miss:
 
 
 def worst_misses(photos: Sequence[Photo], threshold: float, rules: Rules) -> list[Miss]:
-    """Return the labels that no box from ``threshold`` on found; that with most pixels left to see first."""
+    """Return the labels without a match from ``threshold`` on, those with most visible pixels first."""
     misses = []
     for index, photo in enumerate(photos):
         shares, sizes = hidden_share(photo, threshold, rules.growth), areas(photo.labels)
@@ -78,12 +78,12 @@ def draw_misses(
     threshold: float,
     pixels_of: Callable[[int], Pixels],
 ) -> Image.Image:
-    """Return a contact sheet of the first misses: the label red, boxes that count yellow, ignored ones blue.
+    """Return a contact sheet of the first misses: labels red, detections yellow, ignored regions blue.
 
     Parameters
     ----------
     misses
-        The worst first.
+        Misses, worst first.
     photos
         Labels and detections.
     threshold

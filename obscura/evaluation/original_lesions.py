@@ -1,4 +1,4 @@
-"""The peer: the algorithm of the system that the object-masking dialect comes from."""
+"""The detector of the legacy object-masking system, for comparison."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FILL = 0.5
 def original_marks(grey: NDArray[np.uint8]) -> Marks:
     """Return its marks in ``uint8[height, width]``; the score is the number of pixels.
 
-    Bright (grey > 170) pixels with a steep edge (Sobel > 48) that hang together, 11 to 300 of them, in a box
-    that they fill by more than half.
+    A mark is a connected region of 11 to 300 bright (grey > 170) pixels on a steep edge (Sobel > 48) that
+    fills more than half of its bounding box.
     """
     across = cv2.convertScaleAbs(cv2.Sobel(grey, cv2.CV_16S, 1, 0))
     down = cv2.convertScaleAbs(cv2.Sobel(grey, cv2.CV_16S, 0, 1))

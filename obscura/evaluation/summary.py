@@ -1,4 +1,4 @@
-"""A detector's figures as people and programs read them: its report, and what its user gets."""
+"""Summary of a detector's metrics: its report, and its operating point at the default threshold."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ DIGITS = 4
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a detector is judged.
+    """Evaluation options.
 
     Attributes
     ----------
     bins
-        Sizes reported apart.
+        Size bins.
     min_iou
-        Overlap from which a detection counts as having found a label.
+        IoU from which a detection matches a label.
     growth
         Factor by which redaction grows a box.
     """
@@ -48,14 +48,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What a threshold gives.
+    """Metrics at one threshold.
 
     Attributes
     ----------
     threshold
         Boxes from this score on count.
     recall, precision
-        Shares, 0..1; NaN where there is nothing to have a share of.
+        0..1; NaN without labels or boxes.
     false_per_photo
         False boxes per photo.
     covered
@@ -71,18 +71,18 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A detector's figures.
+    """Summary of a detector's metrics.
 
     Attributes
     ----------
     name
-        Of the detector.
+        Name of the detector.
     report
-        Figures that no threshold has to be chosen for.
+        Metrics that do not depend on a threshold.
     usual
-        What its user gets: its figures at its default threshold.
+        Metrics at its default threshold.
     cpu_ms
-        Mean processor time for a photo, milliseconds over all threads.
+        Mean processor time of a photo in milliseconds, over all threads.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Summary:
     cpu_ms: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON types; ``None`` where a figure does not exist."""
+        """Return the metrics as JSON types; ``None`` where one is undefined."""
         report = self.report
         few = (report.floor_few_false, report.recall_few_false)
         more = (report.floor_more_false, report.recall_more_false)
@@ -121,27 +121,28 @@ class Summary:
         }
 
 
-def summarise(name: str, photos: Sequence[Photo], rules: Rules, cost: tuple[float, float]) -> Summary:
-    """Return a detector's figures.
+def summarise(name: str, photos: Sequence[Photo], rules: Rules, threshold: float, cpu_ms: float) -> Summary:
+    """Return the summary of a detector.
 
     Parameters
     ----------
     name
-        Of the detector.
+        Name of the detector.
     photos
         Labels and detections of every photo.
     rules
-        How to judge.
-    cost
-        Its default threshold, and its processor time for a photo in milliseconds.
+        Evaluation options.
+    threshold
+        Its default threshold.
+    cpu_ms
+        Its processor time of a photo in milliseconds.
     """
-    threshold, cpu_ms = cost
     report = evaluate(photos, rules.bins, rules.min_iou, rules.growth)
     return Summary(name, report, operating_point(photos, rules, threshold), cpu_ms)
 
 
 def operating_point(photos: Sequence[Photo], rules: Rules, threshold: float) -> OperatingPoint:
-    """Return what a threshold gives on photos."""
+    """Return the metrics at a threshold."""
     outcomes = [match(photo, rules.min_iou) for photo in photos]
     counted = np.concatenate([outcome.hits[outcome.scores >= threshold] for outcome in outcomes])
     return OperatingPoint(
@@ -163,9 +164,9 @@ def covered_pixel_recall(photos: Sequence[Photo], threshold: float, growth: floa
 
 
 def hidden_share(photo: Photo, threshold: float, growth: float) -> Floats:
-    """Return which share of each label redaction at a threshold would hide, ``[m]``.
+    """Return the share of each label that redaction at a threshold would hide, ``[m]``.
 
-    Boxes are grown and rounded outward to whole pixels, as redaction does it.
+    Boxes are grown and rounded outward to whole pixels, as in redaction.
     """
     boxes = grown(photo.boxes[photo.scores >= threshold], growth)
     painted = np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1)
@@ -173,11 +174,11 @@ def hidden_share(photo: Photo, threshold: float, growth: float) -> Floats:
 
 
 def threshold_above(curve: Curve, floor: float) -> float:
-    """Return the lowest score found above a floor: the threshold to set; NaN where nothing is above."""
+    """Return the lowest score above a floor, to be used as threshold; NaN where there is none."""
     above = curve.thresholds[curve.thresholds > floor]
     return float(above.min()) if len(above) else math.nan
 
 
 def rounded(value: float) -> float | None:
-    """Return a figure to four digits, None for one that does not exist."""
+    """Return a value rounded to four digits, None for NaN and infinities."""
     return round(value, DIGITS) if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Figures of several detectors side by side, as a table for a terminal."""
+"""Metrics of several detectors side by side, as a table for a terminal."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ABSENT = "-"
 
 
 def side_by_side(summaries: Sequence[Summary], rules: Rules, title: str) -> Table:
-    """Return a table: a column per detector, a row per figure.
+    """Return a table with a column per detector and a row per metric.
 
-    Recall stands as ``at 0.1 / at 1`` false box per photo.
+    Recall is shown as ``at 0.1 / at 1`` false box per photo.
 
     Parameters
     ----------
     summaries
         One per detector, all of the same photos; at least one.
     rules
-        How they were judged.
+        Evaluation options.
     title
         Written above.
     """

@@ -33,7 +33,7 @@ def _work(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mappi
     data, mask = record.options.split_upload(context.read(record.photo))
     photo = open_photo(data, context.settings, record.options.frames)
     # The boxes of a redaction job are given, so nothing is detected first.
-    first = PipelineResult(photo) if record.kind is JobKind.REDACT else pipeline.look(photo)
+    first = PipelineResult(photo) if record.kind is JobKind.REDACT else pipeline.detect(photo)
     fields = _detection_fields(first)
     if record.kind is JobKind.DETECT:
         return fields

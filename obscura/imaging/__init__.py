@@ -1,6 +1,5 @@
 """Pictures: validation, decoding, orientation, metadata, encoding.
 
-Import-light on purpose: `headers`, `gate`, `containers`, `formats` and `exif` need the standard library
-only, so that the gateway can check an upload without loading an image library; `photo` and `encode` load
-numpy and Pillow.
+`validation`, `headers`, `containers`, `formats` and `metadata.exif` need the standard library only, so that
+the gateway validates an upload without loading an image library; `open` and `encode` load numpy and Pillow.
 """

@@ -26,7 +26,7 @@ class JpegCoding:
     Attributes
     ----------
     tables
-        Quantisation tables of luma and chroma (one for grey pictures), turned with the pixels.
+        Quantisation tables of luma and chroma (one for grey pictures), transposed with the pixels.
     subsampling
         Pillow's number: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0.
     is_progressive
@@ -39,7 +39,10 @@ class JpegCoding:
 
 
 def jpeg_coding(image: Image.Image, header: PhotoHeader, turn: int) -> JpegCoding | None:
-    """Return how a JPEG was coded, with its tables turned like its pixels; None where it does not tell."""
+    """Return how a JPEG was coded, with its tables transposed like its pixels.
+
+    None where a table is missing.
+    """
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
         return None
     selectors = [component[3] for component in image.layer]
@@ -52,7 +55,7 @@ def jpeg_coding(image: Image.Image, header: PhotoHeader, turn: int) -> JpegCodin
         tables = [table.reshape(8, 8).T.ravel() for table in tables]
     subsampling = JpegImagePlugin.get_sampling(image)
     if subsampling < 0 or (turn >= _TURNED and subsampling == 1):
-        subsampling = _FULL_CHROMA  # What cannot be written is written finer, never coarser.
+        subsampling = _FULL_CHROMA  # Pillow cannot write this subsampling: use a finer one.
     return JpegCoding(
         tuple(tuple(int(value) for value in table) for table in tables[:2]),
         subsampling,
@@ -61,7 +64,7 @@ def jpeg_coding(image: Image.Image, header: PhotoHeader, turn: int) -> JpegCodin
 
 
 def is_lossless(data: Buffer, photo_format: PhotoFormat) -> bool:
-    """Return whether the pixels were stored as they are."""
+    """Return whether the file stores its pixels without loss."""
     if photo_format is PhotoFormat.WEBP:
         frames = [chunk.body for chunk in riff_chunks(data) if chunk.name == b"ANMF"]
         if frames:

@@ -1,6 +1,7 @@
-"""Pictures with transparency as viewers show them: over black, over white, or their colours alone.
+"""Pictures with transparency as viewers show them: over black, over white, or without alpha.
 
-What alpha hides in one viewer another one shows; what nobody can show is taken out of the file.
+An object may be visible in only one of these, so detection searches all of them. The colours of fully
+transparent pixels are removed from the finished file.
 """
 
 from collections.abc import Iterator
@@ -17,11 +18,11 @@ __all__ = ["composites", "without_unseen_colours"]
 
 OPAQUE: Final = 255
 _ROWS: Final = 256
-"""Rows that are put together at once: the intermediate values need four bytes a sample."""
+"""Rows that are blended at once: the intermediate values need four bytes per sample."""
 
 
 def composites(pixels: Pixels, alpha: Plane | None) -> Iterator[Pixels]:
-    """Yield what a viewer may show of a picture besides its colours alone, which are ``pixels``.
+    """Yield a picture with transparency over black and over white.
 
     Parameters
     ----------
@@ -33,8 +34,8 @@ def composites(pixels: Pixels, alpha: Plane | None) -> Iterator[Pixels]:
     Yields
     ------
     ndarray
-        ``uint8[height, width, 3]``: the picture over black, and over white. Nothing for a picture without
-        transparency, and none of one colour, in which there is nothing to be found.
+        ``uint8[height, width, 3]``; nothing for a picture without transparency, and no composite of a single
+        colour.
     """
     if alpha is None or int(alpha.min(initial=OPAQUE)) == OPAQUE:
         return
@@ -45,7 +46,7 @@ def composites(pixels: Pixels, alpha: Plane | None) -> Iterator[Pixels]:
 
 
 def _over(pixels: Pixels, alpha: Plane, background: int) -> Pixels:
-    """Return a picture over a grey of one level."""
+    """Return a picture blended over a uniform grey level, 0..255."""
     view = np.empty_like(pixels)
     for top in range(0, len(pixels), _ROWS):
         rows = slice(top, top + _ROWS)
@@ -55,15 +56,15 @@ def _over(pixels: Pixels, alpha: Plane, background: int) -> Pixels:
 
 
 def without_unseen_colours(photo: Photo) -> Photo:
-    """Return a photo of one frame whose wholly transparent pixels are black: no viewer shows their colours.
+    """Return a single-frame photo whose fully transparent pixels are black.
 
-    A photo without such pixels is returned as it is.
+    A photo without such pixels is returned unchanged.
     """
-    full = photo.deep
+    full = photo.high_bit_depth
     if full is not None and full.alpha is not None and not full.alpha.all():
         samples = np.where(full.alpha[..., None] > 0, full.samples, np.uint16(0))
         full = HighBitDepth(samples, full.alpha)
-        return replace(photo, deep=full, pixels=full.rgb())
+        return replace(photo, high_bit_depth=full, pixels=full.rgb())
     if full is not None or photo.alpha is None or photo.alpha.all():
         return photo
     return replace(photo, pixels=np.where(photo.alpha[..., None] > 0, photo.pixels, np.uint8(0)))

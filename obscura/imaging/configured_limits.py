@@ -10,7 +10,7 @@ __all__ = ["medical_limits", "probe_budget", "validation_limits"]
 
 
 def validation_limits(settings: Settings, frames: Frames = Frames.ONE) -> ValidationLimits:
-    """Return what a photo may be at most here, where several frames are asked for or not."""
+    """Return the validation limits of photos; several frames are allowed for `Frames.ALL` only."""
     return ValidationLimits(
         max_bytes=settings.max_upload_bytes,
         max_pixels=settings.max_pixels,
@@ -22,7 +22,7 @@ def validation_limits(settings: Settings, frames: Frames = Frames.ONE) -> Valida
 
 
 def medical_limits(settings: Settings) -> ValidationLimits:
-    """Return what a mammogram may be at most here: the medical profile of the gate."""
+    """Return the validation limits of mammograms."""
     return ValidationLimits(
         max_bytes=settings.medical_max_upload_bytes,
         max_pixels=settings.medical_max_pixels,
@@ -34,16 +34,17 @@ def medical_limits(settings: Settings) -> ValidationLimits:
 
 
 def probe_budget(settings: Settings) -> Budget:
-    """Return what opening a video may cost here, before any of it is worked on.
+    """Return the resource budget of probing a video.
 
-    FFmpeg decodes its first frames to know what they are: as much as a few of the largest take.
+    FFmpeg decodes the first frames to find their format, so the memory is that of a frame of the largest
+    size.
     """
     memory = BASE_MEMORY + BYTES_PER_PIXEL * settings.video_max_pixels
     return Budget(settings.decode_cpu_s, min(memory, settings.video_memory_mb << 20))
 
 
 def _budget(settings: Settings, max_pixels: int) -> Budget:
-    """Return what opening a photo may cost here."""
+    """Return the resource budget of opening a photo."""
     megabytes = settings.decode_memory_mb
     memory = megabytes << 20 if megabytes else BASE_MEMORY + BYTES_PER_PIXEL * max_pixels
     return Budget(settings.decode_cpu_s, memory, settings.decode_kill_s)

@@ -27,7 +27,7 @@ def require(photo_format: PhotoFormat) -> None:
     Raises
     ------
     UnsupportedFormatError
-        If it is not installed here.
+        If it is not installed.
     """
     Image.preinit()
     if photo_format in _PLUGINS:
@@ -44,11 +44,11 @@ def require(photo_format: PhotoFormat) -> None:
 
 @cache
 def _register_heif() -> bool:
-    """Teach Pillow to read HEIC; return whether it can."""
+    """Register the HEIC decoder with Pillow; return whether it is installed."""
     try:
         package = importlib.import_module(_HEIF_PACKAGE)
     except ImportError:
         return False
-    # The picture alone: no previews, depth maps or other pictures of the file are ever decoded.
+    # Decode the primary picture only: no thumbnails, depth maps or auxiliary pictures.
     package.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
     return True

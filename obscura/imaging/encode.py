@@ -1,4 +1,4 @@
-"""Encode pictures in the chosen format, at the source's quality, with given metadata only."""
+"""Encode pictures in the chosen format, at the source's quality, with explicitly given metadata only."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,7 +19,7 @@ from obscura.imaging.pixels import Pixels
 _WEBP_SIDE: Final = 16_383
 _PALETTE: Final = 256
 
-_DEEP: Final = {PhotoFormat.PNG: high_bit_depth.png, PhotoFormat.TIFF: high_bit_depth.tiff}
+_HIGH_BIT_DEPTH_WRITERS: Final = {PhotoFormat.PNG: high_bit_depth.png, PhotoFormat.TIFF: high_bit_depth.tiff}
 """The formats that hold 16 bits per sample, with their writers."""
 
 
@@ -46,9 +46,9 @@ class EncodeOptions:
     output
         The format asked for.
     exif
-        A whole EXIF block with its prefix to write, empty for none; see `metadata.kept_exif`.
+        EXIF block with its prefix to write, empty for none; see `obscura.imaging.metadata.policy.kept_exif`.
     quality
-        0..100, for lossy formats where the source does not tell its own.
+        0..100, for lossy formats where the source's quantisation tables are unknown.
     """
 
     output: OutputFormat = OutputFormat.SAME
@@ -65,19 +65,19 @@ class EncodedPhoto:
 
     @property
     def media_type(self) -> str:
-        """Such as ``image/jpeg``."""
+        """Media type, such as ``image/jpeg``."""
         return self.format.media_type
 
     @property
     def extension(self) -> str:
-        """Such as ``.jpg``."""
+        """File name extension, such as ``.jpg``."""
         return self.format.extension
 
 
 def target_format(source: PhotoFormat, output: OutputFormat, *, has_alpha: bool = False) -> PhotoFormat:
     """Return the format that is written for a source of format ``source``.
 
-    HEIC and AVIF are read and not written: JPEG stands in for them, or PNG where there is transparency.
+    HEIC and AVIF are not written: they become JPEG, or PNG where there is transparency.
     """
     if output is OutputFormat.SAME and has_alpha and source in (PhotoFormat.HEIC, PhotoFormat.AVIF):
         return PhotoFormat.PNG
@@ -85,12 +85,12 @@ def target_format(source: PhotoFormat, output: OutputFormat, *, has_alpha: bool 
 
 
 def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
-    """Encode a picture; of the source file nothing goes along but colours, panorama and ``options.exif``.
+    """Encode a picture with its colour profile, its panorama metadata and ``options.exif``, and nothing else.
 
     Raises
     ------
     InvalidOptionError
-        If the picture is too large for the format asked for.
+        If the output format cannot hold the picture's size or frames.
     ProcessingFailedError
         If the encoder fails.
     """
@@ -99,13 +99,15 @@ def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
     if target is PhotoFormat.WEBP and photo.size.long_side > _WEBP_SIDE:
         message = f"WebP holds at most {_WEBP_SIDE} pixels a side; ask for another output"
         raise InvalidOptionError(message)
-    if photo.strip is not None:
-        return EncodedPhoto(_encode_strip(photo, photo.strip, options, target), target)
-    if photo.deep is not None and target in _DEEP:
-        return EncodedPhoto(_DEEP[target](photo.deep, photo.icc, options.exif), target)
+    if photo.frame_stack is not None:
+        return EncodedPhoto(_encode_frames(photo, photo.frame_stack, options, target), target)
+    if photo.high_bit_depth is not None and target in _HIGH_BIT_DEPTH_WRITERS:
+        return EncodedPhoto(
+            _HIGH_BIT_DEPTH_WRITERS[target](photo.high_bit_depth, photo.icc, options.exif), target
+        )
     image = _image(photo, target)
     sink = BytesIO()
-    # The image is made from an array, so it has no `info` from which Pillow could take a comment along.
+    # The image is made from an array, so Pillow has no `info` from which it would write a comment.
     settings = _profile(photo) | _panorama(photo, target) | _settings(photo, options, target)
     try:
         image.save(sink, format=target.name, exif=options.exif, **settings)
@@ -116,25 +118,32 @@ def encode(photo: Photo, options: EncodeOptions | None = None) -> EncodedPhoto:
 
 
 def shown_by(photo: Photo, target: PhotoFormat) -> tuple[int, ...]:
-    """Return which frame of a written file shows each frame: animated WebP joins equal neighbours."""
+    """Return for each frame the frame of the written file that shows it.
+
+    Animated WebP joins equal neighbours.
+    """
     if target is not PhotoFormat.WEBP:
         return tuple(range(photo.count))
     return distinct([np.asarray(_image(frame, target)) for frame in photo.frames])
 
 
-def _encode_strip(photo: Photo, strip: FrameStack, options: EncodeOptions, target: PhotoFormat) -> bytes:
+def _encode_frames(
+    photo: Photo, frame_stack: FrameStack, options: EncodeOptions, target: PhotoFormat
+) -> bytes:
     """Return a file of all frames."""
     frames = [np.asarray(_image(frame, target)) for frame in photo.frames]
-    if target is PhotoFormat.PNG and strip.durations:
-        return apng([np.atleast_3d(frame) for frame in frames], strip, photo.icc, options.exif)
-    if target is not PhotoFormat.TIFF and not (target is PhotoFormat.WEBP and strip.durations):
-        message = f"{target.name} does not hold these {strip.count} frames; ask for another output"
+    if target is PhotoFormat.PNG and frame_stack.durations:
+        return apng([np.atleast_3d(frame) for frame in frames], frame_stack, photo.icc, options.exif)
+    if target is not PhotoFormat.TIFF and not (target is PhotoFormat.WEBP and frame_stack.durations):
+        message = f"{target.name} does not hold these {frame_stack.count} frames; ask for another output"
         raise InvalidOptionError(message)
     first, *others = map(Image.fromarray, frames)
-    timing = {"duration": list(strip.durations), "loop": strip.loop} if strip.durations else {}
+    timing = (
+        {"duration": list(frame_stack.durations), "loop": frame_stack.loop} if frame_stack.durations else {}
+    )
     settings = _profile(photo) | _settings(photo, options, target) | timing
     written = b""
-    # With loss, frames that differ little are joined as well: then all are written without.
+    # Lossy WebP also joins frames that differ little: then write lossless.
     for exact in ({}, {"lossless": True}):
         sink = BytesIO()
         try:
@@ -151,7 +160,7 @@ def _encode_strip(photo: Photo, strip: FrameStack, options: EncodeOptions, targe
 
 
 def on_white(photo: Photo) -> Pixels:
-    """Return the pixels as they look on white paper; the stored ones where there is no transparency."""
+    """Return the pixels blended over white; the stored ones where there is no transparency."""
     if photo.alpha is None:
         return photo.pixels
     alpha = photo.alpha[..., None].astype(np.uint16)
@@ -171,7 +180,7 @@ def _image(photo: Photo, target: PhotoFormat) -> Image.Image:
 
 
 def _indexed(photo: Photo) -> Image.Image | None:
-    """Return a picture with a palette of exactly its colours, None where there are too many for one."""
+    """Return a picture with a palette of exactly its colours; None where it has more than 256."""
     opacity = np.full(photo.pixels.shape[:2], 255, np.uint8) if photo.alpha is None else photo.alpha
     colours = np.dstack((photo.pixels, opacity))
     names, places = np.unique(colours.view(np.uint32).reshape(-1), return_inverse=True)
@@ -190,7 +199,10 @@ def _profile(photo: Photo) -> dict[str, Any]:
 
 
 def _panorama(photo: Photo, target: PhotoFormat) -> dict[str, Any]:
-    """Return the XMP packet of a panorama; its numbers fit no picture that was turned."""
+    """Return the XMP packet of a panorama.
+
+    Dropped where the pixels were rotated, because its sizes no longer fit.
+    """
     is_kept = target is PhotoFormat.JPEG and photo.panorama and photo.orientation == 1
     return {"xmp": photo.panorama} if is_kept else {}
 

@@ -1,8 +1,8 @@
 """Decode ordinary JPEG files straight into an array with libjpeg-turbo.
 
-The same library with the same settings is inside Pillow, so the pixels are the same; Pillow copies them and
-hands the file over in small pieces. Whatever is out of the ordinary is left to Pillow: CMYK, odd sampling,
-and every file that the library so much as warns of.
+Pillow contains the same library with the same settings, so the pixels are the same; Pillow is slower because
+it copies them and passes the file in small pieces. CMYK, unusual sampling and every file that causes a
+warning are left to Pillow.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def colours(data: bytes, opened: Image.Image) -> Colours | None:
     Parameters
     ----------
     data
-        The file, without foreign parts.
+        The stripped file.
     opened
         The same file, opened by Pillow and not loaded: its mode and size are what the pixels must have.
     """
@@ -29,7 +29,7 @@ def colours(data: bytes, opened: Image.Image) -> Colours | None:
     try:
         rgb = simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=False, fastupsample=False)
     except (ValueError, RuntimeError):
-        # Pillow knows what to say of it.
+        # Pillow decodes it or raises the error that the caller translates.
         return None
     if rgb.shape != (opened.height, opened.width, 3) or rgb.dtype != np.uint8:
         return None

@@ -13,7 +13,7 @@ Buffer: TypeAlias = bytes | memoryview
 
 
 class PhotoFormat(Enum):
-    """A picture format that the gate can tell by its first bytes."""
+    """A picture format that is recognised by its first bytes."""
 
     JPEG = "jpeg"
     PNG = "png"
@@ -42,21 +42,21 @@ _EXTENSIONS: Final[Mapping[PhotoFormat, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class PhotoHeader:
-    """What the structure of a file says, before anything is decoded.
+    """Properties of a file read from its structure, without decoding.
 
     Attributes
     ----------
     format
-        The format, told by magic bytes and never by a name.
+        The format by magic bytes; the file name is not used.
     size
         Width and height as stored, in pixels, before EXIF orientation is applied.
     frames
-        Frames of an animation or pages of a document. A thumbnail, or the second image that a camera hangs
-        behind a JPEG (MPF), is no frame.
+        Frames of an animation or pages of a document. Thumbnails and the second image of a JPEG (MPF) do not
+        count.
     scans
         SOS segments of a JPEG; 1 for every other format.
     complete
-        Whether the file goes on to the end of its picture.
+        Whether the file contains the picture up to its end.
     bits
         Bits per sample as stored.
     """

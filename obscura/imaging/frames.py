@@ -1,6 +1,6 @@
 """Animations and multi-page documents as one frame stack.
 
-A strip is bounded like a picture: the gate counts the pixels of all frames together.
+Frames are stacked vertically in one array. Validation counts the pixels of all frames together.
 """
 
 import struct
@@ -31,16 +31,16 @@ _SECOND_MS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class FrameStack:
-    """What makes a picture several.
+    """Number and timing of the frames of a picture.
 
     Attributes
     ----------
     count
         Number of frames.
     durations
-        Milliseconds that each is shown; empty for pages.
+        Display time of each frame in milliseconds; empty for pages.
     loop
-        How often an animation is played; 0 for ever.
+        How often an animation is played; 0: endlessly.
     """
 
     count: int
@@ -48,7 +48,7 @@ class FrameStack:
     loop: int = 0
 
 
-def read(
+def read_frames(
     image: Image.Image, photo_format: PhotoFormat, profile: bytes | None, most: int
 ) -> tuple[FrameStack, list[Colours]]:
     """Return all frames of an opened file.
@@ -63,7 +63,7 @@ def read(
         message = f"the {photo_format.name} file has {count} frames, which cannot be worked on one by one"
         raise AnimatedPhotoError(message)
     frames, durations, size = list[Colours](), list[int](), image.size
-    # The still picture that an APNG may have for old viewers is no frame of the animation.
+    # An APNG may begin with a still picture for old viewers, which is not a frame of the animation.
     for number in range(1 if image.info.get("default_image") else 0, count):
         image.seek(number)
         if _is_reduced(image):
@@ -75,7 +75,7 @@ def read(
         durations.append(max(0, round(float(image.info.get("duration", 0) or 0))))
         frames.append(to_rgb(image, profile))
     is_document = photo_format is PhotoFormat.TIFF
-    # A GIF without the extension that says how often is played once.
+    # A GIF without the looping extension is played once.
     loop = int(image.info.get("loop", 1 if photo_format is PhotoFormat.GIF else 0) or 0)
     return FrameStack(
         len(frames), () if is_document else tuple(durations), 0 if is_document else loop
@@ -83,13 +83,13 @@ def read(
 
 
 def _is_reduced(image: Image.Image) -> bool:
-    """Return whether a TIFF page is a small copy of another."""
+    """Return whether a TIFF page is a reduced-size copy of another page."""
     tags: Any = getattr(image, "tag_v2", {})
     return bool(tags.get(_SUBFILE, 0) & _REDUCED)
 
 
 def joined(frames: Sequence[Colours]) -> Colours:
-    """Return frames as one picture, one below the other."""
+    """Return frames stacked vertically as one picture."""
     has_alpha = any(frame.alpha is not None for frame in frames)
     alpha = [_opaque(frame) if frame.alpha is None else frame.alpha for frame in frames]
     return Colours(
@@ -105,33 +105,35 @@ def _opaque(frame: Colours) -> NDArray[np.uint8]:
 
 
 def distinct(frames: Sequence[NDArray[np.uint8]]) -> tuple[int, ...]:
-    """Return a number per frame, the same for neighbours that are equal."""
+    """Return a number per frame, equal for equal neighbours."""
     numbers = [0]
     for before, frame in pairwise(frames):
         numbers.append(numbers[-1] + (not np.array_equal(before, frame)))
     return tuple(numbers)
 
 
-def apng(frames: Sequence[NDArray[np.uint8]], strip: FrameStack, icc: bytes | None, block: bytes) -> bytes:
+def apng(
+    frames: Sequence[NDArray[np.uint8]], frame_stack: FrameStack, icc: bytes | None, block: bytes
+) -> bytes:
     """Return an animated PNG of frames ``uint8[height, width, channels]``, each whole.
 
     Source: PNG specification (third edition) section 11.3.4.
     """
     height, width = frames[0].shape[:2]
     parts = [PNG_SIGNATURE, *png_head(frames[0], icc, block)]
-    parts.append(png_chunk(b"acTL", struct.pack(">II", len(frames), strip.loop)))
-    for name, body in _numbered(frames, strip, (width, height)):
+    parts.append(png_chunk(b"acTL", struct.pack(">II", len(frames), frame_stack.loop)))
+    for name, body in _numbered(frames, frame_stack, (width, height)):
         parts.append(png_chunk(name, body))
     return b"".join([*parts, png_chunk(b"IEND", b"")])
 
 
 def _numbered(
-    frames: Sequence[NDArray[np.uint8]], strip: FrameStack, size: tuple[int, int]
+    frames: Sequence[NDArray[np.uint8]], frame_stack: FrameStack, size: tuple[int, int]
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the chunks of all frames; those of the animation are numbered through."""
+    """Yield the fcTL, IDAT and fdAT chunks of all frames with their sequence numbers."""
     number = 0
     for index, frame in enumerate(frames):
-        shown = min(strip.durations[index], 65_535)
+        shown = min(frame_stack.durations[index], 65_535)
         yield b"fcTL", struct.pack(">5I2H2B", number, *size, 0, 0, shown, _SECOND_MS, 0, 0)
         number += 1
         data = zlib.compress(filtered(frame), _LEVEL)

@@ -18,7 +18,7 @@ Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 """``[height, width]``: grey values, larger is brighter."""
 
 _BYTE_BITS = 8
-_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_HIGH_BIT_DEPTH = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 COLOUR_WARNING = "the picture has colours; their luminance was used"
 REDUCED_WARNING = "16-bit colours were reduced to 8 bits; send 16-bit greyscale"
 
@@ -30,11 +30,11 @@ class GreyPicture:
     Attributes
     ----------
     grey
-        ``[height, width]``, as deep as the file.
+        ``[height, width]``, at the bit depth of the file.
     header
-        What the file's structure says.
+        Properties read from the file's structure.
     warnings
-        What was lost in decoding, in words.
+        Messages about losses in decoding.
     """
 
     grey: Grey
@@ -43,12 +43,12 @@ class GreyPicture:
 
 
 def decode_grey(data: bytes, limits: ValidationLimits) -> GreyPicture:
-    """Check a file at the gate and decode its grey values; colours become luminance.
+    """Validate a file and decode its grey values; colours become luminance.
 
     Raises
     ------
     PhotoError
-        As ``photo.decode`` does.
+        As `obscura.imaging.open.decode` does.
     """
     with within(for_picture(limits.budget, 0, len(data))):
         header = check(data, limits)
@@ -56,7 +56,7 @@ def decode_grey(data: bytes, limits: ValidationLimits) -> GreyPicture:
     with within(for_picture(limits.budget, header.size.pixels * header.frames, len(data))):
         image, turn = open_stored(data, header)
         warnings: tuple[str, ...] = ()
-        if image.mode in _DEEP:
+        if image.mode in _HIGH_BIT_DEPTH:
             grey = _finite(np.asarray(image))
         else:
             if image.mode not in ("L", "1", "LA"):
@@ -67,12 +67,12 @@ def decode_grey(data: bytes, limits: ValidationLimits) -> GreyPicture:
 
 
 def _finite(values: NDArray[np.generic]) -> Grey:
-    """Return deep samples as they are, wide integers and floats as 32-bit floats.
+    """Return 16-bit samples unchanged, wider integers and floats as 32-bit floats.
 
     Raises
     ------
     UndecodablePhotoError
-        If a sample is no number.
+        If a sample is NaN or infinite.
     """
     if values.dtype == np.uint16:
         return np.asarray(values, np.uint16)

@@ -1,7 +1,6 @@
 """Read format, size, frames and scans from a file's structure, without decoding.
 
-Standard library only; one pass in linear time; on any bytes whatever either a `PhotoHeader` or an error of
-`obscura.errors`.
+Standard library only, linear time. Any input gives either a `PhotoHeader` or an error of `obscura.errors`.
 """
 
 import struct
@@ -51,7 +50,7 @@ _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 _SEQUENCE_BRANDS: Final = frozenset({b"avis", b"msf1", b"hevc", b"hevx"})
 _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _NEUTRAL_BRANDS: Final = frozenset({b"mif1", b"msf1"})
-"""Say that there are pictures, not how they are coded: the compatible brands tell."""
+"""Brands that do not name the codec; the compatible brands do."""
 
 _BMP_CORE: Final = 12
 _BMP_INFO: Final = 40
@@ -60,7 +59,7 @@ _BMP_RLE: Final = (1, 2)
 
 
 def sniff(data: Buffer) -> PhotoFormat | None:
-    """Return the format that the first bytes tell, None where it is none of `PhotoFormat`."""
+    """Return the format by the first bytes; None where it is none of `PhotoFormat`."""
     head = bytes(data[:16])
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return PhotoFormat.WEBP
@@ -70,7 +69,7 @@ def sniff(data: Buffer) -> PhotoFormat | None:
 
 
 def _sniff_boxes(data: Buffer) -> PhotoFormat | None:
-    """Return the format that the brands of an ftyp box tell."""
+    """Return the format by the brands of an ftyp box."""
     major, *others = isobmff.brands(data)
     if major in _AVIF_BRANDS or (major in _NEUTRAL_BRANDS and not _AVIF_BRANDS.isdisjoint(others)):
         return PhotoFormat.AVIF
@@ -90,9 +89,9 @@ def inspect(data: Buffer) -> PhotoHeader:
     EmptyPhotoError
         If there are no bytes.
     UnsupportedFormatError
-        If the bytes are not of a format that is read here.
+        If the format is not supported.
     TruncatedPhotoError
-        If the file ends before it tells its size.
+        If the file ends before the size of its picture.
     UndecodablePhotoError
         If the structure contradicts its format.
     """
@@ -151,7 +150,7 @@ def _inspect_png(data: Buffer) -> PhotoHeader:
         names[chunk.name] += 1
     frames = max(1, stated, names[b"fcTL"])
     if still_apart and names[b"fdAT"]:
-        frames += 1  # The still picture that old viewers show is no frame of the animation but one more.
+        frames += 1  # The still picture for old viewers counts in addition to the animation.
     complete = bool(names[b"IEND"] and names[b"IDAT"])
     return PhotoHeader(PhotoFormat.PNG, Size(width, height), frames=frames, complete=complete, bits=bits)
 
@@ -186,7 +185,7 @@ def _webp_size(name: bytes, body: bytes) -> Size:
 
 
 def _inspect_bmp(data: Buffer) -> PhotoHeader:
-    """Read a BMP: its info header and, where rows are not run-length coded, the bytes that they take."""
+    """Read a BMP: its info header and, where rows are not run-length coded, the length of its pixel data."""
     first_pixel, info = struct.unpack_from("<II", data, 10)
     compression = 0
     if info == _BMP_CORE:
@@ -212,7 +211,7 @@ def _inspect_gif(data: Buffer) -> PhotoHeader:
     for block in gif_blocks(data):
         if block.kind == GIF_IMAGE:
             left, top, frame_width, frame_height = struct.unpack_from("<HHHH", data, block.body)
-            # A frame may reach out of the screen, and decoders then make the screen larger.
+            # A frame may exceed the logical screen; decoders then enlarge it.
             width, height = max(width, left + frame_width), max(height, top + frame_height)
             frames += 1
         ended = block.kind == GIF_TRAILER
@@ -223,7 +222,7 @@ def _inspect_gif(data: Buffer) -> PhotoHeader:
 
 
 def _inspect_boxes(data: Buffer) -> PhotoHeader:
-    """Read a HEIC or AVIF: the largest size that anything in it states, its frames, its tables."""
+    """Read a HEIC or AVIF: the largest size stated in it, its frames, and whether its items are complete."""
     major = bytes(data[8:12])
     meta = isobmff.read_meta(data)
     frames = max(isobmff.frames(data), 2 if major in _SEQUENCE_BRANDS else 1)

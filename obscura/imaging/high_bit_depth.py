@@ -1,7 +1,7 @@
 """Read and write PNG and TIFF with 16 bits per sample.
 
-Pillow reads most of them as 8 bits and writes none in colour. OpenCV's decoders give the full samples; they
-are believed only where they show what Pillow shows.
+Pillow reads most of them as 8 bits and writes none in colour. OpenCV decodes the full samples; they are used
+only where they agree with Pillow's pixels.
 
 Sources: PNG specification (third edition) sections 9 and 11; TIFF 6.0 sections 8, 14 and 18.
 """
@@ -27,7 +27,7 @@ Samples: TypeAlias = NDArray[np.uint16]
 
 BITS: Final = 16
 _LEVEL: Final = 4
-"""Of zlib: lower than its default, since the lowest bits of 16 are noise that no effort makes smaller."""
+"""zlib level, lower than the default, because the low bits of 16 are noise that does not compress."""
 
 _PNG_TYPES: Final = {1: 0, 2: 4, 3: 2, 4: 6}
 """Colour type by number of channels."""
@@ -80,14 +80,14 @@ def read(data: Buffer, pixels: Pixels, alpha: Plane | None, orientation: int) ->
     data
         All bytes of the file, which Pillow has decoded.
     pixels, alpha
-        What Pillow made of it, upright.
+        The picture decoded by Pillow, upright.
     orientation
-        How the file is turned.
+        EXIF orientation of the file.
 
     Returns
     -------
-    Deep or None
-        None where they cannot be read, or do not show the same picture.
+    HighBitDepth or None
+        None where they cannot be read, or differ from ``pixels`` and ``alpha``.
     """
     try:
         read_back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -104,12 +104,12 @@ def read(data: Buffer, pixels: Pixels, alpha: Plane | None, orientation: int) ->
 
 
 def _is_grey_png(data: Buffer) -> bool:
-    """Return whether a file is a PNG without colours, of which OpenCV makes three where it has alpha."""
+    """Return whether a file is a grey PNG; OpenCV returns three colour channels where it has alpha."""
     return bytes(data[:8]) == PNG_SIGNATURE and data[_PNG_TYPE_AT] in _PNG_GREYS
 
 
 def _split(samples: Samples, *, has_alpha: bool, is_grey: bool) -> HighBitDepth | None:
-    """Return OpenCV's channels (grey, BGR or BGRA) as ours; None where they are others."""
+    """Return OpenCV's channels (grey, BGR or BGRA) as grey or RGB and alpha; None for other layouts."""
     channels = samples.shape[2]
     if channels not in (1, 3, 4) or has_alpha != (channels == 4):  # noqa: PLR2004 - BGRA
         return None
@@ -120,34 +120,34 @@ def _split(samples: Samples, *, has_alpha: bool, is_grey: bool) -> HighBitDepth 
     return HighBitDepth(np.ascontiguousarray(colours), alpha)
 
 
-def _shows(deep: HighBitDepth, pixels: Pixels, alpha: Plane | None) -> bool:
-    """Return whether all samples are, to a step of 8 bits, those of the picture in 8 bits."""
-    planes = [(deep.samples, pixels), (deep.alpha, alpha)]
+def _shows(picture: HighBitDepth, pixels: Pixels, alpha: Plane | None) -> bool:
+    """Return whether all samples agree with the 8-bit picture to within one 8-bit level."""
+    planes = [(picture.samples, pixels), (picture.alpha, alpha)]
     return all(full is None or seen is None or _agree(full, seen) for full, seen in planes)
 
 
 def _agree(full: NDArray[np.uint16], seen: NDArray[np.uint8]) -> bool:
-    """Compare band by band: as a whole the picture would be in memory several times more."""
+    """Return whether two planes agree; compared in bands of rows to save memory."""
     if full.shape[:2] != seen.shape[:2]:
         return False
     for top in range(0, len(full), _BAND_ROWS):
         rows = slice(top, top + _BAND_ROWS)
-        # One plane of greys stands for all three of what is seen.
+        # A grey plane broadcasts over the three channels of ``seen``.
         if np.abs(to_bytes(full[rows]).astype(np.int16) - seen[rows]).max(initial=0) > 1:
             return False
     return True
 
 
-def png(deep: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
+def png(picture: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
     """Return a PNG file; ``block`` is an EXIF block with its prefix, or empty."""
-    whole = _joined(deep)
+    whole = _joined(picture)
     data = zlib.compress(filtered(whole), _LEVEL)
     head = png_head(whole, icc, block)
     return b"".join([PNG_SIGNATURE, *head, png_chunk(b"IDAT", data), png_chunk(b"IEND", b"")])
 
 
 def png_head(picture: NDArray[Any], icc: bytes | None, block: bytes) -> list[bytes]:
-    """Return what stands before ``uint8`` or ``uint16[height, width, channels]`` in a PNG file."""
+    """Return the PNG chunks before the pixels of ``uint8`` or ``uint16[height, width, channels]``."""
     height, width, channels = picture.shape
     bits = 8 * picture.dtype.itemsize
     parts = [png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, _PNG_TYPES[channels], 0, 0, 0))]
@@ -159,7 +159,7 @@ def png_head(picture: NDArray[Any], icc: bytes | None, block: bytes) -> list[byt
 
 
 def filtered(picture: NDArray[Any]) -> bytes:
-    """Return the rows of a PNG as differences from the pixel on the left, each behind its filter type."""
+    """Return the rows of a PNG with filter type Sub: differences from the pixel on the left."""
     whole = np.ascontiguousarray(picture, picture.dtype.newbyteorder(">"))
     height, width, channels = whole.shape
     rows = whole.view(np.uint8).reshape(height, width, whole.itemsize * channels)
@@ -176,13 +176,13 @@ def png_chunk(name: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4) + name + body + zlib.crc32(name + body).to_bytes(4)
 
 
-def _joined(deep: HighBitDepth) -> Samples:
-    return deep.samples if deep.alpha is None else np.dstack((deep.samples, deep.alpha))
+def _joined(picture: HighBitDepth) -> Samples:
+    return picture.samples if picture.alpha is None else np.dstack((picture.samples, picture.alpha))
 
 
-def tiff(deep: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
+def tiff(picture: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
     """Return a TIFF file; ``block`` is an EXIF block with its prefix, or empty."""
-    whole = _joined(deep)
+    whole = _joined(picture)
     height, width, channels = whole.shape
     kept = exif.parse(block) or ExifBlock("<")
     order = kept.order
@@ -200,7 +200,7 @@ def tiff(deep: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
         257: longs(height),
         258: shorts(*[BITS] * channels),
         259: shorts(_DEFLATE),
-        262: shorts(1 if deep.samples.shape[2] == 1 else 2),
+        262: shorts(1 if picture.samples.shape[2] == 1 else 2),
         273: longs(*[0] * len(strips)),
         277: shorts(channels),
         278: longs(_STRIP_ROWS),
@@ -208,7 +208,7 @@ def tiff(deep: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
         317: shorts(_DIFFERENCES),
         339: shorts(*[1] * channels),
     }
-    if deep.alpha is not None:
+    if picture.alpha is not None:
         tags[338] = shorts(2)
     if icc is not None:
         tags[34675] = Entry(_UNDEFINED, len(icc), icc)
@@ -218,7 +218,7 @@ def tiff(deep: HighBitDepth, icc: bytes | None, block: bytes) -> bytes:
 
 
 def _directories(kept: ExifBlock, tags: dict[int, Entry]) -> bytes:
-    """Return the header and all directories of a TIFF file: as long whatever its offsets say."""
+    """Return the header and directories of a TIFF file; its length does not depend on the offsets in it."""
     return exif.build(ExifBlock(kept.order, tags, kept.exif, kept.gps)).removeprefix(exif.PREFIX)
 
 

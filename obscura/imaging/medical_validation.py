@@ -1,7 +1,7 @@
 """Validate mammograms: DICOM by its magic bytes, greyscale formats by their structure.
 
-Standard library only, so that the gateway can ask as well. How large a DICOM picture is stands deep in the
-file: whoever reads the file holds it against the same limits before it decodes anything.
+Standard library only, so that the gateway can use it as well. The size of a DICOM picture is checked by its
+reader (`obscura.lesions.dicom`) against the same limits, before decoding.
 """
 
 import re
@@ -17,7 +17,7 @@ __all__ = ["MEDICAL", "check_medical", "is_dicom"]
 MEDICAL: Final = frozenset({PhotoFormat.JPEG, PhotoFormat.PNG, PhotoFormat.TIFF})
 _PREAMBLE: Final = 128
 _BARE: Final = re.compile(rb"\x02\x00\x00\x00UL|\x08\x00[\x00\x01\x05\x08\x12\x14\x16\x18]\x00", re.DOTALL)
-"""How a data set begins that was stored without preamble, as old archives do."""
+"""First bytes of a data set stored without preamble, as in old archives."""
 _LEAST: Final = 256
 
 
@@ -28,12 +28,12 @@ def is_dicom(data: Buffer) -> bool:
 
 
 def check_medical(data: Buffer, limits: ValidationLimits) -> None:
-    """Let a mammogram pass, or say what is wrong with it.
+    """Validate a mammogram.
 
     Raises
     ------
     PhotoError
-        As ``gate.check`` does; of a DICOM file only the length is looked at here.
+        As `obscura.imaging.validation.check` does; of a DICOM file only the length is checked.
     """
     check_length(len(data), limits)
     if is_dicom(data):

@@ -1,7 +1,7 @@
 """Open pictures: the only module that decodes them.
 
-Every part of the system that needs pixels gets them here: behind the same gate, with the same orientation, in
-the same colours. Boxes found by one part therefore fit the pixels of another.
+Every part of the system gets its pixels here: after the same validation, with the same orientation and
+colours. So the boxes of one part fit the pixels of another.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,12 +20,10 @@ from obscura.errors import (
     UndecodablePhotoError,
 )
 from obscura.geometry import Size
-from obscura.imaging import decoders, fast_jpeg, validation
-from obscura.imaging import frames as strip
-from obscura.imaging import high_bit_depth as deep
+from obscura.imaging import decoders, fast_jpeg, high_bit_depth, validation
 from obscura.imaging.coding import JpegCoding, is_lossless, jpeg_coding
 from obscura.imaging.formats import PhotoFormat, PhotoHeader
-from obscura.imaging.frames import FrameStack
+from obscura.imaging.frames import FrameStack, joined, read_frames
 from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.metadata import embedded, exif, icc
 from obscura.imaging.metadata.exif import ExifBlock
@@ -45,13 +43,13 @@ _PILLOW_NAMES: Final = {
     PhotoFormat.HEIC: "HEIF",
 }
 _BOXED: Final = frozenset({PhotoFormat.HEIC, PhotoFormat.AVIF})
-_INK: Final = "CMYK"
+_CMYK: Final = "CMYK"
 _BYTE_BITS: Final = 8
 
-# Pillow's own guard is the last resort: how large a picture may be is for the gate to say.
+# Pillow's own limit is the last resort; `validation` checks the configured one.
 Image.MAX_IMAGE_PIXELS = 2**28
 
-DEEP_WARNING: Final = "samples of more than 8 bits were reduced to 8 bits"
+REDUCED_WARNING: Final = "samples of more than 8 bits were reduced to 8 bits"
 PROFILE_WARNING: Final = "the colour profile is damaged or of another kind of picture, and was dropped"
 
 
@@ -62,22 +60,22 @@ class Photo:
     Attributes
     ----------
     pixels
-        ``uint8[height, width, 3]``, RGB, as a person sees it: EXIF orientation is applied. The colours under
-        a transparent alpha are the stored ones.
+        ``uint8[height, width, 3]``, RGB, with EXIF orientation applied. The colours of transparent pixels are
+        the stored ones.
     alpha
         ``uint8[height, width]``, or None.
     header
-        What the file's structure says; its ``size`` is the stored one, `size` here the upright one.
+        Properties read from the file's structure; its ``size`` is as stored, ``Photo.size`` is upright.
     orientation
         The EXIF orientation that was applied, 1..8; invalid values count as 1.
     icc
-        The colour profile, where it parses and fits the pixels.
+        The colour profile, where it is valid and fits the pixels.
     ink_icc
-        The colour profile of a CMYK picture, which fits what is stored and not the pixels.
+        The colour profile of a CMYK picture; it fits the stored samples, not ``pixels``.
     exif
         The EXIF block as found, or None.
     panorama
-        A fresh XMP packet with the numbers of a panorama, empty for any other picture.
+        A newly written XMP packet with the panorama metadata, empty for any other picture.
     jpeg
         How a JPEG was coded; None for other formats.
     is_grey
@@ -85,14 +83,14 @@ class Photo:
     is_lossless
         Whether the source was stored without loss.
     is_indexed
-        Whether the source names its colours in a palette.
-    strip
-        Of an animation or a document of several pages, whose frames lie one below the other in ``pixels`` and
-        ``alpha``; None for one picture.
-    deep
-        All bits of a PNG or TIFF of 16 bits per sample, of which ``pixels`` and ``alpha`` are the upper ones.
+        Whether the source has a palette.
+    frame_stack
+        Number and timing of frames or pages, which are stacked vertically in ``pixels`` and ``alpha``; None
+        for a single picture.
+    high_bit_depth
+        The 16-bit samples of a PNG or TIFF, of which ``pixels`` and ``alpha`` are the upper 8 bits.
     warnings
-        What was lost in decoding, in words.
+        Messages about losses in decoding.
     """
 
     pixels: Pixels
@@ -107,32 +105,32 @@ class Photo:
     is_grey: bool = False
     is_lossless: bool = False
     is_indexed: bool = False
-    strip: FrameStack | None = None
-    deep: HighBitDepth | None = None
+    frame_stack: FrameStack | None = None
+    high_bit_depth: HighBitDepth | None = None
     warnings: tuple[str, ...] = ()
 
     @property
     def size(self) -> Size:
-        """Width and height of the upright picture, in pixels; of each where there are several."""
+        """Width and height of the upright picture or of one frame, in pixels."""
         return Size(self.pixels.shape[1], self.pixels.shape[0] // self.count)
 
     @property
     def count(self) -> int:
         """Number of frames or pages."""
-        return 1 if self.strip is None else self.strip.count
+        return 1 if self.frame_stack is None else self.frame_stack.count
 
     @property
     def frames(self) -> tuple["Photo", ...]:
-        """Each frame as a picture of its own; the one picture of a file that is not several."""
-        if self.strip is None:
+        """Each frame as a `Photo`; the photo itself where there is only one."""
+        if self.frame_stack is None:
             return (self,)
         alphas = (None,) * self.count if self.alpha is None else np.split(self.alpha, self.count)
         parts = zip(np.split(self.pixels, self.count), alphas, strict=True)
-        return tuple(replace(self, pixels=pixels, alpha=alpha, strip=None) for pixels, alpha in parts)
+        return tuple(replace(self, pixels=pixels, alpha=alpha, frame_stack=None) for pixels, alpha in parts)
 
     def with_frames(self, frames: Sequence["Photo"]) -> "Photo":
         """Return this photo with other frames of the same size."""
-        if self.strip is None:
+        if self.frame_stack is None:
             return frames[0]
         alphas = [frame.alpha for frame in frames if frame.alpha is not None]
         return replace(
@@ -147,25 +145,25 @@ def as_shown(photo: Photo, shown: Sequence[int]) -> Photo:
     if photo.count == len(shown) or max(shown) >= photo.count:
         return photo
     frames = photo.frames
-    whole = photo.strip or FrameStack(1)
-    wide = replace(photo, strip=replace(whole, count=len(shown)))
+    whole = photo.frame_stack or FrameStack(1)
+    wide = replace(photo, frame_stack=replace(whole, count=len(shown)))
     return wide.with_frames([frames[number] for number in shown])
 
 
 def decode(data: bytes, limits: validation.ValidationLimits | None = None) -> Photo:
-    """Check a file at the gate and decode its picture: all of its frames, where the limits let several in.
+    """Validate a file and decode its picture, with all frames where the limits allow several.
 
     Parameters
     ----------
     data
         All bytes of the file.
     limits
-        What is allowed; the defaults of `ValidationLimits` where None.
+        Limits; the defaults of `ValidationLimits` where None.
 
     Raises
     ------
     PhotoError
-        As `gate.check` does; `TruncatedPhotoError` or `UndecodablePhotoError` where the decoder fails;
+        As `validation.check` does; `TruncatedPhotoError` or `UndecodablePhotoError` where the decoder fails;
         `UnsupportedFormatError` where the decoder is not installed; `PhotoTooCostlyError` where it takes
         more than the budget of ``limits``.
     """
@@ -178,22 +176,22 @@ def decode(data: bytes, limits: validation.ValidationLimits | None = None) -> Ph
 
 
 def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
-    """Decode a file that has passed the gate."""
+    """Decode a validated file."""
     several = header.frames > 1
-    block, profile, panorama = embedded.told(data, header.format)
+    block, profile, panorama = embedded.read_metadata(data, header.format)
     bare = bytes(embedded.stripped_file(data, header.format, is_animated=several))
     image = _guarded(lambda: _open(bare, header))
-    parts, frames = (
-        _guarded(lambda: strip.read(image, header.format, profile, max_frames))
+    stack, frames = (
+        _guarded(lambda: read_frames(image, header.format, profile, max_frames))
         if several
         else (None, [_guarded(lambda: _colours(bare, image, header.format, profile))])
     )
     orientation = _orientation(image, block, header.format)
-    # Pillow turns a TIFF by itself while loading it, and nothing else.
+    # Pillow applies the orientation of a TIFF while loading it, but of no other format.
     turn = 1 if header.format is PhotoFormat.TIFF else orientation
-    colours = strip.joined([frame.turned(turn) for frame in frames]) if several else frames[0].turned(turn)
+    colours = joined([frame.turned(turn) for frame in frames]) if several else frames[0].turned(turn)
     pixels, alpha = colours.rgb, colours.alpha
-    full = None if several else _deep(bare, header, (pixels, alpha), orientation)
+    full = None if several else _read_high_bit_depth(bare, header, (pixels, alpha), orientation)
     is_reduced = full is None and (colours.is_reduced or header.bits > _BYTE_BITS)
     return Photo(
         pixels=pixels,
@@ -201,25 +199,25 @@ def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
         header=header,
         orientation=orientation,
         icc=icc.usable(profile, _profile_mode(image.mode, is_grey=colours.is_grey)),
-        ink_icc=icc.usable(profile, image.mode) if image.mode == _INK else None,
+        ink_icc=icc.usable(profile, image.mode) if image.mode == _CMYK else None,
         exif=block,
         panorama=panorama,
         jpeg=jpeg_coding(image, header, turn),
         is_grey=colours.is_grey or (full is not None and full.is_grey),
         is_lossless=is_lossless(data, header.format),
         is_indexed=image.mode == "P" and not several,
-        strip=parts,
-        deep=full,
+        frame_stack=stack,
+        high_bit_depth=full,
         warnings=(
-            *((DEEP_WARNING,) if is_reduced else ()),
+            *((REDUCED_WARNING,) if is_reduced else ()),
             *((PROFILE_WARNING,) if _is_lost(profile, image.mode, is_grey=colours.is_grey) else ()),
         ),
     )
 
 
 def _is_lost(profile: bytes | None, mode: str, *, is_grey: bool) -> bool:
-    """Return whether there is a colour profile that cannot be used for the pixels of ``mode``."""
-    fitting = _INK if mode == _INK else _profile_mode(mode, is_grey=is_grey)
+    """Return whether there is a colour profile that does not fit pixels of ``mode``."""
+    fitting = _CMYK if mode == _CMYK else _profile_mode(mode, is_grey=is_grey)
     return profile is not None and bool(fitting) and icc.usable(profile, fitting) is None
 
 
@@ -229,9 +227,9 @@ def open_stored(data: bytes, header: PhotoHeader) -> tuple[Image.Image, int]:
     Parameters
     ----------
     data
-        A file that has passed the gate.
+        A validated file.
     header
-        What the gate said of it; its format's decoder is loaded (`decoders.require`).
+        Its header from validation; the decoder of its format is loaded (`decoders.require`).
 
     Raises
     ------
@@ -244,17 +242,17 @@ def open_stored(data: bytes, header: PhotoHeader) -> tuple[Image.Image, int]:
     return image, 1 if header.format is PhotoFormat.TIFF else _orientation(image, block, header.format)
 
 
-def _deep(
+def _read_high_bit_depth(
     data: bytes, header: PhotoHeader, seen: tuple[Pixels, Plane | None], orientation: int
 ) -> HighBitDepth | None:
-    """Return all bits of a PNG or TIFF of 16 bits per sample; None for any other file."""
-    if header.bits != deep.BITS or header.format not in (PhotoFormat.PNG, PhotoFormat.TIFF):
+    """Return the samples of a PNG or TIFF of 16 bits; None for any other file."""
+    if header.bits != high_bit_depth.BITS or header.format not in (PhotoFormat.PNG, PhotoFormat.TIFF):
         return None
-    return _guarded(lambda: deep.read(data, *seen, orientation))
+    return _guarded(lambda: high_bit_depth.read(data, *seen, orientation))
 
 
 def _open(data: bytes, header: PhotoHeader) -> Image.Image:
-    """Open with the one plugin of the format, so that no other is ever tried on hostile bytes."""
+    """Open with the Pillow plugin of the format only, so that no other plugin parses untrusted bytes."""
     image = Image.open(BytesIO(data), formats=[_PILLOW_NAMES[header.format]])
     if header.format in _BOXED and image.width * image.height > header.size.pixels:
         message = "the picture is larger than its header says"
@@ -263,7 +261,7 @@ def _open(data: bytes, header: PhotoHeader) -> Image.Image:
 
 
 def _colours(data: bytes, image: Image.Image, photo_format: PhotoFormat, profile: bytes | None) -> Colours:
-    """Return the pixels of an opened picture, by the short way where there is one."""
+    """Return the pixels of an opened picture, with the fast JPEG decoder where possible."""
     fast = fast_jpeg.colours(data, image) if photo_format is PhotoFormat.JPEG else None
     if fast is not None:
         return fast
@@ -274,8 +272,9 @@ def _colours(data: bytes, image: Image.Image, photo_format: PhotoFormat, profile
 def _orientation(image: Image.Image, block: ExifBlock | None, photo_format: PhotoFormat) -> int:
     """Return the orientation that the loaded pixels still need, as an EXIF number.
 
-    HEIC and AVIF are turned by their own boxes, and their EXIF orientation says nothing. The HEIC decoder has
-    turned the pixels by them; the AVIF decoder hands them on, written into the EXIF block that it gives.
+    HEIC and AVIF are rotated by their ``irot`` and ``imir`` boxes; their EXIF orientation is ignored. The
+    HEIC decoder has already rotated the pixels; the AVIF decoder returns the boxes as the orientation in its
+    EXIF block.
     """
     match photo_format:
         case PhotoFormat.HEIC:
@@ -287,7 +286,7 @@ def _orientation(image: Image.Image, block: ExifBlock | None, photo_format: Phot
 
 
 def _guarded(work: Callable[[], _Result]) -> _Result:
-    """Return what ``work`` returns, with whatever Pillow raises turned into an error of ours."""
+    """Call ``work`` and translate Pillow's exceptions into `ObscuraError`."""
     try:
         return work()
     except ObscuraError:
@@ -299,7 +298,7 @@ def _guarded(work: Callable[[], _Result]) -> _Result:
         message = "the picture has more pixels than can be decoded"
         raise TooManyPixelsError(message) from error
     except Exception as error:
-        # Broad on purpose: on hostile bytes Pillow's plugins raise almost anything.
+        # Broad, because Pillow's plugins raise almost any exception on malformed files.
         if "out of memory" in str(error).lower():
             message = "there is not enough memory to open the picture"
             raise PhotoTooCostlyError(message) from error
@@ -311,7 +310,10 @@ def _guarded(work: Callable[[], _Result]) -> _Result:
 
 
 def _profile_mode(mode: str, *, is_grey: bool) -> str:
-    """Return the kind of profile that still fits: none after CMYK and LAB were turned into sRGB."""
+    """Return the mode of a profile that fits the decoded pixels.
+
+    Empty for CMYK and LAB, converted to sRGB.
+    """
     if mode in ("CMYK", "LAB"):
         return ""
     return "L" if is_grey else "RGB"

@@ -15,12 +15,12 @@ Pixels: TypeAlias = NDArray[np.uint8]
 """``uint8[height, width, 3]``, RGB, upright."""
 
 Plane: TypeAlias = NDArray[np.uint8]
-"""``uint8[height, width]``: alpha, 0 (nothing) to 255 (opaque), or a mask."""
+"""``uint8[height, width]``: alpha, 0 (transparent) to 255 (opaque), or a mask."""
 
 _Sample = TypeVar("_Sample", bound=np.generic)
 
 _GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
-_DEEP_MODES: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+_HIGH_BIT_DEPTH_MODES: Final = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 _BYTE: Final = 255
 _WORD: Final = 65_535
 _ROWS: Final = 256
@@ -40,7 +40,7 @@ class Colours:
     is_grey
         Whether the source has no colours.
     is_reduced
-        Whether samples of more than 8 bits were brought down to 8.
+        Whether samples of more than 8 bits were reduced to 8.
     """
 
     rgb: Pixels
@@ -55,8 +55,8 @@ class Colours:
 
 
 def to_rgb(image: Image.Image, profile: bytes | None) -> Colours:
-    """Return the colours of a loaded picture of any mode; ``profile`` is used for CMYK alone."""
-    if image.mode in _DEEP_MODES:
+    """Return the colours of a loaded picture of any mode; ``profile`` is used for CMYK only."""
+    if image.mode in _HIGH_BIT_DEPTH_MODES:
         grey = to_bytes(np.asarray(image))
         return Colours(np.repeat(grey[..., None], 3, axis=2), None, is_grey=True, is_reduced=True)
     is_grey = image.mode in _GREY_MODES
@@ -72,13 +72,13 @@ def to_rgb(image: Image.Image, profile: bytes | None) -> Colours:
 def to_bytes(values: NDArray[Any]) -> Plane:
     """Return samples of any numeric type as bytes.
 
-    16-bit samples keep their scale (65,535 becomes 255). Wider and floating-point samples have no scale of
-    their own: 0..255 and 0..65,535 are taken as such, anything else is stretched from its least to its
-    largest value; what is not a number becomes 0.
+    16-bit samples keep their scale (65,535 becomes 255). Wider and floating-point samples have no defined
+    scale: 0..255 and 0..65,535 are kept as such, other ranges are stretched from minimum to maximum; NaN and
+    infinities become 0.
     """
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # noqa: PLR2004 - 16 bits
         return _by_rows(values, lambda rows: (rows.astype(np.uint32) * _BYTE + _WORD // 2) // _WORD)
-    # What is not a number is left out here, and becomes 0 below.
+    # NaN and infinities count as 0.
     spans = [(part.min(initial=0.0), part.max(initial=0.0)) for part in map(_finite, _rows_of(values))]
     low, high = (float(limit) for limit in (min(span[0] for span in spans), max(span[1] for span in spans)))
     if low >= 0.0 and 1.0 < high <= _BYTE:
@@ -101,7 +101,10 @@ def _rows_of(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def _by_rows(values: NDArray[Any], work: Callable[[NDArray[Any]], NDArray[Any]]) -> Plane:
-    """Return bytes made by ``work``, band by band: it needs several times the memory of what it works on."""
+    """Return the bytes that ``work`` makes of bands of rows.
+
+    It needs several times the memory of its input.
+    """
     made = np.empty(values.shape, np.uint8)
     for number, rows in enumerate(_rows_of(values)):
         made[number * _ROWS : (number + 1) * _ROWS] = work(rows)
@@ -122,6 +125,6 @@ _TURNS: Final[Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]]] = MappingPro
 
 
 def upright(stored: NDArray[_Sample], orientation: int) -> NDArray[_Sample]:
-    """Return ``stored[height, width, ...]`` as a person sees it, by EXIF orientation 1..8, contiguous."""
+    """Return ``stored[height, width, ...]`` upright by EXIF orientation 1..8, contiguous."""
     turn = _TURNS.get(orientation)
     return stored if turn is None else np.ascontiguousarray(turn(stored))

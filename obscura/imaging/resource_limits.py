@@ -1,9 +1,9 @@
 """Limits of processor time and memory for opening a file.
 
-The gate refuses what can be seen in a file's structure. What passes it and still costs minutes or gigabytes
-meets these limits: they are the kernel's own, armed for as long as a parser runs and taken away after it, so
-pixels need not be copied through another process. Every parser of what somebody sent runs `within` a budget
-from its first byte: picture decoders, colour profiles, pydicom, FFmpeg's probing.
+Validation refuses what is visible in a file's structure. A file that passes it and still costs minutes or
+gigabytes meets these limits of the kernel (setrlimit, setitimer), set while a parser runs and removed after
+it, so that pixels need not be copied from another process. Every parser of uploaded bytes runs `within` a
+budget: picture decoders, colour profiles, pydicom, FFmpeg's probing.
 """
 
 import math
@@ -24,38 +24,40 @@ __all__ = ["BASE_MEMORY", "BYTES_PER_PIXEL", "Budget", "for_picture", "within"]
 
 BASE_MEMORY: Final = 256 << 20
 BYTES_PER_PIXEL: Final = 32
-"""The most that any accepted format took was 26 bytes (PNG with 16 bits and alpha): decoded, converted,
-compared, turned."""
+"""Memory per pixel. The largest measured value is 26 bytes (PNG with 16 bits and alpha: decoding, conversion,
+comparison, rotation)."""
 COPIES: Final = 4
-"""How often the bytes of a file may be in memory while it is parsed: its foreign parts, its bare picture."""
+"""Number of copies of the file in memory while it is parsed: its metadata and its stripped file among
+them."""
 AGAIN_S: Final = 1.0
-"""Seconds of processor time after which a parser that has swallowed the first error is told again."""
+"""Seconds of processor time after which the error is raised again, for parsers that catch the first one."""
 
 GRACE_S: Final = 5.0
-"""Seconds of processor time that native code has to come back, so that the photo can be given up."""
+"""Seconds of processor time that native code has to return before the process is killed."""
 
 _TICKS: Final = -8
-"""Linux' clock id of this process's ticks: ``(~0 << 3) | CPUCLOCK_PROF`` of ``linux/posix-timers.h``."""
+"""Linux clock id of this process's tick-based CPU time: ``(~0 << 3) | CPUCLOCK_PROF`` of
+``linux/posix-timers.h``."""
 
 _STATM: Final = Path("/proc/self/statm")
 _DATA: Final = 5
-"""Place of "data + stack", in pages, in a line of ``/proc/self/statm``."""
+"""Index of the field "data + stack", in pages, in ``/proc/self/statm``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What opening one photo may cost.
+    """Resource budget of opening one photo.
 
     Attributes
     ----------
     cpu_s
-        Seconds of processor time after which it is given up.
+        Seconds of processor time after which `PhotoTooCostlyError` is raised.
     memory_bytes
-        Memory that it may take beyond what the process has; held where ``/proc`` tells how much that is.
+        Memory beyond what the process has; enforced where ``/proc/self/statm`` exists.
     kill_after_s
-        Seconds after which the process is ended by SIGALRM; `GRACE_S` seconds of processor time beyond
-        ``cpu_s`` end it by SIGXCPU. Both are for decoders that stay in native code, where nothing can be
-        raised. 0 for a process that nobody starts again: it is never ended.
+        Seconds of wall time after which SIGALRM kills the process; SIGXCPU does after `GRACE_S` seconds of
+        processor time beyond ``cpu_s``. Both are for decoders that stay in native code, where no exception
+        can be raised. 0: never, for a process that nothing restarts.
     """
 
     cpu_s: float
@@ -64,10 +66,7 @@ class Budget:
 
 
 def for_picture(budget: Budget | None, pixels: int, file_bytes: int) -> Budget | None:
-    """Return what a picture of ``pixels`` in a file of ``file_bytes`` may cost: never more than ``budget``.
-
-    A small picture that takes as much memory as the largest one allowed is no picture.
-    """
+    """Return ``budget`` with its memory reduced to what ``pixels`` in a file of ``file_bytes`` need."""
     if budget is None:
         return None
     needed = BASE_MEMORY + BYTES_PER_PIXEL * pixels + COPIES * file_bytes
@@ -76,9 +75,9 @@ def for_picture(budget: Budget | None, pixels: int, file_bytes: int) -> Budget |
 
 @contextmanager
 def within(budget: Budget | None) -> Iterator[None]:
-    """Run a block under ``budget``; without one, or outside the main thread, run it as it is.
+    """Run a block under ``budget``; without one, or outside the main thread, without limits.
 
-    Only a main thread can be interrupted. It is where workers and the command line open photos.
+    Signal handlers run in the main thread only. Workers and the command line open photos there.
 
     Raises
     ------
@@ -91,7 +90,7 @@ def within(budget: Budget | None) -> Iterator[None]:
     with ExitStack() as limits:
         if budget.kill_after_s:
             limits.enter_context(_wall_time(budget.kill_after_s))
-            limits.enter_context(_last_second(budget.cpu_s + GRACE_S))
+            limits.enter_context(_cpu_limit(budget.cpu_s + GRACE_S))
         limits.enter_context(_memory(budget.memory_bytes))
         limits.enter_context(_processor_time(budget.cpu_s))
         yield
@@ -105,7 +104,7 @@ def _processor_time(seconds: float) -> Iterator[None]:
 
     before = signal.signal(signal.SIGPROF, give_up)
     try:
-        # More than once: parsers in Python catch what is raised in them, and go on.
+        # Repeated, because parsers written in Python may catch the exception and continue.
         signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN_S)
         yield
     finally:
@@ -120,14 +119,14 @@ def _wall_time(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        # In this order: somebody else's alarm must not meet the handler that kills.
+        # In this order, so that a timer set by other code cannot meet the default handler, which kills.
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 @contextmanager
-def _last_second(seconds: float) -> Iterator[None]:
+def _cpu_limit(seconds: float) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
     wanted = math.ceil(_limited_time() + seconds)
     if hard != resource.RLIM_INFINITY and wanted > hard:
@@ -141,10 +140,10 @@ def _last_second(seconds: float) -> Iterator[None]:
 
 
 def _limited_time() -> float:
-    """Return the seconds of processor time that RLIMIT_CPU is held against.
+    """Return the seconds of processor time that the kernel compares with RLIMIT_CPU.
 
-    Linux holds it against ticks counted in user and kernel mode, which on a busy or virtual machine run away
-    from the exact time of ``time.process_time``: by seconds, after some hundred.
+    Linux counts ticks in user and kernel mode, which on a busy or virtual machine exceed
+    ``time.process_time`` by seconds after some hundred.
     """
     try:
         return max(time.clock_gettime(_TICKS), time.process_time())
@@ -154,9 +153,9 @@ def _limited_time() -> float:
 
 @contextmanager
 def _memory(limit: int) -> Iterator[None]:
-    # RLIMIT_DATA, not RLIMIT_AS: what a thread's heap reserves and never touches does not count.
+    # RLIMIT_DATA, not RLIMIT_AS, which counts address space that thread heaps reserve and never use.
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    # What `obscura.worker.malloc_tuning` keeps of earlier photos comes on top: counting it takes too long.
+    # Memory that malloc keeps of earlier photos is available on top; subtracting it takes too long.
     wanted = _data_bytes() + limit
     if wanted == limit or (hard != resource.RLIM_INFINITY and wanted > hard):
         yield
@@ -172,7 +171,7 @@ def _memory(limit: int) -> Iterator[None]:
 
 
 def _data_bytes() -> int:
-    """Return the memory that counts for RLIMIT_DATA, or 0 where nothing tells."""
+    """Return the memory that counts for RLIMIT_DATA; 0 where it is unknown."""
     try:
         return int(_STATM.read_bytes().split()[_DATA]) * resource.getpagesize()
     except (OSError, IndexError, ValueError):

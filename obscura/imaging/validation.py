@@ -1,7 +1,7 @@
-"""Validate a file by size and structure before anything of it is decoded.
+"""Validate a file by size and structure before decoding.
 
-A small file can cost half a minute or five gigabytes to decode; whoever opens pictures asks here first.
-Standard library only, so that the gateway can ask as well.
+A small file can cost half a minute or five gigabytes to decode, so every caller that opens pictures validates
+first. Standard library only, so that the gateway can use it as well.
 """
 
 from collections.abc import Set as AbstractSet
@@ -34,7 +34,7 @@ ACCEPTED: Final = frozenset(
         PhotoFormat.AVIF,
     }
 )
-"""Every format that can be decoded where the decoders are installed: HEIC needs one that is optional."""
+"""Every supported format; HEIC needs an optional decoder."""
 
 
 _MOST_FRAMES: Final = ("only one is accepted unless all frames are asked for", "at most {} are accepted")
@@ -42,7 +42,7 @@ _MOST_FRAMES: Final = ("only one is accepted unless all frames are asked for", "
 
 @dataclass(frozen=True, slots=True)
 class ValidationLimits:
-    """What a photo may be at most.
+    """Limits of an accepted photo.
 
     Attributes
     ----------
@@ -53,13 +53,13 @@ class ValidationLimits:
     max_side
         The longer side, in pixels.
     max_scans
-        SOS segments of a JPEG; encoders write about ten, a decoding bomb hundreds.
+        Scans (SOS segments) of a JPEG; encoders write about ten, a decompression bomb hundreds.
     max_frames
-        Frames or pages; where there are several, all of them together have at most ``max_pixels``.
+        Frames or pages; all together have at most ``max_pixels``.
     formats
-        The formats let in.
+        Accepted formats.
     budget
-        What opening the photo may cost; None for no limit. The gate itself opens nothing.
+        Resource budget of opening the photo; None for no limit. Validation itself does not use it.
     """
 
     max_bytes: int = 25 * 1024 * 1024
@@ -72,21 +72,21 @@ class ValidationLimits:
 
 
 def check(data: Buffer, limits: ValidationLimits | None = None) -> PhotoHeader:
-    """Let a file pass, or say what is wrong with it.
+    """Validate a file and return its header.
 
     Parameters
     ----------
     data
         All bytes of the file.
     limits
-        What is allowed; the defaults of `ValidationLimits` where None.
+        Limits; the defaults of `ValidationLimits` where None.
 
     Raises
     ------
     PhotoError
         One of its subclasses, the first that applies: `EmptyPhotoError`, `PhotoTooLargeError`,
         `UnsupportedFormatError`, `UndecodablePhotoError`, `AnimatedPhotoError`, `TooManyPixelsError`,
-        `TooManyScansError`, `TruncatedPhotoError`. Nothing else is ever raised, whatever the bytes.
+        `TooManyScansError`, `TruncatedPhotoError`. No other exception is raised, whatever the input.
     """
     limits = limits or ValidationLimits()
     check_length(len(data), limits)
@@ -106,7 +106,7 @@ def check(data: Buffer, limits: ValidationLimits | None = None) -> PhotoHeader:
 
 
 def check_length(length: int, limits: ValidationLimits) -> None:
-    """Check the length of a file alone, for a caller that has not read the file yet.
+    """Check the length of a file, for a caller that has not read the file yet.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def check_length(length: int, limits: ValidationLimits) -> None:
 
 
 def _check_size(header: PhotoHeader, limits: ValidationLimits) -> None:
-    """Refuse a picture of too many pixels or scans."""
+    """Raise an error for a picture of too many pixels or scans."""
     size = header.size
     if size.long_side > limits.max_side or size.pixels * header.frames > limits.max_pixels:
         frames = f" in each of {header.frames} frames" if header.frames > 1 else ""

@@ -1,4 +1,5 @@
-"""Calcifications in mammograms: reading, finding, grouping, drawing. Research use, not a medical device.
+"""Calcifications in mammograms: decoding, detection, clustering, drawing. Research use, not a medical device.
 
-No weights: bright spots are measured against the noise around them (docs/reference/mammograms.md).
+The detector has no trained weights: it compares bright spots with the local noise
+(docs/reference/mammograms.md).
 """

@@ -13,24 +13,25 @@ Mask: TypeAlias = NDArray[np.uint8]
 """``[height, width]``, 1 inside."""
 
 STEP: Final = 4
-"""Masks are made on every fourth pixel: a breast has no small corners."""
+"""Masks are computed on every fourth pixel, because the outline of a breast is smooth."""
 SMOOTH: Final = 2.0
 SHARE: Final = 0.5
-"""Of Otsu's threshold, which divides dense from fatty tissue where there is much air: skin lies below it."""
+"""Share of Otsu's threshold: with much air in the picture it separates dense from fatty tissue, and skin is
+darker."""
 OPEN: Final = 9
 CLOSE: Final = 15
 LEAST_SHARE: Final = 0.01
-"""A breast covers at least this part of the picture."""
+"""Smallest share of the picture that a breast covers."""
 FLAT: Final = 1e-3
 
 
 def breast_mask(grey: Plane) -> Mask:
-    """Return the breast of a picture at 0.2 mm a pixel: the largest bright region; all 0 where there is none.
+    """Return the mask of the breast, the largest bright region; all 0 where there is none.
 
     Parameters
     ----------
     grey
-        ``float32[height, width]``, any range.
+        ``float32[height, width]`` at 0.2 mm per pixel, any range of values.
     """
     height, width = grey.shape
     size = (max(1, width // STEP), max(1, height // STEP))
@@ -47,12 +48,12 @@ def breast_mask(grey: Plane) -> Mask:
 
 
 def disc(diameter: int) -> Mask:
-    """Return a filled circle."""
+    """Return a filled circle as a structuring element."""
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter)), np.uint8)
 
 
 def bounds(mask: Mask) -> Box | None:
-    """Return the box around what is inside, None where nothing is."""
+    """Return the bounding box of a mask, None where it is empty."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     if not len(columns):
         return None

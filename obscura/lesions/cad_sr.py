@@ -1,6 +1,6 @@
 """DICOM Mammography CAD SR reports (TID 4000). The only module that imports highdicom.
 
-What a station shows: every mark as a Single Image Finding with its centre and outline, and clusters likewise.
+Every mark and every cluster becomes a Single Image Finding with its centre and outline.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, L
 from obscura.errors import BackendUnavailableError, UnsupportedFormatError
 from obscura.imaging.medical_validation import is_dicom
 from obscura.imaging.validation import ValidationLimits
-from obscura.lesions.dicom import dataset_of, quietly
+from obscura.lesions.dicom import dataset_of, without_pydicom_errors
 
 __all__ = ["cad_report", "require"]
 
@@ -25,9 +25,9 @@ _PATIENT: Final = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
     "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
-"""What a report takes over from its picture."""
+"""Attributes that a report copies from its picture."""
 _READ_ALREADY: Final = ValidationLimits(max_pixels=2**28)
-"""The limits of a mammogram that has been read under those of its installation before."""
+"""Limits for a mammogram that was already read under the configured ones."""
 _IDENTIFYING: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
@@ -42,18 +42,18 @@ def cad_report(data: bytes, part: LesionResult, *, deidentify: bool = False) -> 
     Parameters
     ----------
     data
-        The DICOM mammogram that was looked at.
+        The DICOM mammogram.
     part
-        What was found in it.
+        Its detection result.
     deidentify
-        Whether the report names nobody: patient and study are blank, ids are new.
+        Whether patient and study attributes are blank and ids new.
 
     Raises
     ------
     BackendUnavailableError
         If highdicom is not installed.
     UnsupportedFormatError
-        If the picture is not DICOM, or lacks the ids that a report refers to.
+        If the picture is not DICOM, or lacks ids that a report must refer to.
     """
     package = _highdicom()
     if not is_dicom(data):
@@ -63,7 +63,9 @@ def cad_report(data: bytes, part: LesionResult, *, deidentify: bool = False) -> 
     if not all(name in picture for name in ("SOPClassUID", *_IDENTIFYING)):
         message = "a CAD report needs a DICOM mammogram with study, series and instance ids"
         raise UnsupportedFormatError(message)
-    return quietly(lambda: _written(package, _evidence(package, picture, deidentify=deidentify), part))
+    return without_pydicom_errors(
+        lambda: _written(package, _evidence(package, picture, deidentify=deidentify), part)
+    )
 
 
 def _highdicom() -> Any:  # noqa: ANN401 - an optional package without types here
@@ -76,7 +78,7 @@ def _highdicom() -> Any:  # noqa: ANN401 - an optional package without types her
 
 
 def _evidence(package: Any, picture: Any, *, deidentify: bool) -> Any:  # noqa: ANN401 - see _highdicom
-    """Return the picture's data set without pixels, with all that a report must take over."""
+    """Return the picture's data set without pixels, with all attributes that a report copies."""
     for name in _PATIENT:
         if deidentify or name not in picture:
             setattr(picture, name, "")
@@ -98,7 +100,7 @@ def _written(package: Any, picture: Any, part: LesionResult) -> bytes:  # noqa: 
         manufacturer="Obscura contributors",
         is_complete=True,
     )
-    # The same content model as a Comprehensive SR, under the class that mammography stations look for.
+    # The content is that of a Comprehensive SR; mammography workstations expect this SOP class.
     report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = MAMMOGRAPHY_CAD_SR
     report.SeriesDescription = f"Obscura: {RESEARCH_ONLY}"
     sink = io.BytesIO()

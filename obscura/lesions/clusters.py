@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-REACH_MM: Final = 5.6
+LINKAGE_MM: Final = 5.6
 LEAST_MARKS: Final = 3
 
 
 def groups(centres_mm: Sequence[tuple[float, float]]) -> tuple[tuple[int, ...], ...]:
-    """Return the indices of points that hang together: each within `REACH_MM` of another, three at least.
+    """Return the indices of each cluster's points: single linkage with `LINKAGE_MM`, at least three points.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def groups(centres_mm: Sequence[tuple[float, float]]) -> tuple[tuple[int, ...], 
         while frontier:
             index = frontier.pop()
             group.append(index)
-            near = np.hypot(*(points - points[index]).T) <= REACH_MM
+            near = np.hypot(*(points - points[index]).T) <= LINKAGE_MM
             fresh = [other for other in np.flatnonzero(near).tolist() if other in unseen]
             unseen.difference_update(fresh)
             frontier += fresh

@@ -1,6 +1,6 @@
-"""Deflated DICOM files, inflated under a bound before anything parses them. Standard library only.
+"""Inflate deflated DICOM files with a limit, before they are parsed. Standard library only.
 
-pydicom inflates the whole data set of such a file in one call, whatever comes out: 1 MB becomes 1 GB.
+pydicom inflates the whole data set of such a file in one call without a limit: 1 MB may become 1 GB.
 
 Sources: DICOM PS3.10 section 7.1 (file meta information), PS3.5 sections 7.1.2 (explicit VR) and A.5.
 """
@@ -14,9 +14,9 @@ from obscura.errors import PhotoTooCostlyError, TruncatedPhotoError, Undecodable
 __all__ = ["inflated"]
 
 MAX_RATIO: Final = 100
-"""Bytes of a data set for each deflated one: mammograms give 2 to 10."""
+"""Largest ratio of inflated to deflated bytes; mammograms have 2 to 10."""
 FREE_BYTES: Final = 16 << 20
-"""Bytes that a data set may have whatever the ratio."""
+"""Inflated bytes up to which the ratio is not checked."""
 
 _MAGIC_AT: Final = 128
 _META_AT: Final = 132
@@ -25,27 +25,28 @@ _SYNTAX: Final = 0x10
 _LONG_FORMS: Final = frozenset({b"OB", b"OW", b"UN", b"UT", b"SQ", b"OF"})
 _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
 _PLAIN: Final = b"1.2.840.10008.1.2.1"
-"""Explicit VR little endian: how a data set is coded once it is inflated."""
+"""Explicit VR little endian, the encoding of an inflated data set."""
 _MAX_ELEMENTS: Final = 64
 _PIECE: Final = 1 << 20
 
 
 def inflated(data: bytes, max_bytes: int) -> bytes:
-    """Return a deflated DICOM file as one that is not deflated; any other file as it is.
+    """Return a deflated DICOM file with its data set inflated; any other file unchanged.
 
     Parameters
     ----------
     data
         All bytes of the file.
     max_bytes
-        Of the inflated data set, whatever the ratio.
+        Largest length of the inflated data set.
 
     Raises
     ------
     PhotoTooCostlyError
-        If the data set has more bytes than that, or than 100 times the deflated ones and 16 MiB.
+        If the data set is longer than ``max_bytes``, or than `MAX_RATIO` times the deflated one plus
+        `FREE_BYTES`.
     TruncatedPhotoError
-        If it ends before its end.
+        If the deflate stream is truncated.
     UndecodablePhotoError
         If it cannot be inflated.
     """
@@ -60,7 +61,7 @@ def inflated(data: bytes, max_bytes: int) -> bytes:
 
 
 def _syntax(data: bytes) -> tuple[int, int, int] | None:
-    """Return where the transfer syntax begins, its length, and where the file meta information ends."""
+    """Return offset and length of the transfer syntax, and the end of the file meta information."""
     if data[_MAGIC_AT:_META_AT] != b"DICM":
         return None
     position, found = _META_AT, None
@@ -80,7 +81,7 @@ def _syntax(data: bytes) -> tuple[int, int, int] | None:
 
 
 def _inflated(packed: bytes, max_bytes: int) -> bytes:
-    """Return all that a raw deflate stream unpacks to, no more than is allowed."""
+    """Return the inflated bytes of a raw deflate stream, within the limits."""
     most = min(max_bytes, MAX_RATIO * len(packed) + FREE_BYTES)
     unpacker, pieces, left = zlib.decompressobj(-zlib.MAX_WBITS), list[bytes](), most
     while not unpacker.eof:

@@ -1,4 +1,4 @@
-"""Calcifications in a mammogram: marks with boxes, scores and groups."""
+"""Detect calcifications in a mammogram: marks with boxes and scores, and clusters."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,28 +14,29 @@ from obscura.imaging.grey import Grey
 from obscura.lesions.breast import Mask, Plane, bounds, breast_mask, disc
 from obscura.lesions.clusters import LEAST_MARKS, groups
 from obscura.lesions.mammogram import Mammogram
-from obscura.lesions.response import stand_out
+from obscura.lesions.response import blob_response
 
 __all__ = ["MODEL", "detect", "find_spots"]
 
 MODEL: Final = ModelInfo(name="calcifications-log", version="1.1.0", engine="opencv")
 WORK_MM: Final = 0.2
-"""Pixels are brought to this side, in mm: the detector knows sizes, not pixels."""
+"""Pixel size in mm at which the detector works."""
 EDGE_PX: Final = 15
-"""Nothing is marked so near the edge of the mask: the skin is 2 mm thick, and the mask reaches 1 mm into air.
-What keeps its line and what lies behind it from standing out is that noise is measured with the skin in it;
-with that, 0.8 to 4 mm measure the same (docs/reference/mammograms.md)."""
+"""Pixels along the edge of the mask without marks: the skin is 2 mm thick, and the mask reaches 1 mm into
+air. The noise is measured including the skin, which suppresses responses at its line; with that, values from
+0.8 to 4 mm give the same results (docs/reference/mammograms.md)."""
 BORDER_PX: Final = 4
-"""Of the picture that is not marked: what lies there is cut off, and film edges are bright."""
+"""Pixels along the border of the picture without marks: objects there are truncated, and film edges are
+bright."""
 MARGIN_PX: Final = 24
 PEAK: Final = 7
-"""A mark is the highest point of so many pixels square."""
+"""Side in pixels of the square in which a mark is the maximum."""
 LEAST_Z: Final = 0.4
-"""Lowest z looked at: its score is 0.01."""
+"""Lowest z of a mark; its score is 0.01."""
 MOST_MARKS: Final = 300
 MIDDLE_Z: Final = 5.0
-REACH_PX: Final = 30
-"""A spot is looked at so far around its peak."""
+SPOT_WINDOW_PX: Final = 30
+"""Pixels around a peak in which its spot is segmented."""
 PROMINENCE: Final = 0.35
 _FULL: Final = 255.0
 _NOTHING: Final = "no breast was found in the picture"
@@ -43,7 +44,7 @@ _NOTHING: Final = "no breast was found in the picture"
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A bright spot: z, box in pixels of the picture as handed in, area in mm2."""
+    """A bright spot: z, box in pixels of the given picture, area in mm2."""
 
     z: float
     box: Box
@@ -51,7 +52,7 @@ class Spot:
 
     @property
     def score(self) -> float:
-        """0..1."""
+        """Logistic function of z, 0..1; 0.5 at `MIDDLE_Z`."""
         return float(1.0 / (1.0 + np.exp(MIDDLE_Z - self.z)))
 
 
@@ -78,7 +79,7 @@ def detect(mammogram: Mammogram, options: LesionOptions | None = None) -> Lesion
 
 
 def find_spots(grey: Grey, pixel_mm: float, min_score: float) -> tuple[list[Spot], bool]:
-    """Return the spots of at least ``min_score``, the highest first, and whether there is a breast at all."""
+    """Return the spots of at least ``min_score``, highest first, and whether a breast was found."""
     height, width = grey.shape
     shape = (max(1, round(width * pixel_mm / WORK_MM)), max(1, round(height * pixel_mm / WORK_MM)))
     smaller = cv2.INTER_AREA if pixel_mm < WORK_MM else cv2.INTER_LINEAR
@@ -90,21 +91,21 @@ def find_spots(grey: Grey, pixel_mm: float, min_score: float) -> tuple[list[Spot
     left, top = (max(0, int(edge) - MARGIN_PX) for edge in (box.x1, box.y1))
     part = np.s_[top : int(box.y2) + MARGIN_PX, left : int(box.x2) + MARGIN_PX]
     breast, inner = _without_border(mask)[part], _inner(mask)[part]
-    z = stand_out(_scaled(work[part], inner), breast) * inner
+    z = blob_response(_scaled(work[part], inner), breast) * inner
     least_z = max(LEAST_Z, MIDDLE_Z - float(np.log(1.0 / min(min_score, 0.9999) - 1.0)))
     scale = (width / shape[0], height / shape[1])
     return [_placed(blob, (left, top), scale, pixel_mm) for blob in _blobs(z, least_z)], True
 
 
 def _inner(mask: Mask) -> Mask:
-    """Return the breast without the line of its skin and without the border of the picture."""
-    # Beyond the picture the breast goes on.
+    """Return the mask of the breast without skin and without the border of the picture."""
+    # The breast continues beyond the picture.
     inner = cv2.erode(mask, disc(2 * EDGE_PX + 1), borderType=cv2.BORDER_CONSTANT, borderValue=1)
     return _without_border(np.asarray(inner, np.uint8))
 
 
 def _without_border(mask: Mask) -> Mask:
-    """Return a mask that leaves out the border of the picture."""
+    """Return a mask without the border of the picture."""
     left = np.zeros_like(mask)
     part = np.s_[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
     left[part] = mask[part]
@@ -112,7 +113,7 @@ def _without_border(mask: Mask) -> Mask:
 
 
 def _scaled(grey: Plane, inner: Mask) -> Plane:
-    """Return grey values on one scale for all depths: the breast covers 0..255, nothing is cut off."""
+    """Return grey values scaled so that the breast covers 0..255; brighter values are not clipped."""
     inside = grey[inner > 0][::7]
     if not len(inside):
         return grey
@@ -130,7 +131,7 @@ def _peaks(z: Plane, least: float) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Blob:
-    """What hangs together around a peak: its z, its box ``(x, y, w, h)``, its pixels, at the working size."""
+    """A connected region around a peak: its z, box ``(x, y, w, h)`` and area in pixels of `WORK_MM`."""
 
     z: float
     box: tuple[int, int, int, int]
@@ -138,14 +139,14 @@ class _Blob:
 
 
 def _blobs(z: Plane, least: float) -> list[_Blob]:
-    """Return the spots of at least ``least``, the highest first; a peak inside a higher spot is none."""
+    """Return the spots of at least ``least``, highest first, without peaks inside higher spots."""
     taken = np.zeros(z.shape, np.bool_)
     found = []
     for column, row in _peaks(z, least):
         if taken[row, column]:
             continue
-        left, top = max(0, column - REACH_PX), max(0, row - REACH_PX)
-        part = np.s_[top : row + REACH_PX + 1, left : column + REACH_PX + 1]
+        left, top = max(0, column - SPOT_WINDOW_PX), max(0, row - SPOT_WINDOW_PX)
+        part = np.s_[top : row + SPOT_WINDOW_PX + 1, left : column + SPOT_WINDOW_PX + 1]
         around, height = z[part], float(z[row, column])
         base = max(0.0, float(np.median(around)))
         above = (around >= base + PROMINENCE * (height - base)).astype(np.uint8)
@@ -158,7 +159,7 @@ def _blobs(z: Plane, least: float) -> list[_Blob]:
 
 
 def _placed(blob: _Blob, origin: tuple[int, int], scale: tuple[float, float], pixel_mm: float) -> Spot:
-    """Return a blob in pixels of the picture as handed in."""
+    """Return a blob in pixels of the given picture."""
     x, y, w, h = blob.box
     x, y = x + origin[0], y + origin[1]
     box = Box(x * scale[0], y * scale[1], (x + w) * scale[0], (y + h) * scale[1])
@@ -203,7 +204,7 @@ def _cluster(members: list[Spot], pixel_mm: float) -> LesionCluster:
         max(spot.box.y2 for spot in members),
     )
     x, y, w, h = _whole(box)
-    # Members are in order of score.
+    # Members are ordered by score.
     return LesionCluster(
         score=round(members[LEAST_MARKS - 1].score, 4),
         marks=len(members),

@@ -1,7 +1,7 @@
 """Reading DICOM: the only module that imports pydicom.
 
-Nothing of a data set but its pixels and a few technical numbers leaves ``read_dicom``: no name, no date, no
-id is put into a result, a message or a log.
+``read_dicom`` returns pixels and a few technical values only: names, dates and ids are never put into a
+result, a message or a log.
 """
 
 import io
@@ -32,10 +32,10 @@ from obscura.imaging.validation import ValidationLimits
 from obscura.lesions.deflated import inflated
 from obscura.lesions.mammogram import LEAST_PIXEL_MM, MOST_PIXEL_MM
 
-__all__ = ["DicomPicture", "dataset_of", "quietly", "read_dicom"]
+__all__ = ["DicomPicture", "dataset_of", "read_dicom", "without_pydicom_errors"]
 
 T = TypeVar("T")
-# What pydicom says of odd values quotes them, and they may be a patient's.
+# pydicom's warnings quote attribute values, which may identify a patient.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
@@ -43,7 +43,7 @@ _SPACING_TAGS: Final[tuple[PixelSource, ...]] = ("ImagerPixelSpacing", "PixelSpa
 _NOT_SQUARE: Final = 0.01
 _BYTES_PER_SAMPLE: Final = 4
 _HEADER_BYTES: Final = 16 << 20
-"""Bytes of a data set beside its pixels that nothing is held against."""
+"""Bytes of a data set that are allowed in addition to its pixels."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,11 +54,11 @@ class DicomPicture:
     ----------
     grey
         ``[height, width]`` after the modality LUT, inverted where the file is MONOCHROME1. No VOI window is
-        applied: it is made for eyes and cuts values off.
+        applied, because it is made for display and clips values.
     pixel_mm, pixel_source
-        Side of a pixel and the attribute that says so; None where none does.
+        Side of a pixel in mm and the attribute that states it; None where there is none.
     warnings
-        What may cost sensitivity, in words.
+        Messages about properties that may reduce sensitivity.
     """
 
     grey: Grey
@@ -67,7 +67,7 @@ class DicomPicture:
     warnings: tuple[str, ...]
 
 
-def dataset_of(data: bytes, limits: ValidationLimits) -> Any:  # noqa: ANN401 - the class is pydicom's business
+def dataset_of(data: bytes, limits: ValidationLimits) -> Any:  # noqa: ANN401 - pydicom's data set
     """Return the parsed data set of a DICOM file; its pixels are not decoded.
 
     Raises
@@ -80,7 +80,7 @@ def dataset_of(data: bytes, limits: ValidationLimits) -> Any:  # noqa: ANN401 - 
     with within(limits.budget):
         plain = inflated(data, most)
     with within(for_picture(limits.budget, 0, len(plain))):
-        return quietly(lambda: pydicom.dcmread(io.BytesIO(plain), force=True))
+        return without_pydicom_errors(lambda: pydicom.dcmread(io.BytesIO(plain), force=True))
 
 
 def read_dicom(data: bytes, limits: ValidationLimits) -> DicomPicture:
@@ -91,25 +91,25 @@ def read_dicom(data: bytes, limits: ValidationLimits) -> DicomPicture:
     data
         All bytes of the file.
     limits
-        Pixels and sides are held against it before anything is decoded.
+        Limits, checked before decoding.
 
     Raises
     ------
     PhotoError
-        `AnimatedPhotoError` for several frames, `TooManyPixelsError`, `UnsupportedFormatError` for what holds
-        no greyscale picture and for transfer syntaxes whose decoder is not installed, `TruncatedPhotoError`,
-        `PhotoTooCostlyError` for what takes more than the budget of ``limits``, `UndecodablePhotoError` for
-        anything else that is wrong.
+        `AnimatedPhotoError` for several frames, `TooManyPixelsError`, `UnsupportedFormatError` for files
+        without a greyscale picture and for transfer syntaxes whose decoder is not installed,
+        `TruncatedPhotoError`, `PhotoTooCostlyError` for files that exceed the budget of ``limits``,
+        `UndecodablePhotoError` for any other fault.
     """
     dataset = dataset_of(data, limits)
     with within(for_picture(limits.budget, 0, len(data))):
-        pixels = quietly(lambda: _check(dataset, limits))
+        pixels = without_pydicom_errors(lambda: _check(dataset, limits))
     with within(for_picture(limits.budget, pixels, len(data))):
-        return quietly(lambda: _picture(dataset))
+        return without_pydicom_errors(lambda: _picture(dataset))
 
 
 def _picture(dataset: Any) -> DicomPicture:  # noqa: ANN401 - see dataset_of
-    """Decode the picture of a data set that was checked."""
+    """Decode the picture of a checked data set."""
     grey = _grey(dataset, pixel_array(dataset))
     pixel_mm, source, is_square = _spacing(dataset)
     notes = _warnings(dataset)
@@ -118,8 +118,8 @@ def _picture(dataset: Any) -> DicomPicture:  # noqa: ANN401 - see dataset_of
     return DicomPicture(grey, pixel_mm, source, notes)
 
 
-def quietly(work: Callable[[], T]) -> T:
-    """Return what ``work`` returns; whatever pydicom warns of or raises is turned into words of ours."""
+def without_pydicom_errors(work: Callable[[], T]) -> T:
+    """Call ``work`` without pydicom's warnings and exceptions, whose texts may quote the file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -129,15 +129,15 @@ def quietly(work: Callable[[], T]) -> T:
     except EOFError:
         message = "the file ends before its picture does"
         raise TruncatedPhotoError(message) from None
-    except Exception as error:  # noqa: BLE001 - on hostile bytes pydicom and its plugins raise almost anything
+    except Exception as error:  # noqa: BLE001 - pydicom and its plugins raise almost any exception on malformed files
         kind = TruncatedPhotoError if "length" in str(error) and "pixel data" in str(error) else None
         message = "the file ends before its picture does" if kind else "the DICOM file cannot be decoded"
-        # Not "from error": its text may quote the file.
+        # Without "from error", whose text may quote the file.
         raise (kind or UndecodablePhotoError)(message) from None
 
 
 def _check(dataset: Any, limits: ValidationLimits) -> int:  # noqa: ANN401 - see dataset_of
-    """Refuse what is not one grey picture within the limits; return the number of its pixels."""
+    """Check that a data set is one grey picture within the limits; return the number of its pixels."""
     if "PixelData" not in dataset:
         message = "the DICOM file holds no picture"
         raise UnsupportedFormatError(message)
@@ -173,7 +173,7 @@ def _check_syntax(dataset: Any) -> None:  # noqa: ANN401 - see dataset_of
     meta = getattr(dataset, "file_meta", None)
     syntax = None if meta is None else meta.get("TransferSyntaxUID")
     if syntax is None:
-        # A bare data set: how it was parsed is how it is stored.
+        # A data set without file meta information: the encoding by which it was parsed.
         implicit, little = dataset.original_encoding
         dataset.file_meta = meta or pydicom.dataset.FileMetaDataset()
         kind = "ImplicitVRLittleEndian" if implicit else "ExplicitVRLittleEndian"
@@ -186,14 +186,14 @@ def _check_syntax(dataset: Any) -> None:  # noqa: ANN401 - see dataset_of
     except NotImplementedError:
         available = False
     if not available:
-        # The dictionary's name of the syntax, never the file's own text.
+        # The name in pydicom's dictionary, never text of the file.
         name = "unknown" if syntax.name == str(syntax) else syntax.name
         message = f"pictures of the transfer syntax {name} cannot be decoded here"
         raise UnsupportedFormatError(message)
 
 
 def _grey(dataset: Any, stored: Any) -> Grey:  # noqa: ANN401 - see dataset_of
-    """Return brightness: stored values through the modality LUT, turned over where low means bright."""
+    """Return brightness: stored values after the modality LUT, inverted for MONOCHROME1."""
     if stored.ndim != 2:  # noqa: PLR2004 - rows and columns
         message = "the DICOM picture is not one plane of grey values"
         raise UndecodablePhotoError(message)
@@ -208,7 +208,7 @@ def _grey(dataset: Any, stored: Any) -> Grey:  # noqa: ANN401 - see dataset_of
 
 
 def _inverted(values: Grey) -> Grey:
-    """Return the values turned over within the range that they take."""
+    """Return the values inverted within their range."""
     top, bottom = values.max(), values.min()
     return cast("Grey", top - (values - bottom))
 
@@ -219,13 +219,13 @@ def _modality(dataset: Any, stored: Any) -> Grey:  # noqa: ANN401 - see dataset_
     if has_table:
         return np.asarray(apply_modality_lut(stored, dataset), np.float32)
     if slope == 1.0 and stored.dtype in (np.uint8, np.uint16):
-        # An offset alone changes nothing that the detector looks at.
+        # An offset alone has no effect on the detector.
         return cast("Grey", stored)
     return np.asarray(stored, np.float32) * np.float32(slope)
 
 
 def _padding(dataset: Any, stored: Any) -> Any:  # noqa: ANN401 - see dataset_of
-    """Return where the values stand for no measurement."""
+    """Return the mask of padding pixels."""
     first = dataset.get("PixelPaddingValue")
     if first is None:
         return np.zeros(1, bool)
@@ -247,7 +247,7 @@ def _spacing(dataset: Any) -> tuple[float | None, PixelSource | None, bool]:  # 
 
 
 def _warnings(dataset: Any) -> tuple[str, ...]:  # noqa: ANN401 - see dataset_of
-    """Return what a reader of the result should know of the file; no value of it is quoted."""
+    """Return warnings about the file; none quotes a value of it."""
     notes = []
     if str(dataset.get("Modality", "")) != "MG":
         notes.append("the DICOM file is not marked as a mammogram (Modality MG)")

@@ -22,7 +22,7 @@ _KNOWN: Final = {
     (4096, 5624): 0.05,  # Planmed, Giotto
     (1024, 1024): 0.2,  # mini-MIAS
 }
-"""Matrix sizes of common detectors, short side first, and their pixel in mm."""
+"""Pixel size in mm by matrix size (short side first) of common detectors."""
 _USUAL_LENGTH_MM: Final = 240.0
 _LEAST_GUESS_MM: Final = 0.05
 _MOST_GUESS_MM: Final = 0.2
@@ -35,15 +35,15 @@ class Mammogram:
     Attributes
     ----------
     grey
-        ``[height, width]``: larger is denser (brighter on a usual viewer).
+        ``[height, width]``; larger values are denser tissue (brighter in a viewer).
     format
         ``DICOM``, ``PNG``, ``TIFF`` or ``JPEG``.
     pixel_mm
         Side of a pixel, in mm.
     pixel_source
-        Where that stands.
+        Source of ``pixel_mm``.
     warnings
-        What may cost sensitivity, in words.
+        Messages about properties that may reduce sensitivity.
     """
 
     grey: Grey
@@ -54,7 +54,10 @@ class Mammogram:
 
 
 def guess_pixel_mm(width: int, height: int) -> float:
-    """Return a likely pixel of a mammogram of this size, in mm: a known detector's, or a usual film's."""
+    """Return a likely pixel size in mm.
+
+    Of a known detector with this matrix, or of a film of usual length.
+    """
     short, long = sorted((width, height))
     usual = min(max(_USUAL_LENGTH_MM / long, _LEAST_GUESS_MM), _MOST_GUESS_MM)
     return _KNOWN.get((short, long), round(usual, 4))

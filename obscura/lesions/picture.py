@@ -19,7 +19,7 @@ __all__ = ["draw", "encoded", "media_format"]
 RED: Final = (255, 0, 0)
 YELLOW: Final = (255, 200, 0)
 GAP_MM: Final = 0.6
-"""Between a mark and its box, so that the mark stays to be seen."""
+"""Distance between a mark and its drawn box, so that the box does not cover the mark."""
 CLUSTER_GAP_MM: Final = 2.5
 _LINE_SHARE: Final = 1200
 _TEXT_SHARE: Final = 60
@@ -34,9 +34,9 @@ def draw(mammogram: Mammogram, part: LesionResult, *, hide_outside: bool = False
     mammogram
         The picture.
     part
-        What was found in it.
+        Its detection result.
     hide_outside
-        Whether everything but the breast becomes black: labels outside it may name a patient.
+        Whether everything outside the breast becomes black, because labels there may identify a patient.
     """
     grey = shown(mammogram.grey)
     if hide_outside:
@@ -46,10 +46,10 @@ def draw(mammogram: Mammogram, part: LesionResult, *, hide_outside: bool = False
     line = max(1, round(max(picture.size) / _LINE_SHARE))
     for cluster in part.clusters:
         _frame(
-            pen, (cluster.x, cluster.y, cluster.w, cluster.h), CLUSTER_GAP_MM / part.pixel_mm, (YELLOW, line)
+            pen, (cluster.x, cluster.y, cluster.w, cluster.h), CLUSTER_GAP_MM / part.pixel_mm, YELLOW, line
         )
     for mark in part.marks:
-        _frame(pen, (mark.x, mark.y, mark.w, mark.h), GAP_MM / part.pixel_mm, (RED, line))
+        _frame(pen, (mark.x, mark.y, mark.w, mark.h), GAP_MM / part.pixel_mm, RED, line)
     font = ImageFont.load_default(max(10, round(max(picture.size) / _TEXT_SHARE)))
     pen.text(
         (line * 4, line * 4), RESEARCH_ONLY, fill=YELLOW, font=font, stroke_width=line, stroke_fill=(0, 0, 0)
@@ -58,7 +58,10 @@ def draw(mammogram: Mammogram, part: LesionResult, *, hide_outside: bool = False
 
 
 def shown(grey: Grey) -> Pixels:
-    """Return ``uint8[height, width]``: 8-bit values as they are, deeper ones between their rare extremes."""
+    """Return ``uint8[height, width]``.
+
+    8-bit values unchanged, others scaled between percentiles 0.1 and 99.95.
+    """
     if grey.dtype == np.uint8:
         return np.asarray(grey, np.uint8)
     low, high = (float(value) for value in np.percentile(grey[::4, ::4], (0.1, 99.95)))
@@ -67,12 +70,12 @@ def shown(grey: Grey) -> Pixels:
 
 
 def media_format(kind: str) -> PhotoFormat:
-    """Return the format that a picture of a source of ``kind`` is written in: its own; PNG for DICOM."""
+    """Return the output format for a source format ``kind``: the same, or PNG for DICOM."""
     return PhotoFormat.PNG if kind == "DICOM" else PhotoFormat[kind]
 
 
 def encoded(picture: Image.Image, kind: PhotoFormat) -> bytes:
-    """Return the file of a drawn picture; it carries no metadata."""
+    """Return the encoded file of a drawn picture, without metadata."""
     sink = BytesIO()
     match kind:
         case PhotoFormat.JPEG:
@@ -88,10 +91,10 @@ def _frame(
     pen: ImageDraw.ImageDraw,
     box: tuple[int, int, int, int],
     gap: float,
-    style: tuple[tuple[int, int, int], int],
+    colour: tuple[int, int, int],
+    line: int,
 ) -> None:
     x, y, w, h = box
-    colour, line = style
     pen.rectangle((x - gap, y - gap, x + w + gap, y + h + gap), outline=colour, width=line)
 
 

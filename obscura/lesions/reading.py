@@ -16,16 +16,16 @@ GUESS_WARNING: Final = "the size of a pixel is guessed from the size of the pict
 
 
 def open_mammogram(data: bytes, limits: ValidationLimits, pixel_mm: float | None = None) -> Mammogram:
-    """Check a file at the medical gate and decode it at full depth.
+    """Validate a mammogram file and decode it at its full bit depth.
 
     Parameters
     ----------
     data
         All bytes of the file.
     limits
-        What is allowed: the medical profile.
+        Limits of mammograms.
     pixel_mm
-        Side of a pixel, for files that do not tell it.
+        Side of a pixel in mm, for files that do not state it.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Blob response: Laplacian-of-Gaussian and disc filters normalised by local noise.
 
-A fine spot is matched by the Laplacian of Gaussian. A coarse calcification has a sharp edge, and its inside
-is even or hollow; tissue of that size is smooth. So it is matched as a disc in a picture whose spectrum has
-been made flat (the matched filter of North, 1943, with the Laplacian to whiten).
+A fine spot is matched by the Laplacian of Gaussian. A coarse calcification has a sharp edge and a uniform or
+hollow inside, while tissue of that size is smooth. So it is matched as a disc in a whitened picture (the
+matched filter of North, 1943, with the Laplacian as whitening filter).
 """
 
 from collections.abc import Iterator
@@ -17,36 +17,36 @@ from cv2.typing import MatLike
 from obscura.lesions.breast import Mask, Plane
 
 SIGMAS: Final = (1.0, 1.4, 2.0, 2.8, 4.0)
-"""Sizes of spots looked for, in pixels of 0.2 mm."""
+"""Sigmas of the Laplacian of Gaussian, in pixels of 0.2 mm."""
 RADII: Final = (1.8, 2.6, 3.8, 5.5)
-"""Of discs looked for, in pixels: 0.7 to 2.2 mm across."""
+"""Radii of the discs in pixels: diameters of 0.7 to 2.2 mm."""
 WHITEN: Final = 0.85
-"""Sigma of the Laplacian of Gaussian that makes the spectrum flat, in pixels."""
+"""Sigma of the Laplacian of Gaussian that whitens the spectrum, in pixels."""
 RIM: Final = 0.6
-"""Sigma of a disc's edge, in pixels: the mean over a pixel blurs it."""
+"""Sigma of the blur of a disc's edge, in pixels."""
 WINDOW: Final = 24.0
 """Sigma of the window in which noise is measured, in pixels."""
 PASSES: Final = 2
 CLIP: Final = 2.5
-"""What stands out further than so many deviations is no noise: the second pass takes it back to that."""
+"""Values beyond so many deviations are clipped before the second pass of the noise estimate."""
 FLOOR: Final = 0.3
-"""Added to every deviation, in units of the scaled grey values: quantisation is no signal."""
+"""Added to every deviation, in units of the scaled grey values, to suppress quantisation noise."""
 STEP: Final = 4
-"""Noise changes slowly: it is measured on every fourth pixel."""
+"""The noise is estimated on every fourth pixel, because it changes slowly."""
 SAMPLE: Final = 2
-"""Of the values every second one in each direction is measured: neighbours say the same."""
+"""Every second value in each direction enters the estimate, because neighbours are correlated."""
 LEAST_WEIGHT: Final = 1e-3
 
 
-def stand_out(grey: Plane, mask: Mask) -> Plane:
-    """Return by how many local deviations each pixel is the centre of a bright spot, at its best size.
+def blob_response(grey: Plane, mask: Mask) -> Plane:
+    """Return z for every pixel: the blob response in local standard deviations, maximum over all sizes.
 
     Parameters
     ----------
     grey
         ``float32[height, width]`` at 0.2 mm a pixel, scaled so that the breast covers about 0..255.
     mask
-        Where noise is measured; outside it the answer means nothing.
+        Area in which the noise is estimated; outside it the result is undefined.
     """
     weights = mask[::SAMPLE, ::SAMPLE].astype(np.float32)
     share = np.maximum(_smooth(weights), LEAST_WEIGHT)
@@ -57,7 +57,7 @@ def stand_out(grey: Plane, mask: Mask) -> Plane:
 
 
 def _deviations(match: Plane, weights: Plane, share: Plane) -> Plane:
-    """Return, in place of the match, by how many local deviations a pixel is above the local mean."""
+    """Convert ``match`` in place to local standard deviations above the local mean, and return it."""
     size = (match.shape[1], match.shape[0])
     mean, deviation = _noise(np.ascontiguousarray(match[::SAMPLE, ::SAMPLE]), weights, share)
     match -= cv2.resize(mean, size, interpolation=cv2.INTER_LINEAR)
@@ -69,7 +69,7 @@ def _spots(grey: Plane) -> Iterator[Plane]:
     """Yield the scale-normalised Laplacian of Gaussian at each of `SIGMAS`."""
     blurred, before = grey, 0.0
     for sigma in SIGMAS:
-        # A Gaussian of a Gaussian is a wider Gaussian: each scale starts from the last.
+        # Variances of successive Gaussian blurs add up, so each scale starts from the last.
         step = float(np.sqrt(sigma**2 - before**2))
         blurred = np.asarray(cv2.GaussianBlur(blurred, (0, 0), step), np.float32)
         before = sigma
@@ -77,8 +77,8 @@ def _spots(grey: Plane) -> Iterator[Plane]:
 
 
 def _discs(grey: Plane) -> Iterator[Plane]:
-    """Yield the match with a disc of each of `RADII`, both whitened."""
-    # Whitening picture and disc is whitening the picture twice.
+    """Yield the whitened picture correlated with a whitened disc of each of `RADII`."""
+    # Whitening both picture and disc equals whitening the picture twice.
     blurred = cv2.GaussianBlur(grey, (0, 0), float(np.sqrt(2.0)) * WHITEN)
     white = _laplacian(_laplacian(blurred))
     for radius in RADII:
@@ -87,13 +87,13 @@ def _discs(grey: Plane) -> Iterator[Plane]:
 
 @cache
 def _template(radius: float) -> Plane:
-    """Return a disc, scaled so that its match has the deviation of the whitened picture if that is noise."""
-    reach = int(np.ceil(radius + 4.0 * WHITEN + 2.0))
-    columns, rows = np.meshgrid(*[np.arange(-reach, reach + 1)] * 2)
+    """Return a disc, scaled so that white noise keeps its standard deviation."""
+    half_side = int(np.ceil(radius + 4.0 * WHITEN + 2.0))
+    columns, rows = np.meshgrid(*[np.arange(-half_side, half_side + 1)] * 2)
     disc = np.clip(radius + 0.5 - np.hypot(columns, rows), 0.0, 1.0).astype(np.float32)
     disc = np.asarray(cv2.GaussianBlur(disc, (0, 0), RIM), np.float32)
     white = _laplacian(cv2.GaussianBlur(disc, (0, 0), WHITEN))
-    cut = reach - int(np.ceil(radius + 0.5 + RIM))
+    cut = half_side - int(np.ceil(radius + 0.5 + RIM))
     return np.asarray(disc[cut:-cut, cut:-cut] / np.sqrt(np.square(white).sum()), np.float32)
 
 
@@ -102,7 +102,7 @@ def _laplacian(values: MatLike) -> Plane:
 
 
 def _noise(values: Plane, weights: Plane, share: Plane) -> tuple[Plane, Plane]:
-    """Return mean and deviation around every pixel, in two passes, on a coarser grid."""
+    """Return local mean and standard deviation on a coarser grid, in two passes with clipping."""
     size = (values.shape[1], values.shape[0])
     clipped = values
     for number in range(PASSES):

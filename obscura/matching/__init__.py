@@ -1,6 +1,6 @@
 """Decide whether two photos show the same thing: keypoints, geometry, one rule.
 
-docs/reference/photo-verification.md says how well that works.
+Measured error rates: docs/reference/photo-verification.md.
 """
 
 from obscura.matching.drawing import draw

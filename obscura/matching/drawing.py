@@ -15,10 +15,10 @@ _RED: Final = (220, 40, 40)
 
 
 def draw(standard: Pixels, photo: Pixels, comparison: Comparison) -> Pixels:
-    """Return the standard photo left and the new one right, 480 pixels high, agreeing points joined.
+    """Return the standard photo (left) and the new one (right), 480 pixels high, with lines between inliers.
 
-    Green where both show the same thing, with the outline of the standard photo in the new one; red where
-    not: then the lines are what agreed by accident.
+    The lines are green where both show the same thing, with the outline of the standard photo in the new one;
+    otherwise red.
     """
     left, right = (_scaled(pixels) for pixels in (standard, photo))
     canvas = np.ascontiguousarray(np.hstack([left, right]))
@@ -39,7 +39,7 @@ def draw(standard: Pixels, photo: Pixels, comparison: Comparison) -> Pixels:
 
 
 def _scaled(pixels: Pixels) -> Pixels:
-    """Return the picture at the common height; extremely wide ones are squeezed."""
+    """Return the picture at the common height; the width is limited to four times the height."""
     height, width = pixels.shape[:2]
     size = (min(4 * _HEIGHT, max(1, round(width * _HEIGHT / height))), _HEIGHT)
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -10,17 +10,17 @@ from obscura.imaging.pixels import Pixels, Plane
 from obscura.matching.model import AKAZE, GRID, SIFT, Features, Keypoints, Kind
 
 ENOUGH_KEYPOINTS: Final = 80
-"""AKAZE keypoints that a standard photo needs (seed 002)."""
+"""AKAZE keypoints that a standard photo needs, as in the legacy system 002."""
 
 _AKAZE_THRESHOLD: Final = 4e-4
 _LEAST_SIDE: Final = 32
-"""On shorter sides neither detector finds anything, and some of their scales do not fit."""
+"""Pictures with a shorter side have no features: some scales of the detectors do not fit."""
 
 
 def features(pixels: Pixels) -> Features:
     """Return the features of a picture ``uint8[height, width, 3]``, RGB, upright.
 
-    A picture without detail has none; that is no error.
+    A picture without detail has no keypoints; this is not an error.
     """
     found, akaze = akaze_of(pixels)
     return Features(size_of(pixels), found, akaze, sift_of(pixels))
@@ -32,7 +32,7 @@ def enough_detail(found: Features, least: int = ENOUGH_KEYPOINTS) -> bool:
 
 
 def akaze_of(pixels: Pixels) -> tuple[int, Keypoints]:
-    """Return how many AKAZE keypoints a picture has, and the strongest of them."""
+    """Return the number of AKAZE keypoints of a picture, and the strongest of them."""
     return _found(cv2.AKAZE.create(threshold=_AKAZE_THRESHOLD), pixels, AKAZE)
 
 
@@ -52,14 +52,14 @@ def reduced(size: Size, scale: float) -> Size:
 
 
 def _found(detector: cv2.Feature2D, pixels: Pixels, kind: Kind) -> tuple[int, Keypoints]:
-    """Return how many keypoints there are, and the strongest of them."""
+    """Return the number of keypoints, and the strongest of them."""
     scale = kind.scale(size_of(pixels))
     grey = _grey(pixels, scale)
     if min(grey.shape) < _LEAST_SIDE:
         nothing = np.empty((0, kind.width), np.uint8)
         return 0, Keypoints(np.empty((0, 2), np.float32), nothing, scale)
     found, described = detector.detectAndCompute(grey, None)
-    # The order is ours and not the detector's, whose threads may hand keypoints over in any.
+    # Sorted, because the detectors' threads return keypoints in any order.
     order = sorted(range(len(found)), key=lambda i: (-found[i].response, found[i].pt, found[i].angle))
     kept = np.array(order[: kind.most], np.intp)
     points = np.array([found[i].pt for i in kept], np.float32).reshape(-1, 2)
@@ -68,7 +68,7 @@ def _found(detector: cv2.Feature2D, pixels: Pixels, kind: Kind) -> tuple[int, Ke
 
 
 def _grey(pixels: Pixels, scale: float) -> Plane:
-    """Return the picture without colours at ``scale``; reduced first, the grey of a small one is cheap."""
+    """Return the grey picture at ``scale``; reduced before the conversion to grey, which is faster."""
     small = pixels
     if scale < 1:
         small = np.asarray(cv2.resize(pixels, reduced(size_of(pixels), scale), interpolation=cv2.INTER_AREA))

@@ -1,8 +1,8 @@
 """A perceptual hash that detects replayed photos.
 
 The hash of the low frequencies of a picture's discrete cosine transform (Zauner, "Implementation and
-benchmarking of perceptual image hash functions", 2010), 16 x 16 of them: the usual 8 x 8 cannot tell a
-picture sent again from one taken again from the same place.
+benchmarking of perceptual image hash functions", 2010), 16 x 16 of them: the usual 8 x 8 cannot distinguish
+a picture sent again from another one taken at the same place.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from obscura.imaging.pixels import Pixels
 _SIDE: Final = 64
 _KEPT: Final = 16
 REPLAY_BITS: Final = 12
-"""Bits of 256 by which a picture sent again may differ, after coding it anew or making it smaller."""
+"""Bits of 256 by which a picture sent again may differ after re-encoding or resizing."""
 
 
 def fingerprint(pixels: Pixels) -> str:
@@ -32,6 +32,6 @@ def is_replay(one: str, other: str, bits: int = REPLAY_BITS) -> bool:
     Raises
     ------
     ValueError
-        If one of them is no fingerprint.
+        If one of them is not hexadecimal.
     """
     return (int(one, 16) ^ int(other, 16)).bit_count() <= bits

@@ -1,9 +1,9 @@
 """Fit homographies and fundamental matrices to matches.
 
-Robust estimation always finds something that a few points agree with. How many agree by accident grows with
-the number of points tried, so a count alone proves nothing; `log_chance` is the a-contrario measure of
-Moisan and Stival (IJCV 57, 2004): the base-10 logarithm of how many models as well supported as this one
-are expected among points that have nothing to do with each other.
+Robust estimation always finds a model that a few points agree with, and the number of accidental inliers
+grows with the number of points. So the count of inliers is not enough; `log_chance` is the a-contrario
+measure of Moisan and Stival (IJCV 57, 2004): the base-10 logarithm of the number of models with as many
+inliers that are expected among unrelated points.
 """
 
 import math
@@ -23,10 +23,10 @@ Matrix: TypeAlias = NDArray[np.float64]
 """``float64[3, 3]``."""
 
 Array: TypeAlias = NDArray[np.integer[Any] | np.floating[Any]]
-"""Whatever OpenCV gives."""
+"""An array returned by OpenCV."""
 
 TOLERANCE: Final = 3.0
-"""Pixels of the reduced picture by which a point may miss."""
+"""Largest error of an inlier, in pixels of the reduced picture."""
 
 _TRIES: Final = 10_000
 _CONFIDENCE: Final = 0.999
@@ -49,7 +49,7 @@ class Agreement:
     agreeing
         ``bool[n]``, one per match.
     log_chance
-        Base-10 logarithm of the number of such agreements expected by accident; the lower, the surer.
+        Base-10 logarithm of the number of such models expected by accident; lower is more certain.
     """
 
     matrix: Matrix | None
@@ -58,18 +58,18 @@ class Agreement:
 
     @property
     def inliers(self) -> int:
-        """How many matches agree."""
+        """Number of matches that agree."""
         return int(np.count_nonzero(self.agreeing))
 
     def proves(self, least: int, log_chance: float) -> bool:
-        """Return whether enough matches agree, and more than accident explains."""
+        """Return whether at least ``least`` matches agree and `Agreement.log_chance` is low enough."""
         return self.inliers >= least and self.log_chance <= log_chance
 
 
 def homography(source: Points, target: Points, size: Size) -> Agreement:
     """Return the best homography from ``source`` to ``target``, points of a picture of ``size``.
 
-    Deterministic: OpenCV's USAC starts its random numbers anew in every call.
+    Deterministic, because OpenCV's USAC uses the same random seed in every call.
     """
     if len(source) < _HOMOGRAPHY_SAMPLE:
         return _nothing(len(source))
@@ -94,7 +94,10 @@ def _nothing(count: int) -> Agreement:
 
 
 def _agreement(matrix: Array | None, mask: Array | None, by_accident: float, sample: int) -> Agreement:
-    """Return what OpenCV found, with its chance; OpenCV gives None where it found nothing."""
+    """Return OpenCV's result with its `log_chance`.
+
+    ``matrix`` and ``mask`` are None where it found no model.
+    """
     count = 0 if mask is None else len(mask)
     if matrix is None or mask is None or not np.isfinite(np.asarray(matrix, np.float64)).all():
         return _nothing(count)
@@ -109,11 +112,11 @@ def log_chance(inliers: int, matches: int, by_accident: float, sample: int) -> f
     Parameters
     ----------
     inliers, matches
-        How many of how many matches agree with the model.
+        Number of matches that agree with the model, and of all matches.
     by_accident
         Probability that one unrelated match agrees with a given model.
     sample
-        How many matches fix a model.
+        Number of matches that determine a model.
     """
     if inliers <= sample:
         return math.inf
@@ -126,23 +129,23 @@ def _log_choose(n: int, k: int) -> float:
 
 
 def quad_of(matrix: Matrix, size: Size) -> NDArray[np.float64] | None:
-    """Return where the corners of a picture of ``size`` go, ``[4, 2]``, None where that is no real view.
+    """Return the corners of a picture of ``size`` under a homography, ``[4, 2]``; None where implausible.
 
-    A real view: all corners before the camera, a convex outline that is not mirrored, its area 0.02 to 25
+    Plausible: all corners in front of the camera, a convex outline that is not mirrored, its area 0.02 to 25
     times the picture's, opposite sides within a factor of 6.
     """
     width, height = size
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64)
-    seen = corners @ matrix.T
-    depth = seen[:, 2]
+    projected = corners @ matrix.T
+    depth = projected[:, 2]
     if not ((depth > 0).all() or (depth < 0).all()):
         return None
-    quad: NDArray[np.float64] = seen[:, :2] / depth[:, None]
+    quad: NDArray[np.float64] = projected[:, :2] / depth[:, None]
     edges = np.roll(quad, -1, axis=0) - quad
     following = np.roll(edges, -1, axis=0)
-    turns = edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]
+    cross_products = edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]
     lengths = np.hypot(edges[:, 0], edges[:, 1])
-    if not np.isfinite(quad).all() or not (turns > 0).all():
+    if not np.isfinite(quad).all() or not (cross_products > 0).all():
         return None
     opposite = np.maximum(lengths[:2] / lengths[2:], lengths[2:] / lengths[:2])
     x, y = quad.T

@@ -15,24 +15,27 @@ Descriptors: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 """One row per keypoint."""
 
 _RATIO: Final = 0.8
-"""A match must be this much nearer than the second best (Lowe, IJCV 60, 2004)."""
+"""Ratio test: largest ratio of the distances to the best and second-best match (Lowe, IJCV 60, 2004)."""
 
 _TWO: Final = 2
 
 
 def akaze_pairs(standard: Keypoints, photo: Keypoints) -> Pairs:
-    """Return the pairs of alike AKAZE keypoints, by Hamming distance."""
+    """Return the pairs of matching AKAZE keypoints, by Hamming distance."""
     return _pairs(standard.descriptors, photo.descriptors, cv2.NORM_HAMMING)
 
 
 def sift_pairs(standard: Keypoints, photo: Keypoints) -> Pairs:
-    """Return the pairs of alike SIFT keypoints, by Euclidean distance."""
+    """Return the pairs of matching SIFT keypoints, by Euclidean distance."""
     one, other = standard.descriptors.astype(np.float32), photo.descriptors.astype(np.float32)
     return _pairs(one, other, cv2.NORM_L2)
 
 
 def _pairs(one: Descriptors, other: Descriptors, norm: int) -> Pairs:
-    """Return pairs that pass the ratio test, each keypoint of ``other`` in one pair at most: its nearest."""
+    """Return the pairs that pass the ratio test.
+
+    Each keypoint of ``other`` is in at most one, its nearest.
+    """
     if not len(one) or len(other) < _TWO:
         return np.empty((0, 2), np.intp)
     best: dict[int, cv2.DMatch] = {}
@@ -46,9 +49,9 @@ def _pairs(one: Descriptors, other: Descriptors, norm: int) -> Pairs:
 
 
 def distinct(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Return which matches to keep so that no two begin or end on the same pixel.
+    """Return the indices of matches of which no two begin or end on the same pixel.
 
-    Detectors report one spot at several scales and angles; counted twice it would prove itself.
+    Detectors report one point at several scales and angles, which must count as one inlier.
     """
     kept = np.arange(len(source))
     for points in (source, target):

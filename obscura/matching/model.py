@@ -1,4 +1,4 @@
-"""Features of a picture, in memory and as bytes for a cache."""
+"""Features of a picture and their serialisation for a cache."""
 
 import struct
 import zlib
@@ -22,7 +22,7 @@ class Kind(NamedTuple):
     side
         Longer side of the picture that is searched, in pixels; larger pictures are reduced to it.
     most
-        How many are kept, the strongest.
+        Number of keypoints that are kept, the strongest.
     """
 
     width: int
@@ -38,10 +38,10 @@ AKAZE: Final = Kind(width=61, side=800, most=3000)
 SIFT: Final = Kind(width=128, side=640, most=1500)
 
 GRID: Final = 16
-"""Positions are multiples of 1/16 pixel, so that features from a cache compare as fresh ones do."""
+"""Positions are multiples of 1/16 pixel, so that cached features equal newly computed ones."""
 
 _MAGIC: Final = b"OBF1"
-"""Its digit rises whenever the features of a picture come out differently."""
+"""Format version; the digit is increased whenever the features of a picture change."""
 
 _HEAD: Final = struct.Struct("<4s5I")
 _CHECK: Final = struct.Struct("<I")
@@ -57,7 +57,7 @@ class Keypoints:
     points
         ``float32[n, 2]``: x and y in pixels of the reduced picture.
     descriptors
-        ``uint8[n, width]``: bits of AKAZE, steps of SIFT.
+        ``uint8[n, width]``: binary for AKAZE, histograms for SIFT.
     scale
         Pixels of the reduced picture per pixel of the picture.
     """
@@ -70,12 +70,12 @@ class Keypoints:
         return len(self.points)
 
     def to_bytes(self) -> bytes:
-        """Return positions and descriptors, one after the other."""
+        """Return positions, then descriptors, as bytes."""
         return (self.points * GRID).astype(_POINT).tobytes() + self.descriptors.tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes, kind: Kind, scale: float) -> Self:
-        """Return what `to_bytes` wrote of keypoints of one kind."""
+        """Return the keypoints of one kind from the bytes of `to_bytes`."""
         count = len(data) // (kind.width + 2 * _POINT.itemsize)
         positions = np.frombuffer(data, _POINT, 2 * count).reshape(count, 2)
         descriptors = np.frombuffer(data, np.uint8, offset=positions.nbytes)
@@ -85,16 +85,16 @@ class Keypoints:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Features:
-    """A picture, as far as comparing goes.
+    """The features of a picture that comparison needs.
 
     Attributes
     ----------
     size
         Width and height of the picture itself, in pixels.
     keypoints
-        How many AKAZE keypoints were found; of more than 3,000 only the strongest are kept.
+        Number of AKAZE keypoints found; at most the 3,000 strongest are kept.
     akaze, sift
-        The keypoints that are kept.
+        The kept keypoints.
     """
 
     size: Size
@@ -105,7 +105,7 @@ class Features:
     def to_bytes(self) -> bytes:
         """Return the features as bytes: 65 per AKAZE keypoint, 132 per SIFT keypoint, at most 393,028.
 
-        Plain arrays behind a checksum; nothing runs when they are read.
+        Plain arrays with a checksum; reading them executes no code.
         """
         head = _HEAD.pack(_MAGIC, *self.size, self.keypoints, len(self.akaze), len(self.sift))
         body = head + self.akaze.to_bytes() + self.sift.to_bytes()
@@ -113,15 +113,15 @@ class Features:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Return what `to_bytes` wrote.
+        """Return the features from the bytes of `to_bytes`.
 
         Raises
         ------
         FeaturesUnreadableError
-            If the bytes are damaged, or of another version: find the features anew.
+            If the bytes are damaged or of another version; the features must then be computed again.
         """
         if len(data) < _HEAD.size + _CHECK.size or not data.startswith(_MAGIC):
-            message = "these are no features of this version"
+            message = "not features of this version"
             raise FeaturesUnreadableError(message)
         body, check = data[: -_CHECK.size], data[-_CHECK.size :]
         _, width, height, keypoints, akaze, sift = _HEAD.unpack_from(body)

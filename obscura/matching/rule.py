@@ -20,7 +20,7 @@ Quad: TypeAlias = NDArray[np.float64]
 
 
 class Method(StrEnum):
-    """What proved that two photos show the same thing."""
+    """The keypoints and model that decided that two photos show the same thing."""
 
     AKAZE_HOMOGRAPHY = "akaze_homography"
     AKAZE_FUNDAMENTAL = "akaze_fundamental"
@@ -30,7 +30,7 @@ class Method(StrEnum):
 
 
 class Strictness(StrEnum):
-    """How much proof is wanted."""
+    """Strictness of the decision; thresholds in `PROOFS`."""
 
     LENIENT = "lenient"
     NORMAL = "normal"
@@ -39,20 +39,21 @@ class Strictness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is enough.
+    """Thresholds of the decision.
 
     Attributes
     ----------
     plausible_inliers
-        Matches that agree with a homography which is a real view of the whole picture.
+        Inliers of a homography that is a plausible view of the whole picture; see `quad_of`.
     any_inliers
-        The same for any homography: a part of the picture may be seen at an angle the whole cannot.
+        Inliers of any other homography: a part of the picture may be seen at an angle that is implausible for
+        the whole.
     flat_chance
-        Highest base-10 logarithm of the number of such homographies expected by accident.
+        Largest `log_chance` of a homography.
     epipolar_inliers
-        Matches that agree with a fundamental matrix.
+        Inliers of a fundamental matrix.
     epipolar_chance
-        The same for fundamental matrices; lower, for points on a common edge agree with many of them.
+        Largest `log_chance` of a fundamental matrix; lower, because points on a common edge agree with many.
     """
 
     plausible_inliers: int
@@ -63,11 +64,11 @@ class Proof:
 
 
 FLAT_SHARE: Final = 0.1
-"""Share of the matches that a homography has to explain: on walls of bricks and floors of tiles points lie on
-a grid, hundreds look alike, and a few agree by the grid alone."""
+"""Smallest share of inliers among the matches of a homography: on brick walls and tiled floors keypoints lie
+on a grid and look alike, so a few agree by accident."""
 
 EPIPOLAR_SHARE: Final = 0.25
-"""The same for a fundamental matrix, with which more agree by nature."""
+"""The same for a fundamental matrix, with which more matches agree by accident."""
 
 PROOFS: Final[Mapping[Strictness, Proof]] = MappingProxyType(
     {
@@ -80,26 +81,25 @@ PROOFS: Final[Mapping[Strictness, Proof]] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Comparison:
-    """The answer and what it rests on. Pixels are those of the whole upright pictures.
+    """The decision and its evidence, in pixels of the whole upright pictures.
 
     Attributes
     ----------
     same
         Whether both photos show the same thing.
     method
-        What proved it; ``none`` where nothing did.
+        The deciding method; ``none`` where the photos differ.
     inliers
-        Matches that agree with the deciding model; where nothing was proved, the most that agreed with one
-        homography.
+        Inliers of the deciding model, or of the best homography where the photos differ.
     matches
-        Keypoints that look alike, before geometry.
+        Matched keypoints before geometric verification.
     log_chance
-        Base-10 logarithm of the number of such agreements expected by accident; infinite for too few.
+        See `obscura.matching.geometry`; infinite for too few inliers.
     homography
         ``float64[3, 3]`` from the standard photo to the new one; None unless a homography decided.
     quad
         The outline of the standard photo in the new one, clockwise from its top-left corner; None unless a
-        homography decided and the outline is a real view.
+        homography decided and the outline is plausible.
     points
         ``float32[inliers, 4]``: x and y in the standard photo, x and y in the new one.
     """
@@ -115,8 +115,8 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """One kind of keypoint: how to find it in the new photo, how to match it, what its proofs are called."""
+class _KeypointMethod:
+    """One kind of keypoint: functions that return and match its keypoints, and the names of its methods."""
 
     standard: Callable[[Features], Keypoints]
     photo: Callable[[Pixels | Features], Keypoints]
@@ -125,15 +125,15 @@ class _Look:
     by_fundamental: Method
 
 
-_LOOKS: Final = (
-    _Look(
+_KEYPOINT_METHODS: Final = (
+    _KeypointMethod(
         lambda found: found.akaze,
         lambda photo: photo.akaze if isinstance(photo, Features) else akaze_of(photo)[1],
         akaze_pairs,
         Method.AKAZE_HOMOGRAPHY,
         Method.AKAZE_FUNDAMENTAL,
     ),
-    _Look(
+    _KeypointMethod(
         lambda found: found.sift,
         lambda photo: photo.sift if isinstance(photo, Features) else sift_of(photo),
         sift_pairs,
@@ -148,22 +148,24 @@ def compare(
 ) -> Comparison:
     """Return whether a photo ``uint8[height, width, 3]`` (RGB, upright) shows what the standard photo shows.
 
-    AKAZE looks first; only where it proves nothing is the photo searched for SIFT keypoints: pixels are
-    cheaper than features, unless those are known. The same input gives the same answer.
+    AKAZE keypoints are compared first, SIFT keypoints only where these do not match, so that they are
+    computed only when needed. Deterministic.
     """
     proof = PROOFS[strictness]
     answers: list[Comparison] = []
-    for look in _LOOKS:
-        answers.append(_looked(look, standard, photo, proof))
+    for method in _KEYPOINT_METHODS:
+        answers.append(_compare_with(method, standard, photo, proof))
         if answers[-1].same:
             return answers[-1]
     return max(answers, key=lambda answer: answer.inliers)
 
 
-def _looked(look: _Look, standard: Features, photo: Pixels | Features, proof: Proof) -> Comparison:
-    """Return what one kind of keypoint says."""
-    old, new = look.standard(standard), look.photo(photo)
-    pairs = look.pairs(old, new)
+def _compare_with(
+    method: _KeypointMethod, standard: Features, photo: Pixels | Features, proof: Proof
+) -> Comparison:
+    """Return the comparison with one kind of keypoint."""
+    old, new = method.standard(standard), method.photo(photo)
+    pairs = method.pairs(old, new)
     pairs = pairs[distinct(old.points[pairs[:, 0]], new.points[pairs[:, 1]])]
     source, target = old.points[pairs[:, 0]], new.points[pairs[:, 1]]
     frame = reduced(photo.size if isinstance(photo, Features) else size_of(photo), new.scale)
@@ -175,7 +177,7 @@ def _looked(look: _Look, standard: Features, photo: Pixels | Features, proof: Pr
     if flat.matrix is not None and explained and flat.proves(needed, proof.flat_chance):
         return Comparison(
             same=True,
-            method=look.by_homography,
+            method=method.by_homography,
             inliers=flat.inliers,
             matches=len(pairs),
             log_chance=flat.log_chance,
@@ -183,13 +185,13 @@ def _looked(look: _Look, standard: Features, photo: Pixels | Features, proof: Pr
             quad=None if quad is None else quad / new.scale,
             points=whole[flat.agreeing],
         )
-    deep = epipolar(source, target, frame)
-    explained = deep.inliers >= EPIPOLAR_SHARE * len(pairs)
-    is_same = explained and deep.proves(proof.epipolar_inliers, proof.epipolar_chance)
-    decided = deep if is_same else flat
+    fitted = epipolar(source, target, frame)
+    explained = fitted.inliers >= EPIPOLAR_SHARE * len(pairs)
+    is_same = explained and fitted.proves(proof.epipolar_inliers, proof.epipolar_chance)
+    decided = fitted if is_same else flat
     return Comparison(
         same=is_same,
-        method=look.by_fundamental if is_same else Method.NONE,
+        method=method.by_fundamental if is_same else Method.NONE,
         inliers=decided.inliers,
         matches=len(pairs),
         log_chance=decided.log_chance,

@@ -92,8 +92,8 @@ def areas_of(drawn: Drawn, size: Size, cell: int = CELL, most: int = MAX_AREAS) 
 
 def _drawn(photo: Photo) -> Drawn:
     """Return what a picture hides: nothing that is drawn faintly is lost, not in 16 bits either."""
-    samples = photo.pixels if photo.deep is None else photo.deep.samples
-    opacity = photo.alpha if photo.deep is None else photo.deep.alpha
+    samples = photo.pixels if photo.high_bit_depth is None else photo.high_bit_depth.samples
+    opacity = photo.alpha if photo.high_bit_depth is None else photo.high_bit_depth.alpha
     drawn: Drawn = np.any(samples, axis=2)
     return drawn if opacity is None else drawn & (opacity > 0)
 

@@ -12,10 +12,10 @@ __all__ = ["Synonyms", "Tag", "Tagger", "matches", "open_tagger", "read_synonyms
 
 
 class _NoTagger:
-    """Stands where no tagger is set up, and says so."""
+    """Raises TaggerMissingError, because no tagger is configured."""
 
-    def tags(self, pixels: Pixels) -> tuple[Tag, ...]:  # noqa: ARG002 - the interface's
-        message = "no tagger is set up: set OBSCURA_TAGGER"
+    def tags(self, pixels: Pixels) -> tuple[Tag, ...]:  # noqa: ARG002 - required by Tagger
+        message = "no tagger is configured: set OBSCURA_TAGGER"
         raise TaggerMissingError(message)
 
     def close(self) -> None:
@@ -23,7 +23,7 @@ class _NoTagger:
 
 
 def open_tagger(settings: Settings) -> Tagger:
-    """Return the tagger that the settings choose; build it after a fork.
+    """Return the tagger of the settings; must be called after a fork.
 
     Raises
     ------

@@ -8,14 +8,14 @@ from obscura.imaging.pixels import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A word for what a picture shows.
+    """A tag of a picture.
 
     Attributes
     ----------
     name
         The word, as the tagger spells it.
     score
-        How sure the tagger is, 0 to 1.
+        Confidence, 0 to 1.
     """
 
     name: str
@@ -23,18 +23,18 @@ class Tag:
 
 
 class Tagger(Protocol):
-    """Something that looks at a picture and says what it shows."""
+    """Returns tags of a picture."""
 
     def tags(self, pixels: Pixels) -> tuple[Tag, ...]:
-        """Return tags of a picture ``uint8[height, width, 3]`` (RGB, upright), the surest first.
+        """Return tags of a picture ``uint8[height, width, 3]`` (RGB, upright), best first.
 
         Raises
         ------
         TaggerError
-            If no answer can be had.
+            If tagging fails.
         """
         ...
 
     def close(self) -> None:
-        """Free what it holds; calling it again does nothing."""
+        """Free its resources; calling it again does nothing."""
         ...

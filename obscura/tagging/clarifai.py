@@ -1,6 +1,6 @@
 """Tagging by Clarifai over gRPC. No other module imports clarifai_grpc.
 
-Only the picture travels: made small, upright, coded anew, and so without place, time or camera.
+Only the pixels are sent: reduced, upright and encoded anew, so without any metadata.
 """
 
 from typing import Any, Final
@@ -27,7 +27,7 @@ _CONNECTION_FAULTS: Final = range(11_000, 12_000)
 
 
 class ClarifaiTagger:
-    """A connection to one model; build it after a fork, for gRPC runs threads of its own."""
+    """A connection to one model; must be created after a fork, because gRPC runs threads."""
 
     def __init__(self, settings: Settings) -> None:
         if settings.clarifai_pat is None:
@@ -46,7 +46,7 @@ class ClarifaiTagger:
         self._stub = service_pb2_grpc.V2Stub(self._channel)
 
     def tags(self, pixels: Pixels) -> tuple[Tag, ...]:
-        """Return what the model says, see `Tagger.tags`."""
+        """Return the tags of the model, see `Tagger.tags`."""
         try:
             response = self._stub.PostModelOutputs(
                 self._request(pixels),
@@ -64,7 +64,7 @@ class ClarifaiTagger:
         return tuple(sorted(found, key=lambda tag: -tag.score))
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._channel.close()
 
     def _request(self, pixels: Pixels) -> Any:  # noqa: ANN401 - generated classes without types
@@ -92,7 +92,7 @@ class ClarifaiTagger:
 
 
 def _check(status: Any) -> None:  # noqa: ANN401 - generated classes without types
-    """Raise TaggerError unless an answer's own status is success."""
+    """Raise TaggerError unless the status of a response is success."""
     from clarifai_grpc.grpc.api.status import status_code_pb2  # noqa: PLC0415 - see above
 
     if status.code == status_code_pb2.SUCCESS:
@@ -102,7 +102,7 @@ def _check(status: Any) -> None:  # noqa: ANN401 - generated classes without typ
 
 
 def _channel(base: str) -> Any:  # noqa: ANN401 - gRPC publishes no types
-    """Return a channel to ``base``, a URL; only ``http`` is not encrypted."""
+    """Return a channel to the URL ``base``; unencrypted for ``http`` only."""
     from clarifai_grpc.channel.clarifai_channel import ClarifaiChannel  # noqa: PLC0415 - see above
 
     url = urlsplit(base)
@@ -111,7 +111,7 @@ def _channel(base: str) -> Any:  # noqa: ANN401 - gRPC publishes no types
     except ValueError:
         host, port = None, None
     if host is None or url.scheme not in {"http", "https"}:
-        message = "OBSCURA_CLARIFAI_BASE has to be a URL such as https://api.clarifai.com"
+        message = "OBSCURA_CLARIFAI_BASE must be a URL such as https://api.clarifai.com"
         raise TaggerMissingError(message)
     if url.scheme == "http":
         return ClarifaiChannel.get_insecure_grpc_channel(host, port or _INSECURE_PORT)

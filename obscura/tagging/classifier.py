@@ -17,20 +17,20 @@ from obscura.tagging.matching import read_lines
 
 _MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)
 _SPREAD: Final = np.array([0.229, 0.224, 0.225], np.float32)
-"""Of the colours of ImageNet, with which nearly all published classifiers were trained."""
+"""Mean and standard deviation of ImageNet's colours, used by nearly all published classifiers."""
 
 _CROP: Final = 224 / 256
-"""Share of the shorter side that is looked at, as in the training of the same."""
+"""Side of the centre crop as a share of the shorter side, as in their evaluation."""
 
 _MOST: Final = 5
-"""A classifier has a score for every label it knows: only the first are said of the picture."""
+"""Number of labels that become tags, best first."""
 
 _CHANNELS: Final = 3
 _SYNSET: Final = re.compile(r"^n\d{8}\s+")
 
 
 class ClassifierTagger:
-    """A loaded classifier; build it after a fork."""
+    """A loaded classifier; must be created after a fork."""
 
     def __init__(self, settings: Settings) -> None:
         model, labels = settings.tagger_model, settings.tagger_labels
@@ -44,13 +44,13 @@ class ClassifierTagger:
             raise TaggerMissingError(error.message) from error
         self._shape = self._session.input_shape
         try:
-            # Now, and not at the first photo: a wrong shape, or another model's labels.
+            # Detects a wrong input shape or labels of another model now, not at the first photo.
             self._scores(np.zeros((8, 8, 3), np.uint8))
         except TaggerUnavailableError as error:
             raise TaggerMissingError(error.message) from error
 
     def tags(self, pixels: Pixels) -> tuple[Tag, ...]:
-        """Return the names of the five surest labels, see `Tagger.tags`."""
+        """Return the names of the five best labels, see `Tagger.tags`."""
         scores = self._scores(pixels)
         order = np.argsort(-scores, kind="stable")[:_MOST]
         return tuple(Tag(name, float(scores[i])) for i in order for name in self._labels[i])
@@ -64,7 +64,7 @@ class ClassifierTagger:
         try:
             output = self._session.run_tensor(prepared(pixels, self._shape)).ravel()
         except Exception as error:
-            # onnxruntime raises classes of its own that share no base but Exception.
+            # onnxruntime's exceptions have no common base but Exception.
             message = f"the classifier cannot be run: {error}"
             raise TaggerUnavailableError(message) from error
         if len(output) != len(self._labels):
@@ -74,9 +74,9 @@ class ClassifierTagger:
 
 
 def read_labels(path: Path) -> tuple[tuple[str, ...], ...]:
-    """Return the names of each label: one label a line, commas between names that mean the same.
+    """Return the names of each label: one label per line, synonyms separated by commas.
 
-    WordNet numbers before the names, as in ImageNet's own list, are left out.
+    WordNet ids before the names, as in ImageNet's list, are removed.
 
     Raises
     ------
@@ -93,9 +93,10 @@ def read_labels(path: Path) -> tuple[tuple[str, ...], ...]:
 
 
 def prepared(pixels: Pixels, shape: tuple[int | str | None, ...]) -> NDArray[np.float32]:
-    """Return the middle of a picture as the input of a model: scaled, ImageNet's colours, a batch of one.
+    """Return the centre crop of a picture as model input: scaled, normalised, with a batch dimension.
 
-    ``shape`` is the model's: ``[n, 3, height, width]`` or ``[n, height, width, 3]``; 224 where it is open.
+    ``shape`` is the model's input shape ``[n, 3, height, width]`` or ``[n, height, width, 3]``; unknown sides
+    are 224.
     """
     is_last = len(shape) == 4 and shape[3] == _CHANNELS and shape[1] != _CHANNELS  # noqa: PLR2004 - NHWC
     sides = shape[1:3] if is_last else shape[2:4]
@@ -109,8 +110,8 @@ def prepared(pixels: Pixels, shape: tuple[int | str | None, ...]) -> NDArray[np.
 
 
 def as_scores(output: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return scores of 0 to 1: what is in that range already, else the softmax."""
+    """Return scores from 0 to 1: ``output`` where it is in that range, otherwise its softmax."""
     if output.min() >= 0 and output.max() <= 1:
         return output
-    grown = np.exp(output - output.max())
-    return np.asarray(grown / grown.sum(), np.float32)
+    exponentials = np.exp(output - output.max())
+    return np.asarray(exponentials / exponentials.sum(), np.float32)

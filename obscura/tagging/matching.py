@@ -10,20 +10,20 @@ from obscura.errors import TaggerMissingError
 from obscura.tagging.base import Tag
 
 Synonyms: TypeAlias = Mapping[str, frozenset[str]]
-"""For each word, in plain form, all words that mean the same, itself included."""
+"""For each normalised word its synonyms, itself included."""
 
 NO_SYNONYMS: Final[Synonyms] = MappingProxyType({})
 
 
 def plain(word: str) -> str:
-    """Return a word as it is compared: composed Unicode, no case, single spaces and none around."""
+    """Normalise a word for comparison: NFC, case-folded, single spaces and none around."""
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", word).casefold()).split())
 
 
 def matches(
     tags: Iterable[Tag], keyword: str, min_score: float = 0.0, synonyms: Synonyms = NO_SYNONYMS
 ) -> bool:
-    """Return whether a tag of at least ``min_score`` is the keyword or means the same."""
+    """Return whether a tag of at least ``min_score`` is the keyword or a synonym of it."""
     wanted = plain(keyword)
     if not wanted:
         return False
@@ -34,8 +34,8 @@ def matches(
 def read_synonyms(path: Path | None) -> Synonyms:
     """Return the synonyms in a UTF-8 file, none where there is no file.
 
-    A line is a group of words that mean the same, with commas between them; what follows a ``#`` is a
-    comment. A word in several groups means what each of them means.
+    Each line is a group of synonyms separated by commas; ``#`` begins a comment. A word in several groups has
+    the synonyms of all of them.
 
     Raises
     ------

@@ -32,6 +32,22 @@ PACKAGES = (
 )
 """Packages whose names follow the glossary; every other package is added once it does."""
 
+PROSE_PACKAGES = (
+    *PACKAGES,
+    "gateway_service",
+    "obscura/anonymisation",
+    "obscura/detection",
+    "obscura/evaluation",
+    "obscura/imaging",
+    "obscura/lesions",
+    "obscura/matching",
+    "obscura/tagging",
+)
+"""Packages whose docstrings and comments follow the glossary.
+
+The others work with pictures, where "row", "strip" and "whole" are ordinary names.
+"""
+
 GONE = frozenset(
     """
     album beats bury census chore chores deep dialect doom doubt dressing endings eraser gate glance
@@ -115,7 +131,7 @@ def test_names_are_of_the_glossary(package: str) -> None:
     assert {path: names for path, names in broken.items() if names} == {}
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", PROSE_PACKAGES)
 def test_prose_is_of_the_glossary(package: str) -> None:
     """No docstring and no comment uses a word that the glossary replaced."""
     modules = sorted((ROOT / package).rglob("*.py"))

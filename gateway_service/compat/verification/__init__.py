@@ -1,6 +1,6 @@
-"""The photo verification API: two dialects on the same paths."""
+"""The photo verification API: two versions on the same paths."""
 
 from gateway_service.compat.verification.fetch import sources_of
-from gateway_service.compat.verification.routes import MAX_BODY_FACTOR, PATHS, not_understood, router
+from gateway_service.compat.verification.routes import MAX_BODY_FACTOR, PATHS, router, unparsable_body
 
-__all__ = ["MAX_BODY_FACTOR", "PATHS", "not_understood", "router", "sources_of"]
+__all__ = ["MAX_BODY_FACTOR", "PATHS", "router", "sources_of", "unparsable_body"]

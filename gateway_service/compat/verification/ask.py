@@ -13,15 +13,15 @@ from obscura.contract.verification import Ask, Envelope, VerificationAnswer, Ver
 from obscura.errors import ObscuraError, ProcessingFailedError, ProcessingTimedOutError
 from obscura.jobs import JobRecord, JobState
 
-__all__ = ["Answered", "Question", "ask_workers"]
+__all__ = ["WorkerReply", "WorkerRequest", "ask_workers"]
 
-# A worker writes nothing after the deadline; what it began before that ends within this.
+# A worker stores nothing after the deadline; a write that began before it ends within this time.
 ENDING_S = 5.0
 
 
 @dataclass(frozen=True)
-class Question:
-    """One request with its photos."""
+class WorkerRequest:
+    """A request to the verification workers, with its photos."""
 
     ask: Ask
     photo: bytes = b""
@@ -33,46 +33,46 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """The workers' answer, and the picture that shows how they came to it."""
+class WorkerReply:
+    """The workers' answer, and the picture of matched features where it was requested."""
 
     answer: VerificationAnswer
     picture: bytes | None = None
 
 
-def _envelope(question: Question, deadline: float) -> bytes:
-    request = VerificationRequest(
-        ask=question.ask,
+def _envelope(request: WorkerRequest, deadline: float) -> bytes:
+    message = VerificationRequest(
+        ask=request.ask,
         deadline=deadline,
-        debug=question.debug,
-        strict=question.strict,
-        may_read=question.may_read,
+        debug=request.debug,
+        strict=request.strict,
+        may_read=request.may_read,
     )
-    return Envelope(request, question.photo, question.standard).pack()
+    return Envelope(message, request.photo, request.standard).pack()
 
 
-async def ask_workers(gateway: Gateway, question: Question, request_id: str) -> Answered:
-    """Return the answer to ``question``; nothing of the question stays.
+async def ask_workers(gateway: Gateway, request: WorkerRequest, request_id: str) -> WorkerReply:
+    """Return the answer to ``request`` and erase the job and its objects.
 
     Raises
     ------
     ServiceError
-        If storage, ledger or queue is away or full.
+        If storage, job store or queue is unavailable or full.
     ProcessingError
-        If there is no answer in time, or the workers died of it.
+        If there is no answer in time, or the job failed.
     """
     wait_s = gateway.settings.verification_timeout_s
-    data = await asyncio.to_thread(_envelope, question, time.time() + wait_s)
+    data = await asyncio.to_thread(_envelope, request, time.time() + wait_s)
     job_id = (await enter(gateway, data, Submission(JobKind.VERIFY, JobOptions(), request_id))).job_id
     try:
         row = await gateway.events.wait_for_end(job_id, wait_s + ENDING_S)
-        return await _answered(gateway, row)
+        return await _reply_of(gateway, row)
     finally:
         # Also when the caller hangs up.
         await asyncio.shield(forget(gateway, job_id))
 
 
-async def _answered(gateway: Gateway, row: JobRecord) -> Answered:
+async def _reply_of(gateway: Gateway, row: JobRecord) -> WorkerReply:
     if not row.state.is_end:
         message = "the workers did not answer in time"
         raise ProcessingTimedOutError(message)
@@ -84,6 +84,6 @@ async def _answered(gateway: Gateway, row: JobRecord) -> Answered:
         try:
             picture = await fetch(gateway.storage, row.picture)
         except ObscuraError:
-            # The answer is worth more than the picture that explains it.
+            # The answer is returned without its picture.
             picture = None
-    return Answered(VerificationAnswer.model_validate_json(row.report), picture)
+    return WorkerReply(VerificationAnswer.model_validate_json(row.report), picture)

@@ -1,4 +1,4 @@
-"""Parse a request body into dialect, call and photo, without opening a picture."""
+"""Parse a request body into API version, call and photo, without decoding a picture."""
 
 import base64
 import binascii
@@ -22,10 +22,10 @@ from obscura.contract.verification import (
     RegisterStandard,
 )
 
-__all__ = ["NOT_UNDERSTOOD", "Understood", "photo_of", "understand"]
+__all__ = ["UNPARSABLE", "ParsedBody", "parse_body", "photo_of"]
 
 Body: TypeAlias = Mapping[str, Any]
-DIALECT_ONE_ONLY = frozenset({"/auth/test", "/auth/tag"})
+VERSION_1_ONLY = frozenset({"/auth/test", "/auth/tag"})
 CALLS = {
     "/auth/stdimg": Call.STANDARD,
     "/auth/feature": Call.FEATURE,
@@ -40,10 +40,10 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 
 
 @dataclass(frozen=True)
-class Understood:
-    """What a body asks for; without ``ask`` the answer is known already, and is ``refusal``."""
+class ParsedBody:
+    """The content of a request body; where ``ask`` is None the answer is ``refusal``."""
 
-    dialect: int
+    version: int
     call: Call
     ask: PhotoAsk | None = None
     refusal: Outcome = Outcome.BAD_INPUT
@@ -56,11 +56,11 @@ class Understood:
         return self.ask.url if isinstance(self.ask, CompareWith) else None
 
 
-NOT_UNDERSTOOD = Understood(2, Call.STANDARD)
+UNPARSABLE = ParsedBody(2, Call.STANDARD)
 
 
 def photo_of(value: object, max_bytes: int) -> bytes:
-    """Return the bytes that a base64 text stands for; none where it is no such text or too long.
+    """Return the bytes of a base64 text; empty where it is not valid or too long.
 
     ``data:`` prefixes, white space, the URL-safe alphabet and absent padding are accepted.
     """
@@ -75,23 +75,23 @@ def photo_of(value: object, max_bytes: int) -> bytes:
         return b""
 
 
-def understand(path: str, raw: bytes, max_photo_bytes: int) -> Understood:
-    """Return what the body ``raw`` of a request to ``path`` asks for."""
+def parse_body(path: str, raw: bytes, max_photo_bytes: int) -> ParsedBody:
+    """Parse the body ``raw`` of a request to ``path``."""
     call = CALLS.get(path, Call.FEATURE)
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
-        return Understood(2, call)
+        return ParsedBody(2, call)
     if not isinstance(body, dict):
-        return Understood(2, call)
+        return ParsedBody(2, call)
     if "data" in body and call is not Call.CLASSIFICATION:
-        return _dialect_one(path, body, max_photo_bytes)
-    if path in DIALECT_ONE_ONLY:
-        return Understood(2, call)
+        return _parse_version_1(path, body, max_photo_bytes)
+    if path in VERSION_1_ONLY:
+        return ParsedBody(2, call)
     try:
-        return _dialect_two(call, body, max_photo_bytes)
+        return _parse_version_2(call, body, max_photo_bytes)
     except ValidationError:
-        return Understood(2, call)
+        return ParsedBody(2, call)
 
 
 def _flags(body: Body) -> dict[str, bool]:
@@ -99,13 +99,13 @@ def _flags(body: Body) -> dict[str, bool]:
 
 
 def _text(value: object) -> str | None:
-    """Return a text that can be stored; None for anything else."""
+    """Return ``value`` where it is a text that can be stored, None otherwise."""
     if not isinstance(value, str) or "\x00" in value:
         return None
     try:
         value.encode()
     except UnicodeEncodeError:
-        # Half of a surrogate pair: JSON can say it, UTF-8 and databases cannot.
+        # An unpaired surrogate: valid in JSON, but not in UTF-8 and databases.
         return None
     return value
 
@@ -117,15 +117,15 @@ def _name(value: object) -> str | None:
     return text.strip() or None if text is not None else None
 
 
-def _dialect_one(path: str, body: Body, max_photo_bytes: int) -> Understood:
+def _parse_version_1(path: str, body: Body, max_photo_bytes: int) -> ParsedBody:
     is_bare = not {"name", "url"} & body.keys()
     call = Call.STANDARD if path == "/auth/test" and is_bare else CALLS.get(path, Call.FEATURE)
     try:
-        ask, refusal = _ask_of_one(call, body)
+        ask, refusal = _version_1_ask(call, body)
     except ValidationError:
-        # Longer than anything that was ever stored.
+        # Longer than any stored name.
         ask, refusal = None, _UNUSABLE[call]
-    return Understood(1, call, ask, refusal, photo_of(body["data"], max_photo_bytes), _flags(body))
+    return ParsedBody(1, call, ask, refusal, photo_of(body["data"], max_photo_bytes), _flags(body))
 
 
 _UNUSABLE = {
@@ -135,8 +135,8 @@ _UNUSABLE = {
 }
 
 
-def _ask_of_one(call: Call, body: Body) -> tuple[PhotoAsk | None, Outcome]:
-    """Return what dialect 1 asks for, or None and the answer to a body that cannot be used."""
+def _version_1_ask(call: Call, body: Body) -> tuple[PhotoAsk | None, Outcome]:
+    """Return the request of a version 1 body, or None and the outcome of an unusable body."""
     name, url, tag = (_name(body.get(field)) for field in ("name", "url", "tag"))
     ask: PhotoAsk | None = None
     if call is Call.STANDARD and (name is not None or body.get("name") in (None, "")):
@@ -154,22 +154,22 @@ def _row_id(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _dialect_two(call: Call, body: Body, max_photo_bytes: int) -> Understood:
+def _parse_version_2(call: Call, body: Body, max_photo_bytes: int) -> ParsedBody:
     number = _row_id(body.get("participation_id"))
     if number is None:
-        return Understood(2, call)
+        return ParsedBody(2, call)
     ask: PhotoAsk
     if call is Call.STANDARD:
         photo = photo_of(body.get("std_img"), max_photo_bytes)
-        return Understood(2, call, RegisterStandard(participation_id=number), photo=photo, flags=_flags(body))
+        return ParsedBody(2, call, RegisterStandard(participation_id=number), photo=photo, flags=_flags(body))
     content, photo = _text(body.get("feed_content")), photo_of(body.get("feed_img"), max_photo_bytes)
     if content is None or not photo:
-        return Understood(2, call)
+        return ParsedBody(2, call)
     if call is Call.FEATURE:
         ask = PostFeature(participation_id=number, content=content)
-        return Understood(2, call, ask, photo=photo, flags=_flags(body))
+        return ParsedBody(2, call, ask, photo=photo, flags=_flags(body))
     keyword = _name(body.get("classification_keyword"))
     if keyword is None:
-        return Understood(2, call)
+        return ParsedBody(2, call)
     ask = PostClassification(participation_id=number, content=content, keyword=keyword)
-    return Understood(2, call, ask, photo=photo, flags=_flags(body))
+    return ParsedBody(2, call, ask, photo=photo, flags=_flags(body))

@@ -18,18 +18,18 @@ TIMEOUT_S = 10.0
 
 
 class FetchFailedError(ServiceError):
-    """The picture was not fetched; why is nobody's business but the log's."""
+    """The picture was not fetched; the reason is only logged, not returned to the caller."""
 
     code = "fetch_failed"
 
 
 def sources_of(settings: Settings) -> Hosts:
-    """Return where pictures may come from; raise InvalidOptionError where the list cannot be read."""
+    """Return the allowed hosts of picture URLs; raise InvalidOptionError where the setting is invalid."""
     return Hosts.parse(settings.verification_url_hosts, "OBSCURA_VERIFICATION_URL_HOSTS")
 
 
 async def _get(client: httpx.AsyncClient, url: httpx.URL, sources: Hosts, limit: int) -> bytes | httpx.URL:
-    """Return the body of one answer, or where it sends us."""
+    """Return the body of a response, or the URL that it redirects to."""
     place = await pinned(url, sources)
     place["headers"] |= {"accept": "image/*", "accept-encoding": "identity"}
     async with client.stream("GET", **place) as answer:
@@ -53,7 +53,7 @@ async def fetch(text: str, sources: Hosts, limit: int) -> bytes:
     Raises
     ------
     FetchFailedError
-        If the host is not listed, or the picture cannot be had within ten seconds.
+        If the host is not listed, or the picture is too large or not received within `TIMEOUT_S`.
     """
     try:
         url = httpx.URL(text)

@@ -1,4 +1,4 @@
-"""OpenAPI descriptions of the two ``/auth`` dialects, whose routes read bodies themselves."""
+"""OpenAPI descriptions of both versions of the ``/auth`` API, whose routes parse bodies themselves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ __all__ = ["ANSWERS", "BODY"]
 ID = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,19}$"}]}
 PHOTO = {"type": "string", "minLength": 1, "description": "a photo in base64"}
 TEXT = {"type": "string", "maxLength": 20_000}
-ONE = {
+VERSION_1_BODY = {
     "title": "dialect 1",
     "type": "object",
     "required": ["data"],
@@ -20,7 +20,7 @@ ONE = {
         "debug": {"type": "boolean", "default": False},
     },
 }
-TWO = {
+VERSION_2_BODY = {
     "title": "dialect 2",
     "type": "object",
     "required": ["participation_id"],
@@ -34,18 +34,21 @@ TWO = {
     },
 }
 BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": {"anyOf": [ONE, TWO]}}}}
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"anyOf": [VERSION_1_BODY, VERSION_2_BODY]}}},
+    }
 }
 
 _MESSAGE = {"message": {"type": "string"}}
 _STATUS = {**_MESSAGE, "status": {"type": "integer"}}
-SAID_IN_ONE = {
+VERSION_1_ANSWER = {
     "title": "answer in dialect 1",
     "type": "object",
     "required": ["status", "message"],
     "properties": _STATUS,
 }
-SAID_IN_TWO = {
+VERSION_2_ANSWER = {
     "title": "answer in dialect 2",
     "type": "object",
     "required": ["message"],
@@ -62,7 +65,9 @@ def _answer(description: str, *shapes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 ANSWERS: Mapping[int | str, dict[str, Any]] = {
-    200: _answer("dialect 1: any outcome, said in the body; dialect 2: done", SAID_IN_ONE, SAID_IN_TWO),
-    400: _answer("dialect 2: refused, errcode says why", SAID_IN_TWO),
-    500: _answer("dialect 2: not stored, or something unforeseen", SAID_IN_TWO),
+    200: _answer(
+        "dialect 1: any outcome, said in the body; dialect 2: done", VERSION_1_ANSWER, VERSION_2_ANSWER
+    ),
+    400: _answer("dialect 2: refused, errcode says why", VERSION_2_ANSWER),
+    500: _answer("dialect 2: not stored, or something unforeseen", VERSION_2_ANSWER),
 }

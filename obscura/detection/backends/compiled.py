@@ -1,7 +1,7 @@
-"""Compiled networks on disk: the next process need not read and optimise them once more.
+"""Compiled networks on disk, so that the next process starts without compiling them again.
 
-A file is written beside its place and renamed, so any number of processes may start at a time: each finds a
-whole file or none. Whatever keeps the folder from being used costs time and nothing else.
+A file is written under a temporary name and renamed, so processes that start at the same time find a whole
+file or none. A folder that cannot be used costs start-up time only.
 """
 
 import os
@@ -16,10 +16,10 @@ from typing import Final
 __all__ = ["CompiledNetworks", "default_folder"]
 
 FORMAT: Final = "1"
-"""Of the files: another one makes them unknown."""
+"""Format version of the files; changing it invalidates them."""
 
-MOST_FILES: Final = 64
-"""Files that are kept; the one that was written first goes first."""
+MAX_FILES: Final = 64
+"""Files that are kept; the oldest are deleted first."""
 
 CHECKSUM_BYTES: Final = 4
 
@@ -36,13 +36,13 @@ def default_folder() -> Path | None:
 
 
 class CompiledNetworks:
-    """The compiled forms of one file of weights.
+    """The compiled networks of one weights file.
 
     Attributes
     ----------
     folder
-        Where they lie. It must belong to this process's user and be writable by nobody else, because an
-        engine trusts what it finds there; otherwise nothing is read or written.
+        Their folder. It must belong to this process's user and be writable by nobody else, because an engine
+        executes what it loads; otherwise nothing is read or written.
     """
 
     def __init__(self, folder: Path, weights_sha256: str) -> None:
@@ -57,7 +57,7 @@ class CompiledNetworks:
             return False
 
     def load(self, key: str) -> bytes | None:
-        """Return what was stored under ``key``; None where there is nothing whole."""
+        """Return what was stored under ``key``; None where it is absent or its checksum is wrong."""
         try:
             if not self._is_private():
                 return None
@@ -68,7 +68,7 @@ class CompiledNetworks:
         return blob if blob and checksum == _checksum(blob) else None
 
     def store(self, key: str, blob: bytes) -> None:
-        """Keep a compiled network; do nothing where that is impossible."""
+        """Store a compiled network; do nothing where that is impossible."""
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._is_private():
@@ -92,7 +92,7 @@ class CompiledNetworks:
 
     def _prune(self) -> None:
         files = sorted(self.folder.glob("*.blob"), key=lambda path: path.stat().st_mtime)
-        for file in files[:-MOST_FILES]:
+        for file in files[:-MAX_FILES]:
             file.unlink(missing_ok=True)
 
 

@@ -15,10 +15,9 @@ class DeferredSession:
     Parameters
     ----------
     opened
-        Opens the session.
+        Function that opens the session.
     like
-        A running session of the same engine with the same options: its name, device and batch size are this
-        one's, too.
+        A session of the same engine with the same options; name, device and batch size are taken from it.
     """
 
     def __init__(self, opened: Callable[[], Session], like: Session) -> None:

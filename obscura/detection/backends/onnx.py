@@ -29,7 +29,7 @@ class OnnxSession:
         return self.run_tensor(_tensor(batch))
 
     def run_tensor(self, tensor: Floats) -> Floats:
-        """Return the first output for an input of the model's own numbers and order."""
+        """Return the first output for an input in the model's own type and layout."""
         if self._session is None:
             message = "this session is closed"
             raise BackendUnavailableError(message)
@@ -60,14 +60,14 @@ def open_onnx(path: Path, threads: int) -> OnnxSession:
         options.intra_op_num_threads = max(1, threads)
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Threads that wait for work in a loop would take the CPU from the other workers.
+        # Spinning threads would take CPU time from the other workers.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Every input shape would get an arena of its own that is never given back.
+        # Otherwise every input shape keeps a memory arena that is never released.
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        # onnxruntime raises classes of its own that share no base but Exception.
+        # onnxruntime's exceptions have no common base but Exception.
         message = f"onnxruntime cannot load {path.name}: {error}"
         raise BackendUnavailableError(message) from error
     return OnnxSession(session)

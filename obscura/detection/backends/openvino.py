@@ -21,7 +21,7 @@ TELEMETRY = "openvino_telemetry"
 CONVERTER = "openvino.tools.ovc"
 
 SHAPE_CACHE = "1000"
-"""Prepared layers that are kept; the engine's own 5000 let a worker grow for hundreds of photos."""
+"""Compiled layers that the engine caches; with its default of 5000 a worker grows for hundreds of photos."""
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 class _Network:
-    """A network in its file, or compiled earlier."""
+    """An ONNX file, compiled for any input size or for one, and cached on disk where there is a cache."""
 
     def __init__(
         self,
@@ -57,23 +57,23 @@ class _Network:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": max(1, threads),
             "INFERENCE_PRECISION_HINT": self.precision,
-            # By itself every process binds its first thread to the same core: two workers share one.
+            # By default every process pins its first thread to the same core, so two workers would share it.
             "ENABLE_CPU_PINNING": False,
-            # Code for every layer and input shape: some dozen shapes, not thousands of entries for good.
+            # The cache has an entry per layer and input shape.
             "CPU_RUNTIME_CACHE_CAPACITY": SHAPE_CACHE,
         }
 
     @property
     def is_compiled(self) -> bool:
-        """Whether the file was compiled earlier, for inputs of any size."""
+        """Whether the network compiled for any input size is in the cache."""
         return self._compiled is not None and self._compiled.has(self._key(None))
 
     def prepared(self, size: Size | None) -> Any:  # noqa: ANN401
-        """Return it ready to run on single inputs of a size, or on inputs of any."""
+        """Return an inference request for single inputs of a size, or for inputs of any size."""
         key = self._key(size)
         blob = None if self._compiled is None else self._compiled.load(key)
         if blob is not None:
-            # What another build of the engine has left is compiled again below.
+            # A blob that this build of the engine cannot import is compiled again below.
             with suppress(RuntimeError):
                 imported = self._core.import_model(io.BytesIO(blob), "CPU", self._options)
                 return imported.create_infer_request()
@@ -94,19 +94,18 @@ class _Network:
         return model
 
     def _key(self, size: Size | None) -> str:
-        """Return what a compiled network depends on, besides its weights."""
+        """Return the cache key: everything that a compiled network depends on besides its weights."""
         machine = self._core.get_property("CPU", "FULL_DEVICE_NAME")
         abilities = sorted(self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         return repr((self._openvino.get_version(), machine, abilities, sorted(self._options.items()), size))
 
 
 class _OpenVinoSession:
-    """A network for inputs of every size, and copies of it for the sizes that come often.
+    """A network compiled for inputs of any size, and once more for each of the common sizes.
 
-    A copy takes a tenth less time, and a third less where sizes take turns: nothing is worked out again for
-    another size. It costs 20 to 40 MB, and an eighth of a second when its size comes first. Its numbers
-    differ in their last bits, so which one answers is decided by an input's size alone, not by what came
-    before.
+    A network compiled for one size takes a tenth less time, and a third less where sizes alternate. It costs
+    20 to 40 MB, and an eighth of a second at the first input of its size. Its outputs differ in their last
+    bits, so the input size alone decides which network runs, not the inputs before.
     """
 
     device = "cpu"
@@ -119,17 +118,17 @@ class _OpenVinoSession:
         self._often = frozenset(often)
         self._requests: dict[Size | None, Any] = {}
         if not network.is_compiled:
-            # A file that the engine cannot read is told now.
+            # Raise now where the engine cannot read the file.
             self._requests[None] = network.prepared(None)
 
     def run(self, batch: Sequence[Pixels]) -> Floats:
-        # What is shared has to be in one piece, and writeable although nobody writes to it.
+        # Shared memory must be contiguous and writeable, although it is only read.
         pictures = np.require(batch[0], None, ["C", "W"])[None] if len(batch) == 1 else np.stack(batch)
         request = self._request(pictures)
         request.set_input_tensor(self._tensor(pictures, shared_memory=True))
-        # Without a dictionary of outputs, which would be copies as well.
+        # share_outputs avoids a copy of all outputs.
         request.infer(share_outputs=True)
-        # A copy: the engine writes its next output to the same memory.
+        # Copy: the next run writes to the same memory.
         return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
     def _request(self, pictures: Pixels) -> Any:  # noqa: ANN401
@@ -165,14 +164,14 @@ def open_openvino(
     threads
         CPU threads of one inference, at least 1.
     exact
-        Whether to compute in f32; otherwise in bf16 where the CPU has it (half the time, the same recall,
-        boxes that differ by a pixel or so).
+        Whether to compute in f32; otherwise in bf16 where the CPU supports it (half the time, the same
+        recall, boxes that differ by about a pixel).
     often
-        Sizes of inputs for each of which the network is prepared once more.
+        Input sizes for each of which the network is compiled separately.
     compiled
-        Where compiled networks of this file are kept, or None.
+        Cache of compiled networks of this file, or None.
     """
-    _keep_telemetry_out()
+    _disable_telemetry()
     with _translated(path):
         with _without_converter():
             import openvino  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
@@ -182,7 +181,7 @@ def open_openvino(
 
 
 def _taking_bytes(openvino: Any, model: Any) -> Any:  # noqa: ANN401 - openvino publishes no types
-    """Return a model that takes ``uint8[b, height, width, 3]`` and turns it into its own input by itself."""
+    """Return a model that takes ``uint8[b, height, width, 3]`` and converts it to its own input."""
     steps = openvino.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))
@@ -192,7 +191,7 @@ def _taking_bytes(openvino: Any, model: Any) -> Any:  # noqa: ANN401 - openvino 
 
 @contextmanager
 def _without_converter() -> Iterator[None]:
-    """Make ``import openvino`` leave out its model converter, half of what it imports; it expects that."""
+    """Import openvino without its model converter, half of its import time; openvino supports its absence."""
     is_new = CONVERTER not in sys.modules
     if is_new:
         sys.modules[CONVERTER] = None  # type: ignore[assignment]
@@ -203,10 +202,10 @@ def _without_converter() -> Iterator[None]:
             del sys.modules[CONVERTER]
 
 
-def _keep_telemetry_out() -> None:
-    """Make ``import openvino_telemetry`` fail: ``import openvino`` would send an event to its makers.
+def _disable_telemetry() -> None:
+    """Make ``import openvino_telemetry`` fail, which would send usage events when openvino is imported.
 
-    OpenVINO carries an empty stub for installations without that package, and falls back to it.
+    OpenVINO falls back to an empty stub where that package is not installed.
     """
     if TELEMETRY not in sys.modules:
         sys.modules[TELEMETRY] = None  # type: ignore[assignment]

@@ -21,7 +21,7 @@ from obscura.errors import BackendUnavailableError
 __all__ = ["has_gpu", "keep_ultralytics_quiet", "open_ultralytics"]
 
 GPU_BATCH = 16
-# Nothing is sent to its makers, nor to any of the services that it knows.
+# Switches off telemetry and every integration with an external service.
 QUIET_SETTINGS = dict.fromkeys(
     (
         "sync",
@@ -63,8 +63,8 @@ class _TorchSession:
 
 
 def has_gpu() -> bool:
-    """Return whether torch is there and sees a CUDA GPU."""
-    if not _made_for_gpus():
+    """Return whether torch is installed and sees a CUDA GPU."""
+    if not _supports_gpus():
         return False
     try:
         import torch  # noqa: PLC0415 - the engine is loaded when it is used
@@ -73,11 +73,11 @@ def has_gpu() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _made_for_gpus() -> bool:
-    """Return whether torch is there, in a build that may use a GPU.
+def _supports_gpus() -> bool:
+    """Return whether torch is installed in a build that supports GPUs.
 
-    A build says so in a file of a few lines. Importing torch to be told that it has none takes seconds and
-    hundreds of megabytes, in every process that looks at photos.
+    Read from torch's ``version.py``: importing torch only to learn that it has no CUDA takes seconds and
+    hundreds of megabytes in every process.
     """
     torch = find_spec("torch")
     if torch is None or torch.origin is None:
@@ -85,7 +85,7 @@ def _made_for_gpus() -> bool:
     try:
         build = runpy.run_path(str(Path(torch.origin).with_name("version.py")))
     except OSError:
-        # It tells by itself, once it is imported.
+        # No such file: decided after importing torch.
         return True
     return any(build.get(name) is not None for name in ("cuda", "hip"))
 
@@ -93,8 +93,8 @@ def _made_for_gpus() -> bool:
 def open_ultralytics(path: Path, threads: int, device: str, *, exact: bool) -> Session:
     """Load a checkpoint; raise BackendUnavailableError where torch cannot.
 
-    A checkpoint is a pickle and can run code: give only paths whose checksum was compared
-    (`manifest.verified_path`).
+    A checkpoint is a pickle and can run code: pass only paths whose checksum was compared
+    (`obscura.detection.weights.verified_path`).
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def open_ultralytics(path: Path, threads: int, device: str, *, exact: bool) -> S
         if place == "cpu":
             torch.set_num_threads(max(1, threads))
         elif exact:
-            # TF32 keeps ten bits of the mantissa: not what "exact" promises.
+            # TF32 has a mantissa of ten bits, which is not f32.
             torch.backends.cudnn.allow_tf32 = False
         network = network.to(place)
         network = network.half() if half else network.float()
@@ -131,7 +131,7 @@ def _load(path: Path) -> tuple[Any, Any]:
     import torch  # noqa: PLC0415 - the engine is loaded when it is used, after the fork
     import ultralytics  # noqa: PLC0415 - the checkpoint's classes live there
 
-    # Said before it was imported as well; a release that did not understand that is told again.
+    # Also set before the import, by the settings file; repeated for releases that ignore it.
     ultralytics.settings.update(sync=False)
     checkpoint = torch.load(path, map_location="cpu", weights_only=False)
     network = checkpoint.get("ema") or checkpoint["model"]
@@ -153,10 +153,10 @@ def _device(torch: Any, wanted: str) -> str:  # noqa: ANN401 - torch's module ob
 
 @cache
 def keep_ultralytics_quiet() -> None:
-    """Keep ultralytics from the network, from installing packages and from a person's settings file.
+    """Keep ultralytics from using the network, installing packages and reading the user's settings file.
 
-    It reads these variables once, when it is imported, and then the file. The folder is this process's own
-    and goes with it.
+    It reads these environment variables and its settings file once, at import. The settings folder is
+    temporary and is removed when the process exits.
     """
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"

@@ -1,7 +1,7 @@
 """Boxes of HEIC and AVIF files: sizes, grids, items, frames. Standard library only.
 
-Nothing is followed but offsets that lie inside the file, every walk is bounded in depth and in the number of
-boxes, and a box that its parent cuts short is not yielded.
+Offsets outside the file are not followed, every iteration is bounded in depth and in the number of boxes, and
+a box that is truncated by its parent is not yielded.
 
 Sources: ISO/IEC 14496-12 (boxes, meta, iloc, iinf, stsz), ISO/IEC 23008-12 (ispe, pixi, grid), AV1 image file
 format 1.1.
@@ -28,7 +28,7 @@ _LARGE_ID: Final = 2
 
 
 Span: TypeAlias = tuple[int, int]
-"""Where bytes lie in the file: start, and end exclusive."""
+"""A range of bytes in the file: start, and end exclusive."""
 
 
 class Box(NamedTuple):
@@ -57,7 +57,7 @@ class Meta:
     items
         Items by their number.
     extents
-        Where each item's bytes lie: ``(start, end)`` in the file, which may be behind the file's end.
+        Ranges of each item's bytes, which may lie behind the file's end.
     """
 
     properties: tuple[Box, ...]
@@ -67,7 +67,7 @@ class Meta:
     def payloads(self, data: Buffer, kind: bytes) -> Iterator[tuple[Item, bytes]]:
         """Yield each item of a type, with the bytes of its first extent.
 
-        At most as many bytes as the file has together: honest items do not overlap.
+        At most as many bytes in all as the file has, because valid items do not overlap.
         """
         left = len(data)
         for number, item in self.items.items():
@@ -123,7 +123,7 @@ def find(data: Buffer, parent: Box, *path: bytes) -> Iterator[Box]:
 
 
 def read_meta(data: Buffer) -> Meta | None:
-    """Return what the first meta box of the file holds, None where there is none.
+    """Return the content of the file's first meta box, None where there is none.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def read_meta(data: Buffer) -> Meta | None:
 
 
 def sizes(data: Buffer, meta: Meta) -> Iterator[Size]:
-    """Yield every size that a picture, a tile, a preview or a grid of tiles states."""
+    """Yield the stated sizes of all pictures, tiles, previews and grids of tiles."""
     for box in meta.properties:
         if box.kind == b"ispe":
             yield Size(*struct.unpack_from(">II", data, box.body + _FULL))
@@ -161,7 +161,7 @@ def sizes(data: Buffer, meta: Meta) -> Iterator[Size]:
 
 
 def bits(data: Buffer, meta: Meta) -> int:
-    """Return the most bits per sample that the file states; 8 where it states none."""
+    """Return the largest stated number of bits per sample; 8 where none is stated."""
     deepest = 8
     for box in meta.properties:
         if box.kind == b"pixi" and box.body + _FULL < box.end:
@@ -205,7 +205,10 @@ def _items(data: Buffer, table: Box) -> Iterator[tuple[int, Item]]:
 
 
 def _extents(data: Buffer, table: Box, inside: int) -> Iterator[tuple[int, tuple[Span, ...]]]:
-    """Yield where the items lie that an iloc box places; ``inside`` is where the idat box begins."""
+    """Yield the byte ranges of the items in an iloc box.
+
+    ``inside`` is the offset of the idat box's payload.
+    """
     reader = _Reader(data, table.body, table.end)
     version = reader.take(4) >> 24
     widths = reader.take(2)
@@ -230,7 +233,7 @@ def _extents(data: Buffer, table: Box, inside: int) -> Iterator[tuple[int, tuple
 
 
 class _Reader:
-    """Takes unsigned numbers of any width from a stretch of bytes, one after the other."""
+    """Reads successive unsigned integers of any width from a range of bytes."""
 
     def __init__(self, data: Buffer, start: int, end: int) -> None:
         self._data = data

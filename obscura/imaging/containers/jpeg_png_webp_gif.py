@@ -1,7 +1,7 @@
 """Walk the segments and chunks of JPEG, PNG, WebP and GIF files. Standard library only.
 
-Each walk is one pass in linear time, ends where the file ends, however early that is, and yields a closing
-part (EOI, IEND, trailer) only where the file has one: a missing closing part means a truncated file.
+Each iterator takes linear time and stops at the end of the file. It yields the closing part (EOI, IEND,
+trailer) only where the file has one: a missing closing part means a truncated file.
 
 Sources: ITU-T T.81 annex B (JPEG), the PNG specification (third edition) section 5, the WebP container
 specification, GIF89a.
@@ -34,8 +34,8 @@ GIF_EXTENSION: Final = 0x21
 GIF_IMAGE: Final = 0x2C
 GIF_TRAILER: Final = 0x3B
 
-# Stuffed zeros, fill bytes, restart markers and TEM carry no segment. One FF per match, not FF+: a run of
-# fill bytes would otherwise be walked once from each of its bytes.
+# Stuffed zeros, fill bytes, restart markers and TEM have no segment. One FF per match, not FF+, which takes
+# quadratic time in a run of fill bytes.
 _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _MAX_SEGMENTS: Final = 20_000
 _MAX_CHUNKS: Final = 500_000
@@ -49,7 +49,7 @@ _GIF_HEAD: Final = 13
 class Segment(NamedTuple):
     """A JPEG marker segment: ``data[start:end]``, its payload ``data[body:end]``.
 
-    The segment of an SOS marker goes on over the entropy-coded data behind it.
+    The segment of an SOS marker includes the entropy-coded data behind it.
     """
 
     marker: int
@@ -69,7 +69,7 @@ class Chunk(NamedTuple):
 
 
 class GifBlock(NamedTuple):
-    """A GIF block: its introducer, the extension's label (0 for others), and where it lies."""
+    """A GIF block: its introducer, the extension's label (0 for others), and its position."""
 
     kind: int
     label: int
@@ -115,13 +115,13 @@ def jpeg_segments(data: Buffer) -> Iterator[Segment]:
 
 
 def _after_entropy(data: Buffer, start: int) -> int:
-    """Return where the entropy-coded data that begins at ``start`` ends."""
+    """Return the end of the entropy-coded data that begins at ``start``."""
     found = _NEXT_MARKER.search(data, start)
     return len(data) if found is None else found.start()
 
 
 def png_chunks(data: Buffer) -> Iterator[Chunk]:
-    """Yield the chunks of a PNG file up to IEND inclusive; a chunk that the file cuts short is not yielded.
+    """Yield the chunks of a PNG file up to IEND inclusive; a truncated chunk is not yielded.
 
     Raises
     ------
@@ -169,17 +169,17 @@ def riff_chunks(data: Buffer) -> Iterator[Chunk]:
 
 
 def riff_end(data: Buffer) -> int:
-    """Return where a RIFF file of at least 8 bytes says that it ends."""
+    """Return the end offset stated in the header of a RIFF file of at least 8 bytes."""
     return 8 + int.from_bytes(data[4:8], "little")
 
 
 def gif_blocks(data: Buffer) -> Iterator[GifBlock]:
-    """Yield the blocks of a GIF file up to its trailer inclusive; a block cut short is not yielded.
+    """Yield the blocks of a GIF file up to its trailer inclusive; a truncated block is not yielded.
 
     Raises
     ------
     UndecodablePhotoError
-        If something else than a block stands where one must, or there are more than any photo has.
+        If a block has an unknown introducer, or there are more than `_MAX_GIF_BLOCKS`.
     """
     if len(data) < _GIF_HEAD:
         return
@@ -209,7 +209,7 @@ def gif_blocks(data: Buffer) -> Iterator[GifBlock]:
 
 
 def _gif_colours(flags: int) -> int:
-    """Return the bytes that a GIF colour table takes, from the flags that announce it."""
+    """Return the length in bytes of a GIF colour table, from the flags of its descriptor."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 

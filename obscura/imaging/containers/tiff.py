@@ -1,6 +1,6 @@
 """Structure of TIFF files: pages, sizes, bit depth, data ranges. Standard library only.
 
-Source: TIFF 6.0, sections 2, 8 and 15. Standard library only.
+Source: TIFF 6.0, sections 2, 8 and 15.
 """
 
 import struct
@@ -25,12 +25,12 @@ _PAGE_BUDGET: Final = 1024
 
 
 def inspect_tiff(data: Buffer) -> PhotoHeader:
-    """Read the first page of a TIFF file and count its pages; reduced-size copies are no pages.
+    """Read the first page of a TIFF file and count its pages, without reduced-size copies.
 
     Raises
     ------
     UndecodablePhotoError
-        If the first page tells no size.
+        If the first page states no size.
     TruncatedPhotoError
         If the first directory lies outside the file.
     """
@@ -68,7 +68,10 @@ def _single(entries: Mapping[int, Entry], tag: int, order: str, *, default: int 
 
 
 def _count_pages(data: Buffer, order: str, first: Directory) -> int:
-    """Return the number of full pages (at most 256); a chain that loops ends where it meets itself."""
+    """Return the number of full pages, at most 256.
+
+    A cyclic chain of directories ends at its first repetition.
+    """
     pages, seen, following = 1, {0}, first.next_offset
     while following not in seen and len(seen) <= _MAX_PAGES:
         seen.add(following)
@@ -80,7 +83,7 @@ def _count_pages(data: Buffer, order: str, first: Directory) -> int:
 
 
 def _data_end(entries: Mapping[int, Entry], order: str) -> int:
-    """Return where the last strip or tile ends, as far as the directory tells."""
+    """Return the end offset of the last strip or tile stated in the directory."""
     ends = [0]
     for offsets_tag, counts_tag in _DATA_TAGS:
         offsets = integers(entries.get(offsets_tag), order)

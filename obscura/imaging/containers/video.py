@@ -9,17 +9,17 @@ from obscura.wording import megabytes
 __all__ = ["HEAD_BYTES", "VideoFormat", "check_video", "format_of"]
 
 HEAD_BYTES: Final = 64
-"""As much of a file as tells what it is."""
+"""Bytes from the beginning of a file that are enough to recognise its format."""
 
 _ATOMS: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
-# What MP4's family is used for beside videos: HEIC, AVIF and the like begin in the same way.
+# Brands of still pictures (HEIC, AVIF), which use the same container.
 _STILL_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"})
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _DOC_TYPE: Final = b"\x42\x82"
 
 
 class VideoFormat(StrEnum):
-    """Families of containers; the value is the suffix of what is written."""
+    """Container formats; the value is the file name suffix of the output."""
 
     MP4 = "mp4"
     MOV = "mov"
@@ -29,7 +29,7 @@ class VideoFormat(StrEnum):
 
     @property
     def media_type(self) -> str:
-        """What HTTP calls it."""
+        """Its media type."""
         return _MEDIA_TYPES[self]
 
 
@@ -43,12 +43,12 @@ _MEDIA_TYPES: Final = {
 
 
 def format_of(head: bytes) -> VideoFormat:
-    """Return the format of a video by its first ``HEAD_BYTES``; its name may say what it likes.
+    """Return the format of a video by its first ``HEAD_BYTES`` bytes; the file name is not used.
 
     Raises
     ------
     UnsupportedFormatError
-        If it is no video that is known here.
+        If it is not a video of a supported format.
     """
     if head[4:8] in _ATOMS and head[8:12] not in _STILL_BRANDS:
         is_mp4 = head[4:8] == b"ftyp" and head[8:12] != b"qt  "
@@ -64,16 +64,16 @@ def format_of(head: bytes) -> VideoFormat:
 
 
 def check_video(head: bytes, length: int, max_bytes: int) -> VideoFormat:
-    """Let a video pass by what can be seen without opening it, or say what is wrong with it.
+    """Validate a video by its length and first bytes and return its format.
 
     Raises
     ------
     EmptyPhotoError
-        If there is nothing of it.
+        If its length is 0.
     PhotoTooLargeError
         If it is longer than ``max_bytes``.
     UnsupportedFormatError
-        If it is no video that is known here.
+        If it is not a video of a supported format.
     """
     if length == 0:
         message = "the file is empty"

@@ -1,7 +1,7 @@
-"""What a camera or a lens may be called: makers, their words, and type designations. Standard library only.
+"""Recognise names of cameras and lenses: makers, series and type designations. Standard library only.
 
-The fields that name a camera are free text. A name, an address or a note in one of them is no camera, and the
-only way to tell is to know how cameras are called: a text in which any word is unknown is dropped as a whole.
+The EXIF fields for camera and lens are free text and may contain a person's name, an address or a note. They
+are kept only where every word is known; a text with an unknown word is dropped as a whole.
 """
 
 import re
@@ -11,7 +11,7 @@ __all__ = ["is_camera_name"]
 
 MAX_LENGTH: Final = 63
 MAX_DIGITS: Final = 12
-"""Digits of a name in all: a lens with two focal lengths and two apertures has ten."""
+"""Digits in a name; a lens with two focal lengths and two apertures has ten."""
 
 _MAKERS: Final = """
     acer agfaphoto alcatel amazon apple asus blackberry blackmagic canon casio computer dji drift eastman
@@ -44,21 +44,21 @@ _GENERATION: Final = re.compile(r"(?<=[0-9])(Mark)(?=[IV]+\b)")
 _DESIGNATION: Final = re.compile(
     r"(?=[^0-9]*[0-9])(?!.*[A-Za-z]{6})(?!.*[a-z]{3})(?!(?:[^0-9]*[0-9]){9})[A-Za-z0-9._/+-]{1,20}"
 )
-"""A word with a digit in it, as types, focal lengths and apertures are written: SM-G991B, 70-200mm, f/1.78.
-No long run of letters, of small ones no more than two, no more than eight digits."""
+"""A word with a digit, as in types, focal lengths and apertures: SM-G991B, 70-200mm, f/1.78. At most five
+letters in a row, two lower-case letters in a row and eight digits."""
 _EDGES: Final = "(),;:"
 _SIGNS: Final = frozenset({"", "|", "/", "-", "&"})
 
 
 def is_camera_name(text: str) -> bool:
-    """Return whether a text says which camera or lens took a picture, and nothing else."""
+    """Return whether a text consists of the name of a camera or lens only."""
     if not 0 < len(text) <= MAX_LENGTH or sum(letter.isdigit() for letter in text) > MAX_DIGITS:
         return False
     words = [word.strip(_EDGES) for word in _GENERATION.sub(r" \1 ", text).split()]
     plain = [word for word in words if word.isdigit()]
-    # Series are called like people: something has to say that it is a camera.
-    is_told = any(word.lower() in _MAKER_WORDS or _DESIGNATION.fullmatch(word) for word in words)
-    return is_told and len(plain) <= 1 and all(map(_is_known, words))
+    # Some series are also names of persons, so a maker or a type designation is required.
+    names_device = any(word.lower() in _MAKER_WORDS or _DESIGNATION.fullmatch(word) for word in words)
+    return names_device and len(plain) <= 1 and all(map(_is_known, words))
 
 
 def _is_known(word: str) -> bool:

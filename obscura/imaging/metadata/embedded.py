@@ -1,7 +1,7 @@
 """Embedded metadata of picture files, and files stripped of it. Standard library only.
 
-`items` names every foreign part; `skeleton` is the file with nothing but what a decoder needs, so that no
-profile, text or preview ever reaches a decoder's own parsers.
+`items` yields every part that is not needed to decode the picture; `stripped_file` returns the file without
+them, so that no profile, text or preview reaches a decoder's parsers.
 """
 
 import struct
@@ -34,7 +34,7 @@ from obscura.imaging.metadata import exif
 from obscura.imaging.metadata import gpano as panorama
 
 MAX_PROFILE: Final = 4 * 1024 * 1024
-"""Bytes of the largest ICC profile that is looked at."""
+"""Largest length in bytes of an ICC profile that is read."""
 
 _ICC_HEAD: Final = b"ICC_PROFILE\x00"
 _JFIF_HEAD: Final = b"JFIF\x00"
@@ -80,7 +80,7 @@ _ICC_COLOURS: Final = (b"prof", b"rICC")
 
 
 class Item(NamedTuple):
-    """A foreign part of a file: the name of its kind, and its payload."""
+    """A part of a file that is not needed for decoding: the name of its kind, and its payload."""
 
     kind: str
     body: bytes
@@ -112,10 +112,11 @@ def items(data: Buffer, photo_format: PhotoFormat) -> Iterator[Item]:
 
 
 class EmbeddedMetadata(NamedTuple):
-    """What a file tells of its picture beside the pixels.
+    """Metadata of a file that the pipeline uses.
 
-    ``exif`` is the first EXIF block that can be read; ``profile`` the embedded ICC profile, unchecked, None
-    where it is larger than 4 MiB; ``panorama`` a fresh XMP packet with the panorama, else empty.
+    ``exif`` is the first readable EXIF block; ``profile`` the embedded ICC profile, unchecked, None where it
+    is larger than 4 MiB; ``panorama`` a newly written XMP packet with the panorama metadata, empty for other
+    pictures.
     """
 
     exif: exif.ExifBlock | None
@@ -123,9 +124,9 @@ class EmbeddedMetadata(NamedTuple):
     panorama: bytes
 
 
-def told(data: Buffer, photo_format: PhotoFormat) -> EmbeddedMetadata:
-    """Return what a file tells of its picture, in one walk through it."""
-    # The rest, which may be longer than the picture, is not kept.
+def read_metadata(data: Buffer, photo_format: PhotoFormat) -> EmbeddedMetadata:
+    """Return the metadata of a file in one pass through it."""
+    # Other parts, which may be longer than the picture, are not kept in memory.
     parts = tuple(item for item in items(data, photo_format) if item.kind in {"exif", "icc", "xmp"})
     return EmbeddedMetadata(
         _exif(data, photo_format, parts),
@@ -135,7 +136,7 @@ def told(data: Buffer, photo_format: PhotoFormat) -> EmbeddedMetadata:
 
 
 def exif_of(data: Buffer, photo_format: PhotoFormat) -> exif.ExifBlock | None:
-    """Return the first EXIF block of a file that can be read, None where there is none."""
+    """Return the first readable EXIF block of a file, None where there is none."""
     return _exif(data, photo_format, items(data, photo_format))
 
 
@@ -164,7 +165,10 @@ def _profile(photo_format: PhotoFormat, every: Iterable[Item]) -> bytes | None:
 
 
 def _inflate(chunk: bytes) -> bytes:
-    """Return the profile of an iCCP chunk, empty where it is damaged, at most a little over the limit."""
+    """Return the profile of an iCCP chunk, at most `MAX_PROFILE` + 1 bytes of it.
+
+    Empty where it is damaged.
+    """
     compressed = chunk.partition(b"\x00")[2][1:]
     try:
         return zlib.decompressobj().decompress(compressed, MAX_PROFILE + 1)
@@ -173,9 +177,9 @@ def _inflate(chunk: bytes) -> bytes:
 
 
 def stripped_file(data: Buffer, photo_format: PhotoFormat, *, is_animated: bool = False) -> Buffer:
-    """Return a JPEG or PNG file without its foreign parts; a file of another format as it is.
+    """Return a JPEG or PNG file without the parts of `items`; a file of another format unchanged.
 
-    Only of an animated one are the frames behind a PNG's first picture no foreign parts.
+    The animation frames of a PNG are kept only where ``is_animated``.
 
     Raises
     ------
@@ -202,7 +206,10 @@ def _jpeg_items(data: Buffer) -> Iterator[Item]:
 
 
 def _jpeg_item(marker: int, body: bytes) -> Item | None:
-    """Return what an APPn or COM segment carries; None for the two that tell the colour space."""
+    """Return the content of an APPn or COM segment.
+
+    None for JFIF and Adobe, which define the colour space.
+    """
     for known, head, kind in _JPEG_APPS:
         if marker == known and body.startswith(head):
             return Item(kind, body[len(head) :])
@@ -275,7 +282,10 @@ def _gif_items(data: Buffer) -> Iterator[Item]:
 
 
 def _boxed_items(data: Buffer) -> Iterator[Item]:
-    """Yield what a HEIC or AVIF file carries; a damaged table ends the walk, as the gate refuses it."""
+    """Yield the metadata of a HEIC or AVIF file.
+
+    A damaged table ends the iteration, validation refuses such files.
+    """
     try:
         meta = isobmff.read_meta(data)
     except (struct.error, IndexError):
@@ -283,7 +293,7 @@ def _boxed_items(data: Buffer) -> Iterator[Item]:
     if meta is None:
         return
     for _, body in meta.payloads(data, b"Exif"):
-        # In front of the block stands how many bytes lie between that number and its TIFF header.
+        # The first four bytes are the offset of the TIFF header behind them.
         yield Item("exif", body[4 + int.from_bytes(body[:4]) :])
     for item, body in meta.payloads(data, b"mime"):
         yield Item("xmp" if item.content == _XMP_CONTENT else "app_data", body)

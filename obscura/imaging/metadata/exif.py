@@ -1,6 +1,6 @@
 """Read and write EXIF blocks. Standard library only.
 
-An EXIF block is a little TIFF file; the same reader therefore serves the directories of TIFF photos.
+An EXIF block has the structure of a TIFF file, so this module also reads the directories of TIFF photos.
 Sources: TIFF 6.0 sections 2 and 8; CIPA DC-008 (Exif 2.32) section 4.6.
 """
 
@@ -53,7 +53,7 @@ NO_ENTRIES: Final[Mapping[int, Entry]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class ExifBlock:
-    """The parts of an EXIF block that are of use here.
+    """The parts of an EXIF block that are used here.
 
     Attributes
     ----------
@@ -80,9 +80,8 @@ def byte_order(block: Buffer) -> str | None:
 def read_directory(block: Buffer, order: str, offset: int, budget: int | None = None) -> Directory:
     """Read the directory at ``offset``; entries that are damaged or point outside are left out.
 
-    Never raises, whatever the bytes are. Time and memory are bounded: only the first 4096 entries are read,
-    and values only while they fit ``budget`` bytes together (the length of the block where None: honest
-    values do not overlap), so that entries which all claim the whole file are not copied each.
+    Never raises. Time and memory are bounded: at most 4096 entries are read, and at most ``budget`` bytes of
+    values in all (the length of the block where None, because valid values do not overlap).
     """
     left = len(block) if budget is None else budget
     if offset < _HEADER or offset + 2 > len(block):
@@ -135,7 +134,7 @@ def parse(block: Buffer) -> ExifBlock | None:
     Returns
     -------
     ExifBlock or None
-        None where there is no TIFF header; a damaged block gives what can be read of it. Never raises.
+        None where there is no TIFF header; of a damaged block the readable part. Never raises.
     """
     body = block[len(PREFIX) :] if bytes(block[: len(PREFIX)]) == PREFIX else block
     order = byte_order(body)
@@ -166,9 +165,9 @@ def orientation(block: ExifBlock | None) -> int:
 
 
 def build(block: ExifBlock) -> bytes:
-    """Write ``block`` as a fresh EXIF block with its prefix: no thumbnail, no slack bytes.
+    """Return ``block`` as a newly written EXIF block with its prefix, without thumbnail and unused bytes.
 
-    The pointers to the Exif and GPS directories are made anew from what those hold.
+    The pointers to the Exif and GPS directories are computed.
     """
     order = block.order
     start = struct.pack(order + "HI", 42, _HEADER)
@@ -177,7 +176,7 @@ def build(block: ExifBlock) -> bytes:
         main.pop(pointer, None)
         if entries:
             main[pointer] = Entry(LONG, 1, struct.pack(order + "I", 0))
-    # The length of a directory does not depend on what its pointers say: measure first, then point.
+    # The length of a directory does not depend on its pointers: measure it first.
     offset = _HEADER + len(_directory(main, order, 0))
     tail = b""
     for pointer, entries in ((EXIF_POINTER, block.exif), (GPS_POINTER, block.gps)):
@@ -188,7 +187,7 @@ def build(block: ExifBlock) -> bytes:
 
 
 def _directory(entries: Mapping[int, Entry], order: str, offset: int) -> bytes:
-    """Return a directory that lies at ``offset``, followed by the values too long to lie in it."""
+    """Return a directory for ``offset``, followed by the values that do not fit into its entries."""
     table = struct.pack(order + "H", len(entries))
     values = b""
     values_at = offset + 2 + len(entries) * _ENTRY + 4

@@ -1,6 +1,7 @@
-"""Which values of which EXIF tags are kept: each held against the type and the form that its tag has.
+"""Rules for the EXIF tags that are kept: the type and format that the value of each must have.
 
-A tag that may be kept is no licence for whatever stands in it: an exposure time may be a text, a date a name.
+A file may have any content in any tag, such as a text as exposure time or a name as date, so values are
+checked as well.
 
 Source: CIPA DC-008 (Exif 2.32), tables 4 to 15.
 """
@@ -20,11 +21,11 @@ SIGNED_RATIONAL: Final = 10
 
 
 class Rule(NamedTuple):
-    """What a tag's value has to be: its TIFF type, the most values, and for a text what it may say."""
+    """Rule of a tag: its TIFF type, its largest number of values, and for a text a predicate."""
 
     kind: int
     most: int
-    says: Callable[[str], bool] | None = None
+    matches: Callable[[str], bool] | None = None
 
 
 Rules: TypeAlias = Mapping[int, Rule]
@@ -95,7 +96,7 @@ GPS_RULES: Final[Rules] = MappingProxyType(
 
 
 def allowed(entries: Mapping[int, Entry], rules: Rules) -> dict[int, Entry]:
-    """Return the entries whose tags have a rule that their values keep; texts end at their first zero."""
+    """Return the entries whose values satisfy the rule of their tag; texts end at their first zero byte."""
     kept = {tag: _checked(entry, rules[tag]) for tag, entry in entries.items() if tag in rules}
     return {tag: entry for tag, entry in kept.items() if entry is not None}
 
@@ -103,13 +104,13 @@ def allowed(entries: Mapping[int, Entry], rules: Rules) -> dict[int, Entry]:
 def _checked(entry: Entry, rule: Rule) -> Entry | None:
     if entry.kind != rule.kind or not 0 < entry.values <= rule.most:
         return None
-    if rule.says is None:
+    if rule.matches is None:
         return entry
     text = entry.raw.split(b"\x00", 1)[0].decode("latin-1").rstrip(" ") if rule.kind == ASCII else ""
     if rule.kind == UNDEFINED:
         text = entry.raw.decode("latin-1")
-    if not text.isascii() or not rule.says(text):
+    if not text.isascii() or not rule.matches(text):
         return None
-    # Written anew: behind the zero that ends a text another one may stand.
+    # Rewritten, because another text may follow the zero byte.
     raw = text.encode("ascii") + (b"\x00" if rule.kind == ASCII else b"")
     return Entry(rule.kind, len(raw), raw)

@@ -1,7 +1,7 @@
 """GPano metadata of 360-degree panoramas. Standard library only.
 
-Of an XMP packet only these are read, each checked against what it may be, and written into a fresh packet:
-nothing is copied as text.
+Of an XMP packet only these fields are read, each value is checked, and a new packet is written from them: no
+text is copied.
 
 Source: Google's Photo Sphere XMP metadata (namespace GPano).
 """
@@ -35,19 +35,20 @@ _ANGLES: Final = (
 )
 _WHOLE: Final = re.compile(r"[0-9]{1,6}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,15})?")
-# As an attribute or as an element; a value of more than 40 characters is none of these.
+# As an attribute or an element; valid values have at most 40 characters.
 _FIELD: Final = re.compile(
     rb"GPano:([A-Za-z]{1,40})(?:\s{0,4}=\s{0,4}[\"']|>)\s{0,4}([A-Za-z0-9.-]{1,40})\s{0,4}[\"'<]"
 )
 _JPEG_ADDRESS: Final = b"http://ns.adobe.com/xap/1.0/\x00"
 _JPEG_REST: Final = b"ap/1.0/\x00"
-"""The end of the address in front of a JPEG's packet, as `embedded.items` leaves it there."""
+"""The rest of the XMP namespace in front of a JPEG's packet, after the prefix that `embedded.items`
+removes."""
 
 
 def packet(sources: Iterable[Buffer]) -> bytes:
-    """Return a fresh XMP packet with the panorama of the first of ``sources`` that has one; empty for none.
+    """Return a new XMP packet with the panorama of the first of ``sources`` that has one; empty for none.
 
-    A packet written here is returned unchanged.
+    A packet that was written here is returned unchanged.
     """
     for source in sources:
         fields = _fields(source)
@@ -56,10 +57,10 @@ def packet(sources: Iterable[Buffer]) -> bytes:
     return b""
 
 
-def goes_around(own: Buffer) -> bool | None:
-    """Return whether a packet says that a picture's left edge continues its right one; None if it is silent.
+def is_full_circle(own: Buffer) -> bool | None:
+    """Return whether a picture covers the full 360 degrees horizontally by its packet.
 
-    It does where the picture covers the full circle, whatever it shows of sky and ground.
+    None where it does not say.
     """
     fields = _fields(own)
     if _PROJECTION not in fields:
@@ -75,12 +76,12 @@ def is_own(body: Buffer) -> bool:
 
 
 def inserted(jpeg: bytes, own: bytes) -> bytes:
-    """Return a JPEG file with a packet of `packet` behind its first APP0 and APP1 segments.
+    """Return a JPEG file with a packet inserted behind its first APP0 and APP1 segments.
 
     Raises
     ------
     UndecodablePhotoError
-        If the file is no JPEG that can be walked.
+        If the segments of the file cannot be read.
     """
     if not own:
         return jpeg
@@ -91,7 +92,7 @@ def inserted(jpeg: bytes, own: bytes) -> bytes:
 
 
 def _fields(source: Buffer) -> dict[str, str]:
-    """Return the fields that are what they may be, in their canonical form."""
+    """Return the fields with valid values, in their canonical form."""
     kept: dict[str, str] = {}
     for match in _FIELD.finditer(source):
         name, value = match[1].decode(), match[2].decode()

@@ -11,12 +11,11 @@ _SPACES: Final = {"RGB": b"RGB ", "L": b"GRAY", "CMYK": b"CMYK"}
 
 
 def usable(profile: bytes | None, mode: str) -> bytes | None:
-    """Return the colours of ``profile`` where it describes pixels of ``mode`` (``RGB``, ``L``, ``CMYK``).
+    """Return a profile of ``mode`` (``RGB``, ``L`` or ``CMYK``), rewritten without its texts.
 
-    They are written anew, without any text of the original. Anything else, such as a text that calls itself a
-    profile, is dropped: None.
+    None for any other profile and for data that is not a profile.
     """
-    # Bytes 16..19 of the header; Pillow's own reading of them fails on what is no ASCII.
+    # Colour space: bytes 16..19 of the header; Pillow fails to read them where they are not ASCII.
     if profile is None or profile[16:20] != _SPACES.get(mode):
         return None
     clean = icc_profiles.neutral(profile)
@@ -24,7 +23,7 @@ def usable(profile: bytes | None, mode: str) -> bytes | None:
 
 
 def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return a CMYK picture in sRGB, by its own profile where that works and by plain arithmetic else."""
+    """Return a CMYK picture in sRGB, by its own profile where possible, otherwise by Pillow's formula."""
     parsed = _parse(usable(profile, "CMYK"))
     if parsed is None:
         return image.convert("RGB")

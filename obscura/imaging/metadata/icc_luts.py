@@ -1,7 +1,7 @@
 """Rewrite lookup tables of version 4 ICC profiles. Standard library only.
 
-Such a table is a set of parts at offsets of its own choice, with room between them for anything. The length
-of each part follows from what it says; only that much is copied, one part behind the other.
+Such a table has parts at arbitrary offsets, with unused bytes between them. The length of each part follows
+from its content; only that much is copied.
 
 Source: ICC.1:2022, sections 10.6 (curves), 10.12 and 10.13 (tables), 10.18 (parametric curves).
 """
@@ -11,7 +11,7 @@ import struct
 from typing import Final
 
 PARAMETERS: Final = (1, 3, 4, 5, 7)
-"""Numbers of a parametric curve, by its function type."""
+"""Number of parameters of a parametric curve, by its function type."""
 
 _HEAD: Final = 32
 _MATRIX: Final = 48
@@ -22,7 +22,7 @@ _A_TO_B: Final = b"mAB "
 
 
 def curve_length(data: bytes, at: int = 0) -> int | None:
-    """Return the bytes that the curve at ``at`` takes, None where there is none.
+    """Return the length in bytes of the curve at ``at``, None where there is none.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def curve_length(data: bytes, at: int = 0) -> int | None:
 
 
 def neutral_table(data: bytes) -> bytes | None:
-    """Return a table with nothing in it but its numbers, None where it cannot be read.
+    """Return a table without unused bytes, None where it cannot be read.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def neutral_table(data: bytes) -> bytes | None:
     if not (1 <= inputs <= _MOST_CHANNELS and 1 <= outputs <= _MOST_CHANNELS):
         return None
     b_at, matrix_at, m_at, grid_at, a_at = struct.unpack_from(">5I", data, 12)
-    # B curves lie on the side of the connection space, A curves on that of the device.
+    # B curves belong to the profile connection space, A curves to the device.
     near, far = (outputs, inputs) if kind == _A_TO_B else (inputs, outputs)
     parts = [
         _curves(data, b_at, near),
@@ -69,19 +69,22 @@ def neutral_table(data: bytes) -> bytes | None:
 
 
 def _exactly(data: bytes, at: int, length: int) -> bytes | None:
-    """Return a part of a known length; empty where it is left out, None where it is cut short."""
+    """Return a part of a known length; empty where it is absent, None where it is truncated."""
     part = data[at : at + length] if at else b""
     return part if not at or len(part) == length else None
 
 
 def _curves(data: bytes, at: int, count: int) -> bytes | None:
-    """Return that many curves, each filled up to whole words; empty where they are left out."""
+    """Return ``count`` curves, each padded to four bytes.
+
+    Empty where they are absent, None where truncated.
+    """
     found = b""
     for _ in range(count if at else 0):
         length = curve_length(data, at)
         if length is None or at + length > len(data):
             return None
-        # The four bytes behind the type are reserved; the two behind a function type as well.
+        # Reserved bytes, four behind the type and two behind a function type, are zeroed.
         reserved = 2 if data[at : at + 4] == b"para" else 0
         found += data[at : at + 4] + bytes(4) + data[at + 8 : at + 12 - reserved] + bytes(reserved)
         found += data[at + 12 : at + length] + bytes(-length % 4)
@@ -90,7 +93,7 @@ def _curves(data: bytes, at: int, count: int) -> bytes | None:
 
 
 def _grid(data: bytes, at: int, inputs: int, outputs: int) -> bytes | None:
-    """Return the grid of colours, filled up to whole words; empty where it is left out."""
+    """Return the colour lookup grid, padded to four bytes; empty where it is absent, None where truncated."""
     if not at:
         return b""
     sides, width = data[at : at + inputs], data[at + _GRID_SIDES]

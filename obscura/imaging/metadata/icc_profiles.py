@@ -1,7 +1,7 @@
 """Rewrite ICC profiles without their texts. Standard library only.
 
-A profile carries free text (description, copyright, maker, model), private tags and a header with names and a
-date. Only what colour management needs is copied, each at the length that its type gives it.
+A profile contains free text (description, copyright, maker, model), private tags and a header with names and
+a date. Only the tags that colour management needs are copied, each at the length defined by its type.
 
 Source: ICC.1:2022, sections 7.2 (header), 9.2 (tags) and 10 (types).
 """
@@ -22,7 +22,7 @@ _KEPT: Final = frozenset(
     | {b"A2B0", b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2", b"gamt"}
 )
 _FIXED: Final = {b"XYZ ": 20, b"sf32": 44, b"cicp": 12}
-"""Bytes of the types that always hold as many values here: one colour, a matrix of nine, four codes."""
+"""Length in bytes of types with a fixed number of values: one colour, a 3 x 3 matrix, four codes."""
 
 _TABLES: Final = (b"mAB ", b"mBA ")
 _DATE: Final = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
@@ -33,7 +33,7 @@ _NAME: Final = "profile"
 def neutral(profile: bytes) -> bytes | None:
     """Return a profile with the same colours and no text of the original, None where it cannot be read.
 
-    A neutral profile is returned as it is: the function can be applied again.
+    Idempotent: a rewritten profile is returned unchanged.
     """
     if len(profile) < _HEADER + 4 or profile[36:40] != b"acsp":
         return None
@@ -62,7 +62,10 @@ def _kept(profile: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _clean(data: bytes) -> bytes | None:
-    """Return the data of a tag at their exact length, without reserved bytes; None for a type not kept."""
+    """Return a tag's data at its exact length with reserved bytes zeroed.
+
+    None for a type that is not kept.
+    """
     if data[:4] in _TABLES:
         return neutral_table(data)
     exact = _exact_length(data)
@@ -73,7 +76,7 @@ def _clean(data: bytes) -> bytes | None:
 
 
 def _exact_length(data: bytes) -> int | None:
-    """Return the bytes that a tag's data takes, from its own type; None for a type that is not kept."""
+    """Return the length in bytes of a tag's data by its type; None for a type that is not kept."""
     kind = data[:4]
     match kind:
         case b"XYZ " | b"sf32" | b"cicp":
@@ -120,7 +123,7 @@ def _written(profile: bytes, tags: dict[bytes, bytes]) -> bytes:
 
 
 def _header(profile: bytes, length: int) -> bytes:
-    """Return the header with what it says of the colours, and none of its names."""
+    """Return the header with its colour fields and without names and dates."""
     # Size, no CMM; version, class, colour space, connection space; date; signature; no platform, flags,
     # maker, model or attributes; intent and illuminant; no creator, no identifier.
     parts = (

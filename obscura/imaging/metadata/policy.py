@@ -1,10 +1,9 @@
 """The metadata policy: what is kept, and what a file contains.
 
-``strip`` keeps nothing. ``keep_safe`` keeps time, camera, lens, exposure and GPS position, each of them only
-where it has the form that it must have (see `exif_values`), written anew.
-``coarse_gps`` does as well, with the position rounded to 0.01 degree (1.1 km at most) and no altitude. The
-colours of a profile (see `profiles`) and the numbers of a panorama (see `panorama`) are kept under every
-policy.
+``strip`` keeps nothing. ``keep_safe`` keeps time, camera, lens, exposure and GPS position, each only where
+its value has the format of its tag (see `exif_values`), and writes them into a new block. ``coarse_gps``
+keeps the same, with the position rounded to 0.01 degree (1.1 km at most) and without altitude. The colours of
+a profile (see `icc_profiles`) and the panorama metadata (see `gpano`) are kept under every policy.
 
 Source: CIPA DC-008 (Exif 2.32).
 """
@@ -28,9 +27,9 @@ _STEPS_PER_DEGREE: Final = 100
 
 
 def kept_exif(block: ExifBlock | None, policy: MetadataPolicy) -> bytes:
-    """Return the fresh EXIF block (with its prefix) that ``policy`` lets into the output; empty for none.
+    """Return the new EXIF block (with its prefix) that ``policy`` allows in the output; empty for none.
 
-    The orientation in it is 1: it belongs to pixels that are stored upright.
+    Its orientation is 1, because the pixels are stored upright.
     """
     if block is None or policy is MetadataPolicy.STRIP:
         return b""
@@ -43,7 +42,7 @@ def kept_exif(block: ExifBlock | None, policy: MetadataPolicy) -> bytes:
 
 
 def _coarse(gps: Mapping[int, Entry], order: str) -> dict[int, Entry]:
-    """Return latitude and longitude in whole steps of 0.01 degree; nothing where either cannot be read."""
+    """Return latitude and longitude rounded to 0.01 degree; nothing where either cannot be read."""
     coarse: dict[int, Entry] = {}
     for tag in (_LATITUDE, _LONGITUDE):
         parts = exif.rationals(gps.get(tag), order)
@@ -65,10 +64,9 @@ def _coarse(gps: Mapping[int, Entry], order: str) -> dict[int, Entry]:
 def found(data: Buffer, photo_format: PhotoFormat | None = None) -> tuple[str, ...]:
     """Return the sorted names of the kinds of metadata in a file.
 
-    Among them: ``exif``, ``exif_thumbnail``, ``gps``, ``maker_note``, ``xmp``, ``iptc``, ``icc``,
-    ``pano`` (XMP of nothing else),
-    ``comment``, ``mpf``, ``jfif_thumbnail``, ``app_data``, ``png_text``, ``time``, ``private_chunk``,
-    ``tiff_text``, ``private_tags``, ``trailer``.
+    Among them: ``exif``, ``exif_thumbnail``, ``gps``, ``maker_note``, ``xmp``, ``iptc``, ``icc``, ``pano``
+    (an XMP packet with panorama metadata only), ``comment``, ``mpf``, ``jfif_thumbnail``, ``app_data``,
+    ``png_text``, ``time``, ``private_chunk``, ``tiff_text``, ``private_tags``, ``trailer``.
 
     Raises
     ------
@@ -90,7 +88,7 @@ def _names(data: Buffer, photo_format: PhotoFormat) -> Iterator[str]:
 
 
 def _exif_names(block: ExifBlock) -> Iterator[str]:
-    """Yield what is worth a name of its own in an EXIF block."""
+    """Yield the names of the sensitive parts of an EXIF block."""
     if block.has_thumbnail:
         yield "exif_thumbnail"
     if block.gps:

@@ -31,8 +31,8 @@ def test_the_second_look_sees_what_a_stranger_to_the_photo_sees(
     group = photos.group(6, 4)
     data = photos.encoded(group, "PNG") if form == "png" else photos.encoded(group, quality=90)
     photo = open_photo(data, EXACT)
-    looker = PhotoPipeline(detectors, DetectionOptions())
-    first = looker.look(photo)
+    pipeline = PhotoPipeline(detectors, DetectionOptions())
+    first = pipeline.detect(photo)
     found = first.parts[ObjectClass.FACE].detections
     # Left as they are: there has to be something to see.
     chosen = [] if form == "nothing" else found[: len(found) // 2]
@@ -40,8 +40,8 @@ def test_the_second_look_sees_what_a_stranger_to_the_photo_sees(
     targets = [Target(item.class_name.value, Box(*item.xyxy)) for item in chosen]
     redacted = redact_photo(data, targets, before=photo)
     hidden = [Box(*region) for region in redacted.report.regions]
-    remembered = looker.find_residual(
-        PipelineResult(photo, memories=first.memories), redacted.shown, hidden, ResidualCheck.FULL
+    remembered = pipeline.find_residual(
+        PipelineResult(photo, caches=first.caches), redacted.shown, hidden, ResidualCheck.FULL
     )
     opened = open_photo(redacted.data, EXACT)
     fresh = partial(find_residual, picture=opened, hidden=hidden, options=DetectionOptions())
@@ -69,6 +69,6 @@ def test_what_is_raised_between_two_parts_ends_the_work(detectors: dict[ObjectCl
         if len(turns) == 2:
             raise InterruptedError
 
-    looker = PhotoPipeline(detectors, DetectionOptions(), give_up)
+    pipeline = PhotoPipeline(detectors, DetectionOptions(), give_up)
     with pytest.raises(InterruptedError):
-        looker.look(open_photo(photos.PORTRAIT.read_bytes(), EXACT))
+        pipeline.detect(open_photo(photos.PORTRAIT.read_bytes(), EXACT))

@@ -178,7 +178,7 @@ def test_colours_that_nobody_sees_do_not_stay_in_16_bits() -> None:
     alpha = np.full((40, 40), 65_535, np.uint16)
     alpha[:10], alpha[10:20] = 0, 100
     result = redact_photo(deep_png(HighBitDepth(samples, alpha), None, b""), [])
-    shown = open_photo(result.data, SETTINGS).deep
+    shown = open_photo(result.data, SETTINGS).high_bit_depth
     assert shown is not None
     assert not shown.samples[:10].any()
     assert np.array_equal(shown.samples[10:], samples[10:])

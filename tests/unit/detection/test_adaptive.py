@@ -1,4 +1,4 @@
-"""The cost of detection follows the photo: proposals first, a class's own network where it is needed."""
+"""The cost of detection follows the photo: proposals first, the full detector where it is needed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from obscura.detection.adaptive import ACTIVITY, Effort, activity_of, effort_for, plan_further
+from obscura.detection.adaptive import Effort, effort_for, effort_rule_for, plan_follow_up
 from obscura.detection.detector import DetectionOptions, Detector
-from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates
-from obscura.detection.tiling import Quality, Sight, plan_passes, whole_passes
-from obscura.detection.weights import ScoutCard
-from obscura.geometry import Box, Size
+from obscura.detection.tiling import InferenceScales, Quality, plan_full_detector, plan_slices
+from obscura.detection.weights import ProposalCard
+from obscura.geometry import Size
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
-from tests.unit.detection.test_proposals import Doubtful, WhiteOrNothing
+from tests.unit.detection.test_proposals import Doubtful
 
 SMALL = Size(640, 480)
 LARGE = Size(4000, 3000)
@@ -24,8 +23,8 @@ LARGE = Size(4000, 3000)
 def detector_of(
     proposer: WhiteSquares, network: WhiteSquares, class_name: str = "face", row: int = 0
 ) -> Detector:
-    """Return a detector with this proposal network and this network of its own."""
-    card = replace(CARD, class_name=class_name, scout=ScoutCard("proposals", "1", row, {}))
+    """Return a detector with this proposal network and this full detector."""
+    card = replace(CARD, class_name=class_name, proposal=ProposalCard("proposals", "1", row, {}))
     return Detector(card, network, proposer)
 
 
@@ -49,7 +48,7 @@ def proposals(boxes: list[tuple[int, int, int, int]], score: float, scale: float
 
 
 def pixels_of(network: WhiteSquares) -> int:
-    """Return how many pixels a network has looked at."""
+    """Return the number of input pixels of all runs of a network."""
     return sum(count * height * width for count, height, width, _ in network.shapes)
 
 
@@ -82,18 +81,20 @@ def test_a_crowd_gets_every_pass_of_the_own_network() -> None:
     assert network.shapes == alone.shapes
 
 
-def test_in_a_large_photo_only_the_tiles_of_the_crowd_are_looked_at() -> None:
+def test_in_a_large_photo_only_the_tiles_of_the_crowd_are_run() -> None:
     """A crowd in one corner of 12 megapixels takes no tile of the opposite corner."""
     crowd = proposals(squares(40, 15), 0.3)
-    whole = whole_passes(LARGE, Sight(640, 960, 2.0, 1.25))
-    further = plan_further(crowd, activity_of("face"), whole, plan_passes(LARGE, Quality.FAST, Sight()))
+    whole = plan_full_detector(LARGE, InferenceScales(640, 960, 2.0, 1.25))
+    further = plan_follow_up(
+        crowd, effort_rule_for("face"), whole, plan_slices(LARGE, Quality.FAST, InferenceScales())
+    )
     assert further.keeps_proposals
-    assert 0 < len(further.passes) < 4
-    assert all(item.region.left < 620 and item.region.top < 140 for item in further.passes)
+    assert 0 < len(further.slices) < 4
+    assert all(item.region.left < 620 and item.region.top < 140 for item in further.slices)
 
 
 def test_the_cost_grows_with_what_is_there() -> None:
-    """From nobody over a few to a crowd, the own network looks at more and more."""
+    """From an empty photo to a crowd the full detector sees more and more pixels."""
     spent = []
     for count in (0, 1, 3, 30):
         network = WhiteSquares()
@@ -105,7 +106,7 @@ def test_the_cost_grows_with_what_is_there() -> None:
 
 
 def test_no_answer_depends_on_the_photos_before() -> None:
-    """Equal photos get equal answers, whatever was looked at in between, and whichever class comes first."""
+    """Equal photos get equal answers, whatever ran in between, and whichever class comes first."""
     photos = [photo_with((640, 480), *squares(count, 14)) for count in (0, 2, 30)]
     detector = detector_of(Doubtful(0.4), WhiteSquares())
     forwards = [detector.detect(photo) for photo in photos]
@@ -113,7 +114,7 @@ def test_no_answer_depends_on_the_photos_before() -> None:
     assert forwards == backwards[::-1]
 
 
-def test_a_threshold_does_not_change_how_hard_is_looked() -> None:
+def test_a_threshold_does_not_change_the_effort() -> None:
     """A lower threshold reports more of the same finds; it finds nothing else above the usual one."""
     photo = photo_with((640, 480), *squares(3, 40))
     detector = detector_of(Doubtful(0.5), Doubtful(0.6))
@@ -128,37 +129,26 @@ def test_a_threshold_does_not_change_how_hard_is_looked() -> None:
     [
         pytest.param("face", 0, Effort.WINDOWS, id="nothing unclear"),
         pytest.param("face", 1, Effort.WINDOWS, id="one unclear face: a window decides"),
-        pytest.param("plate", 1, Effort.ONE_PASS, id="one unclear plate needs its surroundings"),
-        pytest.param("face", 5, Effort.ONE_PASS, id="a few"),
+        pytest.param("plate", 1, Effort.ONE_SLICE, id="one unclear plate needs its surroundings"),
+        pytest.param("face", 5, Effort.ONE_SLICE, id="a few"),
         pytest.param("face", 6, Effort.ALL_SCALES, id="a crowd"),
-        pytest.param("dog", 2, Effort.ONE_PASS, id="a class of one's own has the rule of faces"),
+        pytest.param("dog", 2, Effort.ONE_SLICE, id="a class of one's own has the rule of faces"),
     ],
 )
 def test_the_effort_follows_from_what_is_unclear(class_name: str, unclear: int, effort: Effort) -> None:
     """The rule of each class, case by case."""
-    assert effort_for(unclear, activity_of(class_name)) is effort
+    assert effort_for(unclear, effort_rule_for(class_name)) is effort
 
 
 def test_small_faces_are_unclear_however_sure_they_are() -> None:
-    """Where six small faces were found others were overlooked; six large ones are all there are."""
+    """Six small faces mean that others were missed; six large ones do not."""
     small, large = proposals(squares(6, 20), 0.9), proposals(squares(6, 40), 0.9)
-    whole, single = whole_passes(SMALL, Sight()), plan_passes(SMALL, Quality.FAST, Sight())
-    assert plan_further(small, activity_of("face"), whole, single).passes == whole
-    assert plan_further(large, activity_of("face"), whole, single).passes == ()
+    whole, single = (
+        plan_full_detector(SMALL, InferenceScales()),
+        plan_slices(SMALL, Quality.FAST, InferenceScales()),
+    )
+    assert plan_follow_up(small, effort_rule_for("face"), whole, single).slices == whole
+    assert plan_follow_up(large, effort_rule_for("face"), whole, single).slices == ()
     # As the proposal network sees them: enlarged twofold they are not small.
     enlarged = proposals(squares(6, 20), 0.9, scale=2.0)
-    assert plan_further(enlarged, activity_of("face"), whole, single).passes == ()
-
-
-def test_proposals_of_all_classes_take_one_run() -> None:
-    """Detectors that share the proposal network and the inputs ask it once; each reads its own row."""
-    photo = photo_with((640, 480), (100, 100, 200, 200))
-    proposer, network = WhiteOrNothing(), WhiteSquares()
-    inputs = Inputs(photo)
-    first = detector_of(proposer, network, "face", 0).propose(photo, ACTIVITY, inputs)
-    second = detector_of(proposer, network, "plate", 1).propose(photo, ACTIVITY, inputs)
-    assert len(first) == 0
-    assert [Box(*corners).iou(Box(100, 100, 200, 200)) > 0.95 for corners in second.boxes.tolist()] == [True]
-    assert second.scores.tolist() == pytest.approx([0.9])
-    assert len(proposer.shapes) == 1
-    assert network.shapes == []
+    assert plan_follow_up(enlarged, effort_rule_for("face"), whole, single).slices == ()

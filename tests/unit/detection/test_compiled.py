@@ -14,7 +14,7 @@ from PIL import Image
 from obscura.anonymisation.detect import compiled_folder
 from obscura.cli.in_process import Finder
 from obscura.contract import ObjectClass, Quality
-from obscura.detection.backends.compiled import MOST_FILES, CompiledNetworks, default_folder
+from obscura.detection.backends.compiled import MAX_FILES, CompiledNetworks, default_folder
 from obscura.detection.backends.deferred import DeferredSession
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.weights import default_models_dir
@@ -84,10 +84,10 @@ def test_many_writers_leave_one_whole_file(tmp_path: Path) -> None:
 def test_the_folder_does_not_grow_for_ever(tmp_path: Path) -> None:
     """The oldest networks go."""
     networks = CompiledNetworks(tmp_path, "a")
-    for number in range(MOST_FILES + 5):
+    for number in range(MAX_FILES + 5):
         networks.store(str(number), b"network")
-    assert len(list(networks.folder.glob("*.blob"))) == MOST_FILES
-    assert networks.has(str(MOST_FILES + 4))
+    assert len(list(networks.folder.glob("*.blob"))) == MAX_FILES
+    assert networks.has(str(MAX_FILES + 4))
 
 
 def test_the_folder_is_the_users_and_can_be_switched_off(

@@ -21,7 +21,7 @@ CARD = ModelCard("white-test", "white", "1", "none", 640, 0.25, 0.5, {})
 
 
 class WhiteSquares:
-    """A network that sees connected white areas: one sure box around each, in every pass alike."""
+    """A network that finds connected white areas with a high score in every slice."""
 
     name = "white"
     device = "cpu"
@@ -132,7 +132,7 @@ def test_the_portrait_has_one_face(face_detector: Detector, portrait: Pixels) ->
 
 
 def test_a_mirrored_photo_has_mirrored_boxes(face_detector: Detector, portrait: Pixels) -> None:
-    """Thorough looks both ways, so a mirrored photo gives the mirrored box."""
+    """Thorough runs mirrored slices as well, so a mirrored photo gives the mirrored box."""
     thorough = DetectionOptions(Quality.THOROUGH)
     box = face_detector.detect(portrait, thorough)[0].box
     mirrored = face_detector.detect(np.ascontiguousarray(portrait[:, ::-1]), thorough)[0].box
@@ -149,7 +149,7 @@ def test_a_small_face_in_a_large_photo_is_found(face_detector: Detector, portrai
 
 
 def test_the_callers_threshold_counts(face_detector: Detector, portrait: Pixels) -> None:
-    """Lower thresholds give more boxes, surest first, all at or above the threshold and in the photo."""
+    """Lower thresholds give more boxes, best first, all at or above the threshold and in the photo."""
     found = face_detector.detect(portrait, DetectionOptions(min_confidence=0.001))
     scores = [item.confidence for item in found]
     assert scores == sorted(scores, reverse=True)

@@ -45,13 +45,13 @@ def other_detector(
 
 
 def assert_same(detectors: tuple[Detector, Detector], pixels: Pixels) -> None:
-    """Compare both networks' answers in every pass and window, and the boxes with one another."""
-    looks = [detector.look(pixels) for detector in detectors]
-    shared = looks[0].memory.keys() & looks[1].memory.keys()
+    """Compare both networks' raw outputs in every slice and window, and their boxes."""
+    runs = [detector.detect_with_cache(pixels) for detector in detectors]
+    shared = runs[0].cache.keys() & runs[1].cache.keys()
     # A box that lies within a hair of the next window's place may get that one from the other engine.
-    assert len(shared) > 0.5 * max(len(look.memory) for look in looks)
+    assert len(shared) > 0.5 * max(len(look.cache) for look in runs)
     for seen in shared:
-        best, other = (float(look.memory[seen].output[4].max()) for look in looks)
+        best, other = (float(look.cache[seen].output[4].max()) for look in runs)
         assert best == pytest.approx(other, abs=0.01)
     # Boxes at the very threshold may be on either side of it: what one reports surely, the other has too.
     sure, all_boxes = DetectionOptions(min_confidence=0.3), DetectionOptions(min_confidence=0.25)
@@ -80,7 +80,7 @@ def test_engines_agree_on_real_photos(
 
 
 def test_engines_take_what_nobody_may_write_to(other_detector: Detector, portrait: Pixels) -> None:
-    """A picture that is read only, and a part of one that does not lie in one piece, are looked at alike."""
+    """A read-only picture and a part that is not contiguous give the same output."""
     square = np.ascontiguousarray(np.pad(portrait, ((64, 64), (64, 64), (0, 0)), mode="edge"))
     expected = other_detector.detect(square)
     assert expected
@@ -112,7 +112,7 @@ def test_networks_are_prepared_for_their_windows_and_scouts_for_usual_photos(
     detector = load_detector(default_models_dir(), "face", EngineChoice.OPENVINO)
     detector.warm_up()
     del prepared_sizes[:]
-    for session, size in ((detector._session, Size(192, 192)), (detector.scout, Size(640, 480))):
+    for session, size in ((detector._session, Size(192, 192)), (detector.proposal_session, Size(640, 480))):
         assert session is not None
         for side in (size.width, size.width, 224):
             session.run([np.zeros((size.height, side, 3), np.uint8)])
@@ -176,7 +176,7 @@ def test_an_absent_engine_says_how_to_install_it(
 ) -> None:
     """A chosen engine that is not installed is BackendUnavailableError with the command that helps."""
     monkeypatch.setattr("obscura.detection.engines.find_spec", lambda _: None)
-    with pytest.raises(BackendUnavailableError, match=r"install.*obscura\["):
+    with pytest.raises(BackendUnavailableError, match=r"install.*obscura-photo\["):
         pick_engine(EngineOptions(choice))
 
 

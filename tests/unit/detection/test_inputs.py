@@ -6,7 +6,7 @@ import pytest
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import letterbox
-from obscura.detection.tiling import Edges, Pass, Quality, Region
+from obscura.detection.tiling import Edges, InferenceSlice, Quality, Region
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
 
 WHOLE = Edges(left=False, top=False, right=False, bottom=False)
@@ -21,7 +21,7 @@ def test_an_input_is_the_letterbox_of_its_region(region: Region, *, mirrored: bo
     for long_side in (640, 320, 640):
         expected = letterbox(pixels[region.top : region.bottom, region.left : region.right], long_side)
         for _ in range(2):
-            got = inputs.of(Pass(region, long_side, WHOLE, mirrored=mirrored))
+            got = inputs.of(InferenceSlice(region, long_side, WHOLE, mirrored=mirrored))
             assert got.placing == expected.placing
             shown = got.pixels[:, ::-1] if mirrored else got.pixels
             np.testing.assert_array_equal(shown, expected.pixels)

@@ -1,4 +1,4 @@
-"""Boxes of several passes over one photo."""
+"""Boxes of several inference slices of one photo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from obscura.detection.merging import Candidates, merge_passes
+from obscura.detection.merging import Candidates, merge_slices
 
 Row = tuple[float, float, float, float, float, bool, int]
 
@@ -82,19 +82,19 @@ def boxes(merged: Candidates) -> list[tuple[float, ...]]:
 )
 def test_objects_are_neither_split_nor_lost(rows: list[Row], expected: list[tuple[float, ...]]) -> None:
     """Each situation at a tile's border ends as a person would draw it."""
-    assert boxes(merge_passes(found(*rows), 0.5)) == [pytest.approx(row, abs=0.01) for row in expected]
+    assert boxes(merge_slices(found(*rows), 0.5)) == [pytest.approx(row, abs=0.01) for row in expected]
 
 
 def test_the_whole_box_takes_the_better_score() -> None:
-    """A face seen weakly as a whole and surely as a half is sure: no later threshold may drop it."""
-    merged = merge_passes(found((0, 0, 100, 100, 0.1, False, 0), (50, 0, 100, 100, 0.9, True, 1)), 0.5)
+    """The whole box takes the higher score of a truncated one, so that no later threshold drops it."""
+    merged = merge_slices(found((0, 0, 100, 100, 0.1, False, 0), (50, 0, 100, 100, 0.9, True, 1)), 0.5)
     assert merged.scores.tolist() == pytest.approx([0.9])
 
 
 def test_halves_across_the_seam_become_one() -> None:
     """In a panorama the half at the left edge belongs to the whole box over the wrapped right edge."""
     rows = found((0, 0, 30, 60, 0.8, True, 0), (970, 0, 1030, 60, 0.7, False, 0))
-    assert boxes(merge_passes(rows, 0.5, period=1000.0)) == [(970, 0, 1030, 60)]
+    assert boxes(merge_slices(rows, 0.5, period=1000.0)) == [(970, 0, 1030, 60)]
 
 
 COORDINATE = st.integers(0, 300)
@@ -112,11 +112,11 @@ def test_what_was_found_stays_mostly_covered(rows: list[tuple[int, int, int, int
     """Merging leaves no candidate without a surviving box over it, and keeps the best score."""
     candidates = found(
         *(
-            (x, y, x + w, y + h, (index + 1) / 30, cut, tile)
-            for index, (x, y, w, h, cut, tile) in enumerate(rows)
+            (x, y, x + w, y + h, (index + 1) / 30, truncated, tile)
+            for index, (x, y, w, h, truncated, tile) in enumerate(rows)
         )
     )
-    merged = merge_passes(candidates, 0.5)
+    merged = merge_slices(candidates, 0.5)
     for x1, y1, x2, y2 in candidates.boxes.tolist():
         assert any(
             min(x2, right) > max(x1, left) and min(y2, bottom) > max(y1, top)

@@ -1,4 +1,4 @@
-"""A second look asks the network only where pixels have changed, and hears the same."""
+"""A second detection runs the network only where pixels have changed, with the same result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_changed_pixel_is_noticed() -> None:
 
 
 def test_a_region_around_the_seam_of_a_panorama_sees_its_left_edge() -> None:
-    """What a wrapped pass sees behind the right edge is the photo's left one."""
+    """Behind the right edge of a panorama a slice shows its left edge."""
     before = np.zeros((1024, 2048, 3), np.uint8)
     after = before.copy()
     after[500, 10] = 255
@@ -51,17 +51,17 @@ def test_pictures_of_two_sizes_cannot_be_compared() -> None:
 
 @pytest.mark.parametrize("quality", list(Quality))
 def test_an_unchanged_photo_needs_no_second_run(quality: Quality) -> None:
-    """The same pixels: every pass is remembered, and a lower threshold is answered from memory too."""
+    """With equal pixels every slice comes from the cache, also for a lower threshold."""
     pixels = photo_with(TILED, (100, 100, 200, 200), (3000, 2000, 3100, 2100))
     network = WhiteSquares()
     detector = Detector(CARD, network)
-    first = detector.look(pixels, DetectionOptions(quality, min_confidence=0.95))
+    first = detector.detect_with_cache(pixels, DetectionOptions(quality, min_confidence=0.95))
     runs = len(network.shapes)
-    assert first.found == ()
-    known = Changes.between(pixels, pixels.copy()).outside(first.memory)
-    again = detector.look(pixels.copy(), DetectionOptions(quality, min_confidence=0.2), known)
+    assert first.detections == ()
+    known = Changes.between(pixels, pixels.copy()).outside(first.cache)
+    again = detector.detect_with_cache(pixels.copy(), DetectionOptions(quality, min_confidence=0.2), known)
     assert len(network.shapes) == runs
-    assert len(again.found) == 2
+    assert len(again.detections) == 2
 
 
 @settings(max_examples=25, deadline=None)
@@ -72,25 +72,28 @@ def test_an_unchanged_photo_needs_no_second_run(quality: Quality) -> None:
     st.sampled_from([(4000, 3000), (1500, 900), (4096, 2048)]),
 )
 def test_a_remembered_look_equals_a_fresh_one(left: int, top: int, side: int, size: tuple[int, int]) -> None:
-    """Whatever is painted and wherever, with memory the second look finds what it finds without."""
+    """Whatever is painted, the second detection finds the same with the cache as without."""
     before = photo_with(size, (100, 100, 200, 200), (900, 500, 1100, 700))
     after: Pixels = before.copy()
     after[top : top + side, left : left + side] = 255 - after[top : top + side, left : left + side]
     detector = Detector(CARD, WhiteSquares())
-    first = detector.look(before)
-    known = Changes.between(before, after).outside(first.memory)
-    assert detector.look(after, None, known).found == detector.look(after).found
+    first = detector.detect_with_cache(before)
+    known = Changes.between(before, after).outside(first.cache)
+    assert (
+        detector.detect_with_cache(after, None, known).detections
+        == detector.detect_with_cache(after).detections
+    )
 
 
-def test_only_the_tiles_that_changed_are_looked_at_again() -> None:
+def test_only_the_tiles_that_changed_are_run_again() -> None:
     """One hidden face in the corner of a large photo: its tile and the overview are run again, no more."""
     before = photo_with(TILED, (100, 100, 200, 200))
     after = before.copy()
     after[80:220, 80:220] = 7
     network = WhiteSquares()
     detector = Detector(CARD, network)
-    first = detector.look(before)
+    first = detector.detect_with_cache(before)
     runs = len(network.shapes)
     assert runs > 5
-    detector.look(after, None, Changes.between(before, after).outside(first.memory))
+    detector.detect_with_cache(after, None, Changes.between(before, after).outside(first.cache))
     assert len(network.shapes) - runs == 2

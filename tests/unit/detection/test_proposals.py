@@ -1,4 +1,4 @@
-"""The scout: a smaller network that goes over a photo first, once for all classes."""
+"""The proposal network: a small network that runs over a photo first, once for all classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from obscura.detection.engines import EngineChoice, EngineOptions
 from obscura.detection.inputs import Inputs
 from obscura.detection.output_cache import Changes
 from obscura.detection.tiling import Quality
-from obscura.detection.weights import ScoutCard, card_for_class, default_models_dir, load_manifest
+from obscura.detection.weights import ProposalCard, card_for_class, default_models_dir, load_manifest
 from obscura.errors import ModelError
 from obscura.geometry import Box
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
@@ -36,7 +36,7 @@ class WhiteOrNothing(WhiteSquares):
 
 
 class Doubtful(WhiteSquares):
-    """A network that is only so sure of white areas, as a share of its usual score."""
+    """A network whose scores are a share of the usual ones."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -49,29 +49,31 @@ class Doubtful(WhiteSquares):
         return output
 
 
-def detector_with(scout: WhiteSquares, row: int, network: WhiteSquares | None = None) -> Detector:
-    """Return a detector of what the scout has in ``row``."""
+def detector_with(proposal_session: WhiteSquares, row: int, network: WhiteSquares | None = None) -> Detector:
+    """Return a detector of the class in ``row`` of the proposal network."""
     return Detector(
-        replace(CARD, scout=ScoutCard("scout-test", "1", row, {})), network or WhiteSquares(), scout
+        replace(CARD, proposal=ProposalCard("scout-test", "1", row, {})),
+        network or WhiteSquares(),
+        proposal_session,
     )
 
 
-def test_only_a_rapid_look_is_the_scouts() -> None:
-    """It makes the pass, the detector's own network the closer look; in `fast` the scout is not asked."""
+def test_only_a_rapid_look_is_the_proposal_network() -> None:
+    """It runs the slice, the full detector the crop re-scoring; in `fast` it does not run."""
     photo = photo_with((1600, 1200), (700, 500, 780, 600))
-    scout, network = WhiteSquares(), WhiteSquares()
-    detector = detector_with(scout, 0, network)
+    proposal_session, network = WhiteSquares(), WhiteSquares()
+    detector = detector_with(proposal_session, 0, network)
     (found,) = detector.detect(photo, RAPID)
     assert found.box.iou(Box(700, 500, 780, 600)) > 0.9
-    assert [shape[1:3] for shape in scout.shapes] == [(480, 640)]
+    assert [shape[1:3] for shape in proposal_session.shapes] == [(480, 640)]
     assert network.shapes == []  # it was sure: no closer look
     detector.detect(photo, DetectionOptions(Quality.FAST))
-    assert len(scout.shapes) == 1
+    assert len(proposal_session.shapes) == 1
     assert [shape[1:3] for shape in network.shapes] == [(480, 640)]
 
 
-def test_doubts_of_the_scout_are_for_the_grown_network() -> None:
-    """What the scout half sees is decided by the other one's closer look."""
+def test_doubts_of_the_proposal_network_are_for_the_grown_network() -> None:
+    """Uncertain proposals are decided by the full detector's crop re-scoring."""
     photo = photo_with((1600, 1200), (700, 500, 780, 600))
     network = WhiteSquares()
     (found,) = detector_with(Doubtful(0.1), 0, network).detect(photo, RAPID)
@@ -87,53 +89,53 @@ def test_each_class_has_its_row() -> None:
 
 
 def test_a_row_that_is_not_there_is_an_error() -> None:
-    """A manifest that promises a class the scout does not have is told so, with the scout's name."""
+    """A row that the proposal network does not have is an error with its name."""
     with pytest.raises(ModelError, match="scout-test has 1 classes: its manifest names row 1"):
         detector_with(WhiteSquares(), 1).detect(photo_with((640, 480)), RAPID)
 
 
-def test_detectors_that_share_a_scout_ask_it_once() -> None:
-    """One pass over a photo serves all classes; another photo is another question."""
+def test_detectors_that_share_a_proposal_network_ask_it_once() -> None:
+    """One run over a photo serves all classes; another photo takes another run."""
     photo, other = photo_with((640, 480), (100, 100, 200, 200)), photo_with((640, 480))
-    scout = WhiteOrNothing()
-    detectors = [detector_with(scout, row) for row in (0, 1)]
+    proposal_session = WhiteOrNothing()
+    detectors = [detector_with(proposal_session, row) for row in (0, 1)]
     together = replace(RAPID, inputs=Inputs(photo))
     assert [len(detector.detect(photo, together)) for detector in detectors] == [0, 1]
-    assert len(scout.shapes) == 1
+    assert len(proposal_session.shapes) == 1
     assert detectors[1].detect(other, together) == ()
-    assert len(scout.shapes) == 2
+    assert len(proposal_session.shapes) == 2
 
 
-def test_without_a_scout_a_rapid_look_is_the_networks() -> None:
-    """Weights of one's own need no scout."""
+def test_without_a_proposal_network_rapid_runs_the_full_detector() -> None:
+    """Weights without a proposal network work as well."""
     network = WhiteSquares()
     assert len(Detector(CARD, network).detect(photo_with((640, 480), (100, 100, 200, 200)), RAPID)) == 1
     assert network.shapes
 
 
-def test_memory_tells_the_scouts_pass_from_a_window_of_the_same_place() -> None:
+def test_the_cache_distinguishes_networks_in_equal_slices() -> None:
     """A photo as small as a window: what either network said stays what that one said."""
     photo = photo_with((64, 64), (20, 20, 40, 40))
-    scout, network = Doubtful(0.5), WhiteSquares()
-    detector = detector_with(scout, 0, network)
-    first = detector.look(photo, RAPID)
-    known = Changes.between(photo, photo).outside(first.memory)
-    runs = len(scout.shapes), len(network.shapes)
+    proposal_session, network = Doubtful(0.5), WhiteSquares()
+    detector = detector_with(proposal_session, 0, network)
+    first = detector.detect_with_cache(photo, RAPID)
+    known = Changes.between(photo, photo).outside(first.cache)
+    runs = len(proposal_session.shapes), len(network.shapes)
     assert runs == (1, 1)
-    assert detector.look(photo, RAPID, known).found == first.found
-    assert (len(scout.shapes), len(network.shapes)) == runs
+    assert detector.detect_with_cache(photo, RAPID, known).detections == first.detections
+    assert (len(proposal_session.shapes), len(network.shapes)) == runs
 
 
 @pytest.mark.parametrize("choice", [EngineChoice.ONNX, EngineChoice.OPENVINO])
-def test_the_shipped_classes_share_their_scout(choice: EngineChoice, portrait: Pixels) -> None:
-    """One scout is loaded for both, and it finds the astronaut's face and no plate."""
+def test_the_shipped_classes_share_their_proposal_network(choice: EngineChoice, portrait: Pixels) -> None:
+    """One proposal network is loaded for both classes; it finds the astronaut's face and no plate."""
     folder = default_models_dir()
     manifest = load_manifest(folder / "manifest.toml")
     options = EngineOptions(choice, threads=2, device="cpu")
     face = open_detector(folder, card_for_class(manifest, "face"), options)
     plate = open_detector(folder, card_for_class(manifest, "plate"), options, [face])
-    assert face.scout is not None
-    assert plate.scout is face.scout
+    assert face.proposal_session is not None
+    assert plate.proposal_session is face.proposal_session
     together = replace(RAPID, inputs=Inputs(portrait))
     (found,) = face.detect(portrait, together)
     (grown,) = face.detect(portrait)

@@ -1,4 +1,4 @@
-"""The closer look: windows around what the passes reported, and what both say together."""
+"""Crop re-scoring: windows around candidate boxes, and the combined scores."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from obscura.contract import Quality
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.merging import Candidates
-from obscura.detection.rescoring import CLOSER, Closer, Glance, Window, judged, plan_windows
-from obscura.detection.tiling import Sight, plan_passes
+from obscura.detection.rescoring import RESCORING, CropView, CropWindow, Rescoring, plan_windows, rescore
+from obscura.detection.tiling import InferenceScales, plan_slices
 from obscura.detection.weights import ModelCard, default_models_dir, load_manifest
 from obscura.geometry import Size
 
@@ -29,7 +29,7 @@ LARGE = 30
 
 
 class ShortSighted:
-    """A network that is sure of large red areas, and sees something in small areas whatever their colour."""
+    """A network with a high score for large red areas, and a given score for small areas of any colour."""
 
     name = "short-sighted"
     device = "cpu"
@@ -64,7 +64,7 @@ def photo(*boxes: tuple[int, int, int, int], channel: int) -> Pixels:
 
 
 def found(*boxes: tuple[float, ...], score: float = 0.1, scale: float = 1.0) -> Candidates:
-    """Return boxes as one pass reports them."""
+    """Return boxes as of one inference slice."""
     count = len(boxes)
     return Candidates(
         np.array(boxes, np.float32).reshape(-1, 4),
@@ -77,10 +77,10 @@ def found(*boxes: tuple[float, ...], score: float = 0.1, scale: float = 1.0) -> 
 
 @pytest.mark.parametrize("quality", list(Quality))
 @pytest.mark.parametrize("box", [(300, 200, 312, 216), (0, 0, 11, 11), (628, 470, 640, 480)])
-def test_what_a_pass_doubted_is_found_when_it_is_seen_large(
+def test_an_uncertain_box_is_found_when_its_crop_is_clear(
     quality: Quality, box: tuple[int, int, int, int]
 ) -> None:
-    """A far object below the threshold of every pass is reported, where it is, also at the photo's edge."""
+    """A distant object below the threshold in every slice is found, also at the photo's edge."""
     detector = Detector(CARD, ShortSighted(0.12))
     (item,) = detector.detect(photo(box, channel=0), DetectionOptions(quality))
     assert item.confidence > 0.5
@@ -88,18 +88,18 @@ def test_what_a_pass_doubted_is_found_when_it_is_seen_large(
 
 
 @pytest.mark.parametrize("quality", list(Quality))
-def test_what_a_pass_took_for_an_object_is_dropped_when_it_is_seen_to_be_none(quality: Quality) -> None:
-    """What looks like an object from afar only is not reported, although the passes were sure enough."""
+def test_a_box_is_dropped_when_its_crop_shows_no_object(quality: Quality) -> None:
+    """What looks like an object only when small is not reported, although its score was high enough."""
     detector = Detector(CARD, ShortSighted(0.6))
     assert detector.detect(photo((300, 200, 312, 216), channel=1), DetectionOptions(quality)) == ()
 
 
-def test_what_no_pass_reported_gets_no_window() -> None:
-    """The closer look answers what the passes ask; nothing else is run."""
-    detector = Detector(CARD, ShortSighted(CLOSER[Quality.FAST].doubt / 2))
-    look = detector.look(photo((300, 200, 312, 216), channel=0), DetectionOptions(Quality.FAST))
-    assert look.found == ()
-    assert len(look.memory) == 1
+def test_only_reported_boxes_get_windows() -> None:
+    """Windows are made for boxes of slices only."""
+    detector = Detector(CARD, ShortSighted(RESCORING[Quality.FAST].lower_score / 2))
+    run = detector.detect_with_cache(photo((300, 200, 312, 216), channel=0), DetectionOptions(Quality.FAST))
+    assert run.detections == ()
+    assert len(run.cache) == 1
 
 
 @given(
@@ -124,68 +124,70 @@ def test_windows_lie_in_the_photo_and_no_box_is_asked_about_twice(
         )
         for x, y, w, h in boxes
     ]
-    closer, passes = CLOSER[quality], plan_passes(size, quality, Sight())
-    windows = plan_windows(found(*rows), size, closer, passes)
+    rescoring, slices = RESCORING[quality], plan_slices(size, quality, InferenceScales())
+    windows = plan_windows(found(*rows), size, rescoring, slices)
     for window in windows:
-        left, top, right, bottom = window.item.region
+        left, top, right, bottom = window.view.region
         assert 0 <= left < right <= size.width
         assert 0 <= top < bottom <= size.height
-        assert window.item.scaled.long_side <= max(glance.window for glance in closer.glances)
+        assert window.view.scaled.long_side <= max(crop.window for crop in rescoring.crops)
     for mirrored in (False, True):
         asked = np.concatenate(
-            [window.members for window in windows if window.item.mirrored is mirrored] or [np.zeros(0, int)]
+            [window.members for window in windows if window.view.mirrored is mirrored] or [np.zeros(0, int)]
         )
-        sides = sum(glance.mirrored is mirrored for glance in closer.glances)
+        sides = sum(crop.mirrored is mirrored for crop in rescoring.crops)
         assert np.bincount(asked, minlength=1).max(initial=0) <= sides
 
 
 def test_boxes_of_like_size_close_together_share_a_window() -> None:
     """A row of faces of one size takes one window; a large one beside them takes its own."""
     row = [(100.0 + 17 * place, 100.0, 116.0 + 17 * place, 116.0) for place in range(2)]
-    closer = Closer(0.02, 1.0, (Glance(48, 192, mirrored=False),))
+    rescoring = Rescoring(0.02, 1.0, (CropView(48, 192, mirrored=False),))
     size = Size(640, 480)
-    passes = plan_passes(size, Quality.FAST, Sight())
-    windows = plan_windows(found(*row, (80.0, 60.0, 180.0, 160.0)), size, closer, passes)
+    slices = plan_slices(size, Quality.FAST, InferenceScales())
+    windows = plan_windows(found(*row, (80.0, 60.0, 180.0, 160.0)), size, rescoring, slices)
     assert [window.members.tolist() for window in windows] == [[0, 1], [2]]
 
 
-def test_a_crowd_cannot_take_more_windows_than_passes_are_worth() -> None:
-    """The windows of a photo full of doubt are bounded; those whose turn comes first are asked about."""
+def test_the_windows_of_a_crowd_are_bounded() -> None:
+    """The number of windows is bounded; the first boxes get theirs."""
     many = [(x, y, x + 8.0, y + 8.0) for y in np.arange(0, 470, 9.0) for x in np.arange(0, 630, 9.0)]
     size = Size(640, 480)
-    passes = plan_passes(size, Quality.FAST, Sight())
-    windows = plan_windows(found(*many), size, Closer(0.02, 1.0, (Glance(190, 192, mirrored=False),)), passes)
-    assert sum(window.item.scaled.pixels for window in windows) <= 8 * size.pixels + 192**2
+    slices = plan_slices(size, Quality.FAST, InferenceScales())
+    windows = plan_windows(
+        found(*many), size, Rescoring(0.02, 1.0, (CropView(190, 192, mirrored=False),)), slices
+    )
+    assert sum(window.view.scaled.pixels for window in windows) <= 8 * size.pixels + 192**2
     assert windows[0].members[0] == 0
 
 
-def test_the_larger_a_look_saw_an_object_the_more_its_box_counts() -> None:
-    """A window at three times a pass's scale moves the box three quarters of the way."""
+def test_boxes_are_weighted_by_scale() -> None:
+    """A window at three times a slice's scale moves the box three quarters of the way."""
     seen, shown = found((100, 100, 140, 140), score=0.5), found((104, 100, 144, 140), score=0.5, scale=3.0)
     (window,) = plan_windows(
         seen,
         Size(640, 480),
-        Closer(0.02, 1.0, (Glance(48, 192, mirrored=False),)),
-        plan_passes(Size(640, 480), Quality.FAST, Sight()),
+        Rescoring(0.02, 1.0, (CropView(48, 192, mirrored=False),)),
+        plan_slices(Size(640, 480), Quality.FAST, InferenceScales()),
     )
-    both = judged(seen, [(window, shown)])
+    both = rescore(seen, [(window, shown)])
     assert both.boxes[0] == pytest.approx([103, 100, 143, 140])
     assert both.scores[0] == pytest.approx(0.5)
 
 
-def test_what_is_sure_enough_for_a_fast_look_takes_no_window() -> None:
-    """The fast look does not spend time on what no window could take back."""
-    seen = found((100, 100, 140, 140), score=CLOSER[Quality.FAST].sure)
-    passes = plan_passes(Size(640, 480), Quality.FAST, Sight())
-    assert plan_windows(seen, Size(640, 480), CLOSER[Quality.FAST], passes) == ()
+def test_clear_boxes_get_no_window_in_fast() -> None:
+    """Boxes that no window could bring below the threshold are not re-scored in `fast`."""
+    seen = found((100, 100, 140, 140), score=RESCORING[Quality.FAST].upper_score)
+    slices = plan_slices(Size(640, 480), Quality.FAST, InferenceScales())
+    assert plan_windows(seen, Size(640, 480), RESCORING[Quality.FAST], slices) == ()
     cards = load_manifest(default_models_dir() / "manifest.toml")
-    (window,) = plan_windows(seen, Size(640, 480), CLOSER[Quality.BALANCED], passes)[:1]
-    assert judged(seen, [(window, found())]).scores[0] > max(card.min_confidence for card in cards.values())
+    (window,) = plan_windows(seen, Size(640, 480), RESCORING[Quality.BALANCED], slices)[:1]
+    assert rescore(seen, [(window, found())]).scores[0] > max(card.min_confidence for card in cards.values())
 
 
 def test_a_box_without_a_window_stays_as_it_is() -> None:
     """What was not asked about keeps its score and its place."""
     seen = found((100, 100, 140, 140), (300, 300, 320, 320), score=0.4)
-    both = judged(seen, list[tuple[Window, Candidates]]())
+    both = rescore(seen, list[tuple[CropWindow, Candidates]]())
     assert (both.boxes == seen.boxes).all()
     assert both.scores == pytest.approx(seen.scores)

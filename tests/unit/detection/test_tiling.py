@@ -1,4 +1,4 @@
-"""Where the network looks."""
+"""Planning of inference slices."""
 
 from __future__ import annotations
 
@@ -11,38 +11,54 @@ from hypothesis import strategies as st
 
 from obscura.detection.letterbox import input_size
 from obscura.detection.tiling import (
-    MAX_PASS_SIDE,
+    MAX_SLICE_SIDE,
     OVERLAP,
-    SCOUTED_SIZES,
+    PROPOSAL_SIZES,
     WHOLE_SCALE,
+    InferenceScales,
     Quality,
-    Sight,
     is_panorama,
-    plan_passes,
+    plan_slices,
 )
 from obscura.geometry import Size
 
 
 @pytest.mark.parametrize(
-    ("size", "quality", "sight", "sides"),
+    ("size", "quality", "scales", "sides"),
     [
-        pytest.param(Size(4000, 3000), Quality.FAST, Sight(640, 960, 2.0), [640], id="fast is one pass"),
-        pytest.param(Size(300, 200), Quality.FAST, Sight(640), [300], id="nothing is enlarged for nothing"),
-        pytest.param(Size(300, 200), Quality.BALANCED, Sight(640, 960, 2.0), [600], id="tiny ones twofold"),
         pytest.param(
-            Size(640, 480), Quality.BALANCED, Sight(640, 832, 2.0), [640, 832], id="small ones grow"
+            Size(4000, 3000), Quality.FAST, InferenceScales(640, 960, 2.0), [640], id="fast is one pass"
         ),
-        pytest.param(Size(790, 480), Quality.BALANCED, Sight(), [790], id="and once where that is enough"),
         pytest.param(
-            Size(900, 800), Quality.BALANCED, Sight(640, 832), [640, 900], id="the pass follows the photo"
+            Size(300, 200), Quality.FAST, InferenceScales(640), [300], id="nothing is enlarged for nothing"
         ),
-        pytest.param(Size(1600, 1200), Quality.BALANCED, Sight(), [640, 1280], id="2 megapixels whole"),
-        pytest.param(Size(900, 800), Quality.THOROUGH, Sight(), [640, 900] * 2, id="thorough looks twice"),
+        pytest.param(
+            Size(300, 200), Quality.BALANCED, InferenceScales(640, 960, 2.0), [600], id="tiny ones twofold"
+        ),
+        pytest.param(
+            Size(640, 480), Quality.BALANCED, InferenceScales(640, 832, 2.0), [640, 832], id="small ones grow"
+        ),
+        pytest.param(
+            Size(790, 480), Quality.BALANCED, InferenceScales(), [790], id="and once where that is enough"
+        ),
+        pytest.param(
+            Size(900, 800),
+            Quality.BALANCED,
+            InferenceScales(640, 832),
+            [640, 900],
+            id="the pass follows the photo",
+        ),
+        pytest.param(
+            Size(1600, 1200), Quality.BALANCED, InferenceScales(), [640, 1280], id="2 megapixels whole"
+        ),
+        pytest.param(
+            Size(900, 800), Quality.THOROUGH, InferenceScales(), [640, 900] * 2, id="thorough looks twice"
+        ),
     ],
 )
-def test_passes_of_a_plan(size: Size, quality: Quality, sight: Sight, sides: list[int]) -> None:
-    """Each quality takes the passes its documentation names."""
-    plan = plan_passes(size, quality, sight)
+def test_slices_of_a_plan(size: Size, quality: Quality, scales: InferenceScales, sides: list[int]) -> None:
+    """Each quality takes the slices that its documentation names."""
+    plan = plan_slices(size, quality, scales)
     assert [item.long_side for item in plan] == sides
 
 
@@ -50,15 +66,15 @@ def test_passes_of_a_plan(size: Size, quality: Quality, sight: Sight, sides: lis
 def test_engines_are_told_what_a_scout_sees_often(size: Size) -> None:
     """Photos in the usual proportions, either way up, give inputs of few sizes."""
     for turned in (size, Size(size.height, size.width)):
-        [scouted] = plan_passes(turned, Quality.RAPID, Sight(has_scout=True))
-        assert input_size(scouted.scaled) in SCOUTED_SIZES
+        [is_proposal] = plan_slices(turned, Quality.RAPID, InferenceScales(has_proposals=True))
+        assert input_size(is_proposal.scaled) in PROPOSAL_SIZES
 
 
 def test_twelve_megapixels_are_tiled() -> None:
     """Balanced divides a 12 megapixel photo into twelve tiles and an overview."""
-    plan = plan_passes(Size(4000, 3000), Quality.BALANCED, Sight())
+    plan = plan_slices(Size(4000, 3000), Quality.BALANCED, InferenceScales())
     assert len(plan) == 13
-    assert not any(plan[0].cuts)
+    assert not any(plan[0].inner_edges)
 
 
 @settings(max_examples=100, deadline=None)
@@ -68,10 +84,10 @@ def test_twelve_megapixels_are_tiled() -> None:
     quality=st.sampled_from([Quality.BALANCED, Quality.THOROUGH]),
 )
 def test_tiles_leave_no_gap_and_share_enough(width: int, height: int, quality: Quality) -> None:
-    """Tiles cover the photo, stay inside it, fit a pass, keep the scale and share the overlap."""
-    plan = plan_passes(Size(width, height), quality, Sight())
-    tiles = [item for item in plan if any(item.cuts) and not item.mirrored]
-    scale = Sight().tile_scale
+    """Tiles cover the photo, stay inside it, fit a slice, keep the scale and share the overlap."""
+    plan = plan_slices(Size(width, height), quality, InferenceScales())
+    tiles = [item for item in plan if any(item.inner_edges) and not item.mirrored]
+    scale = InferenceScales().tile_scale
     if not tiles:
         scale = WHOLE_SCALE if quality is Quality.BALANCED else scale
         assert max(item.long_side for item in plan) >= scale * max(width, height) - 1
@@ -82,13 +98,13 @@ def test_tiles_leave_no_gap_and_share_enough(width: int, height: int, quality: Q
         assert spans[-1][1] == length
         assert all((end - after) * scale >= OVERLAP - 2 for (_, end), (after, _) in pairwise(spans))
     for item in tiles:
-        assert item.long_side <= MAX_PASS_SIDE
+        assert item.long_side <= MAX_SLICE_SIDE
         assert item.long_side >= scale * item.region.size.long_side - 1
 
 
 def test_thorough_sees_everything_mirrored_too() -> None:
-    """Every pass comes once more with the photo reversed."""
-    plan = plan_passes(Size(3000, 2000), Quality.THOROUGH, Sight())
+    """Every slice is run once more mirrored."""
+    plan = plan_slices(Size(3000, 2000), Quality.THOROUGH, InferenceScales())
     plain, mirrored = np.array_split(np.array(plan, dtype=object), 2)
     assert [item.region for item in plain] == [item.region for item in mirrored]
     assert all(item.mirrored for item in mirrored)

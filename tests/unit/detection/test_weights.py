@@ -69,7 +69,7 @@ def test_a_malformed_manifest_names_its_fault(tmp_path: Path, old: str, new: str
         load_manifest(write(tmp_path, GOOD.replace(old, new)))
 
 
-SCOUTED = f"""{GOOD}
+WITH_PROPOSALS = f"""{GOOD}
 [face-test.scout]
 name = "scout-test"
 version = "2"
@@ -80,16 +80,16 @@ sha256 = "{hashlib.sha256(WEIGHTS).hexdigest()}"
 """
 
 
-def test_a_card_may_name_a_scout(tmp_path: Path) -> None:
-    """Its row and files are told, and its files are among all that must be there."""
-    card = card_for_class(load_manifest(write(tmp_path, SCOUTED)), "face")
-    assert card.scout is not None
-    assert (card.scout.name, card.scout.version, card.scout.row) == ("scout-test", "2", 1)
+def test_a_card_may_name_a_proposal_network(tmp_path: Path) -> None:
+    """Row and files of a proposal network are read, and its files are among `all_files`."""
+    card = card_for_class(load_manifest(write(tmp_path, WITH_PROPOSALS)), "face")
+    assert card.proposal is not None
+    assert (card.proposal.name, card.proposal.version, card.proposal.row) == ("scout-test", "2", 1)
     assert {kind: file.path for kind, file in card.all_files.items()} == {
         "onnx": "face.onnx",
         "scout.onnx": "scout.onnx",
     }
-    assert card_for_class(load_manifest(write(tmp_path, GOOD)), "face").scout is None
+    assert card_for_class(load_manifest(write(tmp_path, GOOD)), "face").proposal is None
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,12 @@ def test_a_card_may_name_a_scout(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_malformed_scout_names_its_fault(tmp_path: Path, old: str, new: str, complaint: str) -> None:
-    """What is wrong with a scout's entry is told like what is wrong with a model's."""
+def test_a_malformed_proposal_network_names_its_fault(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    """Faults in the entry of a proposal network are reported like those of a model."""
     with pytest.raises(ModelError, match=complaint):
-        load_manifest(write(tmp_path, SCOUTED.replace(old, new)))
+        load_manifest(write(tmp_path, WITH_PROPOSALS.replace(old, new)))
 
 
 def test_an_absent_manifest_is_missing(tmp_path: Path) -> None:
@@ -149,10 +151,10 @@ def test_the_shipped_weights_are_the_manifests() -> None:
 
 
 def test_what_is_wrong_with_installed_weights_is_said(tmp_path: Path) -> None:
-    """A scout has a line of its own, under its own name and version; a file that is not there says so."""
-    write(tmp_path, SCOUTED)
+    """A proposal network is listed under its own name and version; a missing file is reported."""
+    write(tmp_path, WITH_PROPOSALS)
     (tmp_path / "face.onnx").write_bytes(WEIGHTS)
-    face, scout = installed_weights(tmp_path)
+    face, proposal = installed_weights(tmp_path)
     assert (face.model, face.problem) == ("face-test", "")
-    assert scout[:5] == ("scout-test", "2", ("face",), "onnx", "scout.onnx")
-    assert "scout.onnx cannot be read" in scout.problem
+    assert proposal[:5] == ("scout-test", "2", ("face",), "onnx", "scout.onnx")
+    assert "scout.onnx cannot be read" in proposal.problem

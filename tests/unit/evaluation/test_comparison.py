@@ -70,7 +70,7 @@ def seen(*found: tuple[tuple[float, float, float, float], float]) -> Comparison:
 def summary(*found: tuple[tuple[float, float, float, float], float]) -> Summary:
     """Return the figures of that."""
     compared = seen(*found)
-    return summarise("known", compared.seen[0], RULES, (0.5, compared.cpu_ms[0]))
+    return summarise("known", compared.seen[0], RULES, 0.5, compared.cpu_ms[0])
 
 
 def test_labels_of_an_unreadable_photo_are_missed() -> None:

@@ -13,7 +13,7 @@ from obscura.contract import MetadataPolicy, OutputFormat
 from obscura.geometry import Box
 from obscura.imaging import high_bit_depth
 from obscura.imaging.high_bit_depth import HighBitDepth
-from obscura.imaging.open import DEEP_WARNING, decode
+from obscura.imaging.open import REDUCED_WARNING, decode
 from tests.unit.imaging.samples import MARKER, chunk, exif_block, portrait, save
 
 WHERE = Box(60, 40, 120, 110)
@@ -57,7 +57,7 @@ def test_untouched_samples_are_the_same_bit_for_bit(name: str, channels: int) ->
     assert np.array_equal(after[OUTSIDE], before[OUTSIDE])
     hidden = after[40:110, 60:120, : min(channels, 3)]
     assert len(np.unique(hidden.reshape(-1, hidden.shape[2]), axis=0)) <= 9
-    assert DEEP_WARNING not in result.report.warnings
+    assert REDUCED_WARNING not in result.report.warnings
 
 
 def test_grey_with_alpha() -> None:
@@ -77,9 +77,9 @@ def test_orientation_is_applied(orientation: int) -> None:
     at = source.index(b"IDAT") - 4
     source = source[:at] + chunk(b"eXIf", exif_block(orientation)[6:]) + source[at:]
     photo, result = decode(source), redact_photo(source, [])
-    assert photo.deep is not None
-    assert np.abs(photo.deep.rgb().astype(int) - photo.pixels).max() <= 1
-    assert np.array_equal(read(result.data), photo.deep.samples)
+    assert photo.high_bit_depth is not None
+    assert np.abs(photo.high_bit_depth.rgb().astype(int) - photo.pixels).max() <= 1
+    assert np.array_equal(read(result.data), photo.high_bit_depth.samples)
     assert MARKER not in result.data
 
 
@@ -109,7 +109,7 @@ KEEP = RedactionRequest(metadata=MetadataPolicy.KEEP_SAFE)
 def test_other_outputs_say_what_they_lose() -> None:
     """WebP holds 8 bits: the report says so."""
     result = redact_photo(by_opencv("png", 3), [], RedactionRequest(output=OutputFormat.WEBP))
-    assert result.report.warnings == (DEEP_WARNING,)
+    assert result.report.warnings == (REDUCED_WARNING,)
 
 
 @pytest.mark.parametrize("has_alpha", [False, True])

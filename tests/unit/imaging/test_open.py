@@ -12,7 +12,7 @@ from obscura.errors import ObscuraError, PhotoError, TruncatedPhotoError, Undeco
 from obscura.imaging.encode import EncodeOptions, encode, on_white
 from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.metadata import icc_profiles, policy
-from obscura.imaging.open import DEEP_WARNING, decode
+from obscura.imaging.open import REDUCED_WARNING, decode
 from obscura.imaging.pixels import to_bytes
 from tests.unit.imaging.samples import MARKED, MARKER, chunk, exif_block, portrait, save
 from tests.unit.imaging.test_validation import corpus
@@ -94,7 +94,7 @@ def test_deep_samples_keep_their_scale() -> None:
 def test_a_deep_picture_says_that_it_was_reduced() -> None:
     """Losing bits is told."""
     wide = Image.fromarray(np.full((8, 8), 40_000, np.int32))
-    assert decode(save(wide, "TIFF")).warnings == (DEEP_WARNING,)
+    assert decode(save(wide, "TIFF")).warnings == (REDUCED_WARNING,)
     deep = Image.fromarray(np.full((8, 8), 40_000, np.uint16))
     assert decode(save(deep, "PNG")).warnings == ()
     assert not decode(save(SMALL, "PNG")).warnings

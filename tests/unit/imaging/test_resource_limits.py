@@ -168,7 +168,7 @@ def test_16_bits_fit_their_budget_every_time(tmp_path: Path, *, has_alpha: bool)
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.unit.imaging.test_resource_limits import *\n"
         f"limits = ValidationLimits(budget=Budget(60, 30 * {side * side}))\n"
-        f"print(decode(Path(sys.argv[1]).read_bytes(), limits).deep is not None)"
+        f"print(decode(Path(sys.argv[1]).read_bytes(), limits).high_bit_depth is not None)"
     )
     command = [sys.executable, "-c", code, str(path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=photos.ROOT)

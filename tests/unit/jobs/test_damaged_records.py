@@ -11,7 +11,7 @@ import redis
 from gateway_service.app import create_app
 from gateway_service.batches import batch
 from gateway_service.http.dependencies import Gateway
-from gateway_service.results.serialisers import answer
+from gateway_service.results.serialisers import task_result_of
 from gateway_service.routes.results import erase
 from gateway_service.schemas import TaskStatus
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step, StepRequest, UserBox
@@ -116,7 +116,7 @@ def test_what_cannot_be_read_reads_as_a_failure(settings: Settings) -> None:
         } == ALL.keys()
         for record in filter(None, records):
             assert not record.is_damaged
-            said = await answer(gateway, record)
+            said = await task_result_of(gateway, record)
             assert said.error is not None
             assert (said.status, said.error.code) == (TaskStatus.FAILURE, CODE)
         assert await job_store.client.zcard(ACTIVE) == 0

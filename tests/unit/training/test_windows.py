@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from obscura.detection.rescoring import CLOSER
 from obscura.detection.rescoring import MAX_ENLARGEMENT as PRODUCT_MAX_ENLARGEMENT
+from obscura.detection.rescoring import RESCORING
 from training.windows import MAX_ENLARGEMENT, SHEET, SIDE, TARGET_SIDES, Window, WindowMaker, sheet
 
 
@@ -37,9 +37,9 @@ def test_a_label_lies_on_its_object(left: int, top: int, side: int, seed: int) -
 
 def test_windows_are_those_of_the_product() -> None:
     """What is trained for is what will be looked at: windows as large, objects as large in them."""
-    glances = [glance for closer in CLOSER.values() for glance in closer.glances]
-    assert (max(glance.window for glance in glances), PRODUCT_MAX_ENLARGEMENT) == (SIDE, MAX_ENLARGEMENT)
-    sides = [glance.side for glance in glances]
+    crops = [crop for rescoring in RESCORING.values() for crop in rescoring.crops]
+    assert (max(crop.window for crop in crops), PRODUCT_MAX_ENLARGEMENT) == (SIDE, MAX_ENLARGEMENT)
+    sides = [crop.side for crop in crops]
     assert TARGET_SIDES[0] <= min(sides) <= max(sides) <= TARGET_SIDES[1]
 
 

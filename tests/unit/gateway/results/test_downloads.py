@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KEY = "results/a.b"
 
 
-async def from_afar(_headers: dict[str, str]) -> Response:
+async def from_remote_storage(_headers: dict[str, str]) -> Response:
     """Stand for a bucket, of which there is none here."""
     pytest.fail("the storage is a folder")
 
@@ -33,7 +33,9 @@ def answers(folder: Path, data: bytes, *asked: dict[str, str]) -> list[httpx.Res
     gateway = cast("Gateway", SimpleNamespace(storage=storage))
 
     async def app(scope: dict[str, object], receive: object, send: object) -> None:
-        response = await file_response(gateway, StoredResult("job", KEY, "image/jpeg"), "", from_afar)
+        response = await file_response(
+            gateway, StoredResult("job", KEY, "image/jpeg"), "", from_remote_storage
+        )
         await cast("ASGIApp", response)(scope, receive, send)  # type: ignore[arg-type]
 
     async def ask() -> list[httpx.Response]:
@@ -65,4 +67,4 @@ def test_a_file_that_is_gone_is_an_answer_and_no_crash(tmp_path: Path) -> None:
     storage = Storage.in_folder(tmp_path)
     gateway = cast("Gateway", SimpleNamespace(storage=storage))
     with pytest.raises(LookupFailedError):
-        asyncio.run(file_response(gateway, StoredResult("job", KEY, "image/jpeg"), "", from_afar))
+        asyncio.run(file_response(gateway, StoredResult("job", KEY, "image/jpeg"), "", from_remote_storage))

@@ -110,4 +110,4 @@ def test_any_value_gives_a_packet_of_ours_or_none(value: bytes, name: str) -> No
 )
 def test_the_numbers_say_whether_it_goes_around(fields: bytes, expected: bool | None) -> None:  # noqa: FBT001 - the case itself
     """The full circle does, a part of it does not; without both numbers nobody knows."""
-    assert gpano.goes_around(gpano.packet([b"GPano:" + fields])) is expected
+    assert gpano.is_full_circle(gpano.packet([b"GPano:" + fields])) is expected

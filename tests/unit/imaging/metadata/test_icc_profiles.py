@@ -103,7 +103,7 @@ def test_the_profiles_of_the_shared_corpus_keep_their_colours(shared: Path) -> N
     for _, data in corpus(shared):
         found = sniff(data)
         try:
-            profile = embedded.told(data, found).profile if found else None
+            profile = embedded.read_metadata(data, found).profile if found else None
         except ObscuraError:
             continue
         if profile is None or profile[16:20] != b"RGB " or profile in seen:
