@@ -43,8 +43,8 @@ from photo_verification_service.tag_matcher import TagMatcher
 __all__ = ["SERVICE", "make_context"]
 
 ORPHAN_INTERVAL_S = 60.0
-# Hexadecimal digits: enough to keep the storage keys of requests in the same second apart.
-TOKEN_LENGTH = 16
+# Hexadecimal digits in the storage keys of photos, as the API document has them.
+TOKEN_LENGTH = 8
 log = structlog.get_logger(__name__)
 
 
