@@ -12,6 +12,13 @@ import pytest
 from tests.photos import PORTRAIT, ROOT
 
 ENDED = {130, -signal.SIGINT}
+# The command line, which says when its first module has been loaded.
+STARTED = """
+import os
+from obscura.cli.entry import main
+os.write(1, b".")
+main()
+"""
 
 
 @pytest.mark.parametrize("delay_s", [0.15, 0.4, 0.8, 1.6])
@@ -19,9 +26,14 @@ def test_an_interrupted_command_says_nothing_of_its_insides(tmp_path: Path, dela
     """While libraries load, processes start and work; to all of them, as a terminal sends it."""
     for number in range(40):
         (tmp_path / f"{number}.jpg").write_bytes(PORTRAIT.read_bytes())
-    words = [sys.executable, "-m", "obscura.cli", "blur", str(tmp_path), "-o", str(tmp_path / "out")]
+    words = [sys.executable, "-c", STARTED, "blur", str(tmp_path), "-o", str(tmp_path / "out")]
     words += ["--workers", "2", "--residual-check", "off"]
-    command = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+    command = subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert command.stdout is not None
+    # Before that, the interpreter itself is starting, which nothing of ours can guard.
+    assert command.stdout.read(1) == b"."
     time.sleep(delay_s)
     os.killpg(command.pid, signal.SIGINT)
     time.sleep(0.3)
