@@ -12,9 +12,11 @@ import pytest
 from tests.photos import PORTRAIT, ROOT
 
 ENDED = {130, -signal.SIGINT}
-# The command line, which says when its first module has been loaded.
+# The command line, which says when its first module has been loaded. A test run in the background ignores Ctrl-C,
+# and its children would too.
 STARTED = """
-import os
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from obscura.cli.entry import main
 os.write(1, b".")
 main()

@@ -14,6 +14,8 @@ from obscura.geometry import Box
 from obscura.imaging import high_bit_depth
 from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.open import REDUCED_WARNING, decode
+from obscura.redaction.policy import RedactionPolicy
+from obscura.redaction.styles import Mosaic, Solid
 from tests.unit.imaging.samples import MARKER, chunk, exif_block, portrait, save
 
 WHERE = Box(60, 40, 120, 110)
@@ -50,7 +52,8 @@ def by_opencv(name: str, channels: int) -> bytes:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_untouched_samples_are_the_same_bit_for_bit(name: str, channels: int) -> None:
     """Grey, colour and alpha of 16 bits come back as they were, but for what is hidden."""
-    result = redact_photo(by_opencv(name, channels), [Target("face", WHERE)])
+    request = RedactionRequest(RedactionPolicy().with_style(Mosaic()))
+    result = redact_photo(by_opencv(name, channels), [Target("face", WHERE)], request)
     before, after = samples(channels), read(result.data)
     assert result.media_type == f"image/{name}"
     assert after.shape == before.shape
@@ -118,7 +121,9 @@ def test_a_palette_stays_a_palette(*, has_alpha: bool) -> None:
     image = Image.fromarray(portrait()[50:200, 150:350]).quantize(64)
     settings = {"transparency": bytes([0, 128, *[255] * 62])} if has_alpha else {}
     source = save(image, "PNG", **settings)
-    result = redact_photo(source, [Target("face", WHERE)])
+    # A smooth fill has more colours than a palette holds; one colour fits.
+    solid = RedactionRequest(RedactionPolicy().with_style(Solid()))
+    result = redact_photo(source, [Target("face", WHERE)], solid)
     with Image.open(BytesIO(source)) as before, Image.open(BytesIO(result.data)) as after:
         assert after.mode == "P"
         one, other = (np.array(item.convert("RGBA")) for item in (before, after))
