@@ -12,8 +12,8 @@ import pytest
 from tests.photos import PORTRAIT, ROOT
 
 ENDED = {130, -signal.SIGINT}
-# The command line, which says when its first module has been loaded. A test run in the background ignores Ctrl-C,
-# and its children would too.
+# The command line, which says when its first module has been loaded. Where the tests run in the background,
+# their children would ignore Ctrl-C.
 STARTED = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
