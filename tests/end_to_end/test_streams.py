@@ -89,7 +89,9 @@ class Others:
         with httpx.Client(base_url=self._url, timeout=PATIENCE_S) as client:
             while not self._ended.is_set():
                 began = time.perf_counter()
-                task = client.post("/detect_faces", files=photo).json()["task_id"]
+                answer = client.post("/detect_faces", files=photo)
+                assert answer.status_code == 200, answer.text
+                task = answer.json()["task_id"]
                 self.seconds.append(time.perf_counter() - began)
                 began = time.perf_counter()
                 assert client.get(f"/task_result/{task}").json()["status"] == "PENDING"
