@@ -22,6 +22,19 @@ ROOT = Path(__file__).parent
 os.environ.setdefault("XDG_CACHE_HOME", str(ROOT / "build" / "cache"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests for processes side by side (`-n 2 --dist loadgroup`).
+
+    All that need running systems are one group: two of them at once would compete for two cores, and the systems that
+    they share would start twice. The others are grouped by file, so that a module's fixtures are made once.
+    """
+    for item in items:
+        needs_system = "system" in getattr(item, "fixturenames", ()) or any(
+            item.get_closest_marker(name) for name in ("end_to_end", "chaos")
+        )
+        item.add_marker(pytest.mark.xdist_group("systems" if needs_system else str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_outlives_the_tests() -> Iterator[None]:
     """End the processes of tests that failed before they could."""
