@@ -25,8 +25,9 @@ os.environ.setdefault("XDG_CACHE_HOME", str(ROOT / "build" / "cache"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests for processes side by side (`-n 2 --dist loadgroup`).
 
-    All that need running systems are one group: two of them at once would compete for two cores, and the systems
-    that they share would start twice. The others are grouped by file, so that a module's fixtures are made once.
+    All that need running systems are one group: two of them at once would compete for two cores, and the
+    systems that they share would start twice. The others are grouped by file, so that a module's fixtures are
+    made once.
     """
     for item in items:
         needs_system = "system" in getattr(item, "fixturenames", ()) or any(
