@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Collection, Iterator
+from functools import cache
 from typing import Any, cast, get_origin
 
 from fastapi import Request, params
@@ -95,6 +96,7 @@ def _form_model(route: APIRoute) -> type[BaseModel] | None:
     return None
 
 
+@cache
 def _list_fields(model: type[BaseModel]) -> set[str]:
     return {name for name, field in model.model_fields.items() if _is_list(field.annotation)}
 
