@@ -1,15 +1,15 @@
 """Count the project's function calls and modules on a photo's way: how much a reader has to follow.
 
-Run ``python -m benchmarks.walks [photo]``. Gateway and workers run in this process with an embedded Valkey, so that
-`sys.setprofile` sees them. Each way is taken twice, and the second time is counted: caches are filled as they are in
-a running system. Calls into libraries do not count.
+Run ``python -m benchmarks.walks [photo]``. Gateway and workers run in this process with an embedded Valkey,
+so that `sys.setprofile` sees them. Each way is taken twice, and the second time is counted: caches are filled
+as they are in a running system. Calls into libraries do not count.
 """
 
 import asyncio
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,15 +52,10 @@ class Walk:
     def note(self, frame: FrameType, event: str, _argument: object) -> None:
         """Count one event of `sys.setprofile`."""
         code = frame.f_code
-        name = code.co_filename
-        if (
-            event == "call"
-            and not code.co_name.startswith("<")
-            and name.startswith(str(ROOT))
-            and not name.startswith(SKIPPED)
-        ):
+        is_ours = code.co_filename.startswith(str(ROOT)) and not code.co_filename.startswith(SKIPPED)
+        if event == "call" and is_ours and not code.co_name.startswith("<"):
             self.calls += 1
-            self.modules.add(name)
+            self.modules.add(code.co_filename)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
