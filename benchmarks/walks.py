@@ -66,7 +66,7 @@ class Walk:
             yield
         finally:
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
 
     def __str__(self) -> str:
         """Return calls and modules."""
@@ -80,7 +80,7 @@ async def _submitted(settings: Settings, photo: bytes) -> tuple[Walk, list[str]]
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),  # type: ignore[arg-type]
+            transport=httpx.ASGITransport(app),
             base_url="http://127.0.0.1",
         ) as client,
     ):
