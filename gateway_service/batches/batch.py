@@ -7,7 +7,7 @@ caller asked for that. Each photo is an ordinary job.
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -239,12 +239,17 @@ async def records_of(gateway: Gateway, batch: Batch) -> list[JobRecord | None]:
     return [None if entry.task_id is None else next(found) for entry in batch.entries]
 
 
-async def status(gateway: Gateway, batch: Batch) -> BatchStatus:
-    """Return the state of a batch."""
-    records = await records_of(gateway, batch)
+async def status(
+    gateway: Gateway, batch: Batch, known: BatchStatus | None = None, changed: Collection[str] = ()
+) -> BatchStatus:
+    """Return the state of a batch; given a ``known`` one, only the records of ``changed`` jobs are read."""
+    read = batch.task_ids if known is None else list(changed)
+    records = dict(zip(read, await gateway.job_store.read_many(read), strict=True))
     files = [
-        _file(number, entry, record)
-        for number, (entry, record) in enumerate(zip(batch.entries, records, strict=True), 1)
+        _file(number, entry, records.get(entry.task_id or ""))
+        if known is None or entry.task_id in records
+        else known.files[number - 1]
+        for number, entry in enumerate(batch.entries, 1)
     ]
     return BatchStatus(
         batch_id=batch.id,

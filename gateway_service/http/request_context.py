@@ -1,4 +1,4 @@
-"""The outermost middleware: request id, access log, metrics and trace of every request."""
+"""The outermost middleware: order, request id, access log, metrics and trace of every request."""
 
 import secrets
 import time
@@ -10,7 +10,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_service.http.access import OPERATORS, is_open
+from gateway_service.http.access import OPERATORS, caller_address, is_open
+from gateway_service.http.fair_slots import RequestTurns
 from gateway_service.http.problems import METHODS, crashed
 from obscura.observability import Meter, Role, Span, StageTimer, Tracer, catalogue, timing_with, trace_ids
 
@@ -29,6 +30,7 @@ SECURITY_HEADERS = {
 }
 NO_STATUS = "none"
 NO_ROUTE = "-"
+STREAMS = "/events"
 log = structlog.get_logger(__name__)
 
 
@@ -115,12 +117,14 @@ class RequestContext:
         # Opt-in, because browsers could not use an installation without TLS.
         hsts = {"strict-transport-security": f"max-age={hsts_s}"} if hsts_s else {}
         self._headers = SECURITY_HEADERS | hsts
+        self._turns = RequestTurns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        await self._turns.begin(_caller(scope))
         request_id = _request_id(scope)
         # Without API keys jobs have no owner.
         scope.setdefault("state", {}).update(request_id=request_id, owner=None, may_read=True)
@@ -164,6 +168,13 @@ class RequestContext:
             }
             failed = exchange.status >= HTTPStatus.INTERNAL_SERVER_ERROR
             span.end(attributes, name=f"{method} {route}", error="answered with an error" if failed else "")
+
+
+def _caller(scope: Scope) -> str:
+    """Return whose turn a request takes: that of its key or address, another one for its event streams."""
+    headers = Headers(scope=scope)
+    key = headers.get("authorization") or headers.get("x-api-key") or caller_address(scope.get("client"))
+    return f"{scope['path'].endswith(STREAMS)} {key}"
 
 
 def _request_id(scope: Scope) -> str:

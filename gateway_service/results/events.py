@@ -5,7 +5,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from redis.exceptions import RedisError
@@ -23,11 +23,27 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(eq=False)
-class _Waiter:
-    """One waiter: its event, whether it waits for the end only, and the record from the final event."""
+class Waiter:
+    """Waits for events of jobs.
 
-    changed: asyncio.Event
-    for_end: bool
+    Attributes
+    ----------
+    for_end
+        Whether only ends count.
+    changed
+        Is set by an event.
+    job_ids
+        The jobs of the events since the waiter last emptied this set.
+    missed
+        Whether events may have been lost since the waiter last reset this.
+    record_text
+        The record from the last event of an end.
+    """
+
+    for_end: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    job_ids: set[str] = field(default_factory=set)
+    missed: bool = False
     record_text: str = ""
 
 
@@ -36,7 +52,7 @@ class JobEvents:
 
     def __init__(self, job_store: AsyncJobStore) -> None:
         self._job_store = job_store
-        self._waiters: defaultdict[str, set[_Waiter]] = defaultdict(set)
+        self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
 
     def for_owner(self, job_store: AsyncJobStore) -> "JobEvents":
         """Return these events for the owner of ``job_store``, who cannot wait for jobs of others."""
@@ -46,17 +62,27 @@ class JobEvents:
 
     async def listen(self) -> None:
         """Receive the job store's events until cancelled."""
+        were_lost = False
         while True:
             try:
                 async with self._job_store.client.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(EVENTS)
+                    if were_lost:
+                        self._report_missed()
                     while True:
                         message = await channel.get_message(timeout=None)
                         if message is not None:
                             self._dispatch(str(message["data"]))
             except (RedisError, OSError) as error:
                 log.warning("events_lost", error=type(error).__name__)
+                were_lost = True
             await asyncio.sleep(RECONNECT_S)
+
+    def _report_missed(self) -> None:
+        """Wake all waiters, because events were lost while there was no subscription."""
+        for waiter in set().union(*self._waiters.values()):
+            waiter.missed = True
+            waiter.changed.set()
 
     def _dispatch(self, event: str) -> None:
         job_id, _, news = event.partition(" ")
@@ -67,16 +93,13 @@ class JobEvents:
         for waiter in self._waiters.get(job_id, ()):
             if is_end or not waiter.for_end:
                 waiter.record_text = record_text
+                waiter.job_ids.add(job_id)
                 waiter.changed.set()
 
     @contextmanager
-    def watched(self, job_ids: Sequence[str], *, for_end: bool = False) -> Iterator[asyncio.Event]:
-        """Yield an event that is set when one of the jobs changes, or only when one ends."""
-        with self._waiting(job_ids, _Waiter(asyncio.Event(), for_end)) as waiter:
-            yield waiter.changed
-
-    @contextmanager
-    def _waiting(self, job_ids: Sequence[str], waiter: _Waiter) -> Iterator[_Waiter]:
+    def watched(self, job_ids: Sequence[str], *, for_end: bool = False) -> Iterator[Waiter]:
+        """Yield a waiter that hears when one of the jobs changes, or only when one ends."""
+        waiter = Waiter(for_end)
         for job_id in job_ids:
             self._waiters[job_id].add(waiter)
         try:
@@ -100,7 +123,7 @@ class JobEvents:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         # Only the end wakes this waiter, because every wake-up reads a record.
-        with self._waiting([job_id], _Waiter(asyncio.Event(), for_end=True)) as waiter:
+        with self.watched([job_id], for_end=True) as waiter:
             while not waiter.record_text:
                 waiter.changed.clear()
                 record = await self._job_store.read(job_id)

@@ -1,15 +1,15 @@
 """Share the state of a task or batch between all streams that follow it, and limit the number of streams.
 
 Reading the state of a batch reads a record per photo. If two hundred streams did that whenever one of three
-hundred photos changes, the gateway could do nothing else. So streams share a watch, which reads the state
-after changes and spends at most a tenth of the time on it.
+hundred photos changes, the gateway could do nothing else. So streams share a watch, which reads only the
+records that changed, serialises the state once for all streams, and spends at most a tenth of the time on it.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from pydantic import BaseModel
@@ -24,6 +24,11 @@ __all__ = ["SharedWatch", "Subject", "Watches", "is_end"]
 SHORTEST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
 PAUSE_FACTOR = 10.0
+# Added to the interval for each stream that a change is sent to: ten times what that takes.
+PAUSE_PER_STREAM_S = 0.001
+# Interval between two reads of all records (for lost events), as a multiple of such a read's duration.
+POLL_FACTOR = 200.0
+LONGEST_POLL_S = 30.0
 KEY_CHECK_S = 1.0
 STREAMS_AGAIN_S = 5
 UNREADABLE = "the state cannot be read"
@@ -35,23 +40,16 @@ def is_end(state: BaseModel) -> bool:
     return bool(getattr(state, "finished", False))
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A task or batch that is followed.
-
-    Attributes
-    ----------
-    name
-        Unique for a task or batch and its owner.
-    job_ids
-        The jobs whose events cause a read.
-    look
-        Reads its state.
-    """
+class Subject(Protocol):
+    """A task or batch that is followed; its ``name`` is unique for it and its owner."""
 
     name: str
-    job_ids: Sequence[str]
-    read_state: Callable[[], Awaitable[BaseModel]]
+
+    async def job_ids(self) -> Sequence[str]:
+        """Return the jobs whose events cause a read."""
+
+    async def read_state(self, known: BaseModel | None, changed: Collection[str]) -> BaseModel:
+        """Return the state: of all jobs if ``known`` is None, else ``known`` with the ``changed`` jobs."""
 
 
 class SharedWatch:
@@ -89,32 +87,45 @@ class SharedWatch:
 
     async def run(self) -> None:
         """Read the state after changes until it is final."""
-        loop = asyncio.get_running_loop()
-        with self._events.watched(self.subject.job_ids) as changed:
-            while True:
-                changed.clear()
-                began = loop.time()
-                await self._refresh()
-                if self.is_over:
-                    return
-                pause = min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, PAUSE_FACTOR * (loop.time() - began)))
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), POLL_S)
-                await asyncio.sleep(began + pause - loop.time())
-
-    async def _refresh(self) -> None:
         try:
-            state = await self.subject.read_state()
+            await self._follow(await self.subject.job_ids())
         except ObscuraError as error:
-            self.error = error
+            self._end(error)
         except Exception:
             # Followers must be notified, otherwise they would wait forever.
             log.exception("watch_crashed")
-            self.error = ProcessingFailedError(UNREADABLE)
-        else:
-            if state == self.state:
-                return
+            self._end(ProcessingFailedError(UNREADABLE))
+
+    async def _follow(self, job_ids: Sequence[str]) -> None:
+        loop = asyncio.get_running_loop()
+        poll_at = 0.0
+        with self._events.watched(job_ids) as waiter:
+            while True:
+                waiter.changed.clear()
+                began = loop.time()
+                reads_all = waiter.missed or began >= poll_at
+                changed, waiter.job_ids, waiter.missed = waiter.job_ids, set(), False
+                self._set(await self.subject.read_state(None if reads_all else self.state, changed))
+                if self.is_over:
+                    return
+                seconds = loop.time() - began
+                if reads_all:
+                    poll_at = began + min(LONGEST_POLL_S, max(POLL_S, POLL_FACTOR * seconds))
+                pause = max(SHORTEST_PAUSE_S, PAUSE_FACTOR * seconds, PAUSE_PER_STREAM_S * self.followers)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(waiter.changed.wait(), poll_at - loop.time())
+                await asyncio.sleep(began + min(LONGEST_PAUSE_S, pause) - loop.time())
+
+    def _set(self, state: BaseModel) -> None:
+        if state != self.state:
             self.state, self.text = state, state.model_dump_json(exclude_none=True).encode()
+            self._tell()
+
+    def _end(self, error: ObscuraError) -> None:
+        self.error = error
+        self._tell()
+
+    def _tell(self) -> None:
         self.version += 1
         news, self._news = self._news, asyncio.Event()
         news.set()
@@ -127,10 +138,6 @@ class Watches:
         self._watches: dict[str, tuple[SharedWatch, asyncio.Task[None]]] = {}
         self._streams: Counter[str] = Counter()
         self._valid: dict[str, tuple[float, bool]] = {}
-
-    def followed(self, name: str) -> Subject | None:
-        """Return the subject of this name where it is being followed, None otherwise."""
-        return self._watches[name][0].subject if name in self._watches else None
 
     @contextmanager
     def follow(self, events: JobEvents, subject: Subject) -> Iterator[SharedWatch]:

@@ -1,6 +1,7 @@
 """Routes of batches."""
 
 import asyncio
+from collections.abc import Collection
 from functools import partial
 from typing import Annotated, Any, BinaryIO, cast
 
@@ -12,14 +13,13 @@ from starlette.datastructures import FormData, UploadFile
 
 from gateway_service.batches import batch as batches
 from gateway_service.batches.archive import archive
-from gateway_service.batches.batch import BatchStatus
+from gateway_service.batches.batch import Batch, BatchStatus
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.spooling import spooled
 from gateway_service.http.strictness import check_form
 from gateway_service.http.uploads import Upload, files_in_zip
 from gateway_service.http.zip_reader import ArchiveLimits
 from gateway_service.openapi.forms import BINARY
-from gateway_service.results.shared_watch import Subject
 from gateway_service.results.streams import EventStream
 from gateway_service.routes.results import EVENTS, MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
@@ -153,7 +153,7 @@ async def get_batch(
         return await batches.status(gateway, await batches.read(gateway, batch_id))
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
-    with gateway.watches.follow(gateway.events, await _subject(gateway, batch_id)) as watch:
+    with gateway.watches.follow(gateway.events, await _followed(gateway, batch_id)) as watch:
         state = cast("BatchStatus", await watch.first())
         while not state.finished and loop.time() < deadline:
             await watch.after(watch.version, deadline - loop.time())
@@ -164,24 +164,32 @@ async def get_batch(
 @router.get("/{batch_id}/events", response_class=StreamingResponse, responses=EVENTS)
 async def follow_batch(gateway: CurrentGateway, batch_id: BatchId) -> StreamingResponse:
     """Send the state of a batch whenever it changes, as server-sent events; the last is ``end``."""
-    return EventStream(gateway, await _subject(gateway, batch_id))
+    return EventStream(gateway, await _followed(gateway, batch_id))
 
 
-async def _subject(gateway: Gateway, batch_id: str) -> Subject:
-    """Return a batch as a subject of streams.
+class _FollowedBatch:
+    """A batch as the subject of streams."""
 
-    Raise UnknownBatchError where the caller has none of this id.
-    """
-    name = f"{gateway.job_store.calls.owner} batch {batch_id}"
+    def __init__(self, gateway: Gateway, batch_id: str) -> None:
+        self.name = f"{gateway.job_store.calls.owner} batch {batch_id}"
+        self._gateway = gateway
+        self._batch = Batch(batch_id, ())
 
-    async def read_state() -> BatchStatus:
-        return await batches.status(gateway, await batches.read(gateway, batch_id))
+    async def job_ids(self) -> list[str]:
+        self._batch = await batches.read(self._gateway, self._batch.id)
+        return self._batch.task_ids
 
-    followed = gateway.watches.followed(name)
-    if followed is not None:
-        await batches.require_batch(gateway, batch_id)
-        return followed
-    return Subject(name, (await batches.read(gateway, batch_id)).task_ids, read_state)
+    async def read_state(self, known: BaseModel | None, changed: Collection[str]) -> BatchStatus:
+        # Ends the streams of a batch that was erased.
+        await batches.require_batch(self._gateway, self._batch.id)
+        state = known if isinstance(known, BatchStatus) else None
+        return await batches.status(self._gateway, self._batch, state, changed)
+
+
+async def _followed(gateway: Gateway, batch_id: str) -> _FollowedBatch:
+    """Return a batch to follow; raise UnknownBatchError where the caller has none of this id."""
+    await batches.require_batch(gateway, batch_id)
+    return _FollowedBatch(gateway, batch_id)
 
 
 @router.get(

@@ -1,18 +1,19 @@
 """Routes that fetch, watch and erase results."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.ranges import ranged
 from gateway_service.openapi.forms import BINARY
 from gateway_service.results.downloads import StoredResult, file_response
 from gateway_service.results.serialisers import picture_of, progress_of, task_result_of
-from gateway_service.results.shared_watch import Subject
 from gateway_service.results.streams import EventStream
 from gateway_service.schemas import Problem, TaskProgress, TaskResult
 from obscura.contract import JobKind
@@ -58,15 +59,24 @@ async def get_task(
 @router.get("/{task_id}/events", response_class=StreamingResponse, responses=EVENTS)
 async def follow_task(gateway: CurrentGateway, task_id: TaskId) -> StreamingResponse:
     """Send the state of a task after every change, as server-sent events; the last is ``end``."""
-
-    async def read_state() -> TaskProgress:
-        return progress_of(await gateway.job_store.read(task_id))
-
     # Raises where the task is not the caller's: followers share one state.
     await gateway.job_store.read(task_id)
-    return EventStream(
-        gateway, Subject(f"{gateway.job_store.calls.owner} task {task_id}", [task_id], read_state)
-    )
+    return EventStream(gateway, _FollowedTask(gateway, task_id))
+
+
+class _FollowedTask:
+    """A task as the subject of streams."""
+
+    def __init__(self, gateway: Gateway, task_id: str) -> None:
+        self.name = f"{gateway.job_store.calls.owner} task {task_id}"
+        self._gateway = gateway
+        self._task_id = task_id
+
+    async def job_ids(self) -> list[str]:
+        return [self._task_id]
+
+    async def read_state(self, _known: BaseModel | None, _changed: Collection[str]) -> TaskProgress:
+        return progress_of(await self._gateway.job_store.read(self._task_id))
 
 
 @router.head("/{task_id}/image", include_in_schema=False)

@@ -30,7 +30,11 @@ DAMAGED: Fields = MappingProxyType({"damaged": WRONG_TYPE})
 """Fields in place of a key that is not a hash; without any field that a record needs, it reads as damaged."""
 
 ANSWER_S = 1.5
-"""Seconds that a gateway waits for the job store before it answers 503."""
+"""Seconds that a gateway waits for a connection, and for an answer, before it answers 503."""
+MAX_CONNECTIONS = 32
+"""Connections of a gateway; further commands wait for one."""
+READ_AT_ONCE = 64
+"""Records in one reply, which is parsed without a pause for other requests."""
 
 
 def connection_options() -> dict[str, Any]:
@@ -127,7 +131,10 @@ class AsyncJobStore:
         options = {**connection_options(), "socket_timeout": ANSWER_S}
         # Reconnect once after a broken connection, but not after a timeout.
         again = redis.asyncio.retry.Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
-        self.client = redis.asyncio.Redis.from_url(settings.redis_url, retry=again, **options)
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            settings.redis_url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_S, retry=again, **options
+        )
+        self.client = redis.asyncio.Redis.from_pool(pool)
         self.finished_records = FinishedRecords(settings.result_ttl_s)
         self._scripts = {name: self.client.register_script(text) for name, text in SCRIPTS.items()}
 
@@ -187,11 +194,14 @@ class AsyncJobStore:
             return _fields(reply)
 
     async def _hashes(self, job_ids: Sequence[str]) -> list[Fields]:
+        found: list[Fields] = []
         with _translated():
-            pipeline = self.client.pipeline(transaction=False)
-            for job_id in job_ids:
-                pipeline.hgetall(job_key(job_id))
-            return [_fields(reply) for reply in await pipeline.execute(raise_on_error=False)]
+            for first in range(0, len(job_ids), READ_AT_ONCE):
+                pipeline = self.client.pipeline(transaction=False)
+                for job_id in job_ids[first : first + READ_AT_ONCE]:
+                    pipeline.hgetall(job_key(job_id))
+                found += [_fields(reply) for reply in await pipeline.execute(raise_on_error=False)]
+        return found
 
     def record_from_event(self, job_id: str, payload: str) -> JobRecord:
         """Return the record of a finished job from the event of its end; raise as `read` does."""

@@ -30,14 +30,14 @@ def test_a_wait_for_the_end_is_woken_by_the_end_alone(settings: Settings, end: s
         listening = asyncio.create_task(events.listen())
         with events.watched(["x"]) as any_news, events.watched(["x"], for_end=True) as the_end:
             async with asyncio.timeout(PATIENCE_S):
-                while not any_news.is_set():
+                while not any_news.changed.is_set():
                     # Nobody listens yet, perhaps.
                     await job_store.client.publish(EVENTS, "x running")
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(any_news.wait(), 0.1)
-                assert not the_end.is_set()
+                        await asyncio.wait_for(any_news.changed.wait(), 0.1)
+                assert not the_end.changed.is_set()
                 await job_store.client.publish(EVENTS, f"x {end}")
-                await the_end.wait()
+                await the_end.changed.wait()
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway_service.tasks.fair_slots import FairSlots
+from gateway_service.http.fair_slots import FairSlots
 
 SOON_S = 0.02
 

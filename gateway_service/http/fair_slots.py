@@ -3,7 +3,10 @@
 import asyncio
 from collections import Counter, OrderedDict, deque
 
-__all__ = ["FairSlots"]
+__all__ = ["FairSlots", "RequestTurns"]
+
+BEGUN_PER_TURN = 4
+"""Requests that begin in one turn of the event loop; each takes about a millisecond until it waits."""
 
 
 class FairSlots:
@@ -19,8 +22,8 @@ class FairSlots:
         self._held: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
-    async def acquire(self, owner: str, patience_s: float) -> bool:
-        """Wait for a place; return whether there was one within ``patience_s`` seconds."""
+    async def acquire(self, owner: str, patience_s: float | None) -> bool:
+        """Wait for a place; return whether there was one within ``patience_s`` seconds (None: no limit)."""
         if owner not in self._waiting and self._has_room(owner):
             self._held[owner] += 1
             return True
@@ -71,3 +74,18 @@ class FairSlots:
                 self._waiting.move_to_end(owner)
             else:
                 del self._waiting[owner]
+
+
+class RequestTurns:
+    """Lets few requests begin in one turn of the event loop, and those of different callers alternate.
+
+    A flood then neither stops the loop for seconds nor stands before the request of another caller.
+    """
+
+    def __init__(self) -> None:
+        self._slots = FairSlots(BEGUN_PER_TURN, 1.0)
+
+    async def begin(self, caller: str) -> None:
+        """Wait until a request of ``caller`` may begin."""
+        await self._slots.acquire(caller, None)
+        asyncio.get_running_loop().call_soon(self._slots.release, caller)
