@@ -1,10 +1,11 @@
 """Places that keys take turns for."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
-from gateway_service.http.fair_slots import FairSlots
+from gateway_service.http.fair_slots import BEGUN_PER_TURN, FairSlots, RequestTurns
 
 SOON_S = 0.02
 
@@ -80,5 +81,32 @@ def test_a_place_given_to_a_cancelled_waiter_goes_on() -> None:
         waiter.cancel()
         await asyncio.gather(waiter, return_exceptions=True)
         assert await slots.acquire("carl", SOON_S)
+
+    asyncio.run(story())
+
+
+def test_few_requests_begin_in_a_turn_of_the_loop_and_callers_alternate() -> None:
+    """A hundred requests of one caller do not all begin at once, and another's does not wait for them."""
+
+    async def story() -> None:
+        loop, turns = asyncio.get_running_loop(), RequestTurns()
+        begun: list[tuple[int, str]] = []
+        turn = 0
+
+        def count() -> None:
+            nonlocal turn
+            turn += 1
+            loop.call_soon(count)
+
+        async def request(caller: str) -> None:
+            await turns.begin(caller)
+            begun.append((turn, caller))
+
+        count()
+        async with asyncio.TaskGroup() as group:
+            for caller in ["anna"] * 100 + ["ben"]:
+                group.create_task(request(caller))
+        assert max(Counter(number for number, _ in begun).values()) <= BEGUN_PER_TURN
+        assert [caller for _, caller in begun].index("ben") <= 2 * BEGUN_PER_TURN
 
     asyncio.run(story())
