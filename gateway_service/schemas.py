@@ -51,12 +51,12 @@ def _style(value: object) -> object:
 
 
 ZERO_RETENTION_TEXT = "true: the answer is the result itself, and nothing is kept after it"
-MASK_TEXT = "a picture of the photo's aspect ratio: what is not black in it is hidden, whatever is found"
+MASK_TEXT = "a picture with the aspect ratio of the photo: everything that is not black in it is hidden"
 VIDEO_MASK_TEXT = "a picture of the frames' aspect ratio: what is not black in it is hidden in every frame"
-KEEP_TEXT = "JSON: [[x1, y1, x2, y2], ...]; finds that lie wholly inside one of these are not hidden"
+KEEP_TEXT = "JSON: [[x1, y1, x2, y2], ...]; detections wholly inside one of these are not hidden"
 FRAMES_TEXT = "all: every frame of an animation, every page of a TIFF; default one, and an error for several"
-WEBHOOK_TEXT = "address that is told of the end by a signed POST; only hosts that this server lists"
-PRIORITY_TEXT = "bulk: waits behind everything that somebody waits for; default interactive"
+WEBHOOK_TEXT = "URL that gets a signed POST when the job has ended; only hosts that this server allows"
+PRIORITY_TEXT = "bulk: waits behind all interactive jobs; default interactive"
 CHECK_TEXT = (
     "how the finished picture is searched for what is not hidden: quick (default), full or off; "
     "not less than the server's own"
@@ -197,8 +197,7 @@ class VideoForm(CallerForm):
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
     style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
         None,
-        description="default: soft for faces, filled from around for plates; "
-        "blur becomes a mosaic that stands still",
+        description="default: soft for faces, filled from around for plates; blur becomes a still mosaic",
     )
     cells: Annotated[int | None, Blank] = Field(
         None, ge=1, le=64, description="of mosaic and pixel_noise: cells on the long side of an object"
@@ -334,7 +333,7 @@ class BatchForm(CallerForm, LookOptions, HideOptions):
 
 
 class TaskStatus(StrEnum):
-    """Where a task stands, in the seed's words."""
+    """The state of a task, in the words of the legacy API."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -376,8 +375,8 @@ class WebhookProgress(BaseModel):
     state: WebhookState
     attempts: int = 0
     http_status: int | None = Field(None, description="what the receiver last answered with")
-    error: str | None = Field(None, description="why it last was not told")
-    next_attempt: float | None = Field(None, description="when it is told again, in seconds since 1970")
+    error: str | None = Field(None, description="why the last attempt failed")
+    next_attempt: float | None = Field(None, description="time of the next attempt, in seconds since 1970")
 
 
 class VideoLink(BaseModel):
@@ -441,7 +440,7 @@ TaskAnswer = TaskCreated | TaskResult
 
 
 class TaskProgress(BaseModel):
-    """Where a task stands, as its stream of events says it; the result itself is fetched."""
+    """The state of a task in its event stream; the result itself is fetched."""
 
     status: TaskStatus
     progress: float = Field(ge=0, le=1, description="share of its steps that are done")

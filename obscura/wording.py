@@ -26,16 +26,16 @@ def unknown_name(name: str, kind: str, known: Iterable[str]) -> str:
     """
     words = sorted(known)
     shown = name if name.isprintable() and name else repr(name)
-    told = did_you_mean(name, words) or (
+    hint = did_you_mean(name, words) or (
         "; known are " + ", ".join(words) if words else "; none is known here"
     )
-    return f"{shown[:MAX_SHOWN]} is not {kind}{told}"
+    return f"{shown[:MAX_SHOWN]} is not {kind}{hint}"
 
 
 def megabytes(length: int) -> str:
     """Return a length in bytes as megabytes of 2**20 bytes, rounded up to a tenth: ``36 MB``, ``25.1 MB``.
 
-    What is less than a tenth is said in bytes.
+    Less than a tenth of a megabyte is given in bytes.
     """
     if length * 10 < MEGABYTE:
         return f"{length} bytes"

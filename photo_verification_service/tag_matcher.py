@@ -25,7 +25,7 @@ class TagMatcher:
             self._tagger = open_tagger(settings)
             self._synonyms = read_synonyms(settings.tag_synonyms)
         except TaggerMissingError as error:
-            log.error("tagger_cannot_be_used", reason=error.message)  # noqa: TRY400 - the reason says it all
+            log.error("tagger_cannot_be_used", reason=error.message)  # noqa: TRY400 - the reason is enough
             self._tagger = open_tagger(settings.model_copy(update={"tagger": TaggerChoice.NONE}))
             self._synonyms = read_synonyms(None)
 

@@ -79,7 +79,7 @@ class FairSlots:
 class RequestTurns:
     """Lets few requests begin in one turn of the event loop, and those of different callers alternate.
 
-    A flood then neither stops the loop for seconds nor stands before the request of another caller.
+    A flood then neither blocks the event loop for seconds nor delays the request of another caller.
     """
 
     def __init__(self) -> None:

@@ -226,7 +226,7 @@ def _zip64(extra: bytes, stated: tuple[int, int, int]) -> tuple[int, int, int]:
 def _placed(entries: Sequence[Entry], directory: int) -> list[Entry]:
     """Return the entries with their ends; raise ArchiveTooLargeError where two overlap."""
     checked = [
-        replace(item, fault="does not lie in the archive")
+        replace(item, fault="is outside the archive")
         if not item.fault and _least_end(item) > directory
         else item
         for item in entries

@@ -90,7 +90,7 @@ class Caller:
     async def resubmit(
         self, kind: JobKind, data: bytes, options: JobOptions, mask: UploadFile | None = None
     ) -> TaskAnswer:
-        """Enter a job for a photo that has passed the gate before; see ``submit``."""
+        """Create a job for a photo that was validated before; see `submit`."""
         hold_to_policy(options, self.gateway.settings)
         wanted, is_immediate = self._wanted(kind, options, mask)
 

@@ -27,7 +27,7 @@ _OUTPUTS: Final = {
 
 
 class PictureWish(NamedTuple):
-    """A caller wants the picture as bytes, in this format (``SAME``: whatever the photo's is)."""
+    """A caller wants the picture as bytes, in this format (``SAME``: that of the photo)."""
 
     output: OutputFormat
 

@@ -38,7 +38,7 @@ MAX_IDEMPOTENCY_KEY = 200
 
 @dataclass(frozen=True)
 class Submission:
-    """What a caller asks for; ``mask`` is a picture of what is hidden whatever is found."""
+    """A request for a job; ``mask`` is a privacy mask: a picture of the areas that are hidden in any case."""
 
     kind: JobKind
     options: JobOptions
@@ -47,17 +47,16 @@ class Submission:
     batch: str = field(default="")
     mask: BinaryIO | None = field(default=None)
 
-    def with_mask_behind(self, length: int) -> "Submission":
-        """Return it as it is once its mask, of ``length`` bytes, lies behind what was handed in."""
+    def with_mask_appended(self, length: int) -> "Submission":
+        """Return a copy whose mask, of ``length`` bytes, is appended to the stored upload."""
         return replace(self, options=self.options.model_copy(update={"mask_bytes": length}), mask=None)
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What lies in the storage under the key of a new job: what is asked for with it, and its fingerprint.
+    """A stored upload: its submission, the fingerprint of the request, and the cost of the job.
 
-    The fingerprint tells a request from others; it is empty where no Idempotency-Key came with it. ``cost``
-    is that of `NewJob`.
+    The fingerprint is empty without an Idempotency-Key. ``cost`` is that of `NewJob`.
     """
 
     submission: Submission
@@ -66,7 +65,7 @@ class Taken:
 
 
 Take = Callable[[str], Taken]
-"""Puts a photo under the key that it is given, perhaps in a thread; where it raises it leaves nothing."""
+"""Stores an upload under the given key, possibly in a thread; if it raises, nothing is stored."""
 
 
 def hold_to_policy(options: JobOptions, settings: Settings) -> None:
@@ -77,9 +76,9 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
     WeakerThanPolicyError
         If there is such an option.
     InvalidOptionError
-        If an original should be kept longer than allowed, or a style do what it cannot do.
+        If an original would be kept longer than allowed, or a style does not support an option.
     WebhookNotAllowedError
-        If somebody should be told who is not on the list.
+        If the host of the webhook is not on the allow-list.
     """
     check_webhook(options.webhook, settings)
     if contradictions := options.contradictions():
@@ -108,7 +107,7 @@ def _residual_check(options: JobOptions, settings: Settings) -> ResidualCheck:
 
 
 def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> tuple[bytes, float]:
-    """Return the bytes of an upload that the gate of its profile lets in, and its megapixels."""
+    """Validate an upload; return its bytes and megapixels."""
     is_medical = submission.kind is JobKind.LESIONS
     limits = (
         medical_limits(settings) if is_medical else validation_limits(settings, submission.options.frames)
@@ -122,30 +121,31 @@ def _admitted(upload: BinaryIO, submission: Submission, settings: Settings) -> t
 
 
 def with_mask(data: bytes, submission: Submission, settings: Settings) -> tuple[bytes, Submission]:
-    """Return what is stored of a photo and its mask, and a submission that says where one ends.
+    """Return the photo with its mask appended, and the submission with the length of the mask.
 
-    One object: whatever erases the photo erases the mask.
+    Photo and mask are one stored object, so that both are erased at once.
 
     Raises
     ------
     PhotoError
-        If the gate refuses the mask.
+        If the mask is no valid picture.
     MaskDoesNotFitError
-        If it fits the photo however that is turned. How it is turned the worker knows, and looks again.
+        If the mask has the aspect ratio of the photo in neither orientation. The worker checks it again
+        against the upright photo.
     """
     if submission.mask is None:
         return data, submission
     mask, size = admitted_mask(submission.mask, settings)
-    its = inspect(data).size
-    require_fit(size, its, Size(its.height, its.width))
-    return data + mask, submission.with_mask_behind(len(mask))
+    photo = inspect(data).size
+    require_fit(size, photo, Size(photo.height, photo.width))
+    return data + mask, submission.with_mask_appended(len(mask))
 
 
 def admitted_mask(upload: BinaryIO, settings: Settings) -> tuple[bytes, Size]:
-    """Return the bytes and the size of a mask that the gate lets in; raise PhotoError for any other."""
+    """Return the bytes and the size of a valid mask; raise PhotoError for any other."""
     limits = validation_limits(settings)
     try:
-        # One mask may go with many photos.
+        # The photos of a batch share one mask.
         upload.seek(0)
         data = _read(upload, limits.max_bytes)
         return data, check(data, limits).size
@@ -168,7 +168,7 @@ def _fingerprint(data: bytes, submission: Submission) -> str:
 
 
 def fingerprint_of(content: "hashlib._Hash", submission: Submission) -> str:
-    """Return what tells a request from others: of its file the hash so far, of the rest all."""
+    """Return the fingerprint of a request: a hash of its file, kind and options."""
     content.update(submission.kind.encode())
     content.update(submission.options.model_dump_json(by_alias=True).encode())
     return content.hexdigest()
@@ -177,15 +177,15 @@ def fingerprint_of(content: "hashlib._Hash", submission: Submission) -> str:
 async def submit(
     gateway: Gateway, upload: BinaryIO, submission: Submission, length: int | None = None
 ) -> Created:
-    """Enter a job for the photo in ``upload``; an Idempotency-Key may name an earlier one instead.
+    """Create a job for the photo in ``upload``, or return the earlier one of the same Idempotency-Key.
 
-    Where any part of it fails nothing stays behind: no photo, no row, no message. ``length`` is that of
-    everything uploaded, where it is known without reading.
+    If any part fails, nothing remains: no photo, no record, no message. ``length`` is the number of bytes
+    uploaded, if it is known without reading.
 
     Raises
     ------
     PhotoError
-        If the gate refuses the photo.
+        If the photo does not pass validation.
     RequestError
         If an option is refused, or the idempotency key belongs to another request.
     ServiceError
@@ -193,7 +193,7 @@ async def submit(
     """
     hold_to_policy(submission.options, gateway.settings)
     take = partial(_take, gateway, upload, submission)
-    # Also where it is quick: fifty uploads at once leave room for requests that only ask.
+    # Also for quick uploads, so that fifty at once leave room for requests that only read.
     async with gateway.intake:
         return await enter_taken(gateway, take, quick=is_quick(gateway.storage, length))
 
@@ -213,9 +213,9 @@ def _take(gateway: Gateway, upload: BinaryIO, submission: Submission, key: str) 
 def keep(
     storage: Storage, data: bytes, submission: Submission, key: str, megapixels: float | None = None
 ) -> Taken:
-    """Put a photo that has passed the gate under ``key``; raise StorageUnavailableError where that fails.
+    """Store a validated photo under ``key``; raise StorageUnavailableError if that fails.
 
-    ``megapixels`` are guessed from its length where they are not known.
+    ``megapixels`` are estimated from its length if they are not given.
     """
     if megapixels is None:
         megapixels = megapixels_of(len(data))
@@ -228,28 +228,27 @@ def keep(
 
 @contextmanager
 def storing(storage: Storage, key: str) -> Iterator[None]:
-    """Time what is stored under ``key`` inside; where it fails nothing stays there."""
+    """Measure storing an object under ``key``; delete it if the body raises."""
     try:
         with stage(Stage.STORE):
             yield
     except BaseException:
-        # A bucket that answered too late may hold it all the same.
+        # A bucket whose answer came too late may have stored it.
         with suppress(ServiceError):
             storage.delete(key)
         raise
 
 
 async def enter(gateway: Gateway, data: bytes, submission: Submission) -> Created:
-    """Store a photo that has passed the gate and enter its job; see ``submit``."""
+    """Store a validated photo and create its job; see `submit`."""
     take = partial(keep, gateway.storage, data, submission)
     return await enter_taken(gateway, take, quick=is_quick(gateway.storage, len(data)))
 
 
 async def enter_taken(gateway: Gateway, take: Take, *, quick: bool = False) -> Created:
-    """Enter a job for what ``take`` puts into the storage; see ``submit``.
+    """Create a job for the upload that ``take`` stores; see `submit`.
 
-    One turn of a thread, or none where it is quick, and one call of the job store, which enters the row and
-    wakes the workers in one.
+    One call of the job store creates the record and its messages at once.
     """
     job_id = new_id(gateway.job_store.calls.owner or "")
     key = f"photos/{job_id}"
@@ -261,7 +260,7 @@ async def enter_taken(gateway: Gateway, take: Take, *, quick: bool = False) -> C
         created = await gateway.job_store.run(gateway.job_store.calls.create(job, outbox_messages))
         is_new = created.is_new
     except asyncio.CancelledError:
-        # Entered or not: nobody waits for it any more.
+        # Created or not: the client has disconnected.
         with suppress(ServiceError):
             await gateway.job_store.run(gateway.job_store.calls.erase(job_id, why="withdrawn"))
         raise

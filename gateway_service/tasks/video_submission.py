@@ -37,7 +37,7 @@ def _admit(upload: BinaryIO, settings: Settings) -> None:
 def _put_behind(upload: BinaryIO, mask: BinaryIO, settings: Settings) -> int:
     """Append a mask to its video where that was spooled; return the mask's length.
 
-    One object, as with a photo: whatever erases the video erases the mask. The video is not read for it.
+    One object, as with a photo, so that both are erased at once. The video is not read for it.
     """
     drawn, _ = admitted_mask(mask, settings)
     with spooled():
@@ -52,7 +52,7 @@ async def _with_mask(gateway: Gateway, upload: BinaryIO, submission: Submission)
         return submission
     async with gateway.intake:
         length = await asyncio.to_thread(_put_behind, upload, submission.mask, gateway.settings)
-    return submission.with_mask_behind(length)
+    return submission.with_mask_appended(length)
 
 
 async def submit_video(gateway: Gateway, upload: BinaryIO, submission: Submission) -> Created:

@@ -150,7 +150,7 @@ def blur(
     """Hide what is found in photos and videos; write the results under the folder OUTPUT or beside them.
 
     Exit codes: 0 all done; 1 some failed; 2 nothing to do, or a wrong option; 3 all done, but with
-    --review-fails a person should look; 130 interrupted (--resume goes on).
+    --review-fails a person should look; 130 interrupted (--resume continues).
     """
     fixed = (mask_of(mask), zones_of(keep), residual_check, content_credentials)
     hide = HideOptions(
@@ -178,7 +178,7 @@ def blur(
         interrupted = _run(left, plan, remote, workers, (journal, show))
     show.summary()
     if interrupted:
-        notes.print("interrupted; --resume goes on from here", style="bold")
+        notes.print("interrupted; --resume continues", style="bold")
         raise typer.Exit(INTERRUPTED)
     if not show.failures:
         journal.restart()
@@ -262,7 +262,7 @@ def _answers(
         return
     shared = plan.settings.model_copy(update={"threads": plan.settings.threads or 1})
     spread = replace(plan, settings=shared)
-    # What keeps a worker from being built is told here, before there are processes to tell it.
+    # Errors that prevent a worker from starting are reported here, before processes are started.
     spread.check()
     yield from in_processes(spread, photos, show.video, count, stop)
 

@@ -81,7 +81,7 @@ def list_all(url: Url = HERE, key: Key = "") -> None:
 
 @app.command()
 def remove(challenge_id: Challenge, url: Url = HERE, key: Key = "") -> None:
-    """Remove a challenge that nobody takes part in."""
+    """Remove a challenge without participants."""
     _call("DELETE", f"/challenges/{challenge_id}", (url, key))
 
 
@@ -94,7 +94,7 @@ def join(
     url: Url = HERE,
     key: Key = "",
 ) -> None:
-    """Let somebody take part in a challenge."""
+    """Add a participant to a challenge."""
     body = {"participation_id": participation_id}
     _call("POST", f"/challenges/{challenge_id}/participations", (url, key), body)
 

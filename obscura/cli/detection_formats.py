@@ -16,7 +16,7 @@ from obscura.errors import InvalidOptionError
 __all__ = ["DetectionFormat", "text_of", "yolo_files", "yolo_places"]
 
 Line = Mapping[str, Any]
-"""What is said of a photo: path, width, height and detections; or path and error."""
+"""The output of one photo: path, width, height and detections; or path and error."""
 
 CLASSES: Final = tuple(ObjectClass)
 CSV_COLUMNS: Final = ("path", "width", "height", "class", "confidence", "x1", "y1", "x2", "y2")
@@ -37,7 +37,7 @@ class DetectionFormat(StrEnum):
 
 
 def text_of(lines: Sequence[Line], kind: DetectionFormat) -> str:
-    """Return the one file that says what was found in all photos; photos that failed are left out of it."""
+    """Return the content of the file with the detections of all photos but those that failed."""
     found = [line for line in lines if "error" not in line]
     match kind:
         case DetectionFormat.JSON:
@@ -101,7 +101,9 @@ def yolo_places(folder: Path, photos: Sequence[FoundPhoto]) -> dict[Path, Path]:
         place = (folder / photo.relative).with_suffix(".txt")
         other = owners.setdefault(str(place).casefold(), photo.path)
         if other != photo.path:
-            message = f"{other} and {photo.path} would both become {place}: YOLO tells files by their stem"
+            message = (
+                f"{other} and {photo.path} would both become {place}: YOLO names label files by the stem"
+            )
             raise InvalidOptionError(message)
         places[photo.path] = place
     return places

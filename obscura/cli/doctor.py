@@ -44,11 +44,11 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of an installation: its name, how it is, and what is to be said of it."""
+    """One checked part of an installation: its name, its health, and a message."""
 
     name: str
     health: Health
-    says: str
+    message: str
 
 
 def parts(settings: Settings) -> Iterator[Part]:
@@ -167,7 +167,7 @@ def _limits(settings: Settings) -> Iterator[Part]:
 
     held = validation_limits(settings)
     values = {name: getattr(held, name, getattr(settings, name)) for name in _LIMITS}
-    # Of one photo the gate takes one frame; the setting is what may be asked for.
+    # A photo has one frame unless a request asks for more; the setting is the most it may ask for.
     values["max_frames"] = settings.max_frames
     yield Part("limits", Health.OK, ", ".join(f"{name} {value}" for name, value in values.items()))
 
@@ -180,6 +180,6 @@ def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="one JSON obj
     else:
         marks = {Health.OK: "ok     ", Health.WARNING: "WARNING", Health.PROBLEM: "PROBLEM"}
         for part in found:
-            sys.stdout.write(f"{marks[part.health]}  {part.name}: {part.says}\n")
+            sys.stdout.write(f"{marks[part.health]}  {part.name}: {part.message}\n")
     if any(part.health is Health.PROBLEM for part in found):
         raise typer.Exit(1)

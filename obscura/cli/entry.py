@@ -40,5 +40,5 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     finally:
         if not is_ignored:
-            # What was done is told; whatever still runs down needs no word about its end.
+            # The results are reported; processes that still end need no message.
             signal.signal(signal.SIGINT, signal.SIG_DFL)

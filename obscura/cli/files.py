@@ -12,28 +12,28 @@ PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif"}
 )
 REDACTED = "_redacted"
-"""Ends the name of a result that lies beside its original."""
+"""Suffix of the name of a result that is written beside its original."""
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 
 
 @dataclass(frozen=True)
 class FoundPhoto:
-    """A file to work on; ``relative`` is where it lies below the folder that was named."""
+    """An input file; ``relative`` is its path below the given folder."""
 
     path: Path
     relative: Path
 
     @property
     def is_video(self) -> bool:
-        """Whether its name is a video's."""
+        """Whether its suffix is that of a video."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def find_photos(paths: Sequence[Path], suffixes: frozenset[str] = PHOTO_SUFFIXES) -> Iterator[FoundPhoto]:
     """Yield every named file, and every photo (by suffix) in named folders and below, sorted.
 
-    A name that no file has is read as a pattern (``*``, ``?``, ``[...]``, ``**``): shells that do not do so
-    exist, and long lists fit no command line.
+    A path that does not exist is read as a glob pattern (``*``, ``?``, ``[...]``, ``**``): not all shells
+    expand them, and a list of files may be too long for a command line.
     """
     for path in paths:
         if path.is_dir():
@@ -50,7 +50,7 @@ def find_photos(paths: Sequence[Path], suffixes: frozenset[str] = PHOTO_SUFFIXES
 
 
 class Targets:
-    """Where results lie: mirrored below a folder or beside the originals, each in a place of its own.
+    """The paths of results: mirrored below a folder, or beside the originals; no two are equal.
 
     Beside an original (``folder`` is None) its result has ``_redacted`` after the name. Files that would
     share a name once their format changes keep their own suffix in it: ``friends.heic`` and ``friends.avif``
@@ -59,7 +59,7 @@ class Targets:
     Raises
     ------
     InvalidOptionError
-        If two of the photos would have the same place.
+        If two of the photos would have the same result path.
     """
 
     def __init__(self, folder: Path | None, photos: Iterable[FoundPhoto]) -> None:
@@ -71,16 +71,16 @@ class Targets:
             if other != photo.path:
                 message = f"{other} and {photo.path} would both become {place}: name two folders"
                 raise InvalidOptionError(message)
-        # Whatever the case of letters: not every file system tells it apart.
+        # Case-insensitive, as some file systems are.
         self._stems = Counter(_stem(place) for place in self._taken)
 
     def of(self, photo: FoundPhoto, suffix: str) -> Path:
-        """Return where the result of ``photo`` goes whose kind has ``suffix``.
+        """Return the path of the result of ``photo`` in a format with ``suffix``.
 
         Raises
         ------
         InvalidOptionError
-            If that is where the photo itself lies, or the place of another one's result.
+            If that is the path of the photo itself, or of another photo's result.
         """
         place = self._place(photo)
         is_shared = suffix != place.suffix and self._stems[_stem(place)] > 1
@@ -97,7 +97,7 @@ class Targets:
         return target
 
     def _place(self, photo: FoundPhoto) -> Path:
-        """Return where the result of ``photo`` would go under its own name."""
+        """Return the path of the result in the format of ``photo``."""
         return photo.path if self._folder is None else self._folder / photo.relative
 
 

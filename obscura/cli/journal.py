@@ -11,7 +11,7 @@ NAME = ".obscura-journal.jsonl"
 
 
 def fingerprint(options: object) -> str:
-    """Return what tells the options of two runs apart."""
+    """Return a fingerprint of the options of a run."""
     return hashlib.sha256(repr(options).encode()).hexdigest()[:16]
 
 
@@ -50,7 +50,7 @@ class Journal:
 
     @staticmethod
     def holds(entry: dict[str, Any], photo: FoundPhoto) -> bool:
-        """Return whether an entry still says what is on the disk: same source, and its result there."""
+        """Return whether an entry is still true: the source is unchanged and its result exists."""
         return bool(entry["was"] == _state(photo.path) and Path(entry["line"]["output"]).is_file())
 
 

@@ -73,7 +73,7 @@ Report = Annotated[Path | None, typer.Option(help="write what was done to FILE.c
 
 @dataclass(frozen=True)
 class HideOptions:
-    """How to hide, as the command line says it."""
+    """Redaction options of the command line."""
 
     style: RedactionStyle | None
     cells: int | None

@@ -20,12 +20,12 @@ from obscura.errors import ObscuraError, WorkerLostError
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
-LOOK_S = 0.2
+POLL_S = 0.2
 __all__ = ["Answer", "Line", "Progress", "Stop", "Worker", "in_processes", "in_this_process", "in_threads"]
 
 Line: TypeAlias = dict[str, Any]
 Progress: TypeAlias = Callable[[FoundPhoto, str, int, int], None]
-"""Called with a video, the stage, the frames done and in all."""
+"""Called with a video, its stage, the number of frames done, and that of all frames."""
 
 Worker: TypeAlias = Callable[[FoundPhoto, Progress], Line]
 MakeWorker: TypeAlias = Callable[[], Worker]
@@ -34,7 +34,7 @@ ProgressQueue: TypeAlias = "SimpleQueue[tuple[FoundPhoto, str, int, int] | None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one file: its line, or the error that it met."""
+    """The result of one file: its output line, and the error if it failed."""
 
     photo: FoundPhoto
     line: Line
@@ -50,13 +50,13 @@ def _attempt(worker: Worker, photo: FoundPhoto, progress: Progress) -> Answer:
 
 
 class Stop:
-    """Ctrl-C: what has begun ends and is kept, nothing more is begun; a second one ends all at once."""
+    """Handles Ctrl-C: the first lets files in work finish and starts no more; the second stops at once."""
 
     def __init__(self) -> None:
         self.is_set = False
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._hear)
+        self._before = signal.signal(signal.SIGINT, self._on_interrupt)
         return self
 
     def __exit__(
@@ -64,7 +64,7 @@ class Stop:
     ) -> None:
         signal.signal(signal.SIGINT, self._before)
 
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if self.is_set:
             raise KeyboardInterrupt
         self.is_set = True
@@ -73,7 +73,7 @@ class Stop:
 def in_this_process(
     worker: Worker, photos: Iterable[FoundPhoto], progress: Progress, stop: Stop
 ) -> Iterator[Answer]:
-    """Work on one file after the other."""
+    """Process one file after the other."""
     for photo in photos:
         if stop.is_set:
             return
@@ -83,7 +83,7 @@ def in_this_process(
 def in_threads(
     worker: Worker, photos: Iterable[FoundPhoto], progress: Progress, count: int, stop: Stop
 ) -> Iterator[Answer]:
-    """Work on ``count`` files at a time; for a worker that mostly waits."""
+    """Process ``count`` files at a time; for a worker that mostly waits."""
     with ThreadPoolExecutor(count) as pool:
         yield from _in_pool(lambda photo: pool.submit(_attempt, worker, photo, progress), photos, count, stop)
 
@@ -100,69 +100,69 @@ def _in_pool(
             pending = {future for future in pending if not future.cancel()}
         if not pending:
             return
-        done, pending = wait(pending, timeout=LOOK_S, return_when=FIRST_COMPLETED)
+        done, pending = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
         yield from (future.result() for future in done)
 
 
 # --- several processes ------------------------------------------------------------------------------
 
 _worker: Worker | None = None
-_told: "ProgressQueue | None" = None
+_progress: "ProgressQueue | None" = None
 
 
-def _start(make: MakeWorker, told: "ProgressQueue") -> None:
-    global _worker, _told
-    # The terminal sends Ctrl-C to all; this process decides what becomes of its children.
+def _start(make: MakeWorker, progress: "ProgressQueue") -> None:
+    global _worker, _progress
+    # The terminal sends Ctrl-C to all processes; the parent decides when its children stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker, _told = make(), told
+    _worker, _progress = make(), progress
 
 
-def _tell(photo: FoundPhoto, stage: str, done: int, total: int) -> None:
-    if _told is not None:
-        _told.put((photo, stage, done, total))
+def _report(photo: FoundPhoto, stage: str, done: int, total: int) -> None:
+    if _progress is not None:
+        _progress.put((photo, stage, done, total))
 
 
 def _work(photo: FoundPhoto) -> Answer:
     assert _worker is not None  # noqa: S101 - `_start` has run
-    return _attempt(_worker, photo, _tell)
+    return _attempt(_worker, photo, _report)
 
 
 @contextmanager
 def _pool(make: MakeWorker, progress: Progress, count: int) -> Iterator[ProcessPoolExecutor]:
-    # Spawned: an engine's threads do not survive a fork.
+    # Spawned, because the threads of an inference engine do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    told: ProgressQueue = context.SimpleQueue()
+    reports: ProgressQueue = context.SimpleQueue()
 
     def listen() -> None:
-        while (item := told.get()) is not None:
+        while (item := reports.get()) is not None:
             progress(*item)
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    with ProcessPoolExecutor(count, context, initializer=_start, initargs=(make, told)) as pool:
+    with ProcessPoolExecutor(count, context, initializer=_start, initargs=(make, reports)) as pool:
         try:
             yield pool
         except KeyboardInterrupt:
-            # Asked for twice: what is in work is given up. Results take their place only once they are whole.
+            # The second Ctrl-C: files in work are abandoned. Results replace files only when complete.
             for child in multiprocessing.active_children():
                 child.terminate()
             raise
         finally:
             pool.shutdown(cancel_futures=True)
-            told.put(None)
+            reports.put(None)
             listener.join()
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Have processes that are started inside begin with Ctrl-C blocked: they would say so in a traceback.
+def _children_without_interrupt() -> Iterator[None]:
+    """Start processes with Ctrl-C blocked, so that they print no traceback.
 
-    Ctrl-C that comes to this process meanwhile is heard at the end.
+    A Ctrl-C that arrives at this process meanwhile is delivered afterwards.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # It sets the mask for its own process, and sets it back otherwise than it was.
+    # The resource tracker changes the signal mask when it starts, and does not restore it exactly.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -172,15 +172,15 @@ def _deaf_children() -> Iterator[None]:
 
 
 def _submit(pool: ProcessPoolExecutor, photo: FoundPhoto) -> Future[Answer]:
-    # The pool starts its processes as work comes.
-    with _deaf_children():
+    # The pool starts processes on submission.
+    with _children_without_interrupt():
         return pool.submit(_work, photo)
 
 
 def in_processes(
     make: MakeWorker, photos: Iterable[FoundPhoto], progress: Progress, count: int, stop: Stop
 ) -> Iterator[Answer]:
-    """Work on ``count`` files at a time, each in a process; a file that kills its process fails alone."""
+    """Process ``count`` files at a time, each in a process; a file that kills its process fails alone."""
     left = {photo.path: photo for photo in photos}
     try:
         with _pool(make, progress, count) as pool:
@@ -188,7 +188,7 @@ def in_processes(
                 del left[answer.photo.path]
                 yield answer
     except BrokenProcessPool:
-        # Which of those in work was it? One at a time, each with a process of its own, tells.
+        # One of the files in work ended its process: each remaining file gets a process of its own.
         for photo in list(left.values()):
             if stop.is_set:
                 return

@@ -84,7 +84,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _video_suffix(path: Path) -> str:
-    """Return the suffix of a result: the file's own where it says what the file is, else what it is."""
+    """Return the suffix of a result: that of the file if it fits the format, else that of the format."""
     try:
         with path.open("rb") as file:
             kind = format_of(file.read(HEAD_BYTES))

@@ -18,7 +18,7 @@ SIGNATURES = {
     "bad": "signature: BAD - the manifest was changed, or another key signed it",
     "missing": "signature: MISSING - a key is set, and the manifest is not signed",
     "unchecked": "signature: NOT CHECKED - give the key with --key or OBSCURA_MANIFEST_KEY",
-    "unsigned": "signature: none - anybody may have written this manifest",
+    "unsigned": "signature: none - anyone may have written this manifest",
 }
 
 
@@ -43,9 +43,9 @@ def verify(
         message = "--key is empty"
         raise InvalidOptionError(message)
     secret = Settings().manifest_key if key is None else SecretStr(key)
-    said = read(_read(manifest, "manifest"))
-    signature = check(said, read_key(secret))
-    with_photo = _matches(photo, said["output"])
+    stated = read(_read(manifest, "manifest"))
+    signature = check(stated, read_key(secret))
+    with_photo = _matches(photo, stated["output"])
     is_good = with_photo and not signature.is_refused
     if as_json:
         line = {
@@ -53,12 +53,12 @@ def verify(
             "matches": is_good,
             "photo": "matches" if with_photo else "differs",
             "signature": signature.value,
-            "manifest": said,
+            "manifest": stated,
         }
         sys.stdout.write(json.dumps(line) + "\n")
     else:
-        outcome = "matches" if with_photo else "DIFFERS: this is not the picture that the manifest speaks of"
-        for text in (f"picture: {outcome}", SIGNATURES[signature.value], *_account(said)):
+        outcome = "matches" if with_photo else "DIFFERS: this is not the picture that the manifest describes"
+        for text in (f"picture: {outcome}", SIGNATURES[signature.value], *_summary(stated)):
             sys.stdout.write(_shown(text) + "\n")
     raise typer.Exit(0 if is_good else 1)
 
@@ -82,28 +82,28 @@ def _matches(path: Path, output: dict[str, Any]) -> bool:
     return hmac.compare_digest(found, output["sha256"])
 
 
-def _account(said: dict[str, Any]) -> list[str]:
-    """Return what a manifest says, for people."""
+def _summary(stated: dict[str, Any]) -> list[str]:
+    """Return the content of a manifest as lines of text."""
     hidden = [
         f"{item['class']} {item['xyxy']}"
         + (" drawn by a person" if item["confidence"] is None else f" {item['confidence']:.2f}")
-        for item in said["objects"]
+        for item in stated["objects"]
     ]
-    models = [f"{model['name']} {model['version']}" for model in said["detection"]["models"]]
-    styles = [f"{name}: {style}" for name, style in said["redaction"]["styles"].items()]
-    review = said["review_verdict"] or "none before signing"
+    models = [f"{model['name']} {model['version']}" for model in stated["detection"]["models"]]
+    styles = [f"{name}: {style}" for name, style in stated["redaction"]["styles"].items()]
+    review = stated["review_verdict"] or "none before signing"
     return [
-        f"made: {said['time']} by obscura {said['obscura_version']}",
-        f"input: sha256 {said['input']['sha256']}, {said['input']['bytes']} bytes",
+        f"made: {stated['time']} by obscura {stated['obscura_version']}",
+        f"input: sha256 {stated['input']['sha256']}, {stated['input']['bytes']} bytes",
         f"models: {', '.join(models) or 'none: a person chose the boxes'}",
         *(f"object: {text}" for text in hidden),
         f"hidden by: {', '.join(styles) or 'nothing was hidden'}",
-        f"metadata removed: {', '.join(said['metadata']['removed']) or 'none'}",
-        f"metadata kept: {', '.join(said['metadata']['kept']) or 'none'}",
-        f"verdict: {said['redaction_verdict']}; second look: {review}",
+        f"metadata removed: {', '.join(stated['metadata']['removed']) or 'none'}",
+        f"metadata kept: {', '.join(stated['metadata']['kept']) or 'none'}",
+        f"verdict: {stated['redaction_verdict']}; residual check: {review}",
     ]
 
 
 def _shown(text: str) -> str:
-    """Return a line that cannot steer a terminal, whoever wrote the manifest."""
+    """Return a line without control characters: a manifest may come from anyone."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

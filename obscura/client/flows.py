@@ -36,7 +36,7 @@ from obscura.errors import (
 )
 
 WAIT_S = 20
-# Where somebody is told how far it is.
+# Between polls whose progress is reported.
 LOOK_S = 2
 # Seconds between two tries where the server names none.
 PAUSE_S = 1.0
@@ -214,7 +214,7 @@ def _tell(progress: Progress, frames: Mapping[str, Any]) -> None:
 
 
 def _post(path: str, photo: bytes | Path, fields: Fields) -> Send:
-    """Return what hands in a photo or a video, with its mask and its zones where there are any."""
+    """Return the form of a photo or video, with its privacy mask and exclusion zones, if any."""
     # The key makes a POST that is sent again, its answer having been lost, the same task.
     headers = {"idempotency-key": secrets.token_hex(16)}
     texts = _texts({name: value for name, value in fields.items() if name not in {"mask", "keep"}})
@@ -277,7 +277,7 @@ def redact(photo: Photo, boxes: Sequence[UserBox], fields: Fields, patience: Pat
 def blur_video(
     video: str | Path, target: Path, fields: Fields, patience: Patience, progress: Progress
 ) -> Flow[HiddenVideo]:
-    """Have a video's objects hidden and fetch the result; whatever ends this call ends the work as well."""
+    """Redact a video and fetch the result; if this call is cancelled, the job is erased."""
     check_names(fields, VideoOptions)
     response = yield from ask(_post("/blur_video", _path_of(video), fields), patience)
     task_id = str(response.json()["task_id"])

@@ -24,7 +24,7 @@ class HideOptions(TypedDict, total=False):
     """How to hide objects.
 
     ``color``, of the style ``solid``, is ``#rrggbb``; ``mask`` is a picture, bytes or a path, of what is
-    hidden whatever is found.
+    hidden in any case.
     """
 
     style: Literal["soft", "mosaic", "solid", "blur", "pixel_noise"]

@@ -10,7 +10,7 @@ from obscura.contract import DetectedObject, ImageInfo, ModelInfo
 
 
 def photo_text(photo: object) -> str:
-    """Return what stands for a photo in a ``repr``: its path, or how long it is."""
+    """Return the short form of a photo in a ``repr``: its path, or its length."""
     return f"<{len(photo):,} bytes>" if isinstance(photo, bytes) else repr(photo)
 
 
@@ -74,7 +74,7 @@ class Hidden:
     def verdict(self) -> str:
         """``clean``, ``nothing_found`` or ``needs_review``: the last asks a person to look.
 
-        How much was looked for stands in the report as ``residual_check``: quick, full or off.
+        ``residual_check`` in the report says how: quick, full or off.
         """
         return str(self.report["verdict"])
 

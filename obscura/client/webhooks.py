@@ -19,7 +19,7 @@ _EVENT: TypeAdapter[WebhookEvent] = TypeAdapter(Annotated[WebhookEvent, Field(di
 def verify_webhook(
     body: bytes, headers: Mapping[str, str], secret: str, *, tolerance_s: float = TOLERANCE_S
 ) -> WebhookEvent:
-    """Return what a webhook says, once it is certain who says it.
+    """Verify the signature of a webhook and return its event.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def verify_webhook(
     try:
         return _EVENT.validate_json(body)
     except ValidationError as error:
-        message = "the webhook is signed, and says nothing that this version knows"
+        message = "the webhook is signed, but its event is unknown to this version"
         raise WebhookInvalidError(message) from error
 
 

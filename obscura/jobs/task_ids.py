@@ -1,4 +1,4 @@
-"""Task ids with a check value, so that issued ids can be told from invented ones without a record.
+"""Task ids with a check value, which distinguishes issued from invented ids without a record.
 
 An id is a UUID (version 8, RFC 9562): time of creation in units of 64 s (26 bits), 72 random bits, and a 24
 bit hash of both and of the owner. The hash is not a signature: a forged id only makes the server answer that

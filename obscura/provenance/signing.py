@@ -33,7 +33,7 @@ class Signature(StrEnum):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the manifest must be rejected by whoever has the key."""
+        """Whether a holder of the key must reject the manifest."""
         return self in {Signature.BAD, Signature.MISSING}
 
 

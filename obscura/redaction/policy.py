@@ -26,7 +26,7 @@ from obscura.redaction.styles import (
 FACE: Final = "face"
 PLATE: Final = "plate"
 MASK: Final = "mask"
-"""Class of what a fixed mask hides: one solid colour, exactly where it was drawn."""
+"""Class of the areas of a privacy mask: one solid colour, exactly where they were drawn."""
 
 MAX_GROW: Final = 3.0
 MAX_FEATHER: Final = 0.5
@@ -42,7 +42,8 @@ def require_fit(mask: Size, *photos: Size) -> None:
     MaskDoesNotFitError
         If each differs by more than `MAX_STRETCH`.
     """
-    if not any(abs(mask.width * its.height / (mask.height * its.width) - 1) <= MAX_STRETCH for its in photos):
+    ratios = (mask.width * photo.height / (mask.height * photo.width) for photo in photos)
+    if not any(abs(ratio - 1) <= MAX_STRETCH for ratio in ratios):
         message = (
             f"the mask has {mask.width} x {mask.height} pixels, the photo {photos[0].width} x "
             f"{photos[0].height}: their aspect ratios must be the same within {MAX_STRETCH:.0%}"
@@ -64,7 +65,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PolicyFloor:
-    """What no request may go below.
+    """The least protection that requests may ask for.
 
     Attributes
     ----------
@@ -73,12 +74,12 @@ class PolicyFloor:
     min_grow
         Least growth of a box.
     allows_blur
-        Whether blur may be asked for at all.
+        Whether blur is allowed at all.
     solid_classes
-        Classes that are never hidden by anything but `Fill` or `Solid`, which show nothing of them: text
-        comes back out of a blur or a mosaic by trying all texts.
+        Classes that only `Fill` and `Solid` may hide, which keep nothing of them: text can be recovered from
+        a blur or a mosaic by trying all texts.
     max_keep_share
-        Largest share of a picture that zones which spare what lies in them may cover, 0..1.
+        Largest share of a picture that exclusion zones may cover, 0..1.
     """
 
     max_cells: int = 5
@@ -94,30 +95,30 @@ def _default_styles() -> Mapping[str, Style]:
 
 @dataclass(frozen=True, slots=True)
 class RedactionPolicy:
-    """What is hidden how.
+    """How objects are hidden.
 
     Attributes
     ----------
     styles
-        Style by class; a class that is not in it gets `Fill`, which tells nothing of it.
+        Style by class; a class that is not in it gets `Fill`.
     shape
-        Outline of what is painted; None for the style's own: the roundest one that hides the whole box that
-        was found where the style is filled from around, and the grown box elsewhere. Classes that may be
-        covered by nothing weaker than `Fill` are always covered to the corners.
+        Outline of the painted area; None for the style's own: the roundest that contains the whole detected
+        box for `Soft` and `Fill`, the grown box for the others. Classes of ``floor.solid_classes`` are always
+        covered to the corners.
     grow
         Factor by which boxes are grown before they are painted; None for 1.3, and 1.1 for plates.
     feather
-        Width of the soft edge outside of what is painted, as a share of its long side. It hides nothing:
-        inside, everything is as without it.
+        Width of the soft edge around the painted area, as a share of its long side. It hides nothing: the
+        painted area is the same without it.
     floor
-        What the styles may not go below.
+        The least protection that the styles must give.
 
     Raises
     ------
     WeakerThanPolicyError
         If the floor forbids a style or the growth.
     InvalidOptionError
-        If the growth is no growth at all, or the soft edge wider than half of what it surrounds.
+        If ``grow`` or ``feather`` is out of range.
     """
 
     styles: Mapping[str, Style] = field(default_factory=_default_styles)
@@ -129,22 +130,19 @@ class RedactionPolicy:
     def __post_init__(self) -> None:
         """Check the growth and every style."""
         if self.grow is not None and not 1.0 <= self.grow <= MAX_GROW:
-            message = f"grow must lie in 1..{MAX_GROW:g}, not {self.grow:g}"
+            message = f"grow must be in 1..{MAX_GROW:g}, not {self.grow:g}"
             raise InvalidOptionError(message)
         if self.grow is not None and self.grow < self.floor.min_grow:
             message = f"this server grows boxes by at least {self.floor.min_grow:g}"
             raise WeakerThanPolicyError(message)
         if not 0.0 <= self.feather <= MAX_FEATHER:
-            message = f"feather must lie in 0..{MAX_FEATHER:g}, not {self.feather:g}"
+            message = f"feather must be in 0..{MAX_FEATHER:g}, not {self.feather:g}"
             raise InvalidOptionError(message)
         for class_name, style in self.styles.items():
             _require_allowed(class_name, style, self.floor)
 
     def with_style(self, style: Style) -> "RedactionPolicy":
-        """Return this policy with ``style`` for every class that may have it.
-
-        `Solid` is for all classes; all else is for those that the floor lets have it.
-        """
+        """Return this policy with ``style`` for every class that the floor allows it for."""
         names = {*self.styles, FACE} - {MASK}
         if not isinstance(style, Solid):
             names -= self.floor.solid_classes
@@ -171,16 +169,17 @@ class RedactionPolicy:
 
 
 def regions_for(targets: Iterable[Target], policy: RedactionPolicy) -> tuple[Region, ...]:
-    """Return what to paint for ``targets``, in their order: grown boxes with style and outline.
+    """Return the regions to paint for ``targets``, in their order: grown boxes with style and outline.
 
-    Of weaker styles, objects under 16 pixels become one colour: cells would draw them nearly as they are.
+    Mosaic, pixel noise and blur would show objects under `ONE_COLOUR_BELOW` pixels nearly unchanged: these
+    become one colour.
     """
     return tuple(_region(target, policy) for target in targets)
 
 
 def _region(target: Target, policy: RedactionPolicy) -> Region:
     if target.class_name == MASK:
-        # No detector drew it: nothing of it is cut off that growing would bring back.
+        # Drawn by a person: it needs no margin for detection errors.
         return Region(target.box, Solid())
     style = policy.style_of(target.class_name)
     if target.box.long_side < ONE_COLOUR_BELOW and isinstance(style, Mosaic | PixelNoise | Blur):
@@ -195,7 +194,7 @@ def _require_allowed(class_name: str, style: Style, floor: PolicyFloor) -> None:
         case Solid() | Fill():
             return
         case _ if class_name in floor.solid_classes:
-            message = f"this server hides a {class_name} by what shows nothing of it only"
+            message = f"this server hides a {class_name} only by fill or solid"
             raise WeakerThanPolicyError(message)
         case Soft():
             return

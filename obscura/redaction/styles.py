@@ -18,7 +18,7 @@ _COLOUR: Final = re.compile("#[0-9a-fA-F]{6}")
 
 SUPERELLIPSE_GROW: Final = 1.3
 ROUNDED_GROW: Final = 1.1
-"""Growth from which on the outline in a grown box contains the whole box that was grown."""
+"""Least growth at which the outline in the grown box contains the whole original box."""
 
 EXPONENTS: Final = (2.0, 2.65, 7.5)
 """Exponents of the outlines: ellipse, superellipse, rounded box. An outline ``|x|^n + |y|^n = 1`` in a box
@@ -26,7 +26,7 @@ grown by ``g`` contains the box where ``n >= ln 2 / ln g``: 2.65 for 1.3, 7.3 fo
 
 
 class RegionShape(StrEnum):
-    """The outline of what is painted: the whole grown box, or what lies in it."""
+    """The outline of the painted area within the grown box."""
 
     BOX = "box"
     ELLIPSE = "ellipse"
@@ -58,22 +58,22 @@ def outline_for(grow: float, *, is_face: bool) -> RegionShape:
 
 @dataclass(frozen=True, slots=True)
 class Soft:
-    """A face without features: filled from around at its rim, in the middle one of eight tones.
+    """A featureless face: the rim is filled from its surroundings, the middle has one of eight tones.
 
-    A function of what lies outside and of three bits of the face; nothing in it is random.
+    A function of the surroundings and of three bits of the face; nothing is random.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """Filled smoothly from what lies around: of what it hides it tells nothing."""
+    """Filled smoothly from the surroundings; nothing of the hidden pixels enters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mosaic:
-    """Cells of one colour each, drawn to the mean of the region, with random brightness added to each cell.
+    """Cells of one colour each, contrast-reduced, with random brightness added to each cell.
 
-    The noise is drawn anew each time: equal requests give different pictures.
+    The noise differs each time: equal requests give different pictures.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Solid:
     Attributes
     ----------
     colour
-        Red, green and blue, 0..255; None for the mean of what lies around what is covered.
+        Red, green and blue, 0..255; None for the mean colour of the surroundings.
     """
 
     colour: tuple[int, int, int] | None = None
@@ -104,20 +104,20 @@ class Solid:
     def __post_init__(self) -> None:
         """Check the colour."""
         if self.colour is not None and not all(0 <= level <= _BYTE for level in self.colour):
-            message = f"the levels of a colour must lie in 0..{_BYTE}, not {self.colour}"
+            message = f"the levels of a colour must be 0..{_BYTE}, not {self.colour}"
             raise InvalidOptionError(message)
 
 
 def colour_of(text: str) -> tuple[int, int, int]:
-    """Return the colour that ``#rrggbb`` stands for.
+    """Parse ``#rrggbb``.
 
     Raises
     ------
     InvalidOptionError
-        If it is written otherwise.
+        If the text has another form.
     """
     if not _COLOUR.fullmatch(text):
-        message = f"a colour is written #rrggbb, not {text!r}"
+        message = f"a colour must have the form #rrggbb, not {text!r}"
         raise InvalidOptionError(message)
     red, green, blue = bytes.fromhex(text[1:])
     return red, green, blue
@@ -125,7 +125,7 @@ def colour_of(text: str) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Blur:
-    """Gaussian blur. It can be undone by those who try: cosmetic, and reported as such.
+    """Gaussian blur. It can be reversed: cosmetic, and reported as such.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Blur:
     def __post_init__(self) -> None:
         """Check the sigma."""
         if not 0.0 < self.sigma_fraction <= 1.0:
-            message = f"the sigma of a blur must lie in 0..1, not {self.sigma_fraction}"
+            message = f"the sigma of a blur must be in 0..1, not {self.sigma_fraction}"
             raise InvalidOptionError(message)
 
 
@@ -162,7 +162,7 @@ class PixelNoise:
 Style: TypeAlias = Soft | Fill | Mosaic | Solid | Blur | PixelNoise
 
 Smooth: TypeAlias = Soft | Fill
-"""The styles that are filled from around."""
+"""The styles that are filled from the surroundings."""
 
 
 def strength(style: Style) -> int:
@@ -185,7 +185,7 @@ def strength(style: Style) -> int:
 
 
 def describe(style: Style) -> str:
-    """Return the style in words, as reports carry it."""
+    """Return the description of a style for reports."""
     match style:
         case Mosaic(cells):
             return f"mosaic of at most {cells} cells"

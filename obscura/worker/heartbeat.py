@@ -2,7 +2,7 @@
 
 ``ready`` (the models of a process are loaded) and ``consuming`` (messages are being fetched) are written to
 the worker registry, which gateways read. Where `Settings.heartbeat_dir` names a folder they are modification
-times of files as well, so that the health check of a container needs no server and tells about that container
+times of files as well, so that the health check of a container needs no server and covers that container
 only.
 """
 

@@ -20,7 +20,7 @@ LOCK: Final = ".lock"
 def scratch_directory(place: Path | None) -> Iterator[Path]:
     """Provide an empty directory in ``place`` (None: the system's) that is removed at the end of the block.
 
-    Directories of processes that were killed are removed first: nobody holds their lock file any more.
+    Directories of processes that were killed are removed first: their lock file is not held any more.
 
     Raises
     ------

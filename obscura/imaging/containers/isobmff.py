@@ -57,7 +57,7 @@ class Meta:
     items
         Items by their number.
     extents
-        Ranges of each item's bytes, which may lie behind the file's end.
+        Byte ranges of each item, which may be beyond the end of the file.
     """
 
     properties: tuple[Box, ...]

@@ -37,7 +37,7 @@ def inspect_tiff(data: Buffer) -> PhotoHeader:
     order = byte_order(data) or "<"
     offset = struct.unpack_from(order + "I", data, 4)[0]
     if offset + 2 > len(data):
-        message = "a TIFF whose first directory lies behind its end"
+        message = "a TIFF whose first directory is beyond the end of the file"
         raise TruncatedPhotoError(message)
     first = read_directory(data, order, offset)
     width, height = (_single(first.entries, tag, order) for tag in (_WIDTH, _HEIGHT))
