@@ -24,7 +24,7 @@ def test_a_whole_installation(settings: Settings) -> None:
     assert {"cores", "inference", "gpu", "splice", "HEIC", "storage", "broker", "limits"} <= found.keys()
     assert found["broker"].health is Health.OK
     assert found["model face-yolov8n"].health is Health.OK
-    assert "max_pixels 50000000" in found["limits"].says
+    assert "max_pixels 50000000" in found["limits"].message
     assert not [part for part in found.values() if part.health is Health.PROBLEM]
 
 
@@ -33,8 +33,8 @@ def test_the_slow_splice_engine_is_a_warning(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(native, "problem", lambda: "run `python -m obscura.jpeg.build`")
     part = by_name(Settings())["splice"]
     assert part.health is Health.WARNING
-    assert "portable" in part.says
-    assert "obscura.jpeg.build" in part.says
+    assert "portable" in part.message
+    assert "obscura.jpeg.build" in part.message
 
 
 def test_what_does_not_work_is_named_and_nothing_of_it_leaks(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_what_does_not_work_is_named_and_nothing_of_it_leaks(tmp_path: Path) -> 
     assert found["broker"].health is Health.WARNING
     assert found["storage"].health is Health.PROBLEM
     assert found["models"].health is Health.PROBLEM
-    assert "geheim" not in "".join(part.says for part in found.values())
+    assert "geheim" not in "".join(part.message for part in found.values())
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
