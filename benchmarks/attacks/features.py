@@ -19,7 +19,17 @@ COLOUR_SIDE: Final = 15
 EDGE_SIDE: Final = 64
 LBP_SIDE: Final = 48
 LBP_TILES: Final = 4
-KINDS: Final = ("colours", "colours, light removed", "edges (HOG)", "texture (LBP)", "all")
+AROUND: Final = 2.0
+"""Growth of the box that shows a face with what lies around it, which no style hides."""
+
+KINDS: Final = (
+    "colours",
+    "colours, light removed",
+    "colours with surroundings",
+    "edges (HOG)",
+    "texture (LBP)",
+    "all",
+)
 _HOG: Final = cv2.HOGDescriptor((EDGE_SIDE, EDGE_SIDE), (16, 16), (8, 8), (8, 8), 9)
 
 
@@ -29,11 +39,13 @@ def measure(redacted: Pixels, box: Box) -> dict[str, Vectors]:
     area = redacted[window(grown(box), size).slices]
     colours = cv2.resize(area, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     unlit = (colours - colours.mean(axis=(0, 1))) / (colours.std() + 1)
+    wide = redacted[window(grown(box, AROUND), size).slices]
+    around = cv2.resize(wide, (COLOUR_SIDE, COLOUR_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     grey = cv2.cvtColor(area, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (EDGE_SIDE, EDGE_SIDE), interpolation=cv2.INTER_AREA)
     edges = np.asarray(_HOG.compute(small), np.float32).ravel()
     texture = _lbp(cv2.resize(grey, (LBP_SIDE, LBP_SIDE), interpolation=cv2.INTER_AREA))
-    found = dict(zip(KINDS, (colours.ravel(), unlit.ravel(), edges, texture), strict=False))
+    found = dict(zip(KINDS, (colours.ravel(), unlit.ravel(), around.ravel(), edges, texture), strict=False))
     return found | {KINDS[-1]: np.concatenate([_unit(vector) for vector in found.values()])}
 
 

@@ -19,7 +19,7 @@ from benchmarks.attacks.methods import Hide
 RANK: Final = 5
 TRAIN_TAKES: Final = 4
 SHRINKAGE: Final = 0.1
-TRAINED_ON: Final = ("colours", "colours, light removed")
+TRAINED_ON: Final = KINDS[:3]
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.metadata import gpano, policy
 from obscura.imaging.open import Photo, as_shown, decode
-from obscura.jpeg.splice import SplicedPhoto, splice
+from obscura.jpeg.splice import splice
 from obscura.observability import Stage, stage
 from obscura.redaction.paint import paint, paint_alpha
 from obscura.redaction.policy import MASK, regions_for
 from obscura.redaction.regions import Region
-from obscura.redaction.styles import Fill, Soft
 from obscura.settings import Unspliceable
 
 
@@ -134,23 +133,7 @@ def _splice(data: bytes, before: Photo, regions: Regions, request: RedactionRequ
     )
     encoded = EncodedPhoto(gpano.inserted(spliced.data, before.panorama), PhotoFormat.JPEG)
     shown = open_again(encoded, request.limits)
-    return Redaction(before, _expected(shown, regions[0], spliced), encoded, shown, regions, spliced)
-
-
-def _expected(shown: Photo, regions: Sequence[Region], spliced: SplicedPhoto) -> Photo:
-    """Return the expected pixels of a spliced picture, with its filled regions painted again.
-
-    The fill is computed from the surroundings and the tone of a region, which the finished file contains.
-    """
-    # A profile turns inks into colours: filling before and after it gives different colours.
-    if shown.ink_icc is not None:
-        return shown
-    filled = [
-        replace(region, tone=spliced.tones.get(number))
-        for number, region in enumerate(regions)
-        if isinstance(region.style, Soft | Fill)
-    ]
-    return replace(shown, pixels=paint(shown.pixels, filled)) if filled else shown
+    return Redaction(before, shown, encoded, shown, regions, spliced)
 
 
 def _repaint(before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:

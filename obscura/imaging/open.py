@@ -27,7 +27,7 @@ from obscura.imaging.frames import FrameStack, joined, read_frames
 from obscura.imaging.high_bit_depth import HighBitDepth
 from obscura.imaging.metadata import embedded, exif, icc
 from obscura.imaging.metadata.exif import ExifBlock
-from obscura.imaging.pixels import Colours, Pixels, Plane, to_rgb
+from obscura.imaging.pixels import Colours, Pixels, Plane, to_rgb, turned_back
 from obscura.imaging.resource_limits import for_picture, within
 
 _Result = TypeVar("_Result")
@@ -70,8 +70,10 @@ class Photo:
         The EXIF orientation that was applied, 1..8; invalid values count as 1.
     icc
         The colour profile, where it is valid and fits the pixels.
+    has_inks
+        Whether the stored samples are those of four inks (CMYK).
     ink_icc
-        The colour profile of a CMYK picture; it fits the stored samples, not ``pixels``.
+        The colour profile of such a picture; it fits the stored samples, not ``pixels``.
     exif
         The EXIF block as found, or None.
     panorama
@@ -98,6 +100,7 @@ class Photo:
     header: PhotoHeader
     orientation: int = 1
     icc: bytes | None = None
+    has_inks: bool = False
     ink_icc: bytes | None = None
     exif: ExifBlock | None = None
     panorama: bytes = b""
@@ -127,6 +130,10 @@ class Photo:
         alphas = (None,) * self.count if self.alpha is None else np.split(self.alpha, self.count)
         parts = zip(np.split(self.pixels, self.count), alphas, strict=True)
         return tuple(replace(self, pixels=pixels, alpha=alpha, frame_stack=None) for pixels, alpha in parts)
+
+    def stored_pixels(self) -> Pixels:
+        """Return the pixels as they are stored, before the orientation is applied."""
+        return turned_back(self.pixels, self.orientation)
 
     def with_frames(self, frames: Sequence["Photo"]) -> "Photo":
         """Return this photo with other frames of the same size."""
@@ -199,6 +206,7 @@ def _decode(data: bytes, header: PhotoHeader, max_frames: int) -> Photo:
         header=header,
         orientation=orientation,
         icc=icc.usable(profile, _profile_mode(image.mode, is_grey=colours.is_grey)),
+        has_inks=image.mode == _CMYK,
         ink_icc=icc.usable(profile, image.mode) if image.mode == _CMYK else None,
         exif=block,
         panorama=panorama,
@@ -240,6 +248,22 @@ def open_stored(data: bytes, header: PhotoHeader) -> tuple[Image.Image, int]:
     image = _guarded(lambda: _open(bytes(embedded.stripped_file(data, header.format)), header))
     _guarded(image.load)
     return image, 1 if header.format is PhotoFormat.TIFF else _orientation(image, block, header.format)
+
+
+def stored_samples(jpeg: bytes, header: PhotoHeader, mode: str | None = None) -> Pixels:
+    """Return the samples of a JPEG that this system wrote, ``uint8[height, width, n]``, not yet upright.
+
+    Parameters
+    ----------
+    jpeg, header
+        The file and its header.
+    mode
+        Pillow's name of the colours to decode to, such as the file's own YCbCr; None for Pillow's choice,
+        which converts these to RGB.
+    """
+    image = _open(jpeg, header)
+    image.draft(mode, None)
+    return _guarded(lambda: np.asarray(image))
 
 
 def _read_high_bit_depth(

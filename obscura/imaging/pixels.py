@@ -128,3 +128,9 @@ def upright(stored: NDArray[_Sample], orientation: int) -> NDArray[_Sample]:
     """Return ``stored[height, width, ...]`` upright by EXIF orientation 1..8, contiguous."""
     turn = _TURNS.get(orientation)
     return stored if turn is None else np.ascontiguousarray(turn(stored))
+
+
+def turned_back(shown: NDArray[_Sample], orientation: int) -> NDArray[_Sample]:
+    """Return ``shown[height, width, ...]`` as it was before `upright`, a view where that is possible."""
+    turn = _TURNS.get({6: 8, 8: 6}.get(orientation, orientation))
+    return shown if turn is None else turn(shown)

@@ -1,7 +1,7 @@
 """What the components of a JPEG stand for: brightness and colour of levels, and the levels of a tone."""
 
 from enum import Enum
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from obscura.redaction.tones import SCALE, as_rgb
 
 _YCCK: Final = 2
 _WHITE: Final = 255.0
+_LUMA: Final = np.array(LUMA, np.float32)
+_CB: Final = np.array(CB, np.float32)
+_CR: Final = np.array(CR, np.float32)
 MIDDLE: Final = 128.0
 """The level that a DC coefficient of 0 stands for."""
 
@@ -86,20 +89,35 @@ class Colours(Enum):
 
     def of_rgb(self, colour: tuple[int, int, int]) -> list[float]:
         """Return the level of each component, 0..255, that shows a colour."""
-        luma, cb, cr = (float(np.dot(colour, weights)) for weights in (LUMA, CB, CR))
+        return [float(level) for level in self.of_samples(np.array([*colour, _WHITE]))]
+
+    def of_samples(self, samples: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the level of each component, 0..255, that shows samples.
+
+        Parameters
+        ----------
+        samples
+            ``[..., n]``: red, green, blue, 0..255, and for four components what black ink leaves of white.
+        """
+        rgb = samples[..., :3]
         match self:
             case Colours.GREY:
-                return [luma, MIDDLE]
+                return [rgb @ _LUMA]
             case Colours.YCC:
-                return [luma, MIDDLE + cb, MIDDLE + cr]
+                return [rgb @ _LUMA, MIDDLE + rgb @ _CB, MIDDLE + rgb @ _CR]
             case Colours.RGB:
-                return [*map(float, colour)]
+                return [*np.moveaxis(rgb, -1, 0)]
             case Colours.CMYK:
-                return [*map(float, colour), _WHITE]
+                return [*np.moveaxis(samples, -1, 0)]
             case Colours.YCCK:
-                return [_WHITE - luma, MIDDLE - cb, MIDDLE - cr, _WHITE]
+                black = samples[..., 3]
+                return [_WHITE - rgb @ _LUMA, MIDDLE - rgb @ _CB, MIDDLE - rgb @ _CR, black]
             case _:
                 assert_never(self)
+
+    def is_brightness(self, index: int) -> bool:
+        """Whether a component carries brightness rather than a difference of colours."""
+        return index not in (1, 2) or self in {Colours.RGB, Colours.CMYK}
 
     def noise_share(self, index: int) -> float:
         """Return the share of a mosaic's noise that a component gets: what is no brightness gets none."""

@@ -60,7 +60,7 @@ def _times(rows: Samples, matrix: Samples) -> Samples:
     padded = np.zeros((pieces * _PIECE, length), np.float32)
     padded[:count] = rows
     product = np.matmul(padded.reshape(pieces, _PIECE, length), matrix)
-    return np.asarray(product.reshape(pieces * _PIECE, -1)[:count], np.float32)
+    return np.asarray(product.reshape(pieces * _PIECE, matrix.shape[-1])[:count], np.float32)
 
 
 @cache

@@ -43,6 +43,7 @@ _JFIF: Final = b"JFIF\x00"
 _ADOBE: Final = b"Adobe"
 _JFIF_LENGTH: Final = 14
 _ADOBE_LENGTH: Final = 12
+_COLOURS: Final = 3
 _MAX_SAMPLING: Final = 4
 _MAX_COMPONENTS: Final = 4
 _MAX_TABLES: Final = 4
@@ -273,6 +274,8 @@ def _finished(state: _State) -> Structure:
     if frame is None or not state.scans:
         message = "a JPEG without a picture in it"
         raise UndecodablePhotoError(message)
+    if len(frame.components) > _COLOURS and state.adobe is None:
+        _refuse("a JPEG of four inks that does not say how they are stored")
     quants: dict[int, QuantTable] = {}
     for scan in state.scans:
         for part in scan.components:

@@ -1,6 +1,6 @@
 """Scans in, scans out: the hidden blocks replaced, every other coefficient as it was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,18 +11,19 @@ from obscura.imaging.formats import Buffer
 from obscura.jpeg.codec import Clean, Codec, Counts, Job, Part, Values, job_of
 from obscura.jpeg.cover import replaced
 from obscura.jpeg.header import CodedScan
+from obscura.jpeg.hidden_blocks import HiddenBlocks
 from obscura.jpeg.huffman import optimal
-from obscura.jpeg.patches import Patch, Touched, by_block, touched_mcus
-from obscura.jpeg.smooth import SmoothCovers, is_smooth
+from obscura.jpeg.patches import Touched, by_block, touched_mcus
+from obscura.jpeg.smooth import Painted, SmoothPainter
 from obscura.jpeg.structure import COEFFICIENTS, HuffmanTable, Structure, TableKey
 from obscura.redaction.mosaic import Entropy
 
 
 class Recoded(NamedTuple):
-    """Scans, and the tone of each face by the number of its region."""
+    """Scans, and what their painting took from the picture."""
 
     scans: tuple[CodedScan, ...]
-    tones: Mapping[int, int]
+    painted: Painted
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,8 +32,7 @@ class _Work:
 
     data: Buffer
     structure: Structure
-    covers: Sequence[Patch]
-    smooth: SmoothCovers
+    hidden: HiddenBlocks
     entropy: Entropy
     codec: Codec
     touched: tuple[Touched, ...]
@@ -43,55 +43,50 @@ class _Work:
         jobs = self._jobs(planes)
         cleans = [self.codec.clean(job, self._data_of(job)) for job in jobs]
         ends = [self.codec.dc_scan(job, clean) for job, clean in zip(jobs, cleans, strict=True)]
-        tones = dict[int, int]()
-        if self.smooth.is_empty:
-            fresh: tuple[Values, ...] = tuple(self._replaced(planes))
+        painted, write = Painted(), self.codec.splice
+        if not self.hidden.patches:
+            fresh = tuple(self._replaced(planes))
         else:
-            fresh = self._blocks()
+            fresh, write = self._blocks(), self.codec.patch
             for job, clean, behind in zip(self._jobs(fresh), cleans, ends, strict=True):
                 self._read_near(job, clean, behind, planes)
-            tones = self._paint(fresh, planes)
-        write = self.codec.splice if self.smooth.is_empty else self.codec.patch
+            painted = self._paint(fresh, planes)
         coded = [
             CodedScan(job.scan, spliced)
             for job, clean, behind in zip(self._jobs(fresh), cleans, ends, strict=True)
             if (spliced := write(job, clean, behind)) is not None
         ]
-        return Recoded(tuple(coded), tones) if len(coded) == len(jobs) else None
+        return Recoded(tuple(coded), painted) if len(coded) == len(jobs) else None
 
     def through_coefficients(self) -> Recoded:
         """Read all coefficients and write the scans again."""
         values = self._blocks()
         read = [self._read(job) for job in self._jobs(values)]
         planes = [np.ascontiguousarray(part[..., 0]) for part in values]
-        tones = self._paint(values, planes)
-        return Recoded(tuple(self._patched(*item) or self._encoded(item[0]) for item in read), tones)
+        painted = self._paint(values, planes)
+        return Recoded(tuple(self._patched(*item) or self._encoded(item[0]) for item in read), painted)
 
     def _blocks(self) -> tuple[Values, ...]:
         return tuple(np.zeros((*touched.shape, COEFFICIENTS), np.int16) for touched in self.touched)
 
-    def _others(self) -> list[Patch]:
-        return [patch for patch in self.covers if not is_smooth(patch)]
-
     def _replaced(self, planes: Sequence[Values]) -> list[Values]:
         """Return the DC planes with the blocks replaced that are not filled from around."""
-        touched = touched_mcus(self.structure.frame, self.covers)
-        return replaced(self.structure, planes, self._others(), touched, self.entropy)
+        return replaced(self.structure, planes, self.hidden.others, self.hidden.touched, self.entropy)
 
-    def _paint(self, values: Sequence[Values], planes: Sequence[Values]) -> dict[int, int]:
-        """Replace blocks, in place; return the tones of faces."""
-        fresh = self._replaced(planes)
-        mcus = touched_mcus(self.structure.frame, self._others())
+    def _paint(self, values: Sequence[Values], planes: Sequence[Values]) -> Painted:
+        """Replace blocks, in place."""
+        fresh = self._replaced(planes) if self.hidden.others else planes
+        mcus = touched_mcus(self.structure.frame, self.hidden.others)
         for part, plane, component in zip(values, fresh, self.structure.frame.components, strict=True):
             touched = by_block(mcus, component)
             part[touched] = 0
             part[touched, 0] = plane[touched]
-        return self.smooth.paint(values, planes)
+        return SmoothPainter(self.structure, self.hidden).paint(values, planes)
 
     def _read_near(self, job: Job, clean: Clean, ends: NDArray[np.int64], planes: Sequence[Values]) -> None:
         """Read the coefficients that fills are made of, and those that are tied to touched MCUs."""
         first = job.parts[0]
-        wanted = by_block(self.smooth.wanted(), self.structure.frame.components[job.scan.components[0].place])
+        wanted = by_block(self.hidden.wanted(), self.structure.frame.components[job.scan.components[0].place])
         near = _by_mcu(job, wanted, first) | _shifted(_by_mcu(job, first.touched, first), 1)
         self.codec.read(job, clean, ends, near)
         known = near | _shifted(_by_mcu(job, first.touched, first), -1)
@@ -144,9 +139,9 @@ def _fitting(job: Job, counts: Counts) -> dict[TableKey, HuffmanTable]:
 
 
 def recode(
-    data: Buffer, structure: Structure, covers: Sequence[Patch], entropy: Entropy, codec: Codec
+    data: Buffer, structure: Structure, hidden: HiddenBlocks, entropy: Entropy, codec: Codec
 ) -> Recoded:
-    """Return the scans of a file with the blocks under ``covers`` replaced, and the tones of its faces.
+    """Return the scans of a file with its hidden blocks replaced.
 
     A scan keeps its Huffman tables, and its bits wherever nothing changes; where its tables have no code for
     something new, it is written anew with tables that fit.
@@ -157,9 +152,8 @@ def recode(
         If the entropy-coded data are damaged.
     """
     codec.require_feasible(structure.frame, len(structure.scans))
-    mcus = touched_mcus(structure.frame, covers)
-    touched = tuple(by_block(mcus, component) for component in structure.frame.components)
-    work = _Work(data, structure, covers, SmoothCovers(structure, covers), entropy, codec, touched)
+    touched = tuple(by_block(hidden.touched, component) for component in structure.frame.components)
+    work = _Work(data, structure, hidden, entropy, codec, touched)
     if structure.frame.is_progressive:
         return work.through_coefficients()
     return work.by_bits() or work.through_coefficients()

@@ -6,7 +6,7 @@ beside the picture nothing is kept but what decoders take its colours from.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,12 +14,12 @@ from obscura.imaging.formats import Buffer
 from obscura.jpeg import native, parsing
 from obscura.jpeg.codec import Codec
 from obscura.jpeg.header import HeaderOptions, write
+from obscura.jpeg.hidden_blocks import HiddenBlocks
 from obscura.jpeg.native import NativeCodec
-from obscura.jpeg.patches import Patch, by_block, patches, touched_mcus
+from obscura.jpeg.patches import patches
 from obscura.jpeg.portable import PortableCodec
 from obscura.jpeg.recode import recode
-from obscura.jpeg.smooth import SmoothCovers, is_smooth
-from obscura.jpeg.structure import Structure
+from obscura.jpeg.smooth import Painted
 from obscura.redaction.mosaic import Entropy
 from obscura.redaction.regions import Region
 
@@ -36,16 +36,16 @@ class SplicedPhoto:
         Blocks of all components that were replaced, and that there are.
     engine
         The coder that did it.
-    tones
-        By the number of a region, the tone that its face got: all that was taken from what is hidden. With
-        these tones given, splicing the finished file again changes nothing in it.
+    painted
+        What the fill of faces and plates took from the picture. With these tones given, splicing the finished
+        file again changes nothing in it.
     """
 
     data: bytes
     blocks_touched: int
     blocks_total: int
     engine: str
-    tones: Mapping[int, int] = field(default_factory=dict)
+    painted: Painted = field(default_factory=Painted)
 
 
 class EngineStatus(NamedTuple):
@@ -120,17 +120,6 @@ def splice_with(
     """Do what `splice` does with a coder and a source of noise of one's own choice."""
     structure = parsing.read(data)
     frame = structure.frame
-    covers = patches(frame, regions, dressing.orientation)
-    scans, tones = recode(data, structure, covers, entropy, codec)
-    return SplicedPhoto(
-        write(structure, scans, dressing), _touched(structure, covers), frame.blocks, codec.name, tones
-    )
-
-
-def _touched(structure: Structure, covers: Sequence[Patch]) -> int:
-    """Return how many blocks are replaced, without those that only fill up MCUs."""
-    frame, smooth = structure.frame, SmoothCovers(structure, covers)
-    soft = touched_mcus(frame, [patch for patch in covers if patch.edge or not is_smooth(patch)])
-    return sum(
-        int((by_block(soft, c) | smooth.hidden(c))[: c.rows, : c.columns].sum()) for c in frame.components
-    )
+    hidden = HiddenBlocks(frame, patches(frame, regions, dressing.orientation))
+    scans, painted = recode(data, structure, hidden, entropy, codec)
+    return SplicedPhoto(write(structure, scans, dressing), hidden.count(), frame.blocks, codec.name, painted)

@@ -87,9 +87,9 @@ def fill_smoothly(painted: Pixels, source: Pixels, hidden: Hidden, regions: Sequ
     regions
         Those to paint; parts outside the picture are left out.
     """
-    contrast_reduced = with_tones(source, regions)
+    toned = with_tones(source, regions)
     colours = colourfulness(source, hidden)
-    for area in areas_of(contrast_reduced):
+    for area in areas_of(toned):
         _fill_area(painted, source, hidden, area, colours)
 
 

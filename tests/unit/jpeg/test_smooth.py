@@ -54,7 +54,7 @@ def hidden_blocks(
 
 def with_tones(regions: list[Region], done: SplicedPhoto) -> list[Region]:
     """Return the regions with the tones that a splice chose."""
-    return [replace(region, tone=done.tones.get(number)) for number, region in enumerate(regions)]
+    return [replace(region, tone=done.painted.tones.get(number)) for number, region in enumerate(regions)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,7 +71,7 @@ def test_only_the_hidden_blocks_change(kind: str) -> None:
         np.testing.assert_array_equal(new[~hidden], old[~hidden])
         touched += int(hidden.sum())
     assert done.blocks_touched == touched
-    assert set(done.tones) == {0}
+    assert set(done.painted.tones) == {0}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -124,9 +124,9 @@ def test_photos_that_differ_under_the_regions_alone_give_the_same_bytes(
             covered = mask(region.box, region.shape, inside)
             other = np.random.default_rng(seed).integers(0, 256, (*covered.shape, 3), np.uint8)
             second[inside.slices][covered] = other[covered]
-    contrast_reduced = [replace(region, tone=3) for region in regions]
+    toned = [replace(region, tone=3) for region in regions]
     one, two = (
-        splice(encoded(item, quality=quality, subsampling=subsampling), contrast_reduced).data
+        splice(encoded(item, quality=quality, subsampling=subsampling), toned).data
         for item in (first, second)
     )
     assert one == two
