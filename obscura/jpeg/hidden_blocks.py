@@ -35,16 +35,16 @@ class AreaBlocks(NamedTuple):
     ----------
     inside
         Where they lie, in blocks.
-    seen, hidden, fillable
-        ``bool[rows, columns]``: those that show the picture, those that the area's regions hide, and those of
-        them that no solid colour covers.
+    seen, blended, fillable
+        ``bool[rows, columns]``: those that show the picture as it came, those in soft edges, and those that
+        the area's regions hide and no solid colour covers.
     across
         Cells on a side of a block.
     """
 
     inside: Window
     seen: Touched
-    hidden: Touched
+    blended: Touched
     fillable: Touched
     across: int
 
@@ -83,6 +83,10 @@ class HiddenBlocks:
             frame, [replace(patch, edge=None) for patch in self.others if isinstance(patch.style, Solid)]
         )
         self.touched = touched_mcus(frame, covers)
+        self._edges = np.zeros_like(self.touched)
+        for patch in self.patches:
+            if patch.edge is not None:
+                self._edges[patch.edge.around.slices] |= patch.edge.share > 0
         self.areas = areas_of([patch.region for patch in self.patches], max(frame.mcu))
         self._masks = dict[tuple[int, int], list[tuple[Region, Window, Touched]]]()
 
@@ -114,16 +118,19 @@ class HiddenBlocks:
         near = self.in_mcus(area.box)
         h, v = component.h, component.v
         inside = Window(near.x1 * h, near.y1 * v, near.x2 * h, near.y2 * v)
-        seen = ~(by_block(self._others[near.slices], component) | hidden[inside.slices])
-        seen[max(0, component.rows - inside.y1) :] = False
-        seen[:, max(0, component.columns - inside.x1) :] = False
-        own = np.zeros(seen.shape, np.bool_)
+        shown = ~(by_block(self._others[near.slices], component) | hidden[inside.slices])
+        shown[max(0, component.rows - inside.y1) :] = False
+        shown[:, max(0, component.columns - inside.x1) :] = False
+        blended = shown & by_block(self._edges[near.slices], component)
+        own = np.zeros(shown.shape, np.bool_)
         for region, place, covered in self._outlines(component):
             if region in area.regions:
                 at = (place.y1 - inside.y1, place.x1 - inside.x1)
                 own[at[0] : at[0] + covered.shape[0], at[1] : at[1] + covered.shape[1]] |= covered
         fillable = own & ~by_block(self._solid[near.slices], component)
-        return AreaBlocks(inside, seen, own, fillable, self._cells_across(component, area.cell))
+        return AreaBlocks(
+            inside, shown & ~blended, blended, fillable, self._cells_across(component, area.cell)
+        )
 
     def face(self, region: Region, component: Component, blocks: AreaBlocks, levels: Levels) -> Face:
         """Return a face in the cells of an area, given its tone's levels."""

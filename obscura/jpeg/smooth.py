@@ -159,10 +159,10 @@ class SmoothPainter:
             if region.tone is not None
         ]
         fill = blocks.filled(np.stack(means, axis=-1), faces)
-        soft = np.zeros_like(blocks.seen)
+        share = np.zeros(blocks.seen.shape)
         if any(region.feather for region in area.regions):
             share = self._feather(area, layer.component)[blocks.inside.slices]
-            soft = blocks.seen & (share > 0)
+        soft = blocks.blended & (share > 0)
         for place, (part, steps) in enumerate(zip(here, divisors, strict=True)):
             samples = by_blocks(enlarged(fill[..., place], blocks))
             if soft.any():

@@ -106,7 +106,7 @@ def test_a_spliced_face_that_shines_through_is_caught(mode: str, monkeypatch: py
     def leaky(data: bytes, regions: Sequence[Region], **options: Any) -> SplicedPhoto:
         done = splice(data, regions, **options)
         with Image.open(BytesIO(done.data)) as hidden, Image.open(BytesIO(data)) as source:
-            face = tuple(map(round, FACE))
+            face = Box(*FACE).rounded()
             hidden.paste(Image.blend(hidden.crop(face), source.crop(face), 0.4), face[:2])
             return replace(done, data=save(hidden, "JPEG", quality=92))
 
@@ -123,7 +123,7 @@ def test_a_face_that_shines_through_in_its_colours_alone_is_caught(monkeypatch: 
         done = splice(data, regions, **options)
         with Image.open(BytesIO(done.data)) as hidden, Image.open(BytesIO(data)) as source:
             brightness, *colours = hidden.convert("YCbCr").split()
-            face = tuple(map(round, FACE))
+            face = Box(*FACE).rounded()
             for mine, theirs in zip(colours, source.convert("YCbCr").split()[1:], strict=True):
                 mine.paste(theirs.crop(face), face[:2])
             merged = Image.merge("YCbCr", (brightness, *colours)).convert("RGB")
