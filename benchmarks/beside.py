@@ -28,9 +28,9 @@ from benchmarks.peers.deface_blur import PACKAGES
 from benchmarks.peers.seed_shape import SeedShape, fixed_network
 from benchmarks.running import ROOT, Client, Server, Shape, free_port, load, obscura, wait_until_ready
 from benchmarks.whole import FloorProcess, side_by_side
-from obscura.anonymisation.detect import load_for
 from obscura.cli.evaluate import Ours
 from obscura.contract import ObjectClass, Quality
+from obscura.detection.loading import load_for
 from obscura.evaluation.comparison import compare
 from obscura.evaluation.labels import label_photos
 from obscura.evaluation.peers import Peer, open_peer

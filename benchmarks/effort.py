@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.material import ROOT, Material, material
-from obscura.anonymisation.detect import load_all
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.arrays import Pixels
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.inputs import Inputs
+from obscura.detection.loading import load_all
 from obscura.settings import Settings
 
 COUNTS: Final = (0, 1, 2, 5, 10, 20, 50, 100)

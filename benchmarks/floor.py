@@ -93,7 +93,9 @@ class Floor:
     def _check(self, inputs: Inputs) -> None:
         """Run the proposal network over a finished picture, as the quick residual check does."""
         for name, (detector, session) in self._networks.items():
-            for item in check_slices(Size(inputs.pixels.shape[1], inputs.pixels.shape[0])):
+            planned = check_slices(Size(inputs.pixels.shape[1], inputs.pixels.shape[0]))
+            # After adaptive detection the product runs over the coarsest slice only.
+            for item in planned[:1] if self._asked.quality is Quality.BALANCED else planned:
                 _seen(detector, session, inputs, item, RESIDUAL_THRESHOLDS[name])
 
     def _look(self, inputs: Inputs) -> dict[ObjectClass, list[Box]]:

@@ -23,9 +23,10 @@ from benchmarks.material import photos
 from benchmarks.processes import roles
 from benchmarks.running import Client, Server, Shape, form, load, obscura
 from obscura.anonymisation import Target, redact_photo
-from obscura.anonymisation.detect import detection_options, load_for, open_photo
+from obscura.anonymisation.detect import detection_options, open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline
 from obscura.contract import JobKind, JobOptions, ObjectClass, Quality
+from obscura.detection.loading import load_for
 from obscura.geometry import Box
 from obscura.handlers.redaction import Redactor, Upload
 from obscura.jobs import JobRecord, NewJob

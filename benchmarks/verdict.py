@@ -28,13 +28,14 @@ from typing import Any, Final
 from PIL import Image
 
 from obscura.anonymisation import RedactedPhoto, RedactionRequest, Target, redact_photo
-from obscura.anonymisation.detect import load_all, open_photo
+from obscura.anonymisation.detect import open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual import RESIDUAL_THRESHOLDS, proposals
 from obscura.anonymisation.residual_check import FinishedPicture, hidden_share, not_hidden
 from obscura.contract import DetectionResult, ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions
 from obscura.detection.inputs import Inputs
+from obscura.detection.loading import load_all
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
 from obscura.settings import Settings

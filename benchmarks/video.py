@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.material import material
-from obscura.anonymisation.detect import load_for
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.loading import load_for
 from obscura.geometry import Box, Size
 from obscura.settings import Settings
 

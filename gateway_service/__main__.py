@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from gateway_service.app import create_app, create_bocashi_app
 from gateway_service.http.protocol import BoundedHttp
 from obscura.access import is_reachable, requires_keys
-from obscura.observability import configure_logging, forbid_core_dumps
+from obscura.observability.logs import configure_logging, forbid_core_dumps
 from obscura.settings.loading import settings_or_exit
 
 KEEP_ALIVE_S = 30

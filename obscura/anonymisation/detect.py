@@ -1,10 +1,8 @@
-"""Detect objects in a photo: from settings and bytes to a detection result."""
+"""Detect objects in a photo: from bytes to a detection result."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import cv2
 import numpy as np
 
 from obscura.contract import (
@@ -16,19 +14,15 @@ from obscura.contract import (
     ModelInfo,
     ObjectClass,
 )
-from obscura.detection.backends.compiled import default_folder
 from obscura.detection.detector import (
     CachedDetections,
     Detection,
     DetectionOptions,
     Detector,
-    open_detector,
     threshold_of,
 )
-from obscura.detection.engines import EngineOptions
 from obscura.detection.nms import overlaps, suppress
 from obscura.detection.output_cache import EMPTY_CACHE, Changes, OutputCache
-from obscura.detection.weights import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.geometry import Box, Size
 from obscura.imaging.composites import composites
 from obscura.imaging.configured_limits import validation_limits
@@ -38,77 +32,12 @@ from obscura.observability import Stage, catalogue, count, stage
 from obscura.settings import Settings
 
 __all__ = [
-    "check_weights",
-    "compiled_folder",
     "detect_and_count",
     "detect_photo",
     "detection_options",
     "find_objects",
-    "load_all",
-    "load_for",
     "open_photo",
 ]
-
-
-def load_for(
-    settings: Settings,
-    class_name: ObjectClass,
-    thread_count: int,
-    beside: Iterable[Detector] = (),
-    *,
-    is_deferred: bool = False,
-) -> Detector:
-    """Return a detector of ``class_name``; raise ModelError where that is impossible.
-
-    Parameters
-    ----------
-    settings
-        Folder of the weights and engine options.
-    class_name
-        The class to detect.
-    thread_count
-        CPU threads of one inference.
-    beside
-        Detectors that the same thread has loaded with these settings; a common proposal network is shared.
-    is_deferred
-        For a process that ends after a few photos: nothing is warmed up, and the full detector is loaded when
-        a photo needs it. Otherwise everything is loaded and warmed up.
-    """
-    folder = settings.models_dir or default_models_dir()
-    card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
-    cache = compiled_folder(settings)
-    engine = EngineOptions(settings.engine, thread_count, settings.device, settings.precision, cache)
-    detector = open_detector(folder, card, engine, beside, is_deferred=is_deferred)
-    # Otherwise OpenCV starts a thread pool of its own in every process, as large as the machine.
-    cv2.setNumThreads(thread_count)
-    if not is_deferred:
-        detector.warm_up()
-    return detector
-
-
-def compiled_folder(settings: Settings) -> Path | None:
-    """Return the folder for compiled networks from the settings; None where it is switched off."""
-    if settings.compiled_dir == "off":
-        return None
-    return default_folder() if settings.compiled_dir == "auto" else Path(settings.compiled_dir)
-
-
-def load_all(
-    settings: Settings, classes: Sequence[ObjectClass], thread_count: int, *, is_deferred: bool = False
-) -> dict[ObjectClass, Detector]:
-    """Return the detectors of ``classes`` for one thread; see `load_for`."""
-    detectors: dict[ObjectClass, Detector] = {}
-    for name in classes:
-        detectors[name] = load_for(settings, name, thread_count, detectors.values(), is_deferred=is_deferred)
-    return detectors
-
-
-def check_weights(settings: Settings, class_name: ObjectClass) -> None:
-    """Raise ModelError unless the weights of ``class_name`` exist and have the right checksum."""
-    folder = settings.models_dir or default_models_dir()
-    card = card_for_class(load_manifest(folder / "manifest.toml"), class_name.value)
-    for weights in card.all_files.values():
-        verified_path(folder, weights)
 
 
 def open_photo(data: bytes, settings: Settings, frames: Frames = Frames.ONE) -> Photo:

@@ -1,12 +1,14 @@
 """The photo pipeline in one process: detect, redact, verify, check for residual detections.
 
 The photo is decoded once and the finished file once. The full residual check runs the network on the slices
-in which pixels of the finished file differ from the photo's, and reuses the raw output of the others.
+in which pixels of the finished file differ from the photo's, and reuses the raw output of the others. The
+quick one reuses what the proposal network saw in the photo, if the two differ around hidden areas only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Final
 
 from obscura.anonymisation.detect import detect_and_count
 from obscura.anonymisation.residual_check import FinishedPicture
@@ -18,6 +20,10 @@ from obscura.geometry import Box
 from obscura.imaging.open import Photo
 
 __all__ = ["PhotoPipeline", "PipelineResult"]
+
+CODING_MARGIN: Final = 32.0
+"""Pixels around a hidden box that may differ too: a JPEG is changed in whole blocks, and their chroma is
+interpolated."""
 
 
 def _nothing() -> None:
@@ -79,14 +85,27 @@ class PhotoPipeline:
         """
         if check is ResidualCheck.OFF:
             return {}
-        is_compared = check is ResidualCheck.FULL and shown.pixels.shape == first.photo.pixels.shape
-        changes = Changes.between(first.photo.pixels, shown.pixels) if is_compared else None
+        changes = None
+        if first.caches and shown.pixels.shape == first.photo.pixels.shape:
+            changes = Changes.between(first.photo.pixels, shown.pixels)
         options = replace(self.options, inputs=Inputs(shown.pixels))
         finished = FinishedPicture(shown, hidden, options, check)
         residual: dict[ObjectClass, tuple[DetectedObject, ...]] = {}
         for name, detector in self.detectors.items():
             self.between()
             cache = first.caches.get(name, EMPTY_CACHE)
-            known = EMPTY_CACHE if changes is None else changes.outside(cache)
-            residual[name] = finished.residual(detector, first.parts.get(name), known)
+            residual[name] = finished.residual(
+                detector, first.parts.get(name), _valid(cache, changes, hidden, check)
+            )
         return residual
+
+
+def _valid(
+    cache: OutputCache, changes: Changes | None, hidden: Sequence[Box], check: ResidualCheck
+) -> OutputCache:
+    """Return the raw outputs of the photo that a check of the finished file may use."""
+    if changes is None:
+        return EMPTY_CACHE
+    if check is ResidualCheck.FULL:
+        return changes.outside(cache)
+    return cache if changes.lie_within(hidden, CODING_MARGIN) else EMPTY_CACHE

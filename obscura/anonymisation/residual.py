@@ -5,7 +5,7 @@ object large enough to identify somebody the proposal network has sufficient rec
 `docs/explanation/verdict.md`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -18,6 +18,7 @@ from obscura.detection.detector import Detector
 from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
 from obscura.detection.nms import suppress
+from obscura.detection.output_cache import EMPTY_CACHE, OutputCache
 from obscura.detection.priors import plausible, priors_for
 from obscura.detection.tiling import InferenceScales, InferenceSlice, is_panorama, plan_slices, wrap_width
 from obscura.detection.voting import vote
@@ -49,7 +50,11 @@ class _View(NamedTuple):
 
 
 def proposals(
-    detector: Detector, picture: Photo, inputs: Inputs | None = None, threshold: float | None = None
+    detector: Detector,
+    picture: Photo,
+    inputs: Inputs | None = None,
+    threshold: float | None = None,
+    known: OutputCache = EMPTY_CACHE,
 ) -> tuple[DetectedObject, ...]:
     """Return what the proposal network of a detector finds in a picture from the review threshold on.
 
@@ -63,6 +68,10 @@ def proposals(
         Network inputs of its pixels, shared by several classes: the network then runs once for all.
     threshold
         Score, 0..1, from which a box counts; the class's own of `RESIDUAL_THRESHOLDS` where None.
+    known
+        The detector's raw outputs for the photo. Only to be given where the picture is a single one that
+        equals the photo outside of what is hidden. If the proposal network saw the photo at least as large as
+        the check would, it runs over the coarsest slice of the picture only.
 
     Returns
     -------
@@ -79,7 +88,7 @@ def proposals(
     found: list[DetectedObject] = []
     for number, frame in enumerate(picture.frames):
         view = _view(frame, inputs)
-        boxes = _found(detector, view, threshold)
+        boxes = _found(detector, view, threshold, known)
         boxes = boxes.take(plausible(boxes.boxes, frame.size, priors_for(detector.card.class_name)))
         found += [
             DetectedObject(
@@ -106,16 +115,27 @@ def _view(frame: Photo, inputs: Inputs | None) -> _View:
     return _View(shared, size, None)
 
 
-def _found(detector: Detector, view: _View, threshold: float) -> Candidates:
+def _found(detector: Detector, view: _View, threshold: float, known: OutputCache) -> Candidates:
     """Return the proposals in all slices, without duplicates, in pixels of the view."""
+    seen = {item: output for item, output in known.items() if item.is_proposal}
+    planned = check_slices(view.size)
+    if _scale(seen) >= _scale(planned):
+        planned = planned[:1]
+    else:
+        seen = {}
+    seen |= {item: detector.run_proposal_network(view.inputs, item) for item in planned}
     parts = []
-    for number, item in enumerate(check_slices(view.size)):
-        output = detector.run_proposal_network(view.inputs, item)
+    for number, (item, output) in enumerate(seen.items()):
         raw = decode(output.output, threshold)
         kept = suppress(raw.boxes, raw.scores, detector.card.max_overlap)
         boxes = vote(raw.boxes[kept], raw.boxes, raw.scores)
         parts.append(candidates_of(item, output.placing, RawBoxes(boxes, raw.scores[kept]), number))
     return merge_slices(concatenate(parts), detector.card.max_overlap, view.period)
+
+
+def _scale(slices: Iterable[InferenceSlice]) -> float:
+    """Return the largest number of input pixels per pixel of the picture; 0 without slices."""
+    return max((item.long_side / item.region.size.long_side for item in slices), default=0.0)
 
 
 def check_slices(size: Size) -> tuple[InferenceSlice, ...]:

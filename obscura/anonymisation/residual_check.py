@@ -63,7 +63,8 @@ class FinishedPicture:
             Result of the detection in the photo; its ``left_open`` counts as well. Without one, the quick
             check also runs the full detector in `Quality.FAST`.
         known
-            See `find_residual`; used by the full check only.
+            For the full check see `find_residual`, for the quick one
+            `obscura.anonymisation.residual.proposals`.
         """
         if self.check is ResidualCheck.OFF:
             return ()
@@ -82,7 +83,7 @@ class FinishedPicture:
         if self.check is ResidualCheck.FULL or detector.proposal_session is None:
             return find_residual(detector, self.picture, self.hidden, self.options, known)
         with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
-            found = proposals(detector, self.picture, self.options.inputs)
+            found = proposals(detector, self.picture, self.options.inputs, known=known)
             residual = self._not_hidden(found)
             attributes["seen"] = len(residual)
         return residual

@@ -37,7 +37,7 @@ from obscura.cli.options import (
     zones_of,
 )
 from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
-from obscura.cli.progress import Show, notes, residual_of
+from obscura.cli.progress import Show, note, residual_of
 from obscura.contract import (
     Audio,
     Frames,
@@ -70,11 +70,14 @@ class Plan:
     targets: Targets
 
     def __call__(self) -> "Blurrer":
-        """Return a worker of this process, with its models loaded."""
+        """Return a worker of this process, whose networks load while the rest of the program does."""
+        from obscura.detection.loading import load_in_background
+
+        detectors = load_in_background(self.settings, self.classes)
         from obscura.cli.in_process import Blurrer, Finder
 
-        look = (self.classes, self.quality, self.min_confidence, self.hide.frames)
-        finder = Finder(self.settings, *look)
+        look = (self.quality, self.min_confidence, self.hide.frames)
+        finder = Finder(self.settings, detectors, *look)
         return Blurrer(finder, self.hide, self.targets)
 
     def check(self) -> None:
@@ -178,7 +181,7 @@ def blur(
         interrupted = _run(left, plan, remote, workers, (journal, show))
     show.summary()
     if interrupted:
-        notes.print("interrupted; --resume continues", style="bold")
+        note("interrupted; --resume continues", bold=True)
         raise typer.Exit(INTERRUPTED)
     if not show.failures:
         journal.restart()
@@ -197,7 +200,7 @@ def _photos(paths: list[Path], *, is_beside: bool) -> list[FoundPhoto]:
     if is_beside:
         photos = without_results(photos, paths)
     if not photos:
-        notes.print("no photos found", style="bold red")
+        note("no photos found", "red", bold=True)
         raise typer.Exit(NOTHING)
     return photos
 
@@ -278,4 +281,4 @@ def _pipe(plan: Plan) -> None:
     sys.stdout.buffer.write(redacted.data)
     sys.stdout.buffer.flush()
     if line["report"]["verdict"] == "needs_review":
-        notes.print(f"look at it: needs_review: {residual_of(line['report'])}")
+        note(f"look at it: needs_review: {residual_of(line['report'])}")

@@ -22,7 +22,7 @@ from obscura.cli.options import (
     settings_for,
 )
 from obscura.cli.pool import Line, Stop, in_this_process
-from obscura.cli.progress import Show, notes
+from obscura.cli.progress import Show, note
 from obscura.contract import Frames, Quality
 from obscura.errors import InvalidOptionError
 
@@ -47,13 +47,17 @@ def detect(
     as_json: AsJson = False,
 ) -> None:
     """Print what is found in photos; boxes are pixels of the upright picture."""
-    from obscura.cli.in_process import Finder, read
+    from obscura.detection.loading import load_in_background
 
     listing = Listing(output_format, output, as_json=as_json)
-    finder = Finder(settings_for(engine), classes_of(classes), quality, min_confidence, frames)
+    settings = settings_for(engine)
+    detectors = load_in_background(settings, classes_of(classes))
+    from obscura.cli.in_process import Finder, read
+
+    finder = Finder(settings, detectors, quality, min_confidence, frames)
     photos = list(find_photos(paths))
     if not photos:
-        notes.print("no photos found", style="bold red")
+        note("no photos found", "red", bold=True)
         raise typer.Exit(2)
     listing.prepare(photos)
     show_as = {"as_json": as_json, "is_quiet": output_format is not None}

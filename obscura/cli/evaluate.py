@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from obscura.cli.files import find_photos
+from obscura.cli.progress import note
 from obscura.contract import ObjectClass, Quality
 from obscura.errors import InvalidOptionError, InvalidRequestError, UndecodablePhotoError
 from obscura.settings import EngineChoice, Settings
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from obscura.detection.detector import Detector
     from obscura.evaluation.comparison import Comparison, Opener
     from obscura.evaluation.labels import LabelledSet
@@ -31,7 +32,6 @@ FORMAT_VERSION = 1
 """Raised when a key of the JSON object changes its meaning or goes."""
 NAMED = 5
 TABLE_WIDTH = 200
-notes = Console(stderr=True, highlight=False, markup=False)
 
 
 class Task(StrEnum):
@@ -88,6 +88,15 @@ def evaluate(
     _evaluate_objects(data, class_name, (engine, quality), iou, output, as_json=as_json)
 
 
+def _progress() -> "Progress":
+    """Return a progress bar on standard error, shown on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+
+
 def _evaluate_objects(
     folders: tuple[Path, Path, Path | None, int | None],
     class_name: ObjectClass,
@@ -110,13 +119,12 @@ def _evaluate_objects(
     )
     _warn(data, whole=limit is None)
     peers = _peers(settings, class_name, engine or ["auto"], quality or [Quality.BALANCED])
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=notes, disable=not notes.is_terminal) as progress:
+    with _progress() as progress:
         bar = progress.add_task("photos", total=steps(len(data.photos), len(peers)))
         read = _reader(settings)
         compared = compare(data.photos, peers, read, lambda: progress.advance(bar))
     for path, error in compared.unreadable:
-        notes.print(f"{path}: {error.message}; its labels count as missed", style="yellow")
+        note(f"{path}: {error.message}; its labels count as missed", "yellow")
     rules = _rules(settings, class_name, iou)
     summaries = [
         summarise(peer.name, photos, rules, peer.default_score, cpu_ms)
@@ -166,7 +174,7 @@ def _peers(
     settings: Settings, class_name: ObjectClass, engines: Sequence[str], qualities: Sequence[Quality]
 ) -> "list[Peer]":
     """Return what to compare: each of our engines at each quality, each peer once."""
-    from obscura.anonymisation.detect import load_for
+    from obscura.detection.loading import load_for
     from obscura.evaluation.peers import PEERS, open_peer
 
     known = [*EngineChoice, *PEERS]
@@ -211,7 +219,7 @@ def _warn(data: "LabelledSet", *, whole: bool) -> None:
     for text, paths in kinds:
         if paths:
             names = ", ".join(path.name for path in paths[:NAMED]) + (", ..." if len(paths) > NAMED else "")
-            notes.print(f"warning: {len(paths)} {text}: {names}", style="yellow")
+            note(f"warning: {len(paths)} {text}: {names}", "yellow")
 
 
 def _reader(settings: Settings) -> "Opener":
@@ -306,13 +314,15 @@ def _draw_misses(
 
 def _show(answer: dict[str, Any], summaries: "Sequence[Summary]", rules: "Rules") -> None:
     """Print the table; it is not squeezed where it goes into a file."""
+    from rich.console import Console
+
     from obscura.evaluation.table import side_by_side
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else TABLE_WIDTH)
     title = f"{answer['labels']} {answer['class']}s on {answer['photos']} photos"
     console.print(side_by_side(summaries, rules, title))
     for file in [*answer.get("files", {}).values(), *_sheets(answer)]:
-        notes.print(f"-> {file}")
+        note(f"-> {file}")
 
 
 def _sheets(answer: dict[str, Any]) -> list[str]:

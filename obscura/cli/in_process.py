@@ -2,14 +2,14 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from obscura.anonymisation import RedactedPhoto, RedactionRequest, Target, redact_photo
 from obscura.anonymisation.build_request import request_of
-from obscura.anonymisation.detect import check_weights, detection_options, load_all, open_photo
+from obscura.anonymisation.detect import detection_options, open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import outside
 from obscura.cli.files import FoundPhoto, Targets
@@ -27,6 +27,8 @@ from obscura.contract import (
     by_confidence,
     with_residual_check,
 )
+from obscura.detection.detector import Detector
+from obscura.detection.loading import check_weights, load_in_background
 from obscura.detection.weights import default_models_dir, installed_weights
 from obscura.errors import BackendUnavailableError, InvalidOptionError, UndecodablePhotoError
 from obscura.geometry import Box
@@ -60,20 +62,18 @@ class Findings:
 
 
 class Finder:
-    """Detectors of the chosen classes, loaded once."""
+    """Detectors, and how they search a photo."""
 
     def __init__(
         self,
         settings: Settings,
-        classes: Sequence[ObjectClass],
+        detectors: Mapping[ObjectClass, Detector],
         quality: Quality,
         min_confidence: float | None,
         frames: Frames = Frames.ONE,
     ) -> None:
         self.settings = settings
         self.asked = JobOptions(quality=quality, min_confidence=min_confidence, frames=frames)
-        thread_count = settings.threads or len(os.sched_getaffinity(0))
-        detectors = load_all(settings, classes, thread_count, is_deferred=True)
         self.options = detection_options(self.asked)
         self.detectors = tuple(detectors.values())
         self._pipeline = PhotoPipeline(detectors, self.options)
@@ -226,7 +226,7 @@ class BoxRedactor:
         self._signs = hide.content_credentials or settings.content_credentials
         # Without a check nothing has to be found, and no weights are needed.
         classes = () if self._check is ResidualCheck.OFF else tuple(ObjectClass)
-        self._finder = Finder(settings, classes, Quality.BALANCED, None)
+        self._finder = Finder(settings, load_in_background(settings, classes), Quality.BALANCED, None)
 
     def __call__(self, photo: FoundPhoto, data: bytes, boxes: Sequence[UserBox]) -> dict[str, Any]:
         """Write the redacted picture of ``data`` and return what was done, for a JSON line."""

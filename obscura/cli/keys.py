@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from obscura.access import ApiKey, Scope
+from obscura.cli.progress import note
 from obscura.errors import InvalidOptionError, QueueUnavailableError
 from obscura.settings import JOB_STORE_URL_FILE, Settings, default_data_dir
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from obscura.access.key_store import KeyStore
 
 app = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
-notes = Console(stderr=True)
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MAX_NAME = 100
@@ -109,8 +108,7 @@ def create(
         return
     sys.stdout.write(text + "\n")
     until = "" if key.expires is None else f", valid until {_time(key.expires)}"
-    note = f"Key {key.id} for {', '.join(sorted(key.scopes))}{until}. It is not shown again."
-    notes.print(note, markup=False, highlight=False, soft_wrap=True)
+    note(f"Key {key.id} for {', '.join(sorted(key.scopes))}{until}. It is not shown again.")
 
 
 @app.command("list")
@@ -137,4 +135,4 @@ def revoke(
 ) -> None:
     """End a key: the next request with it is refused, on every gateway."""
     _key_store(port, data_dir).revoke(key_id)
-    notes.print(f"Key {key_id} is revoked.", markup=False, highlight=False)
+    note(f"Key {key_id} is revoked.")

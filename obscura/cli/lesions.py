@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, assert_never
 
 import typer
-from rich.console import Console
 
 from obscura.cli.files import PHOTO_SUFFIXES
+from obscura.cli.progress import note
 from obscura.contract import RESEARCH_ONLY, LesionOptions, LesionResult
 from obscura.errors import InvalidOptionError, PhotoError, UndecodablePhotoError
 from obscura.settings import Settings
 
-notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima", ""})
 CSV_COLUMNS = (
     "image", "score", "z", "x", "y", "w", "h", "area_mm2", "diameter_mm", "cluster", "pixel_mm", "notice",
@@ -94,12 +93,12 @@ def lesions(
         require()
     files = list(_files(paths))
     if not files:
-        notes.print("no mammograms found", style="bold red")
+        note("no mammograms found", "red", bold=True)
         raise typer.Exit(2)
     stems = _stems(files, deidentify=deidentify)
     looked = (_look(path, stem, options, written) for path, stem in zip(files, stems, strict=True))
     failures = _print(listing, looked)
-    notes.print(RESEARCH_ONLY)
+    note(RESEARCH_ONLY)
     raise typer.Exit(1 if failures else 0)
 
 
@@ -199,7 +198,7 @@ def _print(listing: Listing, looked: Iterator[Looked]) -> int:
     seen: list[Looked] = []
     for item in looked:
         if item.error is not None and listing is not Listing.JSON:
-            notes.print(f"{item.name}: {item.error.message}", style="red")
+            note(f"{item.name}: {item.error.message}", "red")
         _print_one(listing, item)
         seen.append(item)
     if listing is Listing.COCO:
@@ -277,4 +276,4 @@ def _show(item: Looked) -> None:
     best = f", best score {part.score:.2f}" if part.marks else ""
     sys.stdout.write(f"{item.name}: {len(part.marks)} marks, {len(part.clusters)} clusters{best}\n")
     for text in (*part.warnings, *(f"-> {file}" for file in item.files)):
-        notes.print(f"  {text}")
+        note(f"  {text}")

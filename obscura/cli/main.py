@@ -18,7 +18,7 @@ from obscura.cli.extras import hint, require_server
 from obscura.cli.help_texts import command_of
 from obscura.cli.keys import app as keys
 from obscura.cli.lesions import lesions
-from obscura.cli.progress import notes
+from obscura.cli.progress import note
 from obscura.cli.redact import redact
 from obscura.cli.settings import settings
 from obscura.cli.verify import verify
@@ -105,11 +105,11 @@ def main() -> None:
     try:
         command_of(app)()
     except ObscuraError as error:
-        notes.print(f"obscura: {error.message}", style="bold red", markup=False, highlight=False)
+        note(f"obscura: {error.message}", "red", bold=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
         line = hint(error)
         if line is None:
             raise
-        notes.print(f"obscura: {line}", style="bold red", markup=False, highlight=False)
+        note(f"obscura: {line}", "red", bold=True)
         sys.exit(2)

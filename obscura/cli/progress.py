@@ -8,29 +8,26 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+import typer
 
 from obscura.cli.files import FoundPhoto
 from obscura.cli.pool import Answer, Line
 from obscura.contract.spreadsheet_cells import plain_cell
 from obscura.errors import InvalidOptionError
 
-notes = Console(stderr=True)
+if TYPE_CHECKING:
+    from obscura.cli.bars import Bars
+
 SUMMARY_FROM = 2
 SHOWN_RESIDUAL = 3
 REPORT_COLUMNS = ("path", "output", "verdict", "faces", "plates", "error_code", "error_message")
+
+
+def note(text: str, colour: str | None = None, *, bold: bool = False) -> None:
+    """Print a line on standard error."""
+    typer.secho(text, err=True, fg=colour, bold=bold)
 
 
 def _error(answer: Answer) -> dict[str, str] | None:
@@ -59,42 +56,41 @@ class Show:
         self._is_quiet = is_quiet
         self._report = report
         self._began = time.monotonic()
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=notes,
-            disable=not notes.is_terminal,
-        )
-        self._all = self._bars.add_task("files", total=total, rate="")
-        self._videos: dict[Path, TaskID] = {}
+        self._total = total
+        self._bars: Bars | None = None
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        if self._total > 1:
+            self._show_bars()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._bars is not None:
+            self._bars.stop()
         if self._report is not None:
             self._write_report(self._report)
 
+    def _show_bars(self) -> None:
+        """Show progress bars where there is a terminal; one photo needs none."""
+        if self._bars is None and sys.stderr.isatty():
+            from obscura.cli.bars import Bars
+
+            self._bars = Bars(self._total, len(self._lines))
+
     def video(self, photo: FoundPhoto, stage: str, done: int, total: int) -> None:
         """Show how far a video is."""
-        if photo.path not in self._videos:
-            self._videos[photo.path] = self._bars.add_task("", rate="")
-        name = f"{photo.path.name}: {stage}"
-        self._bars.update(self._videos[photo.path], description=name, completed=done, total=max(total, done))
+        self._show_bars()
+        if self._bars is not None:
+            self._bars.video(photo.path, stage, done, total)
 
     def skip(self, line: Line) -> None:
         """Count a file that an earlier run has finished."""
         self.skipped += 1
         self._count(line)
-        self._bars.advance(self._all)
+        if self._bars is not None:
+            self._bars.file(Path(line["path"]), "")
 
     def add(self, answer: Answer) -> Line:
         """Show the answer to one file and return its line."""
@@ -103,11 +99,10 @@ class Show:
         if error is not None:
             line["error"] = error
         self._count(line)
-        if answer.photo.path in self._videos:
-            self._bars.remove_task(self._videos.pop(answer.photo.path))
-        seconds = max(time.monotonic() - self._began, 1e-6)
-        fresh = len(self._lines) - self.skipped
-        self._bars.update(self._all, advance=1, rate=f"{fresh / seconds:.1f}/s")
+        if self._bars is not None:
+            seconds = max(time.monotonic() - self._began, 1e-6)
+            fresh = len(self._lines) - self.skipped
+            self._bars.file(answer.photo.path, f"{fresh / seconds:.1f}/s")
         self._print(line)
         return line
 
@@ -127,13 +122,11 @@ class Show:
             sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
             sys.stdout.flush()
         elif "error" in line:
-            text = f"{line['path']}: {line['error']['message']}"
-            notes.print(text, style="red", markup=False, highlight=False)
+            note(f"{line['path']}: {line['error']['message']}", "red")
         elif "output" in line:
             is_open = line["report"].get("verdict") == "needs_review"
             review = f"  (look at it: needs_review: {residual_of(line['report'])})" if is_open else ""
-            text = f"{line['path']} -> {line['output']}{review}"
-            notes.print(text, markup=False, highlight=False, soft_wrap=True)
+            note(f"{line['path']} -> {line['output']}{review}")
         elif not self._is_quiet:
             found = ", ".join(f"{item['class']} {item['confidence']:.2f}" for item in line["detections"])
             sys.stdout.write(f"{line['path']}: {found or 'nothing'}\n")
@@ -143,16 +136,15 @@ class Show:
         if self._as_json or len(self._lines) < SUMMARY_FROM:
             return
         seconds = time.monotonic() - self._began
-        table = Table(show_header=False, box=None, pad_edge=False)
         rows: list[tuple[str, Any]] = [("files", len(self._lines))]
         rows += [("done by an earlier run", self.skipped)] if self.skipped else []
         rows += [(f"  {verdict}", number) for verdict, number in sorted(self._verdicts.items())]
         rows += [(f"{name}s hidden", number) for name, number in sorted(self._hidden.items())]
         rows += [("failed", self.failures)] if self.failures else []
         rows += [("seconds", f"{seconds:.1f}")]
+        width = max(len(name) for name, _ in rows)
         for name, value in rows:
-            table.add_row(name, str(value))
-        notes.print(table)
+            note(f"{name:{width}} {value}")
 
     def _write_report(self, path: Path) -> None:
         if path.suffix.lower() == ".json":

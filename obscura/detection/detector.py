@@ -1,6 +1,7 @@
 """The detector of one class: from the pixels of a photo to detections."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -9,10 +10,10 @@ import numpy as np
 
 from obscura.detection.adaptive import ACTIVITY_SCORE, FollowUp, effort_rule_for, plan_follow_up
 from obscura.detection.arrays import Pixels
+from obscura.detection.backends.background import BackgroundSession
 from obscura.detection.backends.base import Session
-from obscura.detection.backends.deferred import DeferredSession
 from obscura.detection.decode import BOX_ROWS, RawBoxes, decode
-from obscura.detection.engines import EngineChoice, EngineOptions, Precision, checked_opener, open_session
+from obscura.detection.engines import EngineChoice, EngineOptions, Precision, checked_opener
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import input_size
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
@@ -39,7 +40,7 @@ from obscura.detection.tiling import (
     wrap_width,
 )
 from obscura.detection.voting import vote
-from obscura.detection.weights import ModelCard, card_for_class, load_manifest
+from obscura.detection.weights import ModelCard, ProposalCard, card_for_class, load_manifest
 from obscura.errors import ModelError
 from obscura.geometry import Box, Size
 from obscura.observability import inference
@@ -388,8 +389,7 @@ def open_detector(
     card: ModelCard,
     options: EngineOptions,
     beside: Iterable[Detector] = (),
-    *,
-    is_deferred: bool = False,
+    background: Executor | None = None,
 ) -> Detector:
     """Return a detector of the model on a card.
 
@@ -404,30 +404,31 @@ def open_detector(
     beside
         Detectors of the same thread with the same options, whose proposal network is shared where it is the
         same.
-    is_deferred
-        Whether the full detector is loaded only when a photo needs it. Its weights are checked now.
+    background
+        Loads the networks while the caller goes on. The weights are checked now.
 
     Raises
     ------
     ModelError
         See `load_detector`.
     """
-    opened = checked_opener(models_dir, card, options)
+
+    def opened(network: ModelCard | ProposalCard) -> Session:
+        opener = checked_opener(models_dir, network, options)
+        return opener() if background is None else BackgroundSession(background.submit(opener))
+
     if card.proposal is None:
-        return Detector(card, opened())
-    for other in beside:
-        if (
-            other.card.proposal is not None
-            and other.card.proposal.files == card.proposal.files
-            and other.proposal_session
-        ):
-            proposal_session = other.proposal_session
-            break
-    else:
-        proposal_session = open_session(models_dir, card.proposal, options)
-    return Detector(
-        card, DeferredSession(opened, proposal_session) if is_deferred else opened(), proposal_session
+        return Detector(card, opened(card))
+    proposal_session = next(
+        (
+            other.proposal_session
+            for other in beside
+            if other.card.proposal is not None and other.card.proposal.files == card.proposal.files
+        ),
+        None,
     )
+    proposal_session = proposal_session or opened(card.proposal)
+    return Detector(card, opened(card), proposal_session)
 
 
 def threshold_of(card: ModelCard, options: DetectionOptions) -> float:

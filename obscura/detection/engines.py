@@ -37,6 +37,9 @@ class EngineOptions:
         Arithmetic precision.
     cache
         Folder for compiled networks, or None; used by OpenVINO only.
+    has_common_sizes
+        Whether an engine may compile a network once more for each common input size. It costs more than it
+        saves in a process that works on a few photos.
     """
 
     choice: EngineChoice = EngineChoice.AUTO
@@ -44,6 +47,7 @@ class EngineOptions:
     device: str = "auto"
     precision: Precision = Precision.AUTO
     cache: Path | None = None
+    has_common_sizes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ def checked_opener(
     if weights is None:
         message = f"model {card.name} has no {engine.weights} weights for engine {choice.value}"
         raise ModelMissingError(message)
-    often = PROPOSAL_SIZES if isinstance(card, ProposalCard) else WINDOW_SIZES
+    common = PROPOSAL_SIZES if isinstance(card, ProposalCard) else WINDOW_SIZES
+    often = common if options.has_common_sizes else frozenset[Size]()
     file = _File(verified_path(models_dir, weights), weights.sha256, often)
     return lambda: engine.open(file, options)
 

@@ -4,7 +4,7 @@ A slice in which no pixel has changed needs no second run: equal input gives equ
 changed is found by comparing them, never concluded from the regions that were painted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -15,7 +15,7 @@ import numpy as np
 from obscura.detection.arrays import Floats, Mask, Pixels
 from obscura.detection.letterbox import Placing
 from obscura.detection.tiling import InferenceSlice, Region
-from obscura.geometry import Size
+from obscura.geometry import Box, Size
 
 __all__ = ["EMPTY_CACHE", "Changes", "OutputCache", "RawOutput"]
 
@@ -79,6 +79,16 @@ class Changes:
         columns = np.arange(region.left // CELL, -(-min(region.right, self.size.width) // CELL))
         around = np.arange(-(-max(0, region.right - self.size.width) // CELL))
         return bool(self.cells[rows][:, np.concatenate([columns, around])].any())
+
+    def lie_within(self, boxes: Iterable[Box], margin: float) -> bool:
+        """Return whether all squares with changes are within ``margin`` pixels of one of ``boxes``."""
+        left = self.cells.copy()
+        for box in boxes:
+            x1, y1, x2, y2 = Box(box.x1 - margin, box.y1 - margin, box.x2 + margin, box.y2 + margin).clip(
+                self.size
+            )
+            left[int(y1) // CELL : -(-int(y2) // CELL), int(x1) // CELL : -(-int(x2) // CELL)] = False
+        return not left.any()
 
     def outside(self, cache: OutputCache) -> OutputCache:
         """Return the entries of the first picture's cache that are valid for the second one as well."""

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from functools import partial
 
-from obscura.anonymisation.detect import check_weights, detection_options, find_objects, load_for, open_photo
+from obscura.anonymisation.detect import detection_options, find_objects, open_photo
 from obscura.anonymisation.residual_check import FinishedPicture, outside
 from obscura.contract import ObjectClass, Step
 from obscura.detection.detector import Detector
+from obscura.detection.loading import check_weights, load_for
 from obscura.errors import ProcessingFailedError
 from obscura.geometry import Box
 from obscura.imaging.open import as_shown

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from functools import partial
 
 from obscura.anonymisation import RedactedPhoto
-from obscura.anonymisation.detect import check_weights, detection_options, open_photo
+from obscura.anonymisation.detect import detection_options, open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import outside
 from obscura.contract import PROCESS_PHOTO, JobKind, ObjectClass, Step
+from obscura.detection.loading import check_weights
 from obscura.geometry import Box
 from obscura.handlers.detection import detector_of
 from obscura.handlers.redaction import Redactor, Upload, check_key

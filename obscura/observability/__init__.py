@@ -1,6 +1,8 @@
-"""Logs, metrics and traces. They contain no personal data."""
+"""Logs, metrics and traces. They contain no personal data.
 
-from obscura.observability.logs import configure_logging, forbid_core_dumps
+Logging is configured by `obscura.observability.logs`, which only services import: its library loads slowly.
+"""
+
 from obscura.observability.meter import Meter
 from obscura.observability.stages import (
     Stage,
@@ -21,9 +23,7 @@ __all__ = [
     "Stage",
     "StageTimer",
     "Tracer",
-    "configure_logging",
     "count",
-    "forbid_core_dumps",
     "inference",
     "open_tracer",
     "stage",

@@ -4,16 +4,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from obscura.settings.access import RATE, AccessSettings, ApiKeys
 from obscura.settings.detection import DetectionSettings, EngineChoice, Precision
+from obscura.settings.environment import environment_values
 from obscura.settings.jobs import JobsSettings
 from obscura.settings.limits import PROFILES, LimitsSettings, PhotoProfile
 from obscura.settings.observability import LogFormat, ObservabilitySettings
 from obscura.settings.redaction import RedactionSettings, Unspliceable
-from obscura.settings.secret_files import FileSource
 from obscura.settings.storage import StorageChoice, StorageSettings
 from obscura.settings.tagging import TaggerChoice, TaggingSettings
 from obscura.settings.verification import VerificationSettings
@@ -61,16 +60,17 @@ class Settings(
     DetectionSettings,
     JobsSettings,
     StorageSettings,
-    BaseSettings,
+    BaseModel,
 ):
     """All settings, read from variables ``OBSCURA_<FIELD>``; see docs/reference/settings.md.
 
-    ``OBSCURA_<FIELD>_FILE`` names a file that contains the value instead.
+    ``OBSCURA_<FIELD>_FILE`` names a file that contains the value instead. Arguments take precedence.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="OBSCURA_", env_ignore_empty=True, frozen=True, extra="ignore"
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - validated by the model
+        super().__init__(**{**environment_values(type(self).model_fields), **values})
 
     @model_validator(mode="before")
     @classmethod
@@ -79,13 +79,3 @@ class Settings(
         name = values.get("profile", PhotoProfile.DEFAULT)
         limits = PROFILES.get(name, {})
         return {**limits, **values}
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        *sources: PydanticBaseSettingsSource,
-        **named: Any,  # noqa: ANN401
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Add `FileSource` to the sources."""
-        return (*sources, *named.values(), FileSource(settings_cls))

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
 from obscura.errors import SettingsInvalidError
 from obscura.settings import Settings
+from obscura.settings.environment import PREFIX
 from obscura.wording import did_you_mean
 
 __all__ = ["load_settings", "settings_or_exit"]
 
-_PREFIX: Final = "OBSCURA_"
 # Variables that other parts read: data folder, client, docker-compose, examples, tests, benchmarks.
 _READ_ELSEWHERE: Final = re.compile(
     r"OBSCURA_(DATA_DIR|KEY|API_KEY|URL|BIND|SHARED|SWIFT_VENV|(TEST|FUZZ|BENCH|LOAD)_\w+)"
@@ -41,10 +40,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         settings = Settings()
     except ValidationError as error:
         faults += [
-            f"{_PREFIX}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
+            f"{PREFIX}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
         ]
-    except SettingsError as error:
-        faults.append(str(error))
+    except SettingsInvalidError as error:
+        faults.append(error.message)
     if faults:
         raise SettingsInvalidError("\n".join(faults))
     return settings
@@ -60,17 +59,17 @@ def settings_or_exit() -> Settings:
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
-    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     known += [f"{name}_FILE" for name in known]
     faults = []
     for name in sorted(environment):
-        if not name.startswith(_PREFIX) or name in known:
+        if not name.startswith(PREFIX) or name in known:
             continue
         if _READ_ELSEWHERE.fullmatch(name) or _SERVICE_LINK.fullmatch(name):
             continue
-        bare = [item.removeprefix(_PREFIX) for item in known]
-        suggestion = did_you_mean(name.removeprefix(_PREFIX), bare).replace(
-            "did you mean ", f"did you mean {_PREFIX}"
+        bare = [item.removeprefix(PREFIX) for item in known]
+        suggestion = did_you_mean(name.removeprefix(PREFIX), bare).replace(
+            "did you mean ", f"did you mean {PREFIX}"
         )
         faults.append(f"{name} is not a setting{suggestion}")
     return faults

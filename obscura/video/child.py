@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from obscura.contract import JobOptions, VideoProgress
 from obscura.errors import ObscuraError, PhotoTooCostlyError, ProcessingFailedError
 from obscura.imaging.configured_limits import probe_budget
-from obscura.observability import configure_logging, forbid_core_dumps
+from obscura.observability.logs import configure_logging, forbid_core_dumps
 from obscura.settings import Settings
 from obscura.video.source import VideoLimits, check_source
 
@@ -84,7 +84,8 @@ def _done(order: Order, settings: Settings, answers: IO[str]) -> dict[str, Any]:
     # What cannot be used is told before engines and models are loaded for it.
     check_source(order.source, limits, probe_budget(settings))
     from obscura.anonymisation.build_request import request_of  # noqa: PLC0415 - the same
-    from obscura.anonymisation.detect import detection_options, load_all  # noqa: PLC0415 - see above
+    from obscura.anonymisation.detect import detection_options  # noqa: PLC0415 - see above
+    from obscura.detection.loading import load_all  # noqa: PLC0415 - see above
     from obscura.video.redact import VideoRequest, redact_video  # noqa: PLC0415 - the same
 
     options = order.options

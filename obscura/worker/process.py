@@ -14,7 +14,8 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from obscura.contract import Priority, StepRequest, TaskSpec
 from obscura.errors import ObscuraError, ServiceError
 from obscura.jobs.celery_app import TRACEPARENT, make_celery
-from obscura.observability import configure_logging, forbid_core_dumps, trace_ids
+from obscura.observability import trace_ids
+from obscura.observability.logs import configure_logging, forbid_core_dumps
 from obscura.settings import Settings
 from obscura.worker.failures import LONG_STEP_GRACE_S, bound_shutdown, request_class
 from obscura.worker.heartbeat import consumer_heartbeat, extend_leases, touch_ready

@@ -49,13 +49,6 @@ class CompiledNetworks:
         self.folder = folder / f"compiled-{FORMAT}"
         self._weights = weights_sha256
 
-    def has(self, key: str) -> bool:
-        """Return whether something was stored under ``key``."""
-        try:
-            return self._is_private() and self._place(key).is_file()
-        except OSError:
-            return False
-
     def load(self, key: str) -> bytes | None:
         """Return what was stored under ``key``; None where it is absent or its checksum is wrong."""
         try:

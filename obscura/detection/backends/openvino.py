@@ -63,11 +63,6 @@ class _Network:
             "CPU_RUNTIME_CACHE_CAPACITY": SHAPE_CACHE,
         }
 
-    @property
-    def is_compiled(self) -> bool:
-        """Whether the network compiled for any input size is in the cache."""
-        return self._compiled is not None and self._compiled.has(self._key(None))
-
     def prepared(self, size: Size | None) -> Any:  # noqa: ANN401
         """Return an inference request for single inputs of a size, or for inputs of any size."""
         key = self._key(size)
@@ -116,10 +111,8 @@ class _OpenVinoSession:
         self._network: _Network | None = network
         self._tensor = tensor
         self._often = frozenset(often)
-        self._requests: dict[Size | None, Any] = {}
-        if not network.is_compiled:
-            # Raise now where the engine cannot read the file.
-            self._requests[None] = network.prepared(None)
+        # Raise now where the engine cannot read the file.
+        self._requests: dict[Size | None, Any] = {None: network.prepared(None)}
 
     def run(self, batch: Sequence[Pixels]) -> Floats:
         # Shared memory must be contiguous and writeable, although it is only read.

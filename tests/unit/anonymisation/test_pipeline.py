@@ -1,20 +1,25 @@
 """A whole photo in one process."""
 
+from dataclasses import replace
 from functools import partial
+from unittest.mock import patch
 
 import pytest
 
 from obscura.anonymisation import Target, redact_photo
-from obscura.anonymisation.detect import load_all, open_photo
+from obscura.anonymisation.detect import open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import find_residual
 from obscura.contract import ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.loading import load_all
 from obscura.geometry import Box
+from obscura.imaging.open import Photo
 from obscura.settings import Precision, Settings
 from tests import photos
 
 EXACT = Settings(precision=Precision.F32)
+RUN = Detector.run_proposal_network
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +77,32 @@ def test_what_is_raised_between_two_parts_ends_the_work(detectors: dict[ObjectCl
     pipeline = PhotoPipeline(detectors, DetectionOptions(), give_up)
     with pytest.raises(InterruptedError):
         pipeline.detect(open_photo(photos.PORTRAIT.read_bytes(), EXACT))
+
+
+def test_the_quick_check_runs_over_the_whole_picture_only_where_it_changed_elsewhere(
+    detectors: dict[ObjectClass, Detector],
+) -> None:
+    """What the proposal network saw in the photo counts, as long as only hidden areas differ from it."""
+    data = photos.encoded(photos.group(6, 4), quality=90)
+    photo = open_photo(data, EXACT)
+    pipeline = PhotoPipeline(detectors, DetectionOptions())
+    first = pipeline.detect(photo)
+    found = first.parts[ObjectClass.FACE].detections
+    chosen = [Target("face", Box(*item.xyxy)) for item in found[: len(found) // 2]]
+    redacted = redact_photo(data, chosen, before=photo)
+    hidden = redacted.report.hidden_boxes
+    as_if_nothing = PipelineResult(photo, caches=first.caches)
+
+    def residual(shown: Photo) -> tuple[int, int]:
+        """Return how many faces the check finds, and over how many slices the proposal network runs."""
+        with patch.object(Detector, "run_proposal_network", autospec=True, side_effect=RUN) as run:
+            parts = pipeline.find_residual(as_if_nothing, shown, hidden, ResidualCheck.QUICK)
+        return len(parts[ObjectClass.FACE]), run.call_count // len(detectors)
+
+    open_faces = len(found) - len(chosen)
+    seen, slices = residual(redacted.shown)
+    assert (slices, seen >= open_faces) == (1, True)
+    pixels = redacted.shown.pixels.copy()
+    pixels[-8:, -8:] = 0
+    seen, slices = residual(replace(redacted.shown, pixels=pixels))
+    assert (slices, seen >= open_faces) == (2, True)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from obscura.anonymisation import Target, redact_photo
-from obscura.anonymisation.detect import find_objects, load_for, open_photo
+from obscura.anonymisation.detect import find_objects, open_photo
 from obscura.anonymisation.request import RedactionRequest
 from obscura.anonymisation.residual_check import find_residual
 from obscura.contract import Frames, ObjectClass
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.loading import load_for
 from obscura.geometry import Box
 from obscura.imaging.composites import composites
 from obscura.imaging.configured_limits import validation_limits

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from obscura.anonymisation.detect import compiled_folder
 from obscura.cli.in_process import Finder
 from obscura.contract import ObjectClass, Quality
+from obscura.detection.backends.background import BackgroundSession
 from obscura.detection.backends.compiled import MAX_FILES, CompiledNetworks, default_folder
-from obscura.detection.backends.deferred import DeferredSession
 from obscura.detection.backends.openvino import open_openvino
+from obscura.detection.loading import compiled_folder, load_in_background
 from obscura.detection.weights import default_models_dir
 from obscura.errors import BackendUnavailableError, ModelCorruptError
 from obscura.settings import Settings
@@ -35,7 +36,7 @@ def test_what_was_stored_is_there_for_the_same_weights_and_key_only(tmp_path: Pa
     """Another key, or other weights, find nothing."""
     CompiledNetworks(tmp_path, "a").store("key", b"network")
     assert CompiledNetworks(tmp_path, "a").load("key") == b"network"
-    assert CompiledNetworks(tmp_path, "a").has("key")
+    assert CompiledNetworks(tmp_path, "a").load("key")
     assert CompiledNetworks(tmp_path, "a").load("other") is None
     assert CompiledNetworks(tmp_path, "b").load("key") is None
 
@@ -56,7 +57,7 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path: Path) -> Non
     networks.store("key", b"network")
     networks.folder.chmod(0o777)
     assert networks.load("key") is None
-    assert not networks.has("key")
+    assert networks.load("key") is None
 
 
 def test_a_folder_that_cannot_be_made_costs_nothing(tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_the_folder_does_not_grow_for_ever(tmp_path: Path) -> None:
     for number in range(MAX_FILES + 5):
         networks.store(str(number), b"network")
     assert len(list(networks.folder.glob("*.blob"))) == MAX_FILES
-    assert networks.has(str(MAX_FILES + 4))
+    assert networks.load(str(MAX_FILES + 4))
 
 
 def test_the_folder_is_the_users_and_can_be_switched_off(
@@ -123,34 +124,42 @@ def test_a_stored_network_answers_as_the_compiled_one(tmp_path: Path, portrait: 
     assert file.stat().st_size > len(b"foreign") + 4
 
 
-def test_a_deferred_network_is_opened_by_its_first_run_and_once() -> None:
-    """Until then it has the name and device of the one beside it."""
-    network, opened = WhiteSquares(), []
-
-    def open_it() -> WhiteSquares:
-        opened.append(True)
-        return network
-
-    session = DeferredSession(open_it, WhiteSquares())
-    assert (session.name, session.device, session.is_open) == ("white", "cpu", False)
-    for _ in range(2):
-        session.run([photo_with((64, 64))])
-    assert session.is_open
-    assert opened == [True]
+def test_a_network_is_loaded_in_the_background_once() -> None:
+    """What is asked of it waits; closed, it refuses."""
+    loading = Future[WhiteSquares]()
+    session = BackgroundSession(loading)
+    Timer(0.05, loading.set_result, [WhiteSquares()]).start()
+    assert (session.name, session.device, session.batch_size) == ("white", "cpu", 1)
+    assert session.run([photo_with((64, 64))]).ndim == 3
     session.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
         session.run([photo_with((64, 64))])
 
 
-def test_an_empty_photo_loads_no_class_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The command line loads the proposal network; the others once a photo needs them."""
+def test_a_network_that_cannot_be_loaded_is_told_by_its_first_run() -> None:
+    """The error of the thread is raised where somebody hears it."""
+    loading = Future[WhiteSquares]()
+    loading.set_exception(ModelCorruptError("damaged"))
+    session = BackgroundSession(loading)
+    with pytest.raises(ModelCorruptError, match="damaged"):
+        session.run([photo_with((64, 64))])
+    session.close()
+
+
+def test_the_command_line_compiles_nothing_for_single_sizes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One file for each network is all that it loads or leaves behind, whatever sizes photos have."""
+    pytest.importorskip("openvino")
     monkeypatch.setenv("OBSCURA_COMPILED_DIR", str(tmp_path))
-    finder = Finder(Settings(), tuple(ObjectClass), Quality.BALANCED, None)
-    sessions = [detector._session for detector in finder.detectors]
-    finder.find(encoded(Image.new("RGB", (320, 240), (90, 100, 90))))
-    assert [getattr(session, "is_open", None) for session in sessions] == [False, False]
+    detectors = load_in_background(Settings(), tuple(ObjectClass))
+    finder = Finder(Settings(), detectors, Quality.BALANCED, None)
     (face, _) = finder.find(PORTRAIT.read_bytes()).parts
     assert len(face.detections) == 1
+    finder.find(encoded(Image.new("RGB", (320, 240), (90, 100, 90))))
+    for detector in detectors.values():
+        assert detector.engine.startswith("openvino")
+    assert len(list(tmp_path.glob("*/*.blob"))) == 3
 
 
 def test_damaged_weights_are_told_before_the_first_photo(tmp_path: Path) -> None:
@@ -161,4 +170,4 @@ def test_damaged_weights_are_told_before_the_first_photo(tmp_path: Path) -> None
     (tmp_path / "plate-yolov8n.onnx").write_bytes(b"damaged")
     (tmp_path / "plate-yolov8n.pt").write_bytes(b"damaged")
     with pytest.raises(ModelCorruptError, match="plate-yolov8n"):
-        Finder(Settings(models_dir=tmp_path), tuple(ObjectClass), Quality.BALANCED, None)
+        load_in_background(Settings(models_dir=tmp_path), tuple(ObjectClass))

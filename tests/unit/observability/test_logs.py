@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import structlog
-from obscura.observability import configure_logging
+from obscura.observability.logs import configure_logging
 
 configure_logging("info")
 log = structlog.get_logger("x")
@@ -44,7 +44,7 @@ def test_a_traceback_holds_no_local_variables() -> None:
 URLS = """
 import logging
 import structlog
-from obscura.observability import configure_logging
+from obscura.observability.logs import configure_logging
 from obscura.settings import LogFormat
 
 configure_logging("info", LogFormat("%s"))

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from pydantic_settings import SettingsError
 
+from obscura.errors import SettingsInvalidError
 from obscura.settings import Settings
 
 URL = "redis://:p@ss-word@queue:6379/0"
@@ -29,7 +29,7 @@ def test_a_file_and_a_value_contradict_each_other(secret: Path, monkeypatch: pyt
     """Two values for one setting are refused rather than one of them guessed."""
     monkeypatch.setenv("OBSCURA_REDIS_URL_FILE", str(secret))
     monkeypatch.setenv("OBSCURA_REDIS_URL", "redis://elsewhere:6379/0")
-    with pytest.raises(SettingsError, match="both set"):
+    with pytest.raises(SettingsInvalidError, match="both set"):
         Settings()
 
 
@@ -43,7 +43,7 @@ def test_an_empty_value_gives_way_to_the_file(secret: Path, monkeypatch: pytest.
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret that was not mounted stops the start; its absence never means `unset`."""
     monkeypatch.setenv("OBSCURA_MANIFEST_KEY_FILE", str(tmp_path / "away"))
-    with pytest.raises(SettingsError, match="OBSCURA_MANIFEST_KEY_FILE"):
+    with pytest.raises(SettingsInvalidError, match="OBSCURA_MANIFEST_KEY_FILE"):
         Settings()
 
 

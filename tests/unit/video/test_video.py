@@ -9,9 +9,9 @@ import pytest
 from av import VideoFrame
 from PIL import Image
 
-from obscura.anonymisation.detect import load_for
 from obscura.contract import MetadataPolicy, ObjectClass
 from obscura.detection.detector import Detector
+from obscura.detection.loading import load_for
 from obscura.errors import PhotoError, ProcessingFailedError, TooManyPixelsError, UnsupportedFormatError
 from obscura.geometry import Box, Size
 from obscura.redaction.masks import mask, window
