@@ -104,8 +104,8 @@ def _yunet() -> Blur:
     network = Yunet(shared_folder() / "weights" / "yunet_n_dynamic.onnx")
 
     def blur(data: bytes) -> bytes:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        boxes, _ = network.detect(np.asarray(pixels, np.uint8), network.default_score)
+        pixels = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
+        boxes, _ = network.detect(pixels, network.default_score)
         for x1, y1, x2, y2 in boxes.astype(int).tolist():
             part = pixels[y1:y2, x1:x2]
             if part.size:

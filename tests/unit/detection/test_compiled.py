@@ -15,6 +15,7 @@ from PIL import Image
 from obscura.cli.in_process import Finder
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.backends.background import BackgroundSession
+from obscura.detection.backends.base import Session
 from obscura.detection.backends.compiled import MAX_FILES, CompiledNetworks, default_folder
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.loading import compiled_folder, load_in_background
@@ -126,7 +127,7 @@ def test_a_stored_network_answers_as_the_compiled_one(tmp_path: Path, portrait: 
 
 def test_a_network_is_loaded_in_the_background_once() -> None:
     """What is asked of it waits; closed, it refuses."""
-    loading = Future[WhiteSquares]()
+    loading = Future[Session]()
     session = BackgroundSession(loading)
     Timer(0.05, loading.set_result, [WhiteSquares()]).start()
     assert (session.name, session.device, session.batch_size) == ("white", "cpu", 1)
@@ -138,7 +139,7 @@ def test_a_network_is_loaded_in_the_background_once() -> None:
 
 def test_a_network_that_cannot_be_loaded_is_told_by_its_first_run() -> None:
     """The error of the thread is raised where somebody hears it."""
-    loading = Future[WhiteSquares]()
+    loading = Future[Session]()
     loading.set_exception(ModelCorruptError("damaged"))
     session = BackgroundSession(loading)
     with pytest.raises(ModelCorruptError, match="damaged"):
