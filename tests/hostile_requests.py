@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import struct
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from tests.hostile_zips import BZIP2, DEFLATED, LZMA, Member
 MIB = 1 << 20
 PORTRAIT = photos.PORTRAIT.read_bytes()
 TIMEOUT_S = 300
+END_S = 900
 
 
 @dataclass
@@ -77,6 +79,21 @@ class Attacker:
         connection = socket.create_connection((str(place.hostname), int(place.port or 80)), TIMEOUT_S)
         connection.sendall(request)
         self.held.append(connection)
+
+    def wait_for_ends(self) -> Counter[str]:
+        """Return how many tasks ended how, once all have: SUCCESS, or the code of a failure."""
+        ends: Counter[str] = Counter()
+        deadline = time.monotonic() + END_S
+        for task in dict.fromkeys(self.tasks):
+            while True:
+                answer = self.client.get(f"/task_result/{task}", params={"wait": 30, "embed": "false"})
+                assert answer.status_code == httpx.codes.OK, answer.text
+                body = answer.json()
+                if body["status"] in {"SUCCESS", "FAILURE"}:
+                    break
+                assert time.monotonic() < deadline, body
+            ends[body.get("error", {}).get("code", "SUCCESS")] += 1
+        return ends
 
     def some_task(self) -> str:
         """Return one of the attacker's tasks."""
@@ -308,16 +325,28 @@ RARE = {
     *("zip bomb", "overlapping zip", "batch of 100", "bocashi"),
 }
 """Kinds that cost seconds of a processor each."""
+ALLOWED = {200, 201, 202, 204, 400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 431}
+FULL = {(503, "queue_full")}
 MANY = {"flood": 8, "event stream": 6, "wait": 3, "foreign task": 3}
 
 
 def mixed(number: int) -> list[str]:
-    """Return the kinds of ``number`` requests in random order: each kind at least once."""
+    """Return the kinds of ``number`` requests in random order, each kind at least once."""
     weights = [0.25 if kind in RARE else MANY.get(kind, 1) for kind in KINDS]
     chance = random.Random(number)  # noqa: S311 - not a secret
-    kinds = [*KINDS, *chance.choices(list(KINDS), weights, k=max(0, number - len(KINDS)))]
+    kinds = [*KINDS, *chance.choices(list(KINDS), weights, k=number - len(KINDS))]
     chance.shuffle(kinds)
     return kinds
+
+
+def assert_answered_well(attacker: Attacker) -> None:
+    """Every answer is a documented refusal or an acceptance: nothing crashed or was out of reach."""
+    wrong = {
+        answer: number
+        for answer, number in attacker.answers.items()
+        if answer[1] not in ALLOWED and answer[1:] not in FULL
+    }
+    assert not wrong
 
 
 def as_text(answers: Counter[tuple[str, int, str]]) -> str:

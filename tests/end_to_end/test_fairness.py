@@ -14,7 +14,9 @@ from obscura.settings import JOB_STORE_URL_FILE, Settings
 from tests.chaos.tools import job_store_of
 from tests.end_to_end.test_faceblur import finished
 from tests.gateways import RunningGateway
+from tests.hostile_requests import KINDS, RARE, Attacker, assert_answered_well
 from tests.system import RunningSystem
+from tests.webhooks import Receiver
 
 pytestmark = pytest.mark.end_to_end
 Keys = tuple[httpx.Client, httpx.Client]
@@ -90,6 +92,31 @@ def test_one_photo_behind_eighty_takes_at_most_five_times_its_time(
     with capsys.disabled():
         print(f"alone {sorted(alone)} s, behind 80 {crowded} s, {between} ended meanwhile")
     assert crowded <= 5 * sorted(alone)[2]
+
+
+@pytest.mark.slow
+def test_every_kind_of_hostile_request_has_an_answer(
+    system: RunningSystem, keys: Keys, receiver: Receiver, portrait: Path
+) -> None:
+    """One of each kind that costs little: a documented answer, an end, and another key's photos go on.
+
+    The thousand at once are in tests/chaos/test_hostile.py.
+    """
+    receiver.answers["/hangs"] = [0]
+    flood, single = keys
+    key = str(flood.headers["authorization"]).removeprefix("Bearer ")
+    theirs = [submit(single, portrait.read_bytes())]
+    with job_store_of(system) as job_store:
+        attacker = Attacker(str(flood.base_url), key, job_store, theirs, f"{receiver.origin}/hangs")
+        for kind in sorted(KINDS.keys() - RARE):
+            attacker.attack(kind)
+        theirs.append(submit(single, portrait.read_bytes()))
+        assert {finished(single, task)["status"] for task in theirs} == {"SUCCESS"}
+        attacker.wait_for_ends()
+        assert_answered_well(attacker)
+        for task in dict.fromkeys(attacker.tasks):
+            assert flood.delete(f"/task_result/{task}").status_code == 204
+        attacker.close()
 
 
 def test_too_many_boxes_are_refused_at_the_door(client: httpx.Client, portrait: Path) -> None:
