@@ -128,6 +128,8 @@ class Learner:
         for part in self._network.model[-1].dfl.parameters():
             part.requires_grad_(False)  # noqa: FBT003 - torch's own
         self._criterion: Callable[..., Any] = self._network.init_criterion()
+        # Scenes are unlike photos: statistics of their own would move the scores on every photo.
+        self._norms = [part for part in self._network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
         learning = [part for part in self._network.parameters() if part.requires_grad]
         groups = [
             {"params": [part for part in learning if part.ndim > 1], "weight_decay": DECAY},
@@ -143,8 +145,8 @@ class Learner:
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate * share * min(1.0, (self.steps + 1) / WARM_UP_STEPS)
         self._network.train()
-        for layer in self._network.model[: self._frozen]:
-            layer.eval()
+        for part in [*self._network.model[: self._frozen], *self._norms]:
+            part.eval()
         pixels = np.stack([scene.pixels[..., ::-1] for scene in scenes])
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
         with torch.autocast("cpu", torch.bfloat16):
@@ -261,7 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
     parser.add_argument("--minutes", type=float, default=75)
-    parser.add_argument("--rate", type=float, default=2.5e-4, help="the highest learning rate")
+    parser.add_argument("--rate", type=float, default=1e-4, help="the highest learning rate")
     parser.add_argument("--freeze", type=int, default=5, help="first layers that stay as they are")
     parser.add_argument(
         "--threads", type=int, default=1, help="of the training; one more puts scenes together"

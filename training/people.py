@@ -35,7 +35,7 @@ from training.more_packs import MORE, PEOPLE
 from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass, model_name
 from training.peers import PEERS, open_measured
 from training.predict import read_photo
-from training.product import open_weights
+from training.product import open_auxiliary, open_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -181,9 +181,10 @@ def detectors(options: argparse.Namespace) -> Iterator[Peer]:
         yield open_measured(name)
     card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), object_class)
     scout = open_weights(MODELS / f"{SCOUT}.onnx", options.engine, options.threads, PROPOSAL_SIZES)
+    auxiliary = open_auxiliary(card, options.engine, options.threads)
     for weights in options.weights or [MODELS / f"{model_name(object_class)}.onnx"]:
         session = open_weights(weights, options.engine, options.threads, WINDOW_SIZES)
-        detector = Detector(card, session, scout)
+        detector = Detector(card, session, scout, auxiliary)
         name = "obscura" if weights.parent == MODELS else weights.stem
         for quality in options.quality:
             yield Product(name, detector, quality)

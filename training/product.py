@@ -29,7 +29,13 @@ from obscura.detection.backends.ultralytics import open_ultralytics
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import PROPOSAL_SIZES, Quality
-from obscura.detection.weights import ProposalCard, card_for_class, default_models_dir, load_manifest
+from obscura.detection.weights import (
+    ModelCard,
+    NetworkCard,
+    card_for_class,
+    default_models_dir,
+    load_manifest,
+)
 from obscura.evaluation import Photo, evaluate
 from training.damage import DAMAGES, TURNS, turned, turned_boxes
 from training.evaluate import BINS, corners, figures, labelled_photos
@@ -86,6 +92,14 @@ def open_weights(file: Path, engine: str, threads: int, often: Collection[Size])
     if engine == "onnx":
         return open_onnx(file, threads)
     return open_openvino(file, threads, exact=engine == "openvino-f32", often=often)
+
+
+def open_auxiliary(card: ModelCard, engine: str, threads: int) -> Session | None:
+    """Return the shipped auxiliary network of a card, or None where it has none."""
+    if card.auxiliary is None:
+        return None
+    file = default_models_dir() / card.auxiliary.files["onnx"].path
+    return open_weights(file, "openvino-bf16" if engine == "torch" else engine, threads, ())
 
 
 class Bench:
@@ -164,15 +178,16 @@ def main() -> None:
     bench = Bench(options.object_class, options.split)
     group_of = grouping(options.object_class, options.split, options.by)
     file = options.scout or MODELS / f"{SCOUT}.onnx"
-    card = replace(card, proposal=ProposalCard(SCOUT, "", OBJECT_CLASSES.index(options.object_class), {}))
+    card = replace(card, proposal=NetworkCard(SCOUT, "", OBJECT_CLASSES.index(options.object_class), {}))
     opened = partial(open_weights, engine=options.engine, threads=options.threads)
     scout = (
         opened(file, often=PROPOSAL_SIZES)
         if {Quality.RAPID, Quality.BALANCED} & set(options.quality)
         else None
     )
+    auxiliary = open_auxiliary(card, options.engine, options.threads)
     for weights in options.weights:
-        detector = Detector(card, opened(weights, often=WINDOW_SIZES), scout)
+        detector = Detector(card, opened(weights, often=WINDOW_SIZES), scout, auxiliary)
         for quality, damage in product(options.quality, options.damage):
             looked = bench.look(detector, quality, damage)
             about = {"weights": str(weights), "quality": quality, "damage": damage, "engine": options.engine}

@@ -10,13 +10,8 @@ if TYPE_CHECKING:
     from training.paths import ObjectClass
 
 SOURCE_WEIGHTS: dict[ObjectClass, dict[str, float]] = {
-    # Negatives are many; squashed and very soft sources count less; the crowds of few photos stay few.
+    # Squashed and very soft sources count less; the crowds of few photos stay few.
     "face": {
-        "neg_": 0.5,
-        "imagenetneg_": 0.5,
-        "egypt_": 0.5,
-        "helneg_": 0.5,
-        "neg-sign_": 0.5,
         "wm_": 0.5,
         "ece342_": 0.5,
         "thes416_": 0.3,
@@ -35,7 +30,6 @@ SOURCE_WEIGHTS: dict[ObjectClass, dict[str, float]] = {
         "voc_": 1.3,
         "olpr_": 0.7,
         "vnmoto_": 0.5,
-        "neg-": 0.5,
         "bd_": 0.5,
     },
 }

@@ -66,7 +66,7 @@ class SceneChances:
         Photos are enlarged by at most this factor; `close` of them by up to 4, as in a closer look.
     """
 
-    four: float = 0.6
+    four: float = 0.3
     small: tuple[float, float] = (8.0, 32.0)
     usual: tuple[float, float] = (24.0, 90.0)
     large: tuple[float, float] = (80.0, 320.0)

@@ -14,6 +14,7 @@ from obscura.detection.backends.background import BackgroundSession
 from obscura.detection.backends.base import Session
 from obscura.detection.decode import BOX_ROWS, RawBoxes, decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, checked_opener
+from obscura.detection.fusion import AUXILIARY_FUSION, fuse
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import input_size
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
@@ -35,12 +36,13 @@ from obscura.detection.tiling import (
     InferenceSlice,
     Quality,
     is_panorama,
+    plan_auxiliary,
     plan_full_detector,
     plan_slices,
     wrap_width,
 )
 from obscura.detection.voting import vote
-from obscura.detection.weights import ModelCard, ProposalCard, card_for_class, load_manifest
+from obscura.detection.weights import ModelCard, NetworkCard, card_for_class, load_manifest
 from obscura.errors import ModelError
 from obscura.geometry import Box, Size
 from obscura.observability import inference
@@ -170,10 +172,17 @@ class Detector:
         full detector runs over all slices.
     """
 
-    def __init__(self, card: ModelCard, session: Session, proposal_session: Session | None = None) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        session: Session,
+        proposal_session: Session | None = None,
+        auxiliary_session: Session | None = None,
+    ) -> None:
         self.card = card
         self.proposal_session = proposal_session
         self._session = session
+        self._auxiliary_session = auxiliary_session
         detail = DETAIL_SIDE.get(card.class_name, card.input_size)
         tiles = TILE_SCALE.get(card.class_name, 1.0)
         self._scales = InferenceScales(
@@ -197,7 +206,7 @@ class Detector:
         first input of that size.
         """
         side = self.card.input_size
-        for session in (self._session, self.proposal_session):
+        for session in (self._session, self.proposal_session, self._auxiliary_session):
             if session is not None:
                 session.run([np.zeros((side, side, 3), dtype=np.uint8)])
 
@@ -212,9 +221,9 @@ class Detector:
 
     def close(self) -> None:
         """Free the networks; neither the detector nor its proposal network can be used afterwards."""
-        self._session.close()
-        if self.proposal_session is not None:
-            self.proposal_session.close()
+        for session in (self._session, self.proposal_session, self._auxiliary_session):
+            if session is not None:
+                session.close()
 
     def detect(self, pixels: Pixels, options: DetectionOptions | None = None) -> tuple[Detection, ...]:
         """Return the detections in a photo, best first; see `detect_with_cache`."""
@@ -253,6 +262,11 @@ class Detector:
         found, windows = self._plan_windows(view, tuple(outputs.used), found, outputs.rescoring)
         window_outputs = self._raw_outputs(view, [window.view for window in windows])
         found = self._rescored(found, windows, window_outputs, view.period)
+        auxiliary_outputs = self._auxiliary_outputs(view, options)
+        if auxiliary_outputs:
+            other = self._merged(auxiliary_outputs, AUXILIARY_FUSION.lower_score, view.period)
+            found = fuse(found, other, AUXILIARY_FUSION, view.period)
+            found = found.take(suppress(found.boxes, found.scores, self.card.max_overlap, view.period))
         found = found.take(found.scores >= threshold_of(self.card, options))
         found = replace(found, boxes=corrected(found.boxes, self.card.class_name))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
@@ -263,7 +277,7 @@ class Detector:
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
             for box in _in_photo(Box(*corners), size, view.period)
         )
-        return CachedDetections(boxes, {**outputs.cache, **window_outputs})
+        return CachedDetections(boxes, {**outputs.cache, **window_outputs, **auxiliary_outputs})
 
     def _run_slices(self, view: _View, options: DetectionOptions) -> _SliceOutputs:
         """Run the slices that the quality asks for, then those that the proposals ask for."""
@@ -274,6 +288,12 @@ class Detector:
         own = self._raw_outputs(view, further.slices)
         everything = {**first, **own}
         return _SliceOutputs(everything if further.keeps_proposals else own, everything, further.rescoring)
+
+    def _auxiliary_outputs(self, view: _View, options: DetectionOptions) -> OutputCache:
+        """Run the auxiliary network over the photo; empty where there is none."""
+        if self._auxiliary_session is None or options.quality is Quality.RAPID:
+            return EMPTY_CACHE
+        return self._raw_outputs(view, [plan_auxiliary(view.size)])
 
     def _raw_outputs(self, view: _View, slices: Sequence[InferenceSlice]) -> OutputCache:
         """Return the raw outputs of slices, in their order, running only those that are not known."""
@@ -315,18 +335,21 @@ class Detector:
         self, inputs: Inputs, slices: Sequence[InferenceSlice]
     ) -> Iterator[tuple[InferenceSlice, RawOutput]]:
         """Run slices in order, consecutive ones of one input shape in batches of the engine's batch size."""
-        for (is_proposal, _), group in groupby(
-            slices, key=lambda item: (item.is_proposal, input_size(item.scaled))
+        for (is_proposal, is_auxiliary, _), group in groupby(
+            slices, key=lambda item: (item.is_proposal, item.is_auxiliary, input_size(item.scaled))
         ):
             same = list(group)
             if is_proposal:
                 yield from ((item, self.run_proposal_network(inputs, item)) for item in same)
                 continue
-            for start in range(0, len(same), self._session.batch_size):
-                chunk = same[start : start + self._session.batch_size]
+            session, name = self._session, self.card.name
+            if is_auxiliary and self._auxiliary_session and self.card.auxiliary:
+                session, name = self._auxiliary_session, self.card.auxiliary.name
+            for start in range(0, len(same), session.batch_size):
+                chunk = same[start : start + session.batch_size]
                 boxes = [inputs.of(item) for item in chunk]
-                with inference(self.card.name, self.device):
-                    outputs = self._session.run([box.pixels for box in boxes])
+                with inference(name, session.device):
+                    outputs = session.run([box.pixels for box in boxes])
                 for item, box, output in zip(chunk, boxes, outputs, strict=True):
                     yield item, RawOutput(output, box.placing)
 
@@ -413,12 +436,13 @@ def open_detector(
         See `load_detector`.
     """
 
-    def opened(network: ModelCard | ProposalCard) -> Session:
+    def opened(network: ModelCard | NetworkCard) -> Session:
         opener = checked_opener(models_dir, network, options)
         return opener() if background is None else BackgroundSession(background.submit(opener))
 
+    auxiliary_session = None if card.auxiliary is None else opened(card.auxiliary)
     if card.proposal is None:
-        return Detector(card, opened(card))
+        return Detector(card, opened(card), auxiliary_session=auxiliary_session)
     proposal_session = next(
         (
             other.proposal_session
@@ -428,7 +452,7 @@ def open_detector(
         None,
     )
     proposal_session = proposal_session or opened(card.proposal)
-    return Detector(card, opened(card), proposal_session)
+    return Detector(card, opened(card), proposal_session, auxiliary_session)
 
 
 def threshold_of(card: ModelCard, options: DetectionOptions) -> float:

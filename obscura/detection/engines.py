@@ -13,7 +13,7 @@ from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import has_gpu, open_ultralytics
 from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import PROPOSAL_SIZES
-from obscura.detection.weights import ModelCard, ProposalCard, verified_path
+from obscura.detection.weights import ModelCard, NetworkCard, verified_path
 from obscura.errors import BackendUnavailableError, ModelMissingError
 from obscura.geometry import Size
 from obscura.settings import EngineChoice, Precision
@@ -131,7 +131,7 @@ def pick_engine(options: EngineOptions) -> EngineChoice:
     raise BackendUnavailableError(message)
 
 
-def open_session(models_dir: Path, card: ModelCard | ProposalCard, options: EngineOptions) -> Session:
+def open_session(models_dir: Path, card: ModelCard | NetworkCard, options: EngineOptions) -> Session:
     """Check the weights that the engine needs, load them, and return the running model.
 
     Raises
@@ -145,16 +145,19 @@ def open_session(models_dir: Path, card: ModelCard | ProposalCard, options: Engi
 
 
 def checked_opener(
-    models_dir: Path, card: ModelCard | ProposalCard, options: EngineOptions
+    models_dir: Path, card: ModelCard | NetworkCard, options: EngineOptions
 ) -> Callable[[], Session]:
     """Check the weights and return a function that loads them; raise as `open_session` does."""
     choice = pick_engine(options)
+    if isinstance(card, NetworkCard) and card.files.keys() == {"onnx"}:
+        # Published as ONNX only: beside torch it runs on the CPU.
+        choice = choice if _ENGINES[choice].weights == "onnx" else pick_engine(EngineOptions(device="cpu"))
     engine = _ENGINES[choice]
     weights = card.files.get(engine.weights)
     if weights is None:
         message = f"model {card.name} has no {engine.weights} weights for engine {choice.value}"
         raise ModelMissingError(message)
-    common = PROPOSAL_SIZES if isinstance(card, ProposalCard) else WINDOW_SIZES
+    common = PROPOSAL_SIZES if isinstance(card, NetworkCard) else WINDOW_SIZES
     often = common if options.has_common_sizes else frozenset[Size]()
     file = _File(verified_path(models_dir, weights), weights.sha256, often)
     return lambda: engine.open(file, options)

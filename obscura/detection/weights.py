@@ -13,7 +13,7 @@ from obscura.errors import ModelCorruptError, ModelError, ModelMissingError
 __all__ = [
     "Installed",
     "ModelCard",
-    "ProposalCard",
+    "NetworkCard",
     "WeightsFile",
     "card_for_class",
     "default_models_dir",
@@ -34,8 +34,8 @@ class WeightsFile:
 
 
 @dataclass(frozen=True, slots=True)
-class ProposalCard:
-    """A proposal network: a small model for several classes that runs over a photo before the full detectors.
+class NetworkCard:
+    """A small network beside a full detector: its proposal network or its auxiliary network.
 
     Attributes
     ----------
@@ -71,8 +71,10 @@ class ModelCard:
         Intersection over union, 0..1, above which two boxes are the same object.
     files
         Weights by format (``"onnx"``, ``"pt"``).
-    proposal_session
+    proposal
         The proposal network that runs first, or None.
+    auxiliary
+        The network whose boxes are fused with the full detector's (see `obscura.detection.fusion`), or None.
     """
 
     name: str
@@ -83,16 +85,22 @@ class ModelCard:
     min_confidence: float
     max_overlap: float
     files: Mapping[str, WeightsFile]
-    proposal: ProposalCard | None = None
+    proposal: NetworkCard | None = None
+    auxiliary: NetworkCard | None = None
+
+    @property
+    def beside(self) -> Mapping[str, NetworkCard]:
+        """The small networks that it has, by the manifest's key."""
+        named = {"scout": self.proposal, "auxiliary": self.auxiliary}
+        return {key: card for key, card in named.items() if card is not None}
 
     @property
     def all_files(self) -> Mapping[str, WeightsFile]:
-        """Its own weights by format, and the proposal network's with the manifest's key as prefix.
-
-        The keys are shown in reports.
-        """
-        proposal = {} if self.proposal is None else self.proposal.files
-        return {**self.files, **{f"scout.{kind}": file for kind, file in proposal.items()}}
+        """Its own weights by format, then the small networks' with the manifest's key as prefix."""
+        small = {
+            f"{key}.{kind}": file for key, card in self.beside.items() for kind, file in card.files.items()
+        }
+        return {**self.files, **small}
 
 
 def default_models_dir() -> Path:
@@ -188,10 +196,10 @@ class Installed(NamedTuple):
 
 
 def installed_weights(folder: Path) -> Iterator[Installed]:
-    """Yield every weights file once, proposal networks last; raise as `load_manifest` does."""
+    """Yield every weights file once, small networks last; raise as `load_manifest` does."""
     cards = load_manifest(folder / "manifest.toml").values()
-    named: list[tuple[ModelCard | ProposalCard, str]] = [(card, card.class_name) for card in cards]
-    named += [(card.proposal, card.class_name) for card in cards if card.proposal is not None]
+    named: list[tuple[ModelCard | NetworkCard, str]] = [(card, card.class_name) for card in cards]
+    named += [(small, card.class_name) for card in cards for small in card.beside.values()]
     models: dict[tuple[str, str], tuple[Mapping[str, WeightsFile], list[str]]] = {}
     for model, class_name in named:
         models.setdefault((model.name, model.version), (model.files, []))[1].append(class_name)
@@ -216,15 +224,17 @@ def _card(name: str, table: object) -> ModelCard:
         min_confidence=fields.share("min_confidence"),
         max_overlap=fields.share("max_overlap"),
         files=_files(name, fields),
-        proposal=_proposal_card(f"{name}.scout", fields.value("scout", dict))
-        if "scout" in fields.names
-        else None,
+        proposal=_network_card(fields, name, "scout"),
+        auxiliary=_network_card(fields, name, "auxiliary"),
     )
 
 
-def _proposal_card(place: str, table: object) -> ProposalCard:
-    fields = _Fields(place, table)
-    return ProposalCard(
+def _network_card(model: "_Fields", name: str, key: str) -> NetworkCard | None:
+    if key not in model.names:
+        return None
+    place = f"{name}.{key}"
+    fields = _Fields(place, model.value(key, dict))
+    return NetworkCard(
         fields.text("name"), fields.text("version"), fields.position("row"), _files(place, fields)
     )
 

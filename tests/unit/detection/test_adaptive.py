@@ -11,7 +11,7 @@ from obscura.detection.adaptive import Effort, effort_for, effort_rule_for, plan
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.merging import Candidates
 from obscura.detection.tiling import InferenceScales, Quality, plan_full_detector, plan_slices
-from obscura.detection.weights import ProposalCard
+from obscura.detection.weights import NetworkCard
 from obscura.geometry import Size
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
 from tests.unit.detection.test_proposals import Doubtful
@@ -24,7 +24,7 @@ def detector_of(
     proposer: WhiteSquares, network: WhiteSquares, class_name: str = "face", row: int = 0
 ) -> Detector:
     """Return a detector with this proposal network and this full detector."""
-    card = replace(CARD, class_name=class_name, proposal=ProposalCard("proposals", "1", row, {}))
+    card = replace(CARD, class_name=class_name, proposal=NetworkCard("proposals", "1", row, {}))
     return Detector(card, network, proposer)
 
 

@@ -13,7 +13,7 @@ from obscura.detection.engines import EngineChoice, EngineOptions
 from obscura.detection.inputs import Inputs
 from obscura.detection.output_cache import Changes
 from obscura.detection.tiling import Quality
-from obscura.detection.weights import ProposalCard, card_for_class, default_models_dir, load_manifest
+from obscura.detection.weights import NetworkCard, card_for_class, default_models_dir, load_manifest
 from obscura.errors import ModelError
 from obscura.geometry import Box
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
@@ -52,7 +52,7 @@ class Doubtful(WhiteSquares):
 def detector_with(proposal_session: WhiteSquares, row: int, network: WhiteSquares | None = None) -> Detector:
     """Return a detector of the class in ``row`` of the proposal network."""
     return Detector(
-        replace(CARD, proposal=ProposalCard("scout-test", "1", row, {})),
+        replace(CARD, proposal=NetworkCard("scout-test", "1", row, {})),
         network or WhiteSquares(),
         proposal_session,
     )

@@ -92,6 +92,16 @@ def test_a_card_may_name_a_proposal_network(tmp_path: Path) -> None:
     assert card_for_class(load_manifest(write(tmp_path, GOOD)), "face").proposal is None
 
 
+def test_a_card_may_name_an_auxiliary_network(tmp_path: Path) -> None:
+    """It is read like a proposal network, and its files are among `all_files`."""
+    manifest = write(tmp_path, WITH_PROPOSALS.replace(".scout", ".auxiliary"))
+    card = card_for_class(load_manifest(manifest), "face")
+    assert card.proposal is None
+    assert card.auxiliary is not None
+    assert card.auxiliary.name == "scout-test"
+    assert set(card.all_files) == {"onnx", "auxiliary.onnx"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
