@@ -35,7 +35,7 @@ from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates, concatenate
 from obscura.detection.nms import suppress
 from obscura.detection.rescoring import MIN_WINDOW_SCORE, RESCORING, plan_windows, rescore
-from obscura.detection.tiling import InferenceSlice
+from obscura.detection.tiling import InferenceSlice, plan_auxiliary
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.geometry import Box, Size
 from obscura.jpeg.splice import splice
@@ -77,7 +77,12 @@ class Floor:
             is_used = asked.review or asked.quality in WITH_PROPOSALS
             if is_used and card.proposal is not None and proposal_session is None:
                 proposal_session = open_session(folder, card.proposal, EngineOptions(threads=1))
-            self._networks[name] = (Detector(card, session, proposal_session), session)
+            auxiliary = (
+                None
+                if card.auxiliary is None
+                else open_session(folder, card.auxiliary, EngineOptions(threads=1))
+            )
+            self._networks[name] = (Detector(card, session, proposal_session, auxiliary), session)
 
     def work(self, data: bytes) -> bytes:
         """Return the finished file of a JPEG."""
@@ -104,6 +109,8 @@ class Floor:
         for name, (detector, session) in self._networks.items():
             card = detector.card
             seen = partial(_seen, detector, session, inputs)
+            if detector.auxiliary_session is not None and self._asked.quality is not Quality.RAPID:
+                detector.auxiliary_session.run([inputs.of(plan_auxiliary(size)).pixels])
             slices = list(detector.slices(size, self._asked.quality))
             found[name], rescoring = [], RESCORING[self._asked.quality]
             if slices and self._asked.quality is Quality.BALANCED and detector.proposal_session is not None:

@@ -13,7 +13,6 @@ import math
 import queue
 import sys
 import threading
-import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from obscura.detection.backends.openvino import open_openvino
 from training.augment import DamageChances, PhotographicDamage
+from training.averaged import TELL_EVERY_S, AveragedNetwork, Schedule, timed
 from training.paths import MODELS, ObjectClass, model_name, pack_folder
 from training.predict import PADDING, read_photo
 
@@ -50,10 +50,7 @@ BOX_FROM = 0.03
 
 BOX_WEIGHT, DISTANCE_WEIGHT = 2.0, 0.5
 STRIDES = (8, 16, 32)
-DECAY = 0.01
-LARGEST_STEP = 10.0
 CHECKPOINT_EVERY_S = 600
-TELL_EVERY_S = 60
 
 
 class Lesson(NamedTuple):
@@ -195,7 +192,7 @@ class Losses:
 
 
 class Student:
-    """A network in training, and the moving average of its weights, which is saved.
+    """A network that learns from the outputs of others.
 
     Parameters
     ----------
@@ -206,70 +203,37 @@ class Student:
     """
 
     def __init__(self, network: Any, rate: float) -> None:  # noqa: ANN401 - untyped
-        torch = import_module("torch")
-        self._torch, self._rate = torch, rate
-        self._network = network.to(memory_format=torch.channels_last).train()
-        self._average = copy.deepcopy(network).eval()
-        learning = list(network.parameters())
-        groups = [
-            {"params": [part for part in learning if part.ndim > 1], "weight_decay": DECAY},
-            # Biases and batch norms are not drawn towards nothing.
-            {"params": [part for part in learning if part.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self._optimizer = torch.optim.AdamW(groups, lr=rate)
+        self._learning = AveragedNetwork(network, Schedule(rate, LAST_RATE, WARM_UP_STEPS, AVERAGED))
+        self._learning.network.train()
         self._losses = Losses()
-        self._steps = 0
 
     def learn(self, lesson: Lesson, done: float) -> NDArray[np.float64]:
         """Take one step with ``done`` of the time over, 0..1; return the losses of scores and boxes."""
-        torch = self._torch
-        share = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._rate * share * min(1.0, (self._steps + 1) / WARM_UP_STEPS)
-        images = torch.from_numpy(lesson.views).permute(0, 3, 1, 2).float().div_(255)
-        with torch.autocast("cpu", torch.bfloat16):
-            said = self._network(images.to(memory_format=torch.channels_last))
-        of_scores, of_boxes = self._losses(said, lesson)
-        self._optimizer.zero_grad(set_to_none=True)
-        (of_scores + of_boxes).backward()
-        torch.nn.utils.clip_grad_norm_(self._network.parameters(), LARGEST_STEP)
-        self._optimizer.step()
-        self._steps += 1
-        self._take_into_average()
+        of_scores, of_boxes = self._losses(self._learning.forward(lesson.views), lesson)
+        self._learning.step(of_scores + of_boxes, done)
         return np.array([of_scores.item(), of_boxes.item()])
-
-    def _take_into_average(self) -> None:
-        keep = min(AVERAGED, self._steps / (self._steps + 9))
-        states = (self._average.state_dict().values(), self._network.state_dict().values())
-        for mean, now in zip(*states, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(now, 1 - keep)
-            else:
-                mean.copy_(now)
 
     def save(self, target: Path) -> Path:
         """Write the averaged network as a checkpoint."""
-        self._torch.save({"model": copy.deepcopy(self._average).float().eval(), "ema": None}, target)
+        network = copy.deepcopy(self._learning.average).float().eval()
+        import_module("torch").save({"model": network, "ema": None}, target)
         return target
 
 
 def distil(student: Student, taught: Iterator[Lesson], minutes: float, run: Path) -> Path:
     """Train for so many minutes; return the last checkpoint, beside which earlier ones lie."""
     run.mkdir(parents=True, exist_ok=True)
-    started = saved = told = time.monotonic()
+    saved = told = 0.0
     losses: list[NDArray[np.float64]] = []
-    for lesson in taught:
-        now = time.monotonic()
-        done = (now - started) / (minutes * 60)
-        if done >= 1:
-            break
+    for lesson, spent in timed(taught, minutes):
+        done = spent / (minutes * 60)
         losses.append(student.learn(lesson, done))
-        if now - told > TELL_EVERY_S:
+        if spent - told > TELL_EVERY_S:
             row = (done, *np.mean(losses, axis=0))
             sys.stdout.write(f"{' '.join(f'{value:.4f}' for value in row)} of {len(losses)} steps\n")
             sys.stdout.flush()
-            told, losses = now, []
-        if now - saved > CHECKPOINT_EVERY_S:
+            told, losses = spent, []
+        if spent - saved > CHECKPOINT_EVERY_S:
             student.save(run / f"at{round(done * 100):02d}.pt")
-            saved = now
+            saved = spent
     return student.save(run / "last.pt")

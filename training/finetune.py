@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
-import math
 import os
 import queue
 import sys
@@ -27,6 +26,7 @@ import cv2
 import numpy as np
 
 from training.augment import DamageChances, PhotographicDamage
+from training.averaged import TELL_EVERY_S, AveragedNetwork, Schedule, timed
 from training.coverings import CoveringChances, FaceCoverings
 from training.decoys import DECOYS, Decoys
 from training.evaluate import labelled_photos
@@ -48,14 +48,10 @@ BATCH = 8
 WARM_UP_STEPS = 100
 LAST_RATE = 0.03
 AVERAGED = 0.998
-DECAY = 0.01
-LARGEST_STEP = 10.0
+MEMORY = 0.99
 STATE = "state.pt"
 SAVE_EVERY_S = 240
-TELL_EVERY_S = 60
 SNAPSHOTS = 10
-PAUSE_S = 60
-"""A step that took longer counts as this long: the machine slept or was busy with something else."""
 
 
 def training_photos(object_class: ObjectClass) -> list[Labelled]:
@@ -99,8 +95,11 @@ def batches(object_class: ObjectClass, seed: int) -> Iterator[list[Scene]]:
         yield ready.get()
 
 
-class Learner:
-    """A network in training, and the mean of its weights over the last steps, which is what counts.
+class Learner(AveragedNetwork):
+    """A detector that learns from scenes.
+
+    The statistics of its batch norms stay as they are: scenes are unlike photos, and statistics of their own
+    would move the scores on every photo.
 
     Parameters
     ----------
@@ -115,106 +114,51 @@ class Learner:
     """
 
     def __init__(self, weights: Path, rate: float, frozen: int, gains: Mapping[str, float]) -> None:
-        torch = import_module("torch")
-        self._torch, self._rate, self._frozen = torch, rate, frozen
-        self._network: Any = load_model(weights)
-        self._average = copy.deepcopy(self._network)
-        self._network = self._network.to(memory_format=torch.channels_last)
-        self._network.args = SimpleNamespace(**gains)
-        for number, layer in enumerate(self._network.model):
+        network: Any = load_model(weights)
+        for number, layer in enumerate(network.model):
             for part in layer.parameters():
                 part.requires_grad_(number >= frozen)
         # The distribution of distances is read by a fixed convolution.
-        for part in self._network.model[-1].dfl.parameters():
+        for part in network.model[-1].dfl.parameters():
             part.requires_grad_(False)  # noqa: FBT003 - torch's own
-        self._criterion: Callable[..., Any] = self._network.init_criterion()
-        # Scenes are unlike photos: statistics of their own would move the scores on every photo.
-        self._norms = [part for part in self._network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
-        learning = [part for part in self._network.parameters() if part.requires_grad]
-        groups = [
-            {"params": [part for part in learning if part.ndim > 1], "weight_decay": DECAY},
-            {"params": [part for part in learning if part.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self._optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99))
-        self.steps = 0
+        super().__init__(network, Schedule(rate, LAST_RATE, WARM_UP_STEPS, AVERAGED, MEMORY))
+        network.args = SimpleNamespace(**gains)
+        self._criterion: Callable[..., Any] = network.init_criterion()
+        norm = import_module("torch").nn.BatchNorm2d
+        network.train()
+        for part in [*network.model[:frozen], *network.modules()]:
+            if isinstance(part, norm):
+                part.eval()
 
     def learn(self, scenes: list[Scene], done: float) -> NDArray[np.float64]:
         """Take one step with ``done`` of the time over, 0..1; return its losses: box, class, distances."""
-        torch = self._torch
-        share = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._rate * share * min(1.0, (self.steps + 1) / WARM_UP_STEPS)
-        self._network.train()
-        for part in [*self._network.model[: self._frozen], *self._norms]:
-            part.eval()
-        pixels = np.stack([scene.pixels[..., ::-1] for scene in scenes])
-        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
-        with torch.autocast("cpu", torch.bfloat16):
-            said = self._network(images.to(memory_format=torch.channels_last))
-        losses, parts = self._criterion(_in_float32(said), self._wanted(scenes))
-        self._optimizer.zero_grad(set_to_none=True)
-        (losses.sum() / BATCH).backward()
-        torch.nn.utils.clip_grad_norm_(
-            [part for part in self._network.parameters() if part.requires_grad], LARGEST_STEP
-        )
-        self._optimizer.step()
-        self.steps += 1
-        self._take_into_average()
+        said = self.forward(np.stack([scene.pixels[..., ::-1] for scene in scenes]))
+        losses, parts = self._criterion(_in_float32(said), _wanted(scenes))
+        self.step(losses.sum() / BATCH, done)
         return np.array([float(part) for part in (parts.values() if isinstance(parts, dict) else parts)])
-
-    def _wanted(self, scenes: list[Scene]) -> dict[str, Any]:
-        torch = self._torch
-        height, width = scenes[0].pixels.shape[:2]
-        rows = np.concatenate([np.full(len(scene.boxes), n) for n, scene in enumerate(scenes)])
-        corners = np.concatenate([scene.boxes for scene in scenes]) / (width, height, width, height)
-        boxes = np.concatenate(
-            [(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1
-        )
-        return {
-            "batch_idx": torch.from_numpy(rows).float(),
-            "cls": torch.zeros(len(rows), 1),
-            "bboxes": torch.from_numpy(boxes).float(),
-        }
-
-    def _take_into_average(self) -> None:
-        keep = min(AVERAGED, self.steps / (self.steps + 9))
-        states = (self._average.state_dict().values(), self._network.state_dict().values())
-        for mean, now in zip(*states, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(now, 1 - keep)
-            else:
-                mean.copy_(now)
 
     def save(self, target: Path) -> Path:
         """Write the averaged network as a checkpoint of ultralytics' layout."""
-        network = copy.deepcopy(self._average).half().eval()
+        network = copy.deepcopy(self.average).half().eval()
         network.args = {"task": "detect", "imgsz": 640, "model": "yolov8n", "single_cls": False}
-        self._torch.save(
+        import_module("torch").save(
             {"epoch": -1, "model": network, "ema": None, "train_args": {"task": "detect"}}, target
         )
         return target
 
-    def keep(self, target: Path, spent: float) -> None:
-        """Write all that going on needs; an interruption leaves the old file or the new one."""
-        state = {
-            "network": self._network.state_dict(),
-            "average": self._average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "steps": self.steps,
-            "spent": spent,
-        }
-        beside = target.with_suffix(".tmp")
-        self._torch.save(state, beside)
-        beside.replace(target)
 
-    def go_on(self, source: Path) -> float:
-        """Take up what `keep` wrote; return the seconds that were spent."""
-        state = self._torch.load(source, map_location="cpu", weights_only=True)
-        self._network.load_state_dict(state["network"])
-        self._average.load_state_dict(state["average"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self.steps = state["steps"]
-        return float(state["spent"])
+def _wanted(scenes: list[Scene]) -> dict[str, Any]:
+    """Return the labels of scenes as ultralytics' loss takes them."""
+    torch = import_module("torch")
+    height, width = scenes[0].pixels.shape[:2]
+    rows = np.concatenate([np.full(len(scene.boxes), n) for n, scene in enumerate(scenes)])
+    corners = np.concatenate([scene.boxes for scene in scenes]) / (width, height, width, height)
+    boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
+    return {
+        "batch_idx": torch.from_numpy(rows).float(),
+        "cls": torch.zeros(len(rows), 1),
+        "bboxes": torch.from_numpy(boxes).float(),
+    }
 
 
 def _in_float32(predictions: Any) -> Any:  # noqa: ANN401 - ultralytics is untyped
@@ -230,23 +174,21 @@ def finetune(learner: Learner, scenes: Iterator[list[Scene]], minutes: float, ru
     run.mkdir(parents=True, exist_ok=True)
     spent = learner.go_on(run / STATE) if (run / STATE).exists() else 0.0
     saved = told = spent
+    snapshots = int(spent / (minutes * 60) * SNAPSHOTS)
     losses: list[NDArray[np.float64]] = []
-    before = time.monotonic()
-    for batch in scenes:
+    for batch, seconds in timed(scenes, minutes, spent):
+        spent = seconds
         done = spent / (minutes * 60)
-        if done >= 1:
-            break
         losses.append(learner.learn(batch, done))
-        now = time.monotonic()
-        last, spent, before = done, spent + min(now - before, PAUSE_S), now
         if spent - told > TELL_EVERY_S:
             _tell(run, [round(done, 4), learner.steps, *np.mean(losses, axis=0).round(4)])
             told, losses = spent, []
         if spent - saved > SAVE_EVERY_S:
             learner.keep(run / STATE, spent)
             saved = spent
-        if int(spent / (minutes * 60) * SNAPSHOTS) > int(last * SNAPSHOTS):
-            learner.save(run / f"at{int(spent / (minutes * 60) * SNAPSHOTS) * 100 // SNAPSHOTS:02}.pt")
+        if int(done * SNAPSHOTS) > snapshots:
+            snapshots = int(done * SNAPSHOTS)
+            learner.save(run / f"at{snapshots * 100 // SNAPSHOTS:02}.pt")
     learner.keep(run / STATE, spent)
     return learner.save(run / "last.pt")
 

@@ -170,6 +170,8 @@ class Detector:
     proposal_session
         The loaded proposal network of its card, which other detectors of the same thread may share. None: the
         full detector runs over all slices.
+    auxiliary_session
+        The loaded auxiliary network of its card, or None.
     """
 
     def __init__(
@@ -182,7 +184,7 @@ class Detector:
         self.card = card
         self.proposal_session = proposal_session
         self._session = session
-        self._auxiliary_session = auxiliary_session
+        self.auxiliary_session = auxiliary_session
         detail = DETAIL_SIDE.get(card.class_name, card.input_size)
         tiles = TILE_SCALE.get(card.class_name, 1.0)
         self._scales = InferenceScales(
@@ -206,7 +208,7 @@ class Detector:
         first input of that size.
         """
         side = self.card.input_size
-        for session in (self._session, self.proposal_session, self._auxiliary_session):
+        for session in (self._session, self.proposal_session, self.auxiliary_session):
             if session is not None:
                 session.run([np.zeros((side, side, 3), dtype=np.uint8)])
 
@@ -221,7 +223,7 @@ class Detector:
 
     def close(self) -> None:
         """Free the networks; neither the detector nor its proposal network can be used afterwards."""
-        for session in (self._session, self.proposal_session, self._auxiliary_session):
+        for session in (self._session, self.proposal_session, self.auxiliary_session):
             if session is not None:
                 session.close()
 
@@ -291,7 +293,7 @@ class Detector:
 
     def _auxiliary_outputs(self, view: _View, options: DetectionOptions) -> OutputCache:
         """Run the auxiliary network over the photo; empty where there is none."""
-        if self._auxiliary_session is None or options.quality is Quality.RAPID:
+        if self.auxiliary_session is None or options.quality is Quality.RAPID:
             return EMPTY_CACHE
         return self._raw_outputs(view, [plan_auxiliary(view.size)])
 
@@ -343,8 +345,8 @@ class Detector:
                 yield from ((item, self.run_proposal_network(inputs, item)) for item in same)
                 continue
             session, name = self._session, self.card.name
-            if is_auxiliary and self._auxiliary_session and self.card.auxiliary:
-                session, name = self._auxiliary_session, self.card.auxiliary.name
+            if is_auxiliary and self.auxiliary_session and self.card.auxiliary:
+                session, name = self.auxiliary_session, self.card.auxiliary.name
             for start in range(0, len(same), session.batch_size):
                 chunk = same[start : start + session.batch_size]
                 boxes = [inputs.of(item) for item in chunk]
