@@ -20,8 +20,8 @@ import pytest
 from obscura.detection.backends import openvino
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.detector import DetectionOptions, Detector, load_detector
-from obscura.detection.engines import EngineChoice, EngineOptions, pick_engine
-from obscura.detection.weights import default_models_dir
+from obscura.detection.engines import EngineChoice, EngineOptions, open_session, pick_engine
+from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.errors import BackendUnavailableError, ModelError
 from obscura.geometry import Box, Size
 from tests.photos import ROOT
@@ -136,6 +136,16 @@ def test_a_size_that_comes_often_is_prepared_for(portrait: Pixels, prepared_size
     prepared.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
         prepared.run([often])
+
+
+@pytest.mark.skipif(find_spec("ultralytics") is None, reason="ultralytics is not installed here")
+def test_a_network_published_as_onnx_only_runs_on_the_cpu_beside_torch() -> None:
+    """The auxiliary network has no torch weights; everything else runs where it was asked to."""
+    card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), "face")
+    assert card.auxiliary is not None
+    session = open_session(default_models_dir(), card.auxiliary, EngineOptions(EngineChoice.ULTRALYTICS))
+    assert session.device == "cpu"
+    assert session.run([np.zeros((64, 96, 3), np.uint8)]).shape == (1, 5, 8 * 12 + 4 * 6 + 2 * 3)
 
 
 def test_the_default_precision_finds_the_face(face_detector: Detector, portrait: Pixels) -> None:
