@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from obscura.detection.arrays import Floats, Indices
 from obscura.detection.merging import Candidates, concatenate
@@ -89,5 +90,5 @@ def _pairs(own: Floats, other: Floats, period: float | None) -> tuple[Indices, I
     return each[mutual], partners[mutual]
 
 
-def _probability(odds: Floats) -> Floats:
+def _probability(odds: NDArray[np.floating]) -> Floats:
     return (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from training import averaged
@@ -18,6 +19,6 @@ def test_a_run_ends_when_its_time_is_spent() -> None:
 
 def test_a_long_pause_hardly_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that slept for an hour between two steps has lost a minute of the run."""
-    monkeypatch.setattr(averaged.time, "monotonic", iter([0.0, 1.0, 3601.0, 3602.0]).__next__)
+    monkeypatch.setattr(time, "monotonic", iter([0.0, 1.0, 3601.0, 3602.0]).__next__)
     spent = [seconds for _, seconds in averaged.timed("abc", minutes=10)]
     assert spent == [1.0, 61.0, 62.0]
