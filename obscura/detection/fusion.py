@@ -91,4 +91,5 @@ def _pairs(own: Floats, other: Floats, period: float | None) -> tuple[Indices, I
 
 
 def _probability(odds: NDArray[np.floating]) -> Floats:
-    return (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
+    probability: Floats = (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
+    return probability
