@@ -1,6 +1,7 @@
 # Every image of the project: docker build --target face_detection_service .
 #
-# A target per service, named as its package; docker-compose.yml names them all. What images have in common is the
+# A target per service, named as its package; docker-compose.yml names them all. The last target, `obscura`, is the
+# whole system in one container. What images have in common is the
 # same layer in each of them and is stored once: the system, the packages of every worker, the library. Plain
 # docker builds it: no BuildKit is needed, and where it is there only the stages of the target are built.
 ARG PYTHON_VERSION=3.11
@@ -64,6 +65,12 @@ RUN added sh -ec 'uv pip install --no-cache --compile-bytecode --python /opt/ven
     pip --python /opt/venv/bin/python install --no-cache-dir -r torch.txt; \
     pip --python /opt/venv/bin/python install --no-cache-dir --no-deps -r ultralytics.txt; fi'
 
+# Everything but torch: for the image of the whole system.
+FROM installer AS run-packages
+COPY requirements/run.lock ./
+RUN uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r run.lock \
+    && slim-packages /opt/venv
+
 # --- code -----------------------------------------------------------------------------------------
 FROM python:${PYTHON_VERSION}-slim AS code
 WORKDIR /app
@@ -76,6 +83,7 @@ COPY photo_service photo_service
 COPY photo_verification_service photo_verification_service
 COPY plate_detection_service plate_detection_service
 COPY redaction_service redaction_service
+COPY standalone standalone
 COPY video_service video_service
 # Readable for the images' user whatever the checkout's umask; compiled because a container cannot.
 RUN chmod -R a+rX . && python -m compileall -q --invalidation-mode unchecked-hash .
@@ -87,7 +95,7 @@ RUN useradd --system --user-group --uid 10001 --no-create-home --shell /usr/sbin
     && install -d -o obscura -g obscura -m 0700 \
     /var/lib/obscura /var/lib/obscura/photos /var/lib/obscura/audit /var/lib/obscura/rows \
     /var/lib/obscura/uploads /var/lib/obscura/videos
-COPY deploy/image/healthy /usr/local/bin/healthy
+COPY deploy/image/healthy deploy/image/obscura /usr/local/bin/
 # Nothing is installed in a running container, and nobody reads manuals there.
 COPY deploy/image/slim-system ./
 RUN sh slim-system && rm slim-system
@@ -166,3 +174,15 @@ FROM detection AS photo_service
 COPY --from=native /added /
 COPY --from=code /app/photo_service photo_service
 CMD ["python", "-m", "photo_service"]
+
+# The whole system: docker run -p 127.0.0.1:8000:8000 -e OBSCURA_PUBLISHED_ON=127.0.0.1 obscura
+FROM runtime AS obscura
+COPY --from=run-packages /opt/venv /opt/venv
+COPY --from=native /added /
+COPY --from=code /app /app
+ENV OBSCURA_DATA_DIR=/var/lib/obscura \
+    OBSCURA_MODELS_DIR=/app/models \
+    OBSCURA_UPLOAD_DIR=/var/lib/obscura/uploads
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=6 CMD ["healthy", "gateway"]
+CMD ["obscura", "serve", "--host", "0.0.0.0"]

@@ -52,8 +52,9 @@ $(VENV)/.run: $(VENV)/.bootstrap requirements/run.lock pyproject.toml $(wildcard
 	$(BIN)/python -m obscura.jpeg.build
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.run requirements/test.lock
+$(VENV)/.test: $(VENV)/.run requirements/test.lock requirements/client-generator.txt
 	$(UV) install $(INTO) --quiet --require-hashes -r requirements/test.lock
+	$(UV) install $(INTO) --quiet --require-hashes --no-deps -r requirements/client-generator.txt
 	@touch $@
 
 .PHONY: setup-ultralytics

@@ -1,7 +1,8 @@
 """What a release is checked for and what lies beside it: ``make release`` calls this.
 
-``check`` holds version, changelog and checkout against each other; ``images`` builds an image per service
-where docker is there; ``sums`` writes ``SHA256SUMS`` over everything in a folder.
+``check`` holds version, changelog and checkout against each other; ``images`` builds an image per service and
+one of the whole system where docker is there; ``push`` publishes them; ``sums`` writes ``SHA256SUMS`` over a
+folder.
 """
 
 import argparse
@@ -102,25 +103,40 @@ def check(*, draft: bool) -> int:
 
 
 def targets() -> list[str]:
-    """Return the Dockerfile's targets that are services, the gateway first."""
+    """Return the Dockerfile's targets that are released: the services and ``obscura``, the whole system."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    return re.findall(r"^FROM \S+ AS (\w+_service)$", text, re.MULTILINE)
+    return re.findall(r"^FROM \S+ AS (\w+_service|obscura)$", text, re.MULTILINE)
+
+
+def image_of(target: str) -> str:
+    """Return the name of a target's image, as the compose files have it."""
+    names = {"obscura": "obscura", "photo_service": "obscura-photos", "video_service": "obscura-videos"}
+    return names.get(target) or "obscura-" + target.removesuffix("_service").replace("_", "-")
 
 
 def images(folder: Path) -> int:
-    """Build and tag an image per service, and list their ids and sizes in ``images.txt``."""
+    """Build and tag an image per target, and list their ids and sizes in ``images.txt``."""
     if shutil.which(DOCKER) is None:
         print("release: there is no docker here: no images were built")
         return 0
     lines = []
     for target in targets():
-        name = target.removesuffix("_service").replace("_", "-")
-        tag = f"obscura-{'photos' if name == 'photo' else name}:{version()}"
+        tag = f"{image_of(target)}:{version()}"
         subprocess.run([DOCKER, "build", "--target", target, "--tag", tag, "."], cwd=ROOT, check=True)
         told = [DOCKER, "image", "inspect", "--format", "{{.Id}} {{.Size}}", tag]
         found = subprocess.run(told, check=True, capture_output=True, text=True).stdout.strip()
         lines.append(f"{tag} {found}\n")
     (folder / "images.txt").write_text("".join(lines), encoding="utf-8")
+    return 0
+
+
+def push(folder: Path, registry: str) -> int:
+    """Publish the images of ``images.txt`` below ``registry``: as their version and as the latest one."""
+    for line in (folder / "images.txt").read_text(encoding="utf-8").splitlines():
+        image = line.split()[0]
+        for tag in (image, f"{image.partition(':')[0]}:latest"):
+            subprocess.run([DOCKER, "tag", image, f"{registry}/{tag}"], check=True)
+            subprocess.run([DOCKER, "push", f"{registry}/{tag}"], check=True)
     return 0
 
 
@@ -141,6 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts = parser.add_subparsers(dest="part", required=True)
     parts.add_parser("check").add_argument("--draft", action="store_true")
     parts.add_parser("images").add_argument("folder", type=Path)
+    pushing = parts.add_parser("push")
+    pushing.add_argument("folder", type=Path)
+    pushing.add_argument("registry", help="such as ghcr.io/NAME; docker login comes first")
     parts.add_parser("sums").add_argument("folder", type=Path)
     chosen = parser.parse_args(arguments)
     match chosen.part:
@@ -148,6 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check(draft=chosen.draft)
         case "images":
             return images(chosen.folder)
+        case "push":
+            return push(chosen.folder, chosen.registry)
         case _:
             return sums(chosen.folder)
 

@@ -172,6 +172,7 @@ FORM: Final = {
     "content": {
         "multipart/form-data": {
             "schema": {
+                "title": "MammogramsForm",
                 "type": "object",
                 "required": ["images"],
                 "properties": {

@@ -45,6 +45,7 @@ FORM: Final[dict[str, Any]] = {
         "content": {
             MULTIPART: {
                 "schema": {
+                    "title": "PanoramaxForm",
                     "type": "object",
                     "required": ["picture"],
                     "properties": {"picture": {**BINARY["schema"], "description": "the photo"}},
@@ -58,6 +59,7 @@ DETAIL: Final[dict[str, Any]] = {
     "content": {
         "application/json": {
             "schema": {
+                "title": "PanoramaxProblem",
                 "type": "object",
                 "required": ["detail"],
                 "properties": {"detail": {"type": "string"}},

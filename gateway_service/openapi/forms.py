@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway_service.http.egress import PORTS
+from gateway_service.openapi.components import REFERENCE
 from gateway_service.webhooks.registration import hosts_of
 from obscura.settings import Settings
 
@@ -23,7 +24,6 @@ ANY_BYTES = "application/octet-stream"
 PICTURES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp, image/gif, image/heic, image/avif"
 MAMMOGRAMS = "application/dicom, image/png, image/tiff, image/jpeg"
 VIDEOS = "video/mp4, video/quicktime, video/x-matroska, video/webm, video/x-msvideo"
-REFERENCE = "#/components/schemas/"
 
 
 def describe_forms(schema: Described, settings: Settings) -> None:

@@ -8,13 +8,14 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from gateway_service.http.access import SECURITY_SCHEMES, is_open
+from gateway_service.openapi.components import REFERENCE, name_objects
 from gateway_service.openapi.forms import describe_forms, exact_bounds
 from gateway_service.schemas import Problem
 from obscura.settings import Settings
 
 __all__ = ["groups", "install", "operation_id"]
 
-PROBLEM = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+PROBLEM = {"content": {"application/json": {"schema": {"$ref": REFERENCE + "Problem"}}}}
 METHODS = ("get", "post", "put", "patch", "delete")
 # Answers of the middleware, possible for every route.
 ALWAYS = {
@@ -73,10 +74,9 @@ def install(app: FastAPI, settings: Settings, *, keys: bool) -> None:
 
 def _completed(schema: dict[str, Any], *, keys: bool) -> dict[str, Any]:
     components = schema.setdefault("components", {})
-    _, definitions = models_json_schema(
-        [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
-    )
+    _, definitions = models_json_schema([(Problem, "serialization")], ref_template=REFERENCE + "{model}")
     components["schemas"] = definitions["$defs"] | components.get("schemas", {})
+    name_objects(schema)
     if keys:
         components["securitySchemes"] = {name: dict(scheme) for name, scheme in SECURITY_SCHEMES.items()}
     for path, operations in schema["paths"].items():

@@ -19,6 +19,7 @@ from gateway_service.http.spooling import spooled
 from gateway_service.http.strictness import check_form
 from gateway_service.http.uploads import Upload, files_in_zip
 from gateway_service.http.zip_reader import ArchiveLimits
+from gateway_service.openapi.components import REFERENCE
 from gateway_service.openapi.forms import BINARY
 from gateway_service.results.streams import EventStream
 from gateway_service.routes.results import EVENTS, MAX_WAIT_S
@@ -56,7 +57,7 @@ class BatchCreated(BaseModel):
 
 
 def _schema() -> dict[str, Any]:
-    schema = BatchForm.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = BatchForm.model_json_schema(ref_template=REFERENCE + "{model}")
     schema.pop("$defs", None)
     photo = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
     schema["properties"] |= {

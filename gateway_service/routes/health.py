@@ -22,10 +22,16 @@ class Readiness(BaseModel):
     version: str = __version__
 
 
+class Liveness(BaseModel):
+    """Said by a process that runs."""
+
+    status: str = "alive"
+
+
 @router.get("/livez")
-async def check_liveness() -> dict[str, str]:
+async def check_liveness() -> Liveness:
     """Answer 200 while the process runs; nothing else is checked."""
-    return {"status": "alive"}
+    return Liveness()
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})

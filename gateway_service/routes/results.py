@@ -33,6 +33,7 @@ PICTURES: dict[int | str, dict[str, Any]] = {
     416: {"description": "no such Range"},
 }
 EVENT: dict[str, Any] = {
+    "title": "StreamEvent",
     "type": "object",
     "properties": {"event": {"type": "string", "enum": ["progress", "end"]}, "data": {"type": "string"}},
 }

@@ -18,26 +18,32 @@ from obscura.cli.files import (
 )
 from obscura.cli.journal import Journal, fingerprint
 from obscura.cli.options import (
+    PIPE,
     AsJson,
     Classes,
     Credentials,
     Engine,
+    Format,
     FramesOption,
     HideOptions,
     Keep,
     MaskFile,
+    Metadata,
     MinConfidence,
+    Output,
     Paths,
     QualityOption,
     Report,
     ResidualCheckOption,
+    ReviewFails,
+    Style,
     classes_of,
     mask_of,
     settings_for,
     zones_of,
 )
 from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
-from obscura.cli.progress import Show, note, residual_of
+from obscura.cli.progress import INTERRUPTED, Show, note, residual_of
 from obscura.contract import (
     Audio,
     Frames,
@@ -46,7 +52,6 @@ from obscura.contract import (
     OutputFormat,
     Quality,
     RedactionShape,
-    RedactionStyle,
 )
 from obscura.errors import InvalidOptionError, WeakerThanPolicyError
 from obscura.settings import Settings
@@ -54,8 +59,7 @@ from obscura.settings import Settings
 if TYPE_CHECKING:
     from obscura.cli.in_process import Blurrer
 
-PIPE = Path("-")
-FAILED, NOTHING, REVIEW, INTERRUPTED = 1, 2, 3, 130
+NOTHING = 2
 
 
 @dataclass(frozen=True)
@@ -97,20 +101,11 @@ class Server:
 
 def blur(
     paths: Paths,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="folder for the results; - for standard output; default: NAME_redacted beside each file",
-        ),
-    ] = None,
+    output: Output = None,
     classes: Classes = "face,plate",
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
-    style: Annotated[
-        RedactionStyle | None, typer.Option(help="default: soft for faces, filled from around for plates")
-    ] = None,
+    style: Style = None,
     cells: Annotated[
         int | None,
         typer.Option(min=1, help="of mosaic and pixel_noise: cells a side; at most OBSCURA_MAX_CELLS"),
@@ -122,11 +117,9 @@ def blur(
     feather: Annotated[
         float | None, typer.Option(min=0.0, max=0.5, help="soft edge outside, as a share of the long side")
     ] = None,
-    metadata: Annotated[MetadataPolicy, typer.Option(help="which metadata stays")] = MetadataPolicy.STRIP,
+    metadata: Metadata = MetadataPolicy.STRIP,
     audio: Annotated[Audio, typer.Option(help="sound of videos: as it is, or none")] = Audio.KEEP,
-    output_format: Annotated[
-        OutputFormat, typer.Option("--format", help="format written")
-    ] = OutputFormat.SAME,
+    output_format: Format = OutputFormat.SAME,
     mask: MaskFile = None,
     keep: Keep = None,
     residual_check: ResidualCheckOption = None,
@@ -141,9 +134,7 @@ def blur(
     resume: Annotated[
         bool, typer.Option("--resume", help="leave out what an interrupted run has finished")
     ] = False,
-    review_fails: Annotated[
-        bool, typer.Option("--review-fails", help="exit with 3 where a person should look at a picture")
-    ] = False,
+    review_fails: ReviewFails = False,
     content_credentials: Credentials = False,
     manifest: Annotated[
         bool, typer.Option("--manifest", help="write PICTURE.manifest.json beside each picture")
@@ -185,7 +176,7 @@ def blur(
         raise typer.Exit(INTERRUPTED)
     if not show.failures:
         journal.restart()
-    raise typer.Exit(FAILED if show.failures else REVIEW if review_fails and show.reviews else 0)
+    raise typer.Exit(show.exit_code(review_fails=review_fails))
 
 
 def _check_cells(cells: int | None, settings: Settings) -> None:

@@ -22,7 +22,7 @@ from obscura.cli.options import (
     settings_for,
 )
 from obscura.cli.pool import Line, Stop, in_this_process
-from obscura.cli.progress import Show, note
+from obscura.cli.progress import INTERRUPTED, Show, note
 from obscura.contract import Frames, Quality
 from obscura.errors import InvalidOptionError
 
@@ -68,7 +68,7 @@ def detect(
         for answer in answers:
             listing.lines.append(show.add(answer))
     listing.write()
-    raise typer.Exit(130 if stop.is_set else 1 if show.failures else 0)
+    raise typer.Exit(INTERRUPTED if stop.is_set else show.exit_code())
 
 
 class Listing:

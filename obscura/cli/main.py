@@ -72,9 +72,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="address to listen on (default: this machine only)")
     ] = "127.0.0.1",
-    data_dir: Annotated[
-        Path | None, typer.Option(help="folder for photos in work and the job ledger")
-    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="folder for photos in work and the job store")] = None,
 ) -> None:
     """Run the whole system in the foreground: embedded Valkey, workers, gateway."""
     require_server()

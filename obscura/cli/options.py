@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
@@ -23,24 +23,33 @@ from obscura.errors import InvalidOptionError
 from obscura.settings import EngineChoice, Settings
 
 __all__ = [
+    "PIPE",
     "AsJson",
     "Classes",
     "Credentials",
     "Engine",
+    "Format",
     "FramesOption",
     "HideOptions",
     "Keep",
     "MaskFile",
+    "Metadata",
     "MinConfidence",
+    "Output",
     "Paths",
     "QualityOption",
     "Report",
     "ResidualCheckOption",
+    "ReviewFails",
+    "Style",
     "classes_of",
     "mask_of",
     "settings_for",
     "zones_of",
 ]
+
+PIPE: Final = Path("-")
+"""Standard input or output."""
 
 Paths = Annotated[list[Path], typer.Argument(help="files, folders, and patterns such as 'photos/**/*.jpg'")]
 Classes = Annotated[str, typer.Option(help="what to look for: face, plate or face,plate")]
@@ -67,6 +76,22 @@ Credentials = Annotated[
     typer.Option("--content-credentials", help="write signed Content Credentials (C2PA) into each picture"),
 ]
 Engine = Annotated[EngineChoice | None, typer.Option(help="default: OBSCURA_ENGINE, else the fastest")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="folder for the results; - for standard output; default: NAME_redacted beside each file",
+    ),
+]
+Style = Annotated[
+    RedactionStyle | None, typer.Option(help="default: soft for faces, filled from around for plates")
+]
+Metadata = Annotated[MetadataPolicy, typer.Option(help="which metadata stays")]
+Format = Annotated[OutputFormat, typer.Option("--format", help="format written")]
+ReviewFails = Annotated[
+    bool, typer.Option("--review-fails", help="exit with 3 where a person should look at a picture")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
 Report = Annotated[Path | None, typer.Option(help="write what was done to FILE.csv or FILE.json")]
 
@@ -75,13 +100,13 @@ Report = Annotated[Path | None, typer.Option(help="write what was done to FILE.c
 class HideOptions:
     """Redaction options of the command line."""
 
-    style: RedactionStyle | None
-    cells: int | None
-    shape: RedactionShape | None
-    grow: float | None
-    feather: float | None
-    metadata: MetadataPolicy
-    output: OutputFormat
+    style: RedactionStyle | None = None
+    cells: int | None = None
+    shape: RedactionShape | None = None
+    grow: float | None = None
+    feather: float | None = None
+    metadata: MetadataPolicy = MetadataPolicy.STRIP
+    output: OutputFormat = OutputFormat.SAME
     manifest: bool = False
     frames: Frames = Frames.ONE
     audio: Audio = Audio.KEEP

@@ -20,6 +20,7 @@ from obscura.errors import InvalidOptionError
 if TYPE_CHECKING:
     from obscura.cli.bars import Bars
 
+FAILED, REVIEW, INTERRUPTED = 1, 3, 130
 SUMMARY_FROM = 2
 SHOWN_RESIDUAL = 3
 REPORT_COLUMNS = ("path", "output", "verdict", "faces", "plates", "error_code", "error_message")
@@ -130,6 +131,10 @@ class Show:
         elif not self._is_quiet:
             found = ", ".join(f"{item['class']} {item['confidence']:.2f}" for item in line["detections"])
             sys.stdout.write(f"{line['path']}: {found or 'nothing'}\n")
+
+    def exit_code(self, *, review_fails: bool = False) -> int:
+        """Return 1 if a file failed, 3 if a person should look and ``review_fails`` asks for it, else 0."""
+        return FAILED if self.failures else REVIEW if review_fails and self.reviews else 0
 
     def summary(self) -> None:
         """Print what was done, where it is more than a file or two."""

@@ -8,19 +8,23 @@ from pydantic import ValidationError
 
 from obscura.cli.files import FoundPhoto, Targets
 from obscura.cli.options import (
+    PIPE,
     AsJson,
     Credentials,
     Engine,
+    Format,
     HideOptions,
+    Metadata,
+    Output,
     ResidualCheckOption,
+    ReviewFails,
+    Style,
     settings_for,
 )
 from obscura.cli.pool import Answer, Line
 from obscura.cli.progress import Show
-from obscura.contract import MetadataPolicy, ObjectClass, OutputFormat, RedactionStyle, UserBox
+from obscura.contract import MetadataPolicy, ObjectClass, OutputFormat, UserBox
 from obscura.errors import InvalidOptionError, ObscuraError
-
-REVIEW = 3
 
 Boxes = Annotated[
     list[str],
@@ -33,36 +37,28 @@ Boxes = Annotated[
 def redact(
     photo: Annotated[Path, typer.Argument(help="the photo")],
     box: Boxes,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="folder for the result; default: NAME_redacted beside the photo"),
-    ] = None,
-    style: Annotated[RedactionStyle | None, typer.Option(help="default: as `blur`")] = None,
-    metadata: Annotated[MetadataPolicy, typer.Option(help="which metadata stays")] = MetadataPolicy.STRIP,
-    output_format: Annotated[
-        OutputFormat, typer.Option("--format", help="format written")
-    ] = OutputFormat.SAME,
+    output: Output = None,
+    style: Style = None,
+    metadata: Metadata = MetadataPolicy.STRIP,
+    output_format: Format = OutputFormat.SAME,
     residual_check: ResidualCheckOption = None,
     engine: Engine = None,
     *,
     content_credentials: Credentials = False,
-    review_fails: Annotated[
-        bool, typer.Option("--review-fails", help="exit with 3 where a person should look at the picture")
-    ] = False,
+    review_fails: ReviewFails = False,
     as_json: AsJson = False,
 ) -> None:
     """Hide exactly the given boxes (pixels of the upright photo), and say what is left open."""
     from obscura.cli.in_process import BoxRedactor, read
 
+    if PIPE in {photo, output}:
+        message = "redact takes a file and writes into a folder; a pipe is for obscura blur - -o -"
+        raise InvalidOptionError(message)
     boxes = tuple(_box(text) for text in box)
     hide = HideOptions(
         style,
-        None,
-        None,
-        None,
-        None,
-        metadata,
-        output_format,
+        metadata=metadata,
+        output=output_format,
         residual_check=residual_check,
         content_credentials=content_credentials,
     )
@@ -77,7 +73,7 @@ def redact(
         error = raised
     with Show(1, as_json=as_json) as show:
         show.add(Answer(found, line, error))
-    raise typer.Exit(1 if show.failures else REVIEW if review_fails and show.reviews else 0)
+    raise typer.Exit(show.exit_code(review_fails=review_fails))
 
 
 def _box(text: str) -> UserBox:

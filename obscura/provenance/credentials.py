@@ -78,6 +78,6 @@ class Credentials:
         try:
             from obscura.provenance.c2pa import Signer  # noqa: PLC0415 - optional, and large
         except ImportError as error:
-            message = "Content Credentials need the extra `c2pa`: pip install 'obscura[c2pa]'"
+            message = "Content Credentials need the extra `c2pa`: pip install 'obscura-photo[c2pa]'"
             raise CredentialsUnavailableError(message) from error
         return Signer(certificate, key.get_secret_value())

@@ -23,6 +23,8 @@ WORKER_OF_QUEUE = {
     Queue.VIDEOS: "video_service",
 }
 FUSED = "deploy/compose/fused.yml"
+# The whole system in one image.
+WHOLE = "obscura"
 SERVICES = (GATEWAY, *WORKER_OF_QUEUE.values())
 # What an image carries beside the library: its own service, and weights where a model is run.
 ARROWS = {
@@ -141,6 +143,23 @@ def test_an_image_starts_its_own_service(service: str) -> None:
     """The image's command is the service's package, run as a module."""
     options = ["--host", "0.0.0.0"] if service == GATEWAY else []  # noqa: S104 - inside its container
     assert listed(service, "CMD") == ["python", "-m", service, *options]
+
+
+def test_the_whole_image_has_the_parts_of_all_services() -> None:
+    """`docker run obscura` starts the system: every service's code, the packages, the C coder."""
+    assert listed(WHOLE, "CMD") == ["obscura", "serve", "--host", "0.0.0.0"]  # noqa: S104 - inside its container
+    assert {("code", "/app"), ("run-packages", "/opt/venv"), ("native", "/added")} <= copied(WHOLE)
+    assert {rest.split()[0] for name, rest in stages()["code"] if name == "COPY"} == {
+        *SERVICES,
+        "obscura",
+        "standalone",
+        "models",
+    }
+    install = next(rest for name, rest in stages()["run-packages"] if name == "RUN")
+    assert "--require-hashes -r run.lock" in install
+    assert listed(WHOLE, "HEALTHCHECK") == listed(GATEWAY, "HEALTHCHECK")
+    assert arguments(WHOLE, "USER") == arguments(GATEWAY, "USER")
+    assert "OBSCURA_PUBLISHED_ON" not in str(arguments(WHOLE, "ENV"))
 
 
 @pytest.mark.parametrize("service", SERVICES)

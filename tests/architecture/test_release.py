@@ -101,8 +101,31 @@ def test_checksums_are_those_of_the_files(release: ModuleType, tmp_path: Path) -
 
 
 def test_every_service_is_released_as_an_image(release: ModuleType) -> None:
-    """The targets of the Dockerfile are the services that there are."""
-    assert set(release.targets()) == {path.name for path in ROOT.glob("*_service") if path.is_dir()}
+    """The targets of the Dockerfile are the services that there are, and the whole system."""
+    services = {path.name for path in ROOT.glob("*_service") if path.is_dir()}
+    assert set(release.targets()) == {"obscura", *services}
+    assert release.image_of("obscura") == "obscura"
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    for service in services & set(compose):
+        assert release.image_of(service) == compose[service]["image"]
+
+
+def test_images_are_published_under_their_version(
+    release: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each image of the list is tagged for the registry and pushed, as its version and as the latest one."""
+    calls = tmp_path / "calls"
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
+    docker.chmod(0o755)
+    monkeypatch.setattr(release, "DOCKER", str(docker))
+    (tmp_path / "images.txt").write_text("obscura:1.2.3 sha256:5f 961000000\n")
+    release.push(tmp_path, "registry.example/me")
+    assert calls.read_text().splitlines() == [
+        f"{verb} registry.example/me/obscura:{tag}"
+        for tag in ("1.2.3", "latest")
+        for verb in ("tag obscura:1.2.3", "push")
+    ]
 
 
 def test_the_stages_of_the_build_machine_are_those_it_lists() -> None:

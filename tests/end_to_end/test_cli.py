@@ -100,6 +100,7 @@ def test_a_broken_photo_is_reported_and_the_rest_is_done(folder: Path, tmp_path:
         ("detect", "examples", "--classes", "dog"),
         ("detect", "examples", "--min-confidence", "7"),
         ("blur", "examples", "--output", "build/x", "--style", "none"),
+        ("redact", "examples/portrait.jpg", "--box", "1,1,9,9", "--output", "-"),
         ("blur", "examples", "--output", "build/x", "--cells", "40"),
     ],
 )

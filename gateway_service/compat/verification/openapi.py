@@ -9,7 +9,7 @@ ID = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern":
 PHOTO = {"type": "string", "minLength": 1, "description": "a photo in base64"}
 TEXT = {"type": "string", "maxLength": 20_000}
 VERSION_1_BODY = {
-    "title": "dialect 1",
+    "title": "VerificationRequest1",
     "type": "object",
     "required": ["data"],
     "properties": {
@@ -21,7 +21,7 @@ VERSION_1_BODY = {
     },
 }
 VERSION_2_BODY = {
-    "title": "dialect 2",
+    "title": "VerificationRequest2",
     "type": "object",
     "required": ["participation_id"],
     "properties": {
@@ -43,19 +43,23 @@ BODY: dict[str, Any] = {
 _MESSAGE = {"message": {"type": "string"}}
 _STATUS = {**_MESSAGE, "status": {"type": "integer"}}
 VERSION_1_ANSWER = {
-    "title": "answer in dialect 1",
+    "title": "VerificationAnswer1",
     "type": "object",
     "required": ["status", "message"],
     "properties": _STATUS,
 }
 VERSION_2_ANSWER = {
-    "title": "answer in dialect 2",
+    "title": "VerificationAnswer2",
     "type": "object",
     "required": ["message"],
     "properties": {
         **_STATUS,
         "errcode": {"type": "integer"},
-        "data": {"type": "object", "properties": {**_MESSAGE, "errcode": {"type": "integer"}}},
+        "data": {
+            "title": "VerificationDetail",
+            "type": "object",
+            "properties": {**_MESSAGE, "errcode": {"type": "integer"}},
+        },
     },
 }
 
@@ -66,8 +70,8 @@ def _answer(description: str, *shapes: Mapping[str, Any]) -> dict[str, Any]:
 
 ANSWERS: Mapping[int | str, dict[str, Any]] = {
     200: _answer(
-        "dialect 1: any outcome, said in the body; dialect 2: done", VERSION_1_ANSWER, VERSION_2_ANSWER
+        "version 1: any outcome, said in the body; version 2: done", VERSION_1_ANSWER, VERSION_2_ANSWER
     ),
-    400: _answer("dialect 2: refused, errcode says why", VERSION_2_ANSWER),
-    500: _answer("dialect 2: not stored, or something unforeseen", VERSION_2_ANSWER),
+    400: _answer("version 2: refused, errcode says why", VERSION_2_ANSWER),
+    500: _answer("version 2: not stored, or something unforeseen", VERSION_2_ANSWER),
 }

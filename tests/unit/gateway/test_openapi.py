@@ -101,3 +101,23 @@ def test_groups_can_be_switched_off() -> None:
     assert {group["name"] for group in paths["tags"]}.isdisjoint({"legacy", "medical"})
     assert not [path for path in paths["paths"] if path.startswith(("/bocashi", "/auth", "/detection"))]
     assert "/blur" in paths["paths"]
+
+
+def test_every_object_has_a_name(description: Described) -> None:
+    """No operation describes an object in place: a generated client would name a class after the place."""
+    nameless: list[str] = []
+
+    def look(node: Any, place: str) -> None:
+        if isinstance(node, dict):
+            nameless.extend([place] if "properties" in node else [])
+            for key, part in node.items():
+                look(part, f"{place}/{key}")
+        elif isinstance(node, list):
+            for number, part in enumerate(node):
+                look(part, f"{place}/{number}")
+
+    look(description["paths"], "")
+    assert nameless == []
+    assert {"BatchForm", "PanoramaxForm", "StreamEvent", "VerificationAnswer2"} <= set(
+        description["components"]["schemas"]
+    )
