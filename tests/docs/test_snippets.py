@@ -188,8 +188,8 @@ def test_a_script_of_a_page_runs(page: str, lines: list[str], reader: Reader) ->
 
 def test_every_snippet_is_run_somewhere() -> None:
     """A page's blocks run here, or in a test that names the page; YAML can be read."""
-    for page, test in {**ELSEWHERE, **PYTHON}.items():
-        assert page in (ROOT / test).read_text("utf-8"), test
+    for name, test in {**ELSEWHERE, **PYTHON}.items():
+        assert name in (ROOT / test).read_text("utf-8"), test
     for page in PAGES:
         for language, block in BLOCK.findall(page.read_text("utf-8")):
             if language == "python":
