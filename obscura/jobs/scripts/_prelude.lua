@@ -103,7 +103,8 @@ end
 -- Add to the bytes that the records of an owner take; measure_usage.lua corrects them periodically.
 local HELD = 'obscura:held'
 local function add_usage(owner, bytes)
-  if owner and owner ~= '' then redis.call('HINCRBY', HELD, owner, string.format('%.0f', bytes)) end
+  -- Not for 0: the text of a negative zero is no integer.
+  if owner and owner ~= '' and bytes ~= 0 then redis.call('HINCRBY', HELD, owner, string.format('%.0f', bytes)) end
 end
 
 -- The bytes of an owner's records if they exceed the owner's share of the store, else nil. ``most`` is the share in

@@ -214,6 +214,23 @@ def test_it_stays_its_owners(settings: Settings, name: str) -> None:
     with_job_store(settings, look)
 
 
+@pytest.mark.parametrize(
+    "damage", [DAMAGES["no state"], lambda client, key: client.hset(key, "held", "much")]
+)
+def test_its_owner_erases_it(settings: Settings, damage: Damage) -> None:
+    """The failure in its place takes none of the owner's share, and goes like any other record."""
+    job_id = entered(settings, damage, owner="anna")
+
+    async def look(job_store: AsyncJobStore) -> None:
+        own = job_store.for_owner("anna")
+        assert (await own.fail_unreadable(job_id)).error_code == CODE
+        assert await own.run(own.calls.erase(job_id))
+        with pytest.raises(UnknownTaskError):
+            await own.read(job_id)
+
+    with_job_store(settings, look)
+
+
 def test_it_is_erased_before_anybody_looked(settings: Settings) -> None:
     """The script that erases needs nothing of the record, and leads to no other job's photo."""
     job_id = entered(
