@@ -1,6 +1,8 @@
-"""Write ``models/yunet-n.onnx``, the auxiliary network for faces, from the file that its authors published.
+"""Copy the shipped networks into a folder and add YuNet-n to it, an auxiliary network for faces.
 
-Run ``python -m training.auxiliary``. YuNet-n (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face
+Run ``python -m training.auxiliary SOURCE FOLDER``, SOURCE being the file that its authors published, and set
+``OBSCURA_MODELS_DIR=FOLDER``. The network is not shipped: this project publishes what it trained itself.
+ YuNet-n (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face
 Detector"; libfacedetection.train, Apache-2.0) keeps its weights; nothing is trained. Its input and output
 become those of :mod:`training.export`: the first convolution takes RGB 0..1 instead of BGR 0..255, boxes and
 scores of all levels are decoded in the graph as OpenCV's ``FaceDetectorYN`` does, landmarks are left out.
@@ -8,16 +10,22 @@ scores of all levels are decoded in the graph as OpenCV's ``FaceDetectorYN`` doe
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from training.export import refresh_manifest
-from training.paths import AUXILIARY, MODELS, shared_folder
+from obscura.detection.weights import default_models_dir
+from training.manifest import sha256
+from training.paths import model_name
 
-SOURCE = "yunet_n_dynamic.onnx"
+NAME = "yunet-n"
+VERSION = "2023.1"
+"""Of the published weights; higher when the graph is changed otherwise."""
 STRIDES = (8, 16, 32)
 CONSTANTS = {
     "first": [0],
@@ -103,11 +111,22 @@ def _prune(graph: Any) -> None:  # noqa: ANN401 - onnx is untyped
 
 
 def main() -> None:
-    """Write the auxiliary network and its checksum."""
+    """Write the folder: the shipped weights, the auxiliary network, and a manifest that names it."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("source", type=Path, help="YuNet-n as published, with dynamic input size (ONNX)")
+    parser.add_argument("folder", type=Path, help="where the networks go; must not exist")
+    options = parser.parse_args()
     onnx = import_module("onnx")
-    target = MODELS / f"{AUXILIARY}.onnx"
-    onnx.save(adapted(onnx.load(shared_folder() / "weights" / SOURCE)), target)
-    refresh_manifest(set())
+    network = adapted(onnx.load(options.source))
+    shutil.copytree(default_models_dir(), options.folder)
+    target = options.folder / f"{NAME}.onnx"
+    onnx.save(network, target)
+    place = f"{model_name('face')}.auxiliary"
+    with (options.folder / "manifest.toml").open("a", encoding="utf-8") as manifest:
+        manifest.write(
+            f'\n[{place}]\nname = "{NAME}"\nversion = "{VERSION}"\nrow = 0\n'
+            f'\n[{place}.files.onnx]\npath = "{target.name}"\nsha256 = "{sha256(target)}"\n'
+        )
     sys.stdout.write(f"{target}: {target.stat().st_size} bytes\n")
 
 

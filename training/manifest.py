@@ -7,16 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from training.paths import AUXILIARY, MODELS, OBJECT_CLASSES, SCOUT, ObjectClass
+from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = MODELS / "manifest.toml"
 LICENCE = "AGPL-3.0-or-later"
-AUXILIARY_VERSION = "2023.1"
-"""Of the published weights; higher when :mod:`training.auxiliary` changes the graph."""
-
 _HEADER = (
     "# The shipped weights. Written by training/export.py (sha256, version) from what is on disk;\n"
     "# thresholds are chosen on the precision-recall curve, see the model cards beside this file.\n"
@@ -110,15 +107,11 @@ def write_manifest(entries: dict[str, ManifestEntry], new_scout: str | None = No
             row = OBJECT_CLASSES.index(entry.object_class)
             blocks.append(f'\n[{name}.scout]\nname = "{SCOUT}"\nversion = "{scout}"\nrow = {row}\n')
             blocks += _files(f"{name}.scout", SCOUT)
-        if entry.object_class == "face" and (MODELS / f"{AUXILIARY}.onnx").exists():
-            place = f"{name}.auxiliary"
-            blocks.append(f'\n[{place}]\nname = "{AUXILIARY}"\nversion = "{AUXILIARY_VERSION}"\nrow = 0\n')
-            blocks += _files(place, AUXILIARY, ("onnx",))
     MANIFEST.write_text("".join(blocks), encoding="utf-8")
 
 
-def _files(place: str, stem: str, kinds: tuple[str, ...] = ("onnx", "pt")) -> list[str]:
-    files = [MODELS / f"{stem}.{kind}" for kind in kinds]
+def _files(place: str, stem: str) -> list[str]:
+    files = [MODELS / f"{stem}.{kind}" for kind in ("onnx", "pt")]
     return [
         f'\n[{place}.files.{file.suffix[1:]}]\npath = "{file.name}"\nsha256 = "{sha256(file)}"\n'
         for file in files

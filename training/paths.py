@@ -53,6 +53,3 @@ def model_name(object_class: ObjectClass) -> str:
 
 SCOUT = "scout-yolov8"
 """Name of the network that goes over a photo first, for both classes."""
-
-AUXILIARY = "yunet-n"
-"""Name of the network whose faces are fused with those of ours."""

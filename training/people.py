@@ -179,9 +179,9 @@ def detectors(options: argparse.Namespace) -> Iterator[Peer]:
     object_class: ObjectClass = options.object_class
     for name in options.peers:
         yield open_measured(name)
-    card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), object_class)
+    card = card_for_class(load_manifest(options.models / "manifest.toml"), object_class)
     scout = open_weights(MODELS / f"{SCOUT}.onnx", options.engine, options.threads, PROPOSAL_SIZES)
-    auxiliary = open_auxiliary(card, options.engine, options.threads)
+    auxiliary = open_auxiliary(options.models, card, options.engine, options.threads)
     for weights in options.weights or [MODELS / f"{model_name(object_class)}.onnx"]:
         session = open_weights(weights, options.engine, options.threads, WINDOW_SIZES)
         detector = Detector(card, session, scout, auxiliary)
@@ -195,6 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
     parser.add_argument("--weights", nargs="*", type=Path, default=[])
+    parser.add_argument("--models", type=Path, default=default_models_dir(), help="folder with manifest.toml")
     parser.add_argument("--split", default=PEOPLE, choices=(PEOPLE, "val", "unseen", MORE))
     parser.add_argument("--prefix", default="", help="photos of one source only")
     qualities = [Quality.RAPID, Quality.FAST, Quality.BALANCED]

@@ -94,11 +94,11 @@ def open_weights(file: Path, engine: str, threads: int, often: Collection[Size])
     return open_openvino(file, threads, exact=engine == "openvino-f32", often=often)
 
 
-def open_auxiliary(card: ModelCard, engine: str, threads: int) -> Session | None:
-    """Return the shipped auxiliary network of a card, or None where it has none."""
+def open_auxiliary(models: Path, card: ModelCard, engine: str, threads: int) -> Session | None:
+    """Return the auxiliary network of a card in the folder ``models``, or None where it has none."""
     if card.auxiliary is None:
         return None
-    file = default_models_dir() / card.auxiliary.files["onnx"].path
+    file = models / card.auxiliary.files["onnx"].path
     return open_weights(file, "openvino-bf16" if engine == "torch" else engine, threads, ())
 
 
@@ -167,6 +167,7 @@ def main() -> None:
     parser.add_argument("weights", nargs="+", type=Path)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, required=True)
     parser.add_argument("--scout", type=Path, help="of `rapid` and `balanced`; the shipped one when left out")
+    parser.add_argument("--models", type=Path, default=default_models_dir(), help="folder with manifest.toml")
     parser.add_argument("--split", default="val", choices=("val", "unseen", "train"))
     parser.add_argument("--quality", nargs="+", type=Quality, default=[Quality.BALANCED])
     parser.add_argument("--damage", nargs="+", choices=(*DAMAGES, *TURNS), default=["none"])
@@ -174,7 +175,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--by", choices=("source", "country"), help="each source or country apart as well")
     options = parser.parse_args()
-    card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), options.object_class)
+    card = card_for_class(load_manifest(options.models / "manifest.toml"), options.object_class)
     bench = Bench(options.object_class, options.split)
     group_of = grouping(options.object_class, options.split, options.by)
     file = options.scout or MODELS / f"{SCOUT}.onnx"
@@ -185,7 +186,7 @@ def main() -> None:
         if {Quality.RAPID, Quality.BALANCED} & set(options.quality)
         else None
     )
-    auxiliary = open_auxiliary(card, options.engine, options.threads)
+    auxiliary = open_auxiliary(options.models, card, options.engine, options.threads)
     for weights in options.weights:
         detector = Detector(card, opened(weights, often=WINDOW_SIZES), scout, auxiliary)
         for quality, damage in product(options.quality, options.damage):
