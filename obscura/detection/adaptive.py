@@ -1,16 +1,16 @@
-"""Choose the slices of the full detector from the proposals.
+"""Choose from the proposals what the full detector does with a photo.
 
-The proposal network costs a sixth of a full detector and covers all classes at once. On most photos that is
-enough: there is no object, or the objects are large and clear, or crop re-scoring decides. Where several
-proposals are uncertain or small, others were probably missed, so the full detector runs over the photo once;
-in a crowd it runs at all scales, and in a large photo over the tiles in which the crowd is.
+The proposal network costs a sixth of a full detector and covers all classes at once; an auxiliary network
+costs as much and knows one class well. On most photos that is enough: there is no object, or the objects are
+clear, or crop re-scoring decides. What is still uncertain then needs a slice of the full detector, which sees
+an object in its surroundings. A crowd of uncertain proposals means that others were missed: there the full
+detector runs at all scales, in a large photo over the tiles in which the crowd is.
 
-The choice depends on the proposals of this photo only, so equal photos get equal answers.
+The choice depends on this photo only, so equal photos get equal answers.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -24,86 +24,69 @@ from obscura.detection.tiling import InferenceSlice
 
 __all__ = [
     "ACTIVITY_SCORE",
-    "Effort",
     "EffortRule",
-    "FollowUp",
-    "effort_for",
     "effort_rule_for",
-    "plan_follow_up",
+    "is_tiled",
+    "needs_slice",
+    "plan_crowd",
 ]
 
 ACTIVITY_SCORE: Final = 0.05
 """Score from which a proposal counts as activity. Weaker ones still get a re-scoring window."""
 
 
-class Effort(IntEnum):
-    """What the full detector does with a photo."""
-
-    WINDOWS = 0
-    """Re-scoring windows around uncertain proposals only."""
-
-    ONE_SLICE = 1
-    """One slice at its own input size, which replaces the proposals, and windows."""
-
-    ALL_SCALES = 2
-    """All slices that it would run without a proposal network, and windows of two kinds."""
-
-
 @dataclass(frozen=True, slots=True)
 class EffortRule:
-    """When a proposal of a class is unclear, and how many unclear ones lead to which effort.
+    """What is unclear in a class, and from how many unclear objects on the full detector runs.
 
     Chosen on the validation photos for the shipped weights; measure again after training.
 
     Attributes
     ----------
+    windows
+        Crop re-scoring of the proposals.
     clear_score
         Score, 0..1, below which a proposal is unclear.
     small_side
         Longer side in input pixels below which a proposal is unclear whatever its score, because small
         objects come in numbers.
-    one_slice, all_scales
-        Number of unclear proposals from which `Effort.ONE_SLICE` and `Effort.ALL_SCALES` are chosen.
+    crowd
+        Number of unclear proposals from which the full detector runs at all scales; None: never.
+    open_scores
+        Scores, 0..1, between which an object is still unclear after crop re-scoring.
+    one_slice
+        Number of these from which the full detector runs over one slice; None: never.
     """
 
+    windows: Rescoring
     clear_score: float
     small_side: float
-    one_slice: int
-    all_scales: int
-
-
-@dataclass(frozen=True, slots=True)
-class FollowUp:
-    """What the full detector does after the proposal network.
-
-    Attributes
-    ----------
-    slices
-        Slices of the full detector; none where windows are enough.
-    rescoring
-        Crop re-scoring configuration.
-    keeps_proposals
-        Whether the proposals count beside the boxes of these slices. Where the full detector covers the whole
-        photo they do not, because it rejects false proposals.
-    """
-
-    slices: tuple[InferenceSlice, ...]
-    rescoring: Rescoring
-    keeps_proposals: bool
+    crowd: int | None
+    open_scores: tuple[float, float]
+    one_slice: int | None
 
 
 _EFFORT_RULES: Final[Mapping[str, EffortRule]] = MappingProxyType(
     {
-        "face": EffortRule(clear_score=0.5, small_side=24.0, one_slice=2, all_scales=6),
+        "face": EffortRule(RESCORING[Quality.FAST], 0.5, 24.0, 6, (ACTIVITY_SCORE, 0.5), 2),
         # A crop around a false plate often resembles one; the surroundings in a full slice decide.
-        "plate": EffortRule(clear_score=0.7, small_side=0.0, one_slice=1, all_scales=8),
+        "plate": EffortRule(RESCORING[Quality.FAST], 0.7, 0.0, 8, (0.1, 0.85), 1),
     }
 )
+_AIDED_RULE: Final = EffortRule(
+    windows=replace(RESCORING[Quality.FAST], lower_score=0.1, upper_score=0.5, budget=0.5),
+    clear_score=0.5,
+    small_side=0.0,
+    crowd=None,
+    open_scores=(0.1, 0.5),
+    one_slice=None,
+)
+"""Where an auxiliary network sees the photo as well. In crowds windows gain nothing any more."""
 
 
-def effort_rule_for(class_name: str) -> EffortRule:
-    """Return the rule of a class; an unknown class has the rule of faces."""
-    return _EFFORT_RULES.get(class_name, _EFFORT_RULES["face"])
+def effort_rule_for(class_name: str, *, is_aided: bool = False) -> EffortRule:
+    """Return the rule of a class, with an auxiliary network or without; by default that of faces."""
+    return _AIDED_RULE if is_aided else _EFFORT_RULES.get(class_name, _EFFORT_RULES["face"])
 
 
 def is_unclear(found: Candidates, rule: EffortRule) -> Mask:
@@ -115,42 +98,37 @@ def is_unclear(found: Candidates, rule: EffortRule) -> Mask:
     return unclear
 
 
-def effort_for(unclear: int, rule: EffortRule) -> Effort:
-    """Return the effort for a number of unclear proposals."""
-    if unclear >= rule.all_scales:
-        return Effort.ALL_SCALES
-    return Effort.ONE_SLICE if unclear >= rule.one_slice else Effort.WINDOWS
+def needs_slice(rescored: Candidates, rule: EffortRule) -> bool:
+    """Return whether the full detector has to run over one slice after crop re-scoring."""
+    lowest, clear = rule.open_scores
+    left = int(np.count_nonzero((rescored.scores >= lowest) & (rescored.scores < clear)))
+    return rule.one_slice is not None and left >= rule.one_slice
 
 
-def plan_follow_up(
-    proposals: Candidates, rule: EffortRule, whole: Sequence[InferenceSlice], single: Sequence[InferenceSlice]
-) -> FollowUp:
-    """Return what the full detector does with a photo after the proposal network.
+def plan_crowd(
+    proposals: Candidates, rule: EffortRule, whole: Sequence[InferenceSlice]
+) -> tuple[InferenceSlice, ...]:
+    """Return the slices of the full detector over a crowd; none where the proposals show no crowd.
 
     Parameters
     ----------
     proposals
-        Proposals from a score of `ACTIVITY_SCORE` on, boxes in pixels of the photo.
+        Boxes in pixels of the photo.
     rule
         The rule of the class.
     whole
         The slices that the full detector would run without proposals; for a large photo an overview, then
-        tiles.
-    single
-        Its slice at its own input size.
+        tiles, of which those with a crowd are returned.
     """
     unclear = proposals.take(is_unclear(proposals, rule))
-    effort = effort_for(len(unclear), rule)
-    is_tiled = any(any(item.inner_edges) for item in whole)
-    if effort is Effort.WINDOWS or (effort is Effort.ONE_SLICE and is_tiled):
-        return FollowUp((), RESCORING[Quality.FAST], keeps_proposals=True)
-    if effort is Effort.ONE_SLICE:
-        return FollowUp(tuple(single), RESCORING[Quality.FAST], keeps_proposals=False)
-    if is_tiled:
-        # In the tiles that are not run the proposals are the only detections.
-        tiles = tiles_with(unclear, whole[1:], rule.all_scales)
-        return FollowUp(tiles, RESCORING[Quality.BALANCED if tiles else Quality.FAST], keeps_proposals=True)
-    return FollowUp(tuple(whole), RESCORING[Quality.BALANCED], keeps_proposals=False)
+    if rule.crowd is None or len(unclear) < rule.crowd:
+        return ()
+    return tiles_with(unclear, whole[1:], rule.crowd) if is_tiled(whole) else tuple(whole)
+
+
+def is_tiled(slices: Sequence[InferenceSlice]) -> bool:
+    """Return whether slices show parts of a photo."""
+    return any(any(item.inner_edges) for item in slices)
 
 
 def tiles_with(found: Candidates, tiles: Sequence[InferenceSlice], least: int) -> tuple[InferenceSlice, ...]:

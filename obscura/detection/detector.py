@@ -5,11 +5,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from obscura.detection.adaptive import ACTIVITY_SCORE, FollowUp, effort_rule_for, plan_follow_up
-from obscura.detection.arrays import Pixels
+from obscura.detection.adaptive import effort_rule_for, is_tiled, needs_slice, plan_crowd
+from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.background import BackgroundSession
 from obscura.detection.backends.base import Session
 from obscura.detection.decode import BOX_ROWS, RawBoxes, decode
@@ -24,7 +25,6 @@ from obscura.detection.priors import Priors, plausible, priors_for
 from obscura.detection.rescoring import (
     MIN_WINDOW_SCORE,
     RESCORING,
-    CropWindow,
     Rescoring,
     log_odds,
     plan_windows,
@@ -139,23 +139,11 @@ class _View:
     known: OutputCache
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _SliceOutputs:
-    """Raw outputs of the inference slices of one photo.
+class _Found(NamedTuple):
+    """The boxes in a photo, and the raw outputs of all slices that were run for them."""
 
-    Attributes
-    ----------
-    used
-        Those from which boxes are read, in their order.
-    cache
-        Those of all slices that were run, the proposal network's included.
-    rescoring
-        Configuration of the crop re-scoring that follows.
-    """
-
-    used: OutputCache
+    boxes: Candidates
     cache: OutputCache
-    rescoring: Rescoring
 
 
 class Detector:
@@ -216,11 +204,6 @@ class Detector:
         """Return the inference slices of a photo of ``size``; see `obscura.detection.tiling.plan_slices`."""
         return plan_slices(size, quality, self._scales)
 
-    def follow_up(self, proposals: Candidates, size: Size) -> FollowUp:
-        """Return what follows the proposals in `Quality.BALANCED`; see `plan_follow_up`."""
-        whole, single = plan_full_detector(size, self._scales), self.slices(size, Quality.FAST)
-        return plan_follow_up(proposals, effort_rule_for(self.card.class_name), whole, single)
-
     def close(self) -> None:
         """Free the networks; neither the detector nor its proposal network can be used afterwards."""
         for session in (self._session, self.proposal_session, self.auxiliary_session):
@@ -258,17 +241,11 @@ class Detector:
         options = options or DetectionOptions()
         size = Size(pixels.shape[1], pixels.shape[0])
         view = _view(pixels, size, options, known)
-        outputs = self._run_slices(view, options)
-        least = min(outputs.rescoring.lower_score, threshold_of(self.card, options))
-        found = self._merged(outputs.used, least, view.period)
-        found, windows = self._plan_windows(view, tuple(outputs.used), found, outputs.rescoring)
-        window_outputs = self._raw_outputs(view, [window.view for window in windows])
-        found = self._rescored(found, windows, window_outputs, view.period)
-        auxiliary_outputs = self._auxiliary_outputs(view, options)
-        if auxiliary_outputs:
-            other = self._merged(auxiliary_outputs, AUXILIARY_FUSION.lower_score, view.period)
-            found = fuse(found, other, AUXILIARY_FUSION, view.period)
-            found = found.take(suppress(found.boxes, found.scores, self.card.max_overlap, view.period))
+        least = min(RESCORING[options.quality].lower_score, threshold_of(self.card, options))
+        if options.quality is Quality.BALANCED and self.proposal_session is not None:
+            found, cache = self._find_adaptively(view, least)
+        else:
+            found, cache = self._find(view, options.quality, least)
         found = found.take(found.scores >= threshold_of(self.card, options))
         found = replace(found, boxes=corrected(found.boxes, self.card.class_name))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
@@ -279,23 +256,56 @@ class Detector:
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
             for box in _in_photo(Box(*corners), size, view.period)
         )
-        return CachedDetections(boxes, {**outputs.cache, **window_outputs, **auxiliary_outputs})
+        return CachedDetections(boxes, cache)
 
-    def _run_slices(self, view: _View, options: DetectionOptions) -> _SliceOutputs:
-        """Run the slices that the quality asks for, then those that the proposals ask for."""
-        first = self._raw_outputs(view, self.slices(view.size, options.quality))
-        if options.quality is not Quality.BALANCED or self.proposal_session is None:
-            return _SliceOutputs(first, first, RESCORING[options.quality])
-        further = self.follow_up(self._merged(first, ACTIVITY_SCORE, view.period), view.size)
-        own = self._raw_outputs(view, further.slices)
-        everything = {**first, **own}
-        return _SliceOutputs(everything if further.keeps_proposals else own, everything, further.rescoring)
+    def _find(self, view: _View, quality: Quality, least: float) -> _Found:
+        """Run the slices of a quality, then the auxiliary network."""
+        outputs = self._raw_outputs(view, self.slices(view.size, quality))
+        boxes = self._merged(outputs, least, view.period)
+        boxes, windows = self._rescored(view, tuple(outputs), boxes, RESCORING[quality])
+        auxiliary = {} if quality is Quality.RAPID else self._auxiliary_outputs(view)
+        return _Found(self._fused(boxes, auxiliary, view.period), {**outputs, **windows, **auxiliary})
 
-    def _auxiliary_outputs(self, view: _View, options: DetectionOptions) -> OutputCache:
+    def _find_adaptively(self, view: _View, least: float) -> _Found:
+        """Run the proposal and auxiliary networks, and the full detector where they leave something unclear.
+
+        See `obscura.detection.adaptive`.
+        """
+        first, auxiliary = (
+            self._raw_outputs(view, self.slices(view.size, Quality.BALANCED)),
+            self._auxiliary_outputs(view),
+        )
+        cache = {**first, **auxiliary}
+        rule = effort_rule_for(self.card.class_name, is_aided=bool(auxiliary))
+        proposals = self._fused(self._merged(first, least, view.period), auxiliary, view.period)
+        whole = plan_full_detector(view.size, self._scales)
+        slices, rescoring = plan_crowd(proposals, rule, whole), RESCORING[Quality.BALANCED]
+        if not slices:
+            boxes, windows = self._rescored(view, tuple(first), proposals, rule.windows)
+            cache |= windows
+            if is_tiled(whole) or not needs_slice(boxes, rule):
+                return _Found(boxes, cache)
+            slices, rescoring = self.slices(view.size, Quality.FAST), RESCORING[Quality.FAST]
+        own = self._raw_outputs(view, slices)
+        # Where the full detector covers the whole photo it rejects false proposals.
+        used = {**first, **own} if is_tiled(slices) else own
+        boxes = self._fused(self._merged(used, least, view.period), auxiliary, view.period)
+        boxes, windows = self._rescored(view, tuple(used), boxes, rescoring)
+        return _Found(boxes, {**cache, **own, **windows})
+
+    def _auxiliary_outputs(self, view: _View) -> OutputCache:
         """Run the auxiliary network over the photo; empty where there is none."""
-        if self.auxiliary_session is None or options.quality is Quality.RAPID:
-            return EMPTY_CACHE
+        if self.auxiliary_session is None:
+            return {}
         return self._raw_outputs(view, [plan_auxiliary(view.size)])
+
+    def _fused(self, found: Candidates, auxiliary: OutputCache, period: float | None) -> Candidates:
+        """Return boxes and those of the auxiliary network, one for each object."""
+        if not auxiliary:
+            return found
+        other = self._merged(auxiliary, AUXILIARY_FUSION.lower_score, period)
+        found = fuse(found, other, AUXILIARY_FUSION, period)
+        return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, period))
 
     def _raw_outputs(self, view: _View, slices: Sequence[InferenceSlice]) -> OutputCache:
         """Return the raw outputs of slices, in their order, running only those that are not known."""
@@ -303,27 +313,26 @@ class Detector:
         new = dict(self._outputs(view.inputs, unknown))
         return {item: new[item] if item in new else view.known[item] for item in slices}
 
-    def _plan_windows(
+    def _rescored(
         self, view: _View, slices: Sequence[InferenceSlice], found: Candidates, rescoring: Rescoring
-    ) -> tuple[Candidates, tuple[CropWindow, ...]]:
-        """Return the boxes in the order in which they are re-scored, and the windows for them."""
-        # Boxes near the threshold come first, because re-scoring is most likely to change the decision on
-        # them. Distances are rounded and ties go in reading order, so that engines whose scores differ in
-        # their last digits plan the same windows.
+    ) -> tuple[Candidates, OutputCache]:
+        """Return the boxes with the scores of slices and windows combined, best first; and raw outputs.
+
+        Boxes near the threshold come first, because re-scoring is most likely to change the decision on them.
+        Distances are rounded and ties go in reading order, so that engines whose scores differ in their last
+        digits plan the same windows.
+        """
         far = np.abs(log_odds(found.scores) - log_odds(self.card.min_confidence))
         found = found.take(np.lexsort((found.boxes[:, 0], found.boxes[:, 1], np.round(far))))
-        return found, plan_windows(found, view.size, rescoring, slices)
-
-    def _rescored(
-        self, found: Candidates, windows: Sequence[CropWindow], outputs: OutputCache, period: float | None
-    ) -> Candidates:
-        """Return the boxes with the scores of slices and windows combined, without duplicates, best first."""
+        windows = plan_windows(found, view.size, rescoring, slices)
+        outputs = self._raw_outputs(view, [window.view for window in windows])
         results = [
             (window, self._read_boxes(window.view, outputs[window.view], 0, MIN_WINDOW_SCORE, wrapped=False))
             for window in windows
         ]
         found = rescore(found, results)
-        return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, period))
+        kept = suppress(found.boxes, found.scores, self.card.max_overlap, view.period)
+        return found.take(kept), outputs
 
     def _merged(self, outputs: OutputCache, least: float, period: float | None) -> Candidates:
         """Return the boxes of all slices from a score of ``least`` on, without duplicates."""
@@ -332,6 +341,11 @@ class Detector:
             for number, (item, output) in enumerate(outputs.items())
         ]
         return merge_slices(concatenate(parts), self.card.max_overlap, period)
+
+    def raw_output(self, inputs: Inputs, item: InferenceSlice) -> Floats:
+        """Run one slice and return its raw output ``[4 + classes, anchors]``."""
+        ((_, raw),) = self._outputs(inputs, [item])
+        return raw.output
 
     def _outputs(
         self, inputs: Inputs, slices: Sequence[InferenceSlice]

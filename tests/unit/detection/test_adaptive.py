@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from obscura.detection.adaptive import Effort, effort_for, effort_rule_for, plan_follow_up
+from obscura.detection.adaptive import effort_rule_for, needs_slice, plan_crowd
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.merging import Candidates
-from obscura.detection.tiling import InferenceScales, Quality, plan_full_detector, plan_slices
+from obscura.detection.tiling import InferenceScales, plan_full_detector
 from obscura.detection.weights import NetworkCard
 from obscura.geometry import Size
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
@@ -85,12 +85,9 @@ def test_in_a_large_photo_only_the_tiles_of_the_crowd_are_run() -> None:
     """A crowd in one corner of 12 megapixels takes no tile of the opposite corner."""
     crowd = proposals(squares(40, 15), 0.3)
     whole = plan_full_detector(LARGE, InferenceScales(640, 960, 2.0, 1.25))
-    further = plan_follow_up(
-        crowd, effort_rule_for("face"), whole, plan_slices(LARGE, Quality.FAST, InferenceScales())
-    )
-    assert further.keeps_proposals
-    assert 0 < len(further.slices) < 4
-    assert all(item.region.left < 620 and item.region.top < 140 for item in further.slices)
+    slices = plan_crowd(crowd, effort_rule_for("face"), whole)
+    assert 0 < len(slices) < 4
+    assert all(item.region.left < 620 and item.region.top < 140 for item in slices)
 
 
 def test_the_cost_grows_with_what_is_there() -> None:
@@ -125,30 +122,38 @@ def test_a_threshold_does_not_change_the_effort() -> None:
 
 
 @pytest.mark.parametrize(
-    ("class_name", "unclear", "effort"),
+    ("class_name", "unclear", "score", "is_needed"),
     [
-        pytest.param("face", 0, Effort.WINDOWS, id="nothing unclear"),
-        pytest.param("face", 1, Effort.WINDOWS, id="one unclear face: a window decides"),
-        pytest.param("plate", 1, Effort.ONE_SLICE, id="one unclear plate needs its surroundings"),
-        pytest.param("face", 5, Effort.ONE_SLICE, id="a few"),
-        pytest.param("face", 6, Effort.ALL_SCALES, id="a crowd"),
-        pytest.param("dog", 2, Effort.ONE_SLICE, id="a class of one's own has the rule of faces"),
+        pytest.param("face", 1, 0.3, False, id="a window decides about one face"),
+        pytest.param("face", 2, 0.3, True, id="several"),
+        pytest.param("face", 2, 0.6, False, id="several clear ones"),
+        pytest.param("plate", 1, 0.3, True, id="one plate needs its surroundings"),
+        pytest.param("plate", 1, 0.05, False, id="a window rejected it"),
+        pytest.param("dog", 2, 0.3, True, id="a class of one's own has the rule of faces"),
     ],
 )
-def test_the_effort_follows_from_what_is_unclear(class_name: str, unclear: int, effort: Effort) -> None:
+def test_a_slice_follows_from_what_is_unclear(
+    class_name: str,
+    unclear: int,
+    score: float,
+    is_needed: bool,  # noqa: FBT001
+) -> None:
     """The rule of each class, case by case."""
-    assert effort_for(unclear, effort_rule_for(class_name)) is effort
+    assert needs_slice(proposals(squares(unclear, 30), score), effort_rule_for(class_name)) is is_needed
+
+
+def test_faces_need_no_slice_where_an_auxiliary_network_sees_them() -> None:
+    """What both networks leave unclear a window decides, in a crowd as well."""
+    crowd, rule = proposals(squares(40, 15), 0.3), effort_rule_for("face", is_aided=True)
+    assert not needs_slice(crowd, rule)
+    assert plan_crowd(crowd, rule, plan_full_detector(SMALL, InferenceScales())) == ()
 
 
 def test_small_faces_are_unclear_however_sure_they_are() -> None:
     """Six small faces mean that others were missed; six large ones do not."""
     small, large = proposals(squares(6, 20), 0.9), proposals(squares(6, 40), 0.9)
-    whole, single = (
-        plan_full_detector(SMALL, InferenceScales()),
-        plan_slices(SMALL, Quality.FAST, InferenceScales()),
-    )
-    assert plan_follow_up(small, effort_rule_for("face"), whole, single).slices == whole
-    assert plan_follow_up(large, effort_rule_for("face"), whole, single).slices == ()
+    whole = plan_full_detector(SMALL, InferenceScales())
+    assert plan_crowd(small, effort_rule_for("face"), whole) == whole
+    assert plan_crowd(large, effort_rule_for("face"), whole) == ()
     # As the proposal network sees them: enlarged twofold they are not small.
-    enlarged = proposals(squares(6, 20), 0.9, scale=2.0)
-    assert plan_follow_up(enlarged, effort_rule_for("face"), whole, single).slices == ()
+    assert plan_crowd(proposals(squares(6, 20), 0.9, scale=2.0), effort_rule_for("face"), whole) == ()
