@@ -271,10 +271,8 @@ class Detector:
 
         See `obscura.detection.adaptive`.
         """
-        first, auxiliary = (
-            self._raw_outputs(view, self.slices(view.size, Quality.BALANCED)),
-            self._auxiliary_outputs(view),
-        )
+        first = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
+        auxiliary = self._auxiliary_outputs(view)
         cache = {**first, **auxiliary}
         rule = effort_rule_for(self.card.class_name, is_aided=bool(auxiliary))
         proposals = self._fused(self._merged(first, least, view.period), auxiliary, view.period)
