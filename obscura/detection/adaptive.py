@@ -1,10 +1,10 @@
 """Choose from the proposals what the full detector does with a photo.
 
-The proposal network costs a sixth of a full detector and covers all classes at once; an auxiliary network
-costs as much and knows one class well. On most photos that is enough: there is no object, or the objects are
-clear, or crop re-scoring decides. What is still uncertain then needs a slice of the full detector, which sees
-an object in its surroundings. A crowd of uncertain proposals means that others were missed: there the full
-detector runs at all scales, in a large photo over the tiles in which the crowd is.
+The proposal network costs a sixth of a full detector and covers all classes at once. On most photos that is
+enough: there is no object, or the objects are clear, or crop re-scoring decides. What is still uncertain then
+needs a slice of the full detector, which sees an object in its surroundings. A crowd of uncertain proposals
+means that others were missed: there the full detector runs at all scales, in a large photo over the tiles in
+which the crowd is. A class that has an auxiliary network as well needs none of it.
 
 The choice depends on this photo only, so equal photos get equal answers.
 """
@@ -51,19 +51,19 @@ class EffortRule:
         Longer side in input pixels below which a proposal is unclear whatever its score, because small
         objects come in numbers.
     crowd
-        Number of unclear proposals from which the full detector runs at all scales; None: never.
+        Number of unclear proposals from which the full detector runs at all scales.
     open_scores
         Scores, 0..1, between which an object is still unclear after crop re-scoring.
     one_slice
-        Number of these from which the full detector runs over one slice; None: never.
+        Number of these from which the full detector runs over one slice.
     """
 
     windows: Rescoring
     clear_score: float
     small_side: float
-    crowd: int | None
+    crowd: int
     open_scores: tuple[float, float]
-    one_slice: int | None
+    one_slice: int
 
 
 _EFFORT_RULES: Final[Mapping[str, EffortRule]] = MappingProxyType(
@@ -73,20 +73,11 @@ _EFFORT_RULES: Final[Mapping[str, EffortRule]] = MappingProxyType(
         "plate": EffortRule(replace(RESCORING[Quality.FAST], lower_score=0.04), 0.7, 0.0, 8, (0.1, 0.85), 1),
     }
 )
-_AIDED_RULE: Final = EffortRule(
-    windows=replace(RESCORING[Quality.FAST], lower_score=0.1, upper_score=0.5, budget=0.5),
-    clear_score=0.5,
-    small_side=0.0,
-    crowd=None,
-    open_scores=(0.1, 0.5),
-    one_slice=None,
-)
-"""Where an auxiliary network sees the photo as well. In crowds windows gain nothing any more."""
 
 
-def effort_rule_for(class_name: str, *, is_aided: bool = False) -> EffortRule:
-    """Return the rule of a class, with an auxiliary network or without; by default that of faces."""
-    return _AIDED_RULE if is_aided else _EFFORT_RULES.get(class_name, _EFFORT_RULES["face"])
+def effort_rule_for(class_name: str) -> EffortRule:
+    """Return the rule of a class; an unknown class has that of faces."""
+    return _EFFORT_RULES.get(class_name, _EFFORT_RULES["face"])
 
 
 def is_unclear(found: Candidates, rule: EffortRule) -> Mask:
@@ -102,7 +93,7 @@ def needs_slice(rescored: Candidates, rule: EffortRule) -> bool:
     """Return whether the full detector has to run over one slice after crop re-scoring."""
     lowest, clear = rule.open_scores
     left = int(np.count_nonzero((rescored.scores >= lowest) & (rescored.scores < clear)))
-    return rule.one_slice is not None and left >= rule.one_slice
+    return left >= rule.one_slice
 
 
 def plan_crowd(
@@ -121,7 +112,7 @@ def plan_crowd(
         tiles, of which those with a crowd are returned.
     """
     unclear = proposals.take(is_unclear(proposals, rule))
-    if rule.crowd is None or len(unclear) < rule.crowd:
+    if len(unclear) < rule.crowd:
         return ()
     return tiles_with(unclear, whole[1:], rule.crowd) if is_tiled(whole) else tuple(whole)
 

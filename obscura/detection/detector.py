@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from obscura.detection.backends.background import BackgroundSession
 from obscura.detection.backends.base import Session
 from obscura.detection.decode import BOX_ROWS, RawBoxes, decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, checked_opener
-from obscura.detection.fusion import AUXILIARY_FUSION, fuse
+from obscura.detection.fusion import AUXILIARY_FUSION, PROPOSAL_FUSION, Fusion, fuse
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import input_size
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
@@ -182,12 +183,12 @@ class Detector:
     @property
     def engine(self) -> str:
         """Name of the engine that runs the model."""
-        return self._session.name
+        return (self.proposal_session or self._session).name
 
     @property
     def device(self) -> str:
         """Where the model runs."""
-        return self._session.device
+        return (self.proposal_session or self._session).device
 
     def warm_up(self) -> None:
         """Run the networks once on a black input, so that the first photo does not pay for their preparation.
@@ -264,18 +265,22 @@ class Detector:
         boxes = self._merged(outputs, least, view.period)
         boxes, windows = self._rescored(view, tuple(outputs), boxes, RESCORING[quality])
         auxiliary = {} if quality is Quality.RAPID else self._auxiliary_outputs(view)
-        return _Found(self._fused(boxes, auxiliary, view.period), {**outputs, **windows, **auxiliary})
+        return _Found(
+            self._fused(boxes, auxiliary, AUXILIARY_FUSION, view.period), {**outputs, **windows, **auxiliary}
+        )
 
     def _find_adaptively(self, view: _View, least: float) -> _Found:
-        """Run the proposal and auxiliary networks, and the full detector where they leave something unclear.
+        """Run the proposal network, and the auxiliary one or, where something is unclear, the full detector.
 
         See `obscura.detection.adaptive`.
         """
         first = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
         auxiliary = self._auxiliary_outputs(view)
         cache = {**first, **auxiliary}
-        rule = effort_rule_for(self.card.class_name, is_aided=bool(auxiliary))
-        proposals = self._fused(self._merged(first, least, view.period), auxiliary, view.period)
+        proposals = self._merged(first, least, view.period)
+        if auxiliary:
+            return _Found(self._fused(proposals, auxiliary, PROPOSAL_FUSION, view.period), cache)
+        rule = effort_rule_for(self.card.class_name)
         whole = plan_full_detector(view.size, self._scales)
         slices, rescoring = plan_crowd(proposals, rule, whole), RESCORING[Quality.BALANCED]
         if not slices:
@@ -287,7 +292,7 @@ class Detector:
         own = self._raw_outputs(view, slices)
         # Where the full detector covers the whole photo it rejects false proposals.
         used = {**first, **own} if is_tiled(slices) else own
-        boxes = self._fused(self._merged(used, least, view.period), auxiliary, view.period)
+        boxes = self._merged(used, least, view.period)
         boxes, windows = self._rescored(view, tuple(used), boxes, rescoring)
         return _Found(boxes, {**cache, **own, **windows})
 
@@ -297,12 +302,14 @@ class Detector:
             return {}
         return self._raw_outputs(view, [plan_auxiliary(view.size)])
 
-    def _fused(self, found: Candidates, auxiliary: OutputCache, period: float | None) -> Candidates:
+    def _fused(
+        self, found: Candidates, auxiliary: OutputCache, fusion: Fusion, period: float | None
+    ) -> Candidates:
         """Return boxes and those of the auxiliary network, one for each object."""
         if not auxiliary:
             return found
-        other = self._merged(auxiliary, AUXILIARY_FUSION.lower_score, period)
-        found = fuse(found, other, AUXILIARY_FUSION, period)
+        other = self._merged(auxiliary, fusion.lower_score, period)
+        found = fuse(found, other, fusion, period)
         return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, period))
 
     def _raw_outputs(self, view: _View, slices: Sequence[InferenceSlice]) -> OutputCache:
@@ -442,7 +449,8 @@ def open_detector(
         Detectors of the same thread with the same options, whose proposal network is shared where it is the
         same.
     background
-        Loads the networks while the caller goes on. The weights are checked now.
+        Loads the networks while the caller goes on; a full detector that few photos need is loaded by its
+        first run. The weights are checked now.
 
     Raises
     ------
@@ -450,23 +458,23 @@ def open_detector(
         See `load_detector`.
     """
 
-    def opened(network: ModelCard | NetworkCard) -> Session:
+    def opened(network: ModelCard | NetworkCard, *, is_needed: bool = True) -> Session:
         opener = checked_opener(models_dir, network, options)
-        return opener() if background is None else BackgroundSession(background.submit(opener))
+        if background is None:
+            return opener()
+        return BackgroundSession(background.submit(opener).result if is_needed else cache(opener))
 
-    auxiliary_session = None if card.auxiliary is None else opened(card.auxiliary)
-    if card.proposal is None:
-        return Detector(card, opened(card), auxiliary_session=auxiliary_session)
-    proposal_session = next(
-        (
-            other.proposal_session
-            for other in beside
-            if other.card.proposal is not None and other.card.proposal.files == card.proposal.files
-        ),
-        None,
-    )
-    proposal_session = proposal_session or opened(card.proposal)
-    return Detector(card, opened(card), proposal_session, auxiliary_session)
+    proposal_session = auxiliary_session = None
+    if card.proposal is not None:
+        for other in beside:
+            if other.card.proposal is not None and other.card.proposal.files == card.proposal.files:
+                proposal_session = other.proposal_session
+        proposal_session = proposal_session or opened(card.proposal)
+    if card.auxiliary is not None:
+        auxiliary_session = opened(card.auxiliary)
+    # With both beside it the full detector runs on few photos.
+    is_needed = proposal_session is None or auxiliary_session is None
+    return Detector(card, opened(card, is_needed=is_needed), proposal_session, auxiliary_session)
 
 
 def threshold_of(card: ModelCard, options: DetectionOptions) -> float:

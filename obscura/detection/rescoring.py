@@ -59,6 +59,9 @@ SAME_OBJECT = 0.4
 MIN_WINDOW_SCORE = 0.005
 """Score from which a box in a window is used."""
 
+MAX_WINDOW_RATIO = 8.0
+"""Input pixels of all windows over those of the slices, at most. Only photos of crowds reach it."""
+
 REDUCTION_POWER = 3
 """Power of a window's scale over the slice's in the weight of its box where the window shows the object
 smaller than the slice did, because its box is less accurate there. Where it shows it larger the weight is the
@@ -99,14 +102,11 @@ class Rescoring:
         Score from which it is not: no window could take such a box below the models' own thresholds.
     crops
         Kinds of windows; a box gets one window of each.
-    budget
-        Input pixels of all windows over those of the slices, at most; only crowds reach the default.
     """
 
     lower_score: float
     upper_score: float
     crops: tuple[CropView, ...]
-    budget: float = 8.0
 
 
 RESCORING: Final[Mapping[Quality, Rescoring]] = MappingProxyType(
@@ -156,7 +156,7 @@ def plan_windows(
     slices
         The slices that the boxes come from.
     """
-    pixels = sum(item.scaled.pixels for item in slices) * rescoring.budget / len(rescoring.crops)
+    pixels = sum(item.scaled.pixels for item in slices) * MAX_WINDOW_RATIO / len(rescoring.crops)
     asked: Mask = (found.scores >= rescoring.lower_score) & (found.scores < rescoring.upper_score)
     return tuple(
         window for crop in rescoring.crops for window in _windows(found.boxes, asked, size, crop, pixels)

@@ -1,7 +1,6 @@
-"""A network that is loaded in the background."""
+"""A network that is loaded in the background, or when it is first needed."""
 
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 
 from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.base import Session
@@ -11,39 +10,43 @@ __all__ = ["BackgroundSession"]
 
 
 class BackgroundSession:
-    """A `Session` that another thread opens; whatever is asked of it waits until it is open.
+    """A `Session` that somebody else opens; whatever is asked of it waits until it is open.
 
     Anything may raise ModelError, where the network cannot be loaded.
+
+    Parameters
+    ----------
+    opened
+        Returns the open session, the same for every call: the result of a future, or a cached function.
     """
 
-    def __init__(self, session: Future[Session]) -> None:
-        self._session = session
-        self._is_closed = False
+    def __init__(self, opened: Callable[[], Session]) -> None:
+        self._opened = opened
 
     @property
     def name(self) -> str:
         """See `Session`."""
-        return self._session.result().name
+        return self._opened().name
 
     @property
     def device(self) -> str:
         """See `Session`."""
-        return self._session.result().device
+        return self._opened().device
 
     @property
     def batch_size(self) -> int:
         """See `Session`."""
-        return self._session.result().batch_size
+        return self._opened().batch_size
 
     def run(self, batch: Sequence[Pixels]) -> Floats:
         """See `Session.run`."""
-        if self._is_closed:
-            message = "this session is closed"
-            raise BackendUnavailableError(message)
-        return self._session.result().run(batch)
+        return self._opened().run(batch)
 
     def close(self) -> None:
-        """Free the model; calling it again does nothing."""
-        if not self._is_closed and self._session.exception() is None:
-            self._session.result().close()
-        self._is_closed = True
+        """Let go of the model; calling it again does nothing."""
+        self._opened = _closed
+
+
+def _closed() -> Session:
+    message = "this session is closed"
+    raise BackendUnavailableError(message)

@@ -142,11 +142,15 @@ def test_a_slice_follows_from_what_is_unclear(
     assert needs_slice(proposals(squares(unclear, 30), score), effort_rule_for(class_name)) is is_needed
 
 
-def test_faces_need_no_slice_where_an_auxiliary_network_sees_them() -> None:
-    """What both networks leave unclear a window decides, in a crowd as well."""
-    crowd, rule = proposals(squares(40, 15), 0.3), effort_rule_for("face", is_aided=True)
-    assert not needs_slice(crowd, rule)
-    assert plan_crowd(crowd, rule, plan_full_detector(SMALL, InferenceScales())) == ()
+def test_a_class_with_an_auxiliary_network_needs_no_full_detector() -> None:
+    """What the two see is fused; a crowd costs what an empty photo does."""
+    photo = photo_with((640, 480), *squares(30, 12))
+    network, auxiliary = WhiteSquares(), WhiteSquares()
+    alone = detector_of(WhiteSquares(), network)
+    card = replace(alone.card, auxiliary=NetworkCard("auxiliary", "1", 0, {}))
+    found = Detector(card, network, alone.proposal_session, auxiliary).detect(photo)
+    assert len(found) == 30
+    assert (len(auxiliary.shapes), network.shapes) == (1, [])
 
 
 def test_small_faces_are_unclear_however_sure_they_are() -> None:

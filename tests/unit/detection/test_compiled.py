@@ -128,7 +128,7 @@ def test_a_stored_network_answers_as_the_compiled_one(tmp_path: Path, portrait: 
 def test_a_network_is_loaded_in_the_background_once() -> None:
     """What is asked of it waits; closed, it refuses."""
     loading = Future[Session]()
-    session = BackgroundSession(loading)
+    session = BackgroundSession(loading.result)
     Timer(0.05, loading.set_result, [WhiteSquares()]).start()
     assert (session.name, session.device, session.batch_size) == ("white", "cpu", 1)
     assert session.run([photo_with((64, 64))]).ndim == 3
@@ -141,7 +141,7 @@ def test_a_network_that_cannot_be_loaded_is_told_by_its_first_run() -> None:
     """The error of the thread is raised where somebody hears it."""
     loading = Future[Session]()
     loading.set_exception(ModelCorruptError("damaged"))
-    session = BackgroundSession(loading)
+    session = BackgroundSession(loading.result)
     with pytest.raises(ModelCorruptError, match="damaged"):
         session.run([photo_with((64, 64))])
     session.close()
@@ -160,8 +160,8 @@ def test_the_command_line_compiles_nothing_for_single_sizes(
     finder.find(encoded(Image.new("RGB", (320, 240), (90, 100, 90))))
     for detector in detectors.values():
         assert detector.engine.startswith("openvino")
-    # Proposals, faces, plates, and the auxiliary network of faces.
-    assert len(list(tmp_path.glob("*/*.blob"))) == 4
+    # Proposals, plates, and the auxiliary network of faces, whose own network few photos need.
+    assert len(list(tmp_path.glob("*/*.blob"))) == 3
 
 
 def test_damaged_weights_are_told_before_the_first_photo(tmp_path: Path) -> None:
