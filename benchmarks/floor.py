@@ -75,8 +75,8 @@ class Floor:
             self._plans[data] = self._planned(pixels)
         plan = self._plans[data]
         inputs = Inputs(pixels)
-        for item in plan.slices:
-            self._run(inputs, *item)
+        for class_name, planned in plan.slices:
+            self._run(inputs, class_name, planned)
         finished = splice(data, regions_for(plan.targets, RedactionPolicy())).data
         if self._asked.review:
             shown = Inputs(simplejpeg.decode_jpeg(finished))

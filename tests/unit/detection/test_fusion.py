@@ -42,6 +42,16 @@ def test_a_pair_becomes_one_box_with_the_mean_of_both_scores() -> None:
     assert found.boxes[0] == pytest.approx([2, 0, 102, 100])
 
 
+def test_a_box_that_the_auxiliary_network_does_not_see_may_lose() -> None:
+    """Its log-odds fall by `Fusion.silence`, and those of a pair do not."""
+    found = fuse(
+        boxes_of((0, 0, 100, 100, 0.5), (200, 0, 300, 100, 0.5)),
+        boxes_of((0, 0, 100, 100, 0.5)),
+        replace(PLAIN, silence=1.0),
+    )
+    assert found.scores == pytest.approx([0.5, 1 / (1 + np.e)], abs=1e-6)
+
+
 def test_two_networks_that_agree_are_surer_than_either() -> None:
     """What a pair gains counts in log-odds; a box of the full detector alone keeps its score."""
     own = boxes_of((0, 0, 100, 100, 0.5), (300, 300, 340, 340, 0.4))
