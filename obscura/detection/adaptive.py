@@ -68,7 +68,7 @@ class EffortRule:
 
 _EFFORT_RULES: Final[Mapping[str, EffortRule]] = MappingProxyType(
     {
-        "face": EffortRule(RESCORING[Quality.FAST], 0.5, 24.0, 6, (ACTIVITY_SCORE, 0.5), 2),
+        "face": EffortRule(RESCORING[Quality.FAST], 0.5, 24.0, 6, (0.1, 0.5), 2),
         # A crop around a false plate often resembles one; the surroundings in a full slice decide.
         "plate": EffortRule(replace(RESCORING[Quality.FAST], lower_score=0.04), 0.7, 0.0, 8, (0.1, 0.85), 1),
     }

@@ -160,7 +160,7 @@ def test_the_command_line_compiles_nothing_for_single_sizes(
     finder.find(encoded(Image.new("RGB", (320, 240), (90, 100, 90))))
     for detector in detectors.values():
         assert detector.engine.startswith("openvino")
-    # Proposals, plates, and the auxiliary network of faces, whose own network few photos need.
+    # Proposals, faces, plates.
     assert len(list(tmp_path.glob("*/*.blob"))) == 3
 
 
