@@ -289,6 +289,8 @@ class Detector:
             if is_tiled(whole) or not needs_slice(boxes, rule):
                 return _Found(boxes, cache)
             slices, rescoring = self.slices(view.size, Quality.FAST), RESCORING[Quality.FAST]
+            # The same windows are often asked for again.
+            view = replace(view, known={**view.known, **windows})
         own = self._raw_outputs(view, slices)
         # Where the full detector covers the whole photo it rejects false proposals.
         used = {**first, **own} if is_tiled(slices) else own

@@ -65,10 +65,18 @@ def test_an_easy_photo_costs_one_proposal_pass(boxes: list[tuple[int, int, int, 
 def test_the_own_network_overrules_unclear_proposals() -> None:
     """What the proposal network half saw and the class's own network does not see is not reported."""
     photo = photo_with((640, 480), *squares(3, 60))
-    proposer, network = Doubtful(0.4), Doubtful(0.0)
+    proposer, network = Doubtful(0.4), Doubtful(0.05)
     detector = detector_of(proposer, network)
     assert detector.detect(photo, DetectionOptions(min_confidence=0.1)) == ()
-    assert network.shapes[-1][1:3] == (480, 640)
+    assert (480, 640) in [shape[1:3] for shape in network.shapes]
+
+
+def test_what_windows_reject_costs_no_pass() -> None:
+    """Most weak proposals are nothing: a window says so for a tenth of a pass."""
+    network = Doubtful(0.0)
+    photo = photo_with((640, 480), *squares(3, 60))
+    assert detector_of(Doubtful(0.4), network).detect(photo, DetectionOptions(min_confidence=0.1)) == ()
+    assert {shape[1:3] for shape in network.shapes} == {(192, 192)}
 
 
 def test_a_crowd_gets_every_pass_of_the_own_network() -> None:
