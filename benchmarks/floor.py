@@ -27,7 +27,7 @@ from obscura.detection.arrays import Pixels
 from obscura.detection.decode import decode
 from obscura.detection.detector import DetectionOptions
 from obscura.detection.inputs import Inputs
-from obscura.detection.loading import load_all
+from obscura.detection.loading import load_for
 from obscura.detection.nms import suppress
 from obscura.detection.rescoring import RESCORING
 from obscura.detection.tiling import InferenceSlice
@@ -65,7 +65,7 @@ class Floor:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._detectors = load_all(Settings(), asked.classes, 1)
+        self._detectors = {name: load_for(Settings(), name, 1) for name in asked.classes}
         self._plans: dict[bytes, _Planned] = {}
 
     def work(self, data: bytes) -> bytes:

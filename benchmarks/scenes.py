@@ -29,7 +29,7 @@ from benchmarks.peers.seed_shape import KERNEL, SIGMA, SeedShape, fixed_network
 from obscura.cli.files import Targets
 from obscura.cli.in_process import Blurrer, Finder
 from obscura.cli.options import HideOptions
-from obscura.contract import MetadataPolicy, ObjectClass, OutputFormat, Quality
+from obscura.contract import JobOptions, MetadataPolicy, ObjectClass, OutputFormat, Quality
 from obscura.detection.loading import load_in_background
 from obscura.settings import Settings
 from training.paths import shared_folder
@@ -97,7 +97,7 @@ def _obscura(quality: Quality) -> Blur:
     settings = Settings(threads=1, decode_kill_s=0)
     detectors = load_in_background(settings, tuple(ObjectClass))
     hide = HideOptions(None, None, None, None, None, MetadataPolicy.STRIP, OutputFormat.SAME)
-    return Blurrer(Finder(settings, detectors, quality, None), hide, Targets(Path(), ())).redact
+    return Blurrer(Finder(settings, detectors, JobOptions(quality=quality)), hide, Targets(Path(), ())).redact
 
 
 def _yunet() -> Blur:

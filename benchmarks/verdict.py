@@ -35,7 +35,7 @@ from obscura.anonymisation.residual_check import FinishedPicture, hidden_share, 
 from obscura.contract import DetectionResult, ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions
 from obscura.detection.inputs import Inputs
-from obscura.detection.loading import load_all
+from obscura.detection.loading import load_for
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
 from obscura.settings import Settings
@@ -123,7 +123,7 @@ class Bench:
 
     def __init__(self) -> None:
         self._settings = Settings()
-        self.detectors = load_all(self._settings, tuple(ObjectClass), 1)
+        self.detectors = {name: load_for(self._settings, name, 1) for name in ObjectClass}
         self._options = DetectionOptions()
         self._pipeline = PhotoPipeline(self.detectors, self._options)
 

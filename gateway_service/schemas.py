@@ -27,8 +27,9 @@ from obscura.contract import (
     ResidualCheck,
     UserBox,
     VideoProgress,
+    extra_classes,
 )
-from obscura.contract.options import MAX_BOXES, MAX_ZONES
+from obscura.contract.options import MAX_BOXES, MAX_PATTERN, MAX_ZONES
 from obscura.errors import InvalidOptionError
 
 MAX_BOXES_TEXT = 256 * 1024
@@ -65,6 +66,17 @@ CREDENTIALS_TEXT = "true: write signed Content Credentials (C2PA) into the pictu
 Blank = BeforeValidator(_blank_is_absent)
 
 
+TextMatch = Annotated[
+    str | None,
+    Blank,
+    Field(
+        max_length=MAX_PATTERN,
+        description="of the class text: hide only what this pattern matches (RE2 syntax)",
+        examples=["[\\w.+-]+@[\\w-]+\\.\\w+"],
+    ),
+]
+
+
 class CallerForm(BaseModel):
     """What every task may be asked for."""
 
@@ -87,6 +99,7 @@ class LookOptions(BaseModel):
         description="lowest score of a detection; default: the model's",
     )
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
+    text_match: TextMatch = None
 
 
 class PhotoForm(CallerForm, LookOptions):
@@ -171,7 +184,11 @@ def _classes(value: object) -> object:
 
 
 Classes = Annotated[list[ObjectClass] | None, BeforeValidator(_classes)]
-CLASSES_TEXT = "what to look for: face, plate or face,plate (default)"
+CLASSES_TEXT = (
+    "what to look for, separated by commas: face and plate (default); "
+    "where the server offers them (see /capabilities) also "
+    + ", ".join(item.name for item in extra_classes())
+)
 
 
 class DetectClassesForm(DetectForm):
@@ -195,6 +212,7 @@ class VideoForm(CallerForm):
         None, ge=0.001, le=1.0, allow_inf_nan=False, description="lowest score of a detection"
     )
     quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
+    text_match: TextMatch = None
     style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
         None,
         description="default: soft for faces, filled from around for plates; blur becomes a still mosaic",

@@ -51,7 +51,8 @@ The gateway maps the classes to HTTP status codes. The tree::
     ├── ModelError              weights or engines that cannot be used
     │   ├── ModelMissingError           model_missing
     │   ├── ModelCorruptError           model_corrupt
-    │   └── BackendUnavailableError     backend_unavailable
+    │   ├── BackendUnavailableError     backend_unavailable
+    │   └── ClassUnavailableError       class_unavailable
     ├── ServiceError            a part of the system is down or full
     │   ├── QueueUnavailableError       queue_unavailable
     │   ├── QueueFullError              queue_full
@@ -388,6 +389,12 @@ class BackendUnavailableError(ModelError):
     """A backend (inference engine, video library) is not installed or cannot use the file."""
 
     code = "backend_unavailable"
+
+
+class ClassUnavailableError(ModelError):
+    """A class of objects cannot be detected here: what it needs is not installed."""
+
+    code = "class_unavailable"
 
 
 class SettingsInvalidError(ObscuraError):

@@ -14,9 +14,11 @@ from gateway_service.http.dependencies import Gateway
 from gateway_service.http.uploads import FALLBACK_NAME
 from gateway_service.results.downloads import EXTENSIONS
 from gateway_service.results.serialisers import report_of
+from obscura.contract import ObjectClass
 from obscura.contract.spreadsheet_cells import plain_cell
 from obscura.errors import BatchNotFinishedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRecord
+from obscura.redaction.policy import MASK
 from obscura.storage import MissingObjectError
 
 __all__ = ["archive"]
@@ -101,26 +103,18 @@ async def _picture(gateway: Gateway, file: BatchFile, record: JobRecord | None) 
 
 
 def _table(report: Iterable[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    columns = (
-        "index",
-        "name",
-        "output",
-        "status",
-        "verdict",
-        "faces",
-        "plates",
-        "error_code",
-        "error_message",
-    )
-    table = csv.DictWriter(text, columns)
+    text, lines = io.StringIO(), list(report)
+    hidden_classes = {name for line in lines for name in (line.get("report") or {}).get("hidden", {})}
+    others = sorted(hidden_classes - {*ObjectClass, MASK})
+    table = csv.DictWriter(text, (*COLUMNS, *(f"{name}s" for name in others)), restval=0)
     table.writeheader()
-    for line in report:
+    for line in lines:
         hidden = (line.get("report") or {}).get("hidden", {})
         error = line.get("error", {})
         record = {column: line.get(column, "") for column in COLUMNS[:5]}
         record["name"] = plain_cell(line.get("name", ""))
-        record |= {"faces": hidden.get("face", 0), "plates": hidden.get("plate", 0)}
+        record |= {"faces": 0, "plates": 0}
+        record |= {f"{name}s": number for name, number in hidden.items() if name != MASK}
         table.writerow(
             record | {"error_code": error.get("code", ""), "error_message": error.get("message", "")}
         )

@@ -19,6 +19,7 @@ from gateway_service.http.uploads import Upload, safe_name
 from gateway_service.results.serialisers import error_of, report_of, status_of
 from gateway_service.routes.results import forget
 from gateway_service.schemas import TaskError, TaskStatus, WebhookProgress
+from gateway_service.tasks.extra_classes import require_offered
 from gateway_service.tasks.submission import Submission, hold_to_policy, submit
 from gateway_service.webhooks.registration import progress_of_webhook
 from obscura.contract import JobKind, JobOptions
@@ -120,6 +121,7 @@ async def enter(
     """
     options = submission.options
     hold_to_policy(options, gateway.settings)
+    await require_offered(gateway, submission.kind, options)
     if gateway.settings.zero_retention:
         message = "this server keeps nothing: send photos one at a time"
         raise InvalidOptionError(message)

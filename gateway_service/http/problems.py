@@ -45,6 +45,7 @@ STATUS_CODES: Mapping[type[errors.ObscuraError], HTTPStatus] = {
     errors.LookupFailedError: HTTPStatus.NOT_FOUND,
     MissingObjectError: HTTPStatus.NOT_FOUND,
     errors.ServiceError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ClassUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ProcessingTimedOutError: HTTPStatus.GATEWAY_TIMEOUT,
     errors.ObscuraError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -40,7 +40,8 @@ def boxes_by_name(detections: Iterable[DetectedObject]) -> dict[str, dict[str, l
     for item in detections:
         numbers[item.class_name] += 1
         name = f"{item.class_name}_{numbers[item.class_name]}"
-        named[name] = {AREA_NAMES[item.class_name]: [round(edge) for edge in item.xyxy]}
+        area = AREA_NAMES.get(item.class_name, f"{item.class_name}_area")
+        named[name] = {area: [round(edge) for edge in item.xyxy]}
     return named
 
 
@@ -164,9 +165,9 @@ async def _serialise(gateway: Gateway, record: JobRecord, *, embed: bool) -> Tas
     else:
         link = PictureLink(url=f"/task_result/{record.id}/image", media_type=record.media_type or "")
     parts = [
-        record.detections[step]
-        for step in [item.step for item in record.options.classes]
-        if step in record.detections
+        record.detections[name]
+        for name in [item.result_name for item in record.options.classes]
+        if name in record.detections
     ]
     models = tuple(part.model for part in parts)
     report = report_of(record)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from gateway_service.http.dependencies import CurrentGateway
 from gateway_service.openapi.forms import PICTURES, VIDEOS
 from obscura import __version__
 from obscura.contract import (
@@ -12,9 +13,13 @@ from obscura.contract import (
     ObjectClass,
     OutputFormat,
     Quality,
+    Queue,
     RedactionShape,
     RedactionStyle,
+    extra_classes,
 )
+from obscura.errors import ServiceError
+from obscura.jobs.worker_registry import offered_classes
 from obscura.settings import Settings
 
 __all__ = ["Capabilities", "router_of"]
@@ -57,6 +62,7 @@ class Capabilities(BaseModel):
     photo: PhotoLimits
     video: VideoLimits | None = Field(description="null: this server takes no videos")
     options: Mapping[str, list[str]] = Field(description="values of the form fields that have a choice")
+    class_titles: Mapping[str, str] = Field(description="English names of the classes beyond face and plate")
     limits: PolicyLimits
 
 
@@ -88,6 +94,7 @@ def _capabilities(settings: Settings, *, keys: bool) -> Capabilities:
         photo=photo,
         video=None if settings.zero_retention else video,
         options={name: [item.value for item in values] for name, values in choices.items()},
+        class_titles={},
         limits=PolicyLimits(
             max_cells=settings.max_cells,
             min_grow=settings.min_grow,
@@ -103,8 +110,14 @@ def router_of(settings: Settings, *, keys: bool) -> APIRouter:
     known = _capabilities(settings, keys=keys)
 
     @router.get("/capabilities")
-    async def get_capabilities() -> Capabilities:
-        """Return limits, accepted formats and values of options."""
-        return known
+    async def get_capabilities(gateway: CurrentGateway) -> Capabilities:
+        """Return limits, accepted formats and values of options; classes are those that workers offer now."""
+        try:
+            offered = await offered_classes(gateway.job_store.client, Queue.PHOTOS)
+        except ServiceError:
+            return known
+        titles = {item.name: item.title for item in extra_classes() if item.name in offered}
+        options = {**known.options, "classes": [*known.options["classes"], *titles]}
+        return known.model_copy(update={"options": options, "class_titles": titles})
 
     return router

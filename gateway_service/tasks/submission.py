@@ -11,7 +11,9 @@ from typing import BinaryIO
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.threads import is_quick, run_in_thread
+from gateway_service.tasks.extra_classes import require_offered
 from gateway_service.webhooks.registration import check_webhook
+from obscura.classes.patterns import compiled
 from obscura.contract import JobKind, JobOptions, ResidualCheck
 from obscura.errors import (
     InvalidOptionError,
@@ -81,8 +83,7 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
         If the host of the webhook is not on the allow-list.
     """
     check_webhook(options.webhook, settings)
-    if contradictions := options.contradictions():
-        raise InvalidOptionError("; ".join(contradictions))
+    _require_consistent(options)
     weak: list[str] = []
     if options.cells is not None and options.cells > settings.max_cells:
         weak.append(f"cells must be at most {settings.max_cells}")
@@ -97,6 +98,14 @@ def hold_to_policy(options: JobOptions, settings: Settings) -> None:
     if options.retain > settings.max_retain_s:
         message = f"retain must be at most {settings.max_retain_s}"
         raise InvalidOptionError(message)
+
+
+def _require_consistent(options: JobOptions) -> None:
+    """Raise InvalidOptionError for options that do not go together, and for a pattern that is none."""
+    if contradictions := options.contradictions():
+        raise InvalidOptionError("; ".join(contradictions))
+    if options.text_match is not None:
+        compiled(options.text_match)
 
 
 def _residual_check(options: JobOptions, settings: Settings) -> ResidualCheck:
@@ -186,12 +195,15 @@ async def submit(
     ------
     PhotoError
         If the photo does not pass validation.
+    ClassUnavailableError
+        If no worker can detect a class.
     RequestError
         If an option is refused, or the idempotency key belongs to another request.
     ServiceError
         If storage, job store or queue is away or full.
     """
     hold_to_policy(submission.options, gateway.settings)
+    await require_offered(gateway, submission.kind, submission.options)
     take = partial(_take, gateway, upload, submission)
     # Also for quick uploads, so that fifty at once leave room for requests that only read.
     async with gateway.intake:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.spooling import spooled
+from gateway_service.tasks.extra_classes import require_offered
 from gateway_service.tasks.submission import (
     Submission,
     Taken,
@@ -67,6 +68,7 @@ async def submit_video(gateway: Gateway, upload: BinaryIO, submission: Submissio
     """
     settings = gateway.settings
     hold_to_policy(submission.options, settings)
+    await require_offered(gateway, submission.kind, submission.options)
     if settings.zero_retention:
         message = "zero retention: this server keeps nothing, and a video takes longer than a request lasts"
         raise InvalidOptionError(message)

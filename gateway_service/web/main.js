@@ -11,7 +11,7 @@ import { Store } from "./state/store.js";
 import { Files } from "./storage/files.js";
 import { Keeper } from "./storage/keeper.js";
 import { Thumbnails } from "./media/thumbnails.js";
-import { preferred, say, speak } from "./text/words.js";
+import { nameClasses, preferred, say, speak } from "./text/words.js";
 import { mountAreas } from "./view/areas.js";
 import { Boxes } from "./view/boxes.js";
 import { mountDivider } from "./view/divider.js";
@@ -57,7 +57,7 @@ function drawByKeyboard(kind) {
   const { width, height } = chosen.size;
   const side = Math.min(width, height) / 4;
   const id = newId();
-  commands.edit((photo) => addBox(photo, kind === "plate" ? "plate" : "face", [(width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2], id));
+  commands.edit((photo) => addBox(photo, kind, [(width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2], id));
   store.set({ boxId: id, editing: true, compare: 0 });
   boxes.focus(id, true);
 }
@@ -82,7 +82,7 @@ async function changeLanguage(tag, isChoice) {
 }
 
 select("language").addEventListener("change", () => changeLanguage(select("language").value, true));
-capabilities().then((known) => { if (known !== null) store.set({ capabilities: known }); });
+capabilities().then((known) => { if (known !== null) { nameClasses(known.class_titles); store.set({ capabilities: known }); } });
 await Promise.all([changeLanguage(preferred(), false), keeper.start()]);
 store.tell();
 for (const part of parts) part.refresh();

@@ -18,9 +18,9 @@ from obscura.detection.detector import (
     CachedDetections,
     Detection,
     DetectionOptions,
-    Detector,
     threshold_of,
 )
+from obscura.detection.extra import ObjectDetector
 from obscura.detection.nms import overlaps, suppress
 from obscura.detection.output_cache import EMPTY_CACHE, Changes, OutputCache
 from obscura.geometry import Box, Size
@@ -54,16 +54,18 @@ def open_photo(data: bytes, settings: Settings, frames: Frames = Frames.ONE) -> 
 
 def detection_options(options: JobOptions) -> DetectionOptions:
     """Return the detector's options for a job."""
-    return DetectionOptions(quality=options.quality, min_confidence=options.min_confidence)
+    return DetectionOptions(
+        quality=options.quality, min_confidence=options.min_confidence, text_match=options.text_match
+    )
 
 
-def find_objects(detector: Detector, photo: Photo, options: DetectionOptions) -> DetectionResult:
+def find_objects(detector: ObjectDetector, photo: Photo, options: DetectionOptions) -> DetectionResult:
     """Return the detections in ``photo``, boxes clipped to the upright picture."""
     return detect_and_count(detector, photo, options)[0]
 
 
 def detect_and_count(
-    detector: Detector, photo: Photo, options: DetectionOptions
+    detector: ObjectDetector, photo: Photo, options: DetectionOptions
 ) -> tuple[DetectionResult, OutputCache]:
     """Detect in ``photo`` and count the detections in the metrics.
 
@@ -89,7 +91,7 @@ def _divided(part: DetectionResult, threshold: float) -> DetectionResult:
 
 
 def detect_photo(
-    detector: Detector, photo: Photo, options: DetectionOptions, known: OutputCache = EMPTY_CACHE
+    detector: ObjectDetector, photo: Photo, options: DetectionOptions, known: OutputCache = EMPTY_CACHE
 ) -> tuple[DetectionResult, OutputCache]:
     """Detect in every frame of ``photo``; for ``known`` see `Detector.detect_with_cache`.
 
@@ -123,7 +125,7 @@ def detect_photo(
 
 
 def _detect_frame(
-    detector: Detector, frame: Photo, options: DetectionOptions, known: OutputCache
+    detector: ObjectDetector, frame: Photo, options: DetectionOptions, known: OutputCache
 ) -> CachedDetections:
     """Detect in the stored colours of one frame and, where it has alpha, in its composites."""
     run = detector.detect_with_cache(frame.pixels, options, known)

@@ -13,7 +13,8 @@ from typing import Final
 from obscura.anonymisation.detect import detect_and_count
 from obscura.anonymisation.residual_check import FinishedPicture
 from obscura.contract import DetectedObject, DetectionResult, ObjectClass, ResidualCheck
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detector import DetectionOptions
+from obscura.detection.extra import ObjectDetector
 from obscura.detection.inputs import Inputs
 from obscura.detection.output_cache import EMPTY_CACHE, Changes, OutputCache
 from obscura.geometry import Box
@@ -53,7 +54,7 @@ class PhotoPipeline:
         Called before each detector runs; an exception from it ends the work.
     """
 
-    detectors: Mapping[ObjectClass, Detector]
+    detectors: Mapping[ObjectClass, ObjectDetector]
     options: DetectionOptions
     between: Callable[[], None] = _nothing
 

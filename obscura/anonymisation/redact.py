@@ -9,7 +9,7 @@ from obscura.anonymisation.report import RedactionReport, report_of
 from obscura.anonymisation.request import RedactionRequest, Target
 from obscura.anonymisation.verify import open_again, require_hidden
 from obscura.contract import OutputFormat
-from obscura.errors import NotSpliceableError
+from obscura.errors import NotSpliceableError, ProcessingFailedError
 from obscura.geometry import Size
 from obscura.imaging.composites import without_unseen_colours
 from obscura.imaging.encode import EncodedPhoto, EncodeOptions, encode, shown_by
@@ -95,8 +95,7 @@ def redact_photo(
     regions = [regions_for(items, request.policy) for items in placed]
     with stage(Stage.REDACT, regions=sum(map(len, regions))):
         redaction = _redact(data, before, regions, request)
-    with stage(Stage.VERIFY):
-        kept = require_hidden(redaction, request)
+    redaction, kept = _verified(redaction, request)
     report = report_of(data, placed, request, redaction, kept)
     if request.keep:
         masked = sum(target.class_name == MASK for target in plan)
@@ -109,6 +108,25 @@ def redact_photo(
         report=report,
         shown=redaction.shown,
     )
+
+
+def _verified(redaction: Redaction, request: RedactionRequest) -> tuple[Redaction, tuple[str, ...]]:
+    """Return a redaction whose finished file was verified, and the kinds of metadata in it.
+
+    A fill in the blocks of a JPEG and the same fill in its pixels differ where the surroundings are finely
+    patterned, such as lines of text between which one is hidden. What cannot be proved there is painted and
+    encoded as a whole.
+    """
+    with stage(Stage.VERIFY):
+        try:
+            return redaction, require_hidden(redaction, request)
+        except ProcessingFailedError:
+            if redaction.spliced is None or request.unspliceable is Unspliceable.REFUSE:
+                raise
+    warning = "the picture was encoded again as a whole: its redacted blocks could not be proved"
+    again = replace(_repaint(redaction.before, redaction.regions, request), warnings=(warning,))
+    with stage(Stage.VERIFY):
+        return again, require_hidden(again, request)
 
 
 def _redact(data: bytes, before: Photo, regions: Regions, request: RedactionRequest) -> Redaction:

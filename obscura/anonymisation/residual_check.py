@@ -9,6 +9,7 @@ from obscura.anonymisation.detect import detect_photo
 from obscura.anonymisation.residual import proposals
 from obscura.contract import DetectedObject, DetectionResult, Quality, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.extra import ObjectDetector
 from obscura.detection.output_cache import EMPTY_CACHE, OutputCache
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
@@ -51,7 +52,7 @@ class FinishedPicture:
     check: ResidualCheck
 
     def residual(
-        self, detector: Detector, first: DetectionResult | None = None, known: OutputCache = EMPTY_CACHE
+        self, detector: ObjectDetector, first: DetectionResult | None = None, known: OutputCache = EMPTY_CACHE
     ) -> tuple[DetectedObject, ...]:
         """Return the residual detections of a detector's class, best first.
 
@@ -79,8 +80,9 @@ class FinishedPicture:
         count(catalogue.RESIDUAL_DETECTIONS, detector.card.class_name, by=len(residual))
         return residual
 
-    def _detections(self, detector: Detector, known: OutputCache) -> tuple[DetectedObject, ...]:
-        if self.check is ResidualCheck.FULL or detector.proposal_session is None:
+    def _detections(self, detector: ObjectDetector, known: OutputCache) -> tuple[DetectedObject, ...]:
+        is_full = self.check is ResidualCheck.FULL
+        if is_full or not isinstance(detector, Detector) or detector.proposal_session is None:
             return find_residual(detector, self.picture, self.hidden, self.options, known)
         with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
             found = proposals(detector, self.picture, self.options.inputs, known=known)
@@ -114,7 +116,7 @@ def _distinct(found: Iterable[DetectedObject]) -> tuple[DetectedObject, ...]:
 
 
 def find_residual(
-    detector: Detector,
+    detector: ObjectDetector,
     picture: Photo,
     hidden: Sequence[Box],
     options: DetectionOptions,

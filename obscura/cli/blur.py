@@ -37,7 +37,8 @@ from obscura.cli.options import (
     ResidualCheckOption,
     ReviewFails,
     Style,
-    classes_of,
+    TextMatch,
+    look_of,
     mask_of,
     settings_for,
     zones_of,
@@ -47,8 +48,8 @@ from obscura.cli.progress import INTERRUPTED, Show, note, residual_of
 from obscura.contract import (
     Audio,
     Frames,
+    JobOptions,
     MetadataPolicy,
-    ObjectClass,
     OutputFormat,
     Quality,
     RedactionShape,
@@ -67,9 +68,7 @@ class Plan:
     """What a run does; goes to other processes, so it is data only."""
 
     settings: Settings
-    classes: tuple[ObjectClass, ...]
-    quality: Quality
-    min_confidence: float | None
+    look: JobOptions
     hide: HideOptions
     targets: Targets
 
@@ -77,18 +76,16 @@ class Plan:
         """Return a worker of this process, whose networks load while the rest of the program does."""
         from obscura.detection.loading import load_in_background
 
-        detectors = load_in_background(self.settings, self.classes)
+        detectors = load_in_background(self.settings, self.look.classes)
         from obscura.cli.in_process import Blurrer, Finder
 
-        look = (self.quality, self.min_confidence, self.hide.frames)
-        finder = Finder(self.settings, detectors, *look)
-        return Blurrer(finder, self.hide, self.targets)
+        return Blurrer(Finder(self.settings, detectors, self.look), self.hide, self.targets)
 
     def check(self) -> None:
         """Raise now what would keep every process from its work."""
         from obscura.cli.in_process import check
 
-        check(self.settings, self.classes, self.hide)
+        check(self.settings, self.look, self.hide)
 
 
 @dataclass(frozen=True)
@@ -105,6 +102,7 @@ def blur(
     classes: Classes = "face,plate",
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
+    text_match: TextMatch = None,
     style: Style = None,
     cells: Annotated[
         int | None,
@@ -153,16 +151,16 @@ def blur(
     settings = settings_for(engine)
     if server is None:
         _check_cells(cells, settings)
-    look = (classes_of(classes), quality, min_confidence)
+    look = look_of(classes, quality, min_confidence, frames, text_match)
     if PIPE in paths or output == PIPE:
         if paths != [PIPE] or output != PIPE or server is not None:
             message = "a pipe takes one photo: obscura blur - -o -"
             raise InvalidOptionError(message)
-        _pipe(Plan(settings, *look, hide, Targets(Path(), ())))
+        _pipe(Plan(settings, look, hide, Targets(Path(), ())))
         return
     photos = _photos(paths, is_beside=output is None)
     targets = Targets(output, photos)
-    plan = Plan(settings, *look, hide, targets)
+    plan = Plan(settings, look, hide, targets)
     journal = Journal(
         photos[0].path.parent if output is None else output, fingerprint((look, hide, engine, server))
     )
@@ -239,8 +237,7 @@ def _answers(
         from obscura.client import Obscura
 
         with Obscura(server.url, key=server.key) as client:
-            look = (plan.classes, plan.quality, plan.min_confidence)
-            remote = RemoteBlurrer(client, look, plan.hide, plan.targets)
+            remote = RemoteBlurrer(client, plan.look, plan.hide, plan.targets)
             yield from in_threads(remote, photos, show.video, workers or 4, stop)
         return
     count = process_count(workers, len(photos))

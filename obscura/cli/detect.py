@@ -18,7 +18,8 @@ from obscura.cli.options import (
     Paths,
     QualityOption,
     Report,
-    classes_of,
+    TextMatch,
+    look_of,
     settings_for,
 )
 from obscura.cli.pool import Line, Stop, in_this_process
@@ -32,6 +33,7 @@ def detect(
     classes: Classes = "face,plate",
     min_confidence: MinConfidence = None,
     quality: QualityOption = Quality.BALANCED,
+    text_match: TextMatch = None,
     frames: FramesOption = Frames.ONE,
     engine: Engine = None,
     report: Report = None,
@@ -50,11 +52,11 @@ def detect(
     from obscura.detection.loading import load_in_background
 
     listing = Listing(output_format, output, as_json=as_json)
-    settings = settings_for(engine)
-    detectors = load_in_background(settings, classes_of(classes))
+    settings, look = settings_for(engine), look_of(classes, quality, min_confidence, frames, text_match)
+    detectors = load_in_background(settings, look.classes)
     from obscura.cli.in_process import Finder, read
 
-    finder = Finder(settings, detectors, quality, min_confidence, frames)
+    finder = Finder(settings, detectors, look)
     photos = list(find_photos(paths))
     if not photos:
         note("no photos found", "red", bold=True)

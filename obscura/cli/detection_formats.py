@@ -18,7 +18,6 @@ __all__ = ["DetectionFormat", "text_of", "yolo_files", "yolo_places"]
 Line = Mapping[str, Any]
 """The output of one photo: path, width, height and detections; or path and error."""
 
-CLASSES: Final = tuple(ObjectClass)
 CSV_COLUMNS: Final = ("path", "width", "height", "class", "confidence", "x1", "y1", "x2", "y2")
 CLASSES_FILE: Final = "classes.txt"
 
@@ -55,6 +54,7 @@ def _coco(lines: Sequence[Line]) -> dict[str, Any]:
     """Return a COCO object detection set: boxes are [x, y, width, height] in pixels of the upright photo."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    classes = _classes_in(lines)
     for number, line in enumerate(lines, 1):
         size = {"width": line["width"], "height": line["height"]}
         images.append({"id": number, "file_name": line["path"], **size})
@@ -64,14 +64,14 @@ def _coco(lines: Sequence[Line]) -> dict[str, Any]:
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
-                    "category_id": _index(item) + 1,
+                    "category_id": classes.index(item["class"]) + 1,
                     "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
                     "area": round((x2 - x1) * (y2 - y1), 2),
                     "iscrowd": 0,
                     "score": item["confidence"],
                 }
             )
-    categories = [{"id": number, "name": name.value} for number, name in enumerate(CLASSES, 1)]
+    categories = [{"id": number, "name": name.value} for number, name in enumerate(classes, 1)]
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
@@ -117,18 +117,22 @@ def yolo_files(
     ``x`` and ``y`` are the centre's. The last file is ``classes.txt``: the classes in the order of their
     numbers.
     """
-    for line in lines:
-        if "error" not in line:
-            yield places[Path(line["path"])], "".join(_yolo(item, line) for item in line["detections"])
-    yield folder / CLASSES_FILE, "".join(f"{name.value}\n" for name in CLASSES)
+    found = [line for line in lines if "error" not in line]
+    classes = _classes_in(found)
+    for line in found:
+        items = (_yolo(item, classes.index(item["class"]), line) for item in line["detections"])
+        yield places[Path(line["path"])], "".join(items)
+    yield folder / CLASSES_FILE, "".join(f"{name.value}\n" for name in classes)
 
 
-def _yolo(item: Mapping[str, Any], line: Line) -> str:
+def _yolo(item: Mapping[str, Any], number: int, line: Line) -> str:
     x1, y1, x2, y2 = item["xyxy"]
     width, height = line["width"], line["height"]
     shares = ((x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height)
-    return f"{_index(item)} " + " ".join(f"{share:.6f}" for share in shares) + "\n"
+    return f"{number} " + " ".join(f"{share:.6f}" for share in shares) + "\n"
 
 
-def _index(item: Mapping[str, Any]) -> int:
-    return CLASSES.index(ObjectClass(item["class"]))
+def _classes_in(lines: Sequence[Line]) -> list[ObjectClass]:
+    """Return the classes in the order of their numbers: faces, plates, then others that were found."""
+    others = {item["class"] for line in lines for item in line["detections"]} - {*ObjectClass}
+    return [*ObjectClass, *(ObjectClass(name) for name in sorted(others))]

@@ -27,6 +27,8 @@ _PACKAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "heic": ("pillow_heif",),
         "openvino": ("openvino",),
         "signing": ("cryptography",),
+        "codes": ("zxingcpp",),
+        "text": ("rapidocr", "re2"),
         "tracing": ("opentelemetry",),
         "gpu": ("torch", "ultralytics"),
     }

@@ -18,16 +18,14 @@ from obscura.cli.pool import Progress
 from obscura.contract import (
     DetectedObject,
     DetectionResult,
-    Frames,
     JobOptions,
     ObjectClass,
-    Quality,
     ResidualCheck,
     UserBox,
     by_confidence,
     with_residual_check,
 )
-from obscura.detection.detector import Detector
+from obscura.detection.extra import ObjectDetector
 from obscura.detection.loading import check_weights, load_in_background
 from obscura.detection.weights import default_models_dir, installed_weights
 from obscura.errors import BackendUnavailableError, InvalidOptionError, UndecodablePhotoError
@@ -65,16 +63,13 @@ class Finder:
     """Detectors, and how they search a photo."""
 
     def __init__(
-        self,
-        settings: Settings,
-        detectors: Mapping[ObjectClass, Detector],
-        quality: Quality,
-        min_confidence: float | None,
-        frames: Frames = Frames.ONE,
+        self, settings: Settings, detectors: Mapping[ObjectClass, ObjectDetector], asked: JobOptions
     ) -> None:
+        if contradictions := asked.contradictions():
+            raise InvalidOptionError("; ".join(contradictions))
         self.settings = settings
-        self.asked = JobOptions(quality=quality, min_confidence=min_confidence, frames=frames)
-        self.options = detection_options(self.asked)
+        self.asked = asked
+        self.options = detection_options(asked)
         self.detectors = tuple(detectors.values())
         self._pipeline = PhotoPipeline(detectors, self.options)
 
@@ -111,9 +106,9 @@ def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
     return request_of(options, settings, hide.mask)
 
 
-def check(settings: Settings, classes: Sequence[ObjectClass], hide: HideOptions) -> None:
+def check(settings: Settings, asked: JobOptions, hide: HideOptions) -> None:
     """Raise what would keep a worker from being built: missing weights, weak options, a key that is none."""
-    for name in classes:
+    for name in asked.classes:
         check_weights(settings, name)
     _request(settings, hide)
     if hide.manifest:
@@ -226,7 +221,8 @@ class BoxRedactor:
         self._signs = hide.content_credentials or settings.content_credentials
         # Without a check nothing has to be found, and no weights are needed.
         classes = () if self._check is ResidualCheck.OFF else tuple(ObjectClass)
-        self._finder = Finder(settings, load_in_background(settings, classes), Quality.BALANCED, None)
+        detectors = load_in_background(settings, classes)
+        self._finder = Finder(settings, detectors, JobOptions(classes=classes))
 
     def __call__(self, photo: FoundPhoto, data: bytes, boxes: Sequence[UserBox]) -> dict[str, Any]:
         """Write the redacted picture of ``data`` and return what was done, for a JSON line."""

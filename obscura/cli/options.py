@@ -11,6 +11,7 @@ from obscura.contract import (
     Audio,
     ExclusionZone,
     Frames,
+    JobOptions,
     MetadataPolicy,
     ObjectClass,
     OutputFormat,
@@ -42,7 +43,9 @@ __all__ = [
     "ResidualCheckOption",
     "ReviewFails",
     "Style",
+    "TextMatch",
     "classes_of",
+    "look_of",
     "mask_of",
     "settings_for",
     "zones_of",
@@ -52,9 +55,17 @@ PIPE: Final = Path("-")
 """Standard input or output."""
 
 Paths = Annotated[list[Path], typer.Argument(help="files, folders, and patterns such as 'photos/**/*.jpg'")]
-Classes = Annotated[str, typer.Option(help="what to look for: face, plate or face,plate")]
+Classes = Annotated[
+    str, typer.Option(help="what to look for, separated by commas: face, plate, code, text, person, screen")
+]
 MinConfidence = Annotated[
     float | None, typer.Option(min=0.001, max=1.0, help="lowest score of a detection (default: the model's)")
+]
+TextMatch = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN", help="of the class text: hide only what this pattern matches (RE2 syntax)"
+    ),
 ]
 FramesOption = Annotated[Frames, typer.Option(help="all: every frame of an animation, every page of a TIFF")]
 QualityOption = Annotated[Quality, typer.Option(help="how hard to look")]
@@ -122,12 +133,25 @@ def classes_of(text: str) -> tuple[ObjectClass, ...]:
     try:
         names = tuple(dict.fromkeys(ObjectClass(name.strip()) for name in text.split(",") if name.strip()))
     except ValueError as error:
-        message = f"--classes: {error}; known are {', '.join(ObjectClass)}"
+        message = f"--classes: {error}; known are {', '.join(ObjectClass.known())}"
         raise InvalidOptionError(message) from error
     if not names:
         message = "--classes names no class"
         raise InvalidOptionError(message)
     return names
+
+
+def look_of(
+    classes: str, quality: Quality, min_confidence: float | None, frames: Frames, text_match: str | None
+) -> JobOptions:
+    """Return how to look for objects, as the command line says it; raise InvalidOptionError for no class."""
+    return JobOptions(
+        classes=classes_of(classes),
+        quality=quality,
+        min_confidence=min_confidence,
+        frames=frames,
+        text_match=text_match,
+    )
 
 
 def mask_of(path: Path | None) -> bytes:

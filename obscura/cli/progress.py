@@ -14,8 +14,10 @@ import typer
 
 from obscura.cli.files import FoundPhoto
 from obscura.cli.pool import Answer, Line
+from obscura.contract import ObjectClass
 from obscura.contract.spreadsheet_cells import plain_cell
 from obscura.errors import InvalidOptionError
+from obscura.redaction.policy import MASK
 
 if TYPE_CHECKING:
     from obscura.cli.bars import Bars
@@ -156,7 +158,9 @@ class Show:
             path.write_text(json.dumps(self._lines, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
             return
         with path.open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, REPORT_COLUMNS)
+            others = sorted(self._hidden.keys() - {*ObjectClass, MASK})
+            columns = (*REPORT_COLUMNS, *(f"{name}s" for name in others))
+            table = csv.DictWriter(file, columns, restval=0)
             table.writeheader()
             table.writerows(_row(line) for line in self._lines)
 
@@ -179,8 +183,9 @@ def _row(line: Line) -> dict[str, Any]:
     return {
         **safe,
         "verdict": "" if error else report.get("verdict", ""),
-        "faces": hidden.get("face", 0),
-        "plates": hidden.get("plate", 0),
+        "faces": 0,
+        "plates": 0,
+        **{f"{name}s": number for name, number in hidden.items() if name != MASK},
         "error_code": error.get("code", ""),
         "error_message": error.get("message", ""),
     }

@@ -9,7 +9,7 @@ from obscura.cli.in_process import read, suffix_of, write_whole
 from obscura.cli.options import HideOptions
 from obscura.cli.pool import Progress
 from obscura.client import Hidden, Obscura
-from obscura.contract import ObjectClass, Quality
+from obscura.contract import JobOptions
 from obscura.errors import UndecodablePhotoError
 from obscura.imaging.containers.video import HEAD_BYTES, VideoFormat, format_of
 
@@ -26,17 +26,17 @@ class RemoteBlurrer:
     def __init__(
         self,
         client: Obscura,
-        look: tuple[tuple[ObjectClass, ...], Quality, float | None],
+        look: JobOptions,
         hide: HideOptions,
         targets: Targets,
     ) -> None:
         self._client = client
         self._targets = targets
-        classes, quality, min_confidence = look
         options: dict[str, Any] = {
-            "classes": list(classes),
-            "quality": quality,
-            "min_confidence": min_confidence,
+            "classes": list(look.classes),
+            "quality": look.quality,
+            "min_confidence": look.min_confidence,
+            "text_match": look.text_match,
             "style": hide.style,
             "cells": hide.cells,
             "color": hide.color,

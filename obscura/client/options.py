@@ -13,9 +13,10 @@ Photo: TypeAlias = bytes | str | Path
 class LookOptions(TypedDict, total=False):
     """How to look for objects."""
 
-    classes: Sequence[Literal["face", "plate"]]
+    classes: Sequence[str]
     quality: Literal["rapid", "fast", "balanced", "thorough"]
     min_confidence: float
+    text_match: str
     frames: Literal["one", "all"]
     zero_retention: bool
 
@@ -49,9 +50,10 @@ class RedactOptions(HideOptions, total=False):
 class VideoOptions(TypedDict, total=False):
     """How to look and how to hide in a video; ``mask`` and ``keep`` are held against every frame."""
 
-    classes: Sequence[Literal["face", "plate"]]
+    classes: Sequence[str]
     quality: Literal["rapid", "fast", "balanced", "thorough"]
     min_confidence: float
+    text_match: str
     style: Literal["soft", "mosaic", "solid", "blur", "pixel_noise"]
     cells: int
     color: str

@@ -1,5 +1,6 @@
 """The contract between gateway and workers: queues, messages, options, results."""
 
+from obscura.contract.classes import ExtraClass, extra_class, extra_classes
 from obscura.contract.lesions import RESEARCH_ONLY, LesionCluster, LesionMark, LesionResult
 from obscura.contract.messages import (
     DETECT_FACES,
@@ -61,6 +62,7 @@ __all__ = [
     "DetectedObject",
     "DetectionResult",
     "ExclusionZone",
+    "ExtraClass",
     "Frames",
     "ImageInfo",
     "JobKind",
@@ -88,6 +90,8 @@ __all__ = [
     "UserBox",
     "VideoProgress",
     "by_confidence",
+    "extra_class",
+    "extra_classes",
     "queues_of",
     "stages_in",
     "with_residual_check",

@@ -4,35 +4,111 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self, assert_never
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from obscura.contract.messages import DETECT_FACES, DETECT_PLATES, Priority, Stages, Step, TaskSpec
+from obscura.contract.classes import extra_class, extra_classes
+from obscura.contract.messages import STEP_TASKS, Priority, Stages, Step, TaskSpec
 from obscura.errors import InvalidOptionError
 
 MAX_BOXES: Final = 2000
 MAX_ZONES: Final = 200
+MAX_PATTERN: Final = 200
+"""Characters of ``text_match``."""
 
 
 class ObjectClass(StrEnum):
-    """Classes of objects that are detected and redacted."""
+    """Classes of objects that are detected and redacted.
+
+    The members are the classes of a request that names none. The names in the registry of
+    `obscura.contract.classes` are values as well, ``ObjectClass("code")``, but no members: iterating over
+    the type leaves them out.
+    """
 
     FACE = "face"
     PLATE = "plate"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "ObjectClass | None":
+        """Return the value for a registered name, always the same object."""
+        if not isinstance(value, str) or extra_class(value) is None:
+            return None
+        if value not in _EXTRA_VALUES:
+            member = str.__new__(cls, value)
+            member._name_, member._value_ = value.upper(), value
+            _EXTRA_VALUES[value] = member
+        return _EXTRA_VALUES[value]
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Name the registered classes in OpenAPI, too."""
+        found = handler(schema)
+        handler.resolve_ref_schema(found)["enum"] = [item.value for item in cls.known()]
+        return found
+
+    @classmethod
+    def known(cls) -> "tuple[ObjectClass, ...]":
+        """Return faces, plates and all registered classes."""
+        return (*cls, *(cls(item.name) for item in extra_classes()))
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it is detected only where a request names it."""
+        return self not in {ObjectClass.FACE, ObjectClass.PLATE}
+
     @property
     def task(self) -> TaskSpec:
-        """The task that detects this class."""
-        return DETECT_FACES if self is ObjectClass.FACE else DETECT_PLATES
+        """The task that detects this class in the split pipeline; see `step`."""
+        return STEP_TASKS[self.step]
 
     @property
     def step(self) -> Step:
-        """The step that detects this class in a photo."""
-        return Step.DETECT_FACES if self is ObjectClass.FACE else Step.DETECT_PLATES
+        """The step that detects this class in a photo.
+
+        An extra class has no queue of its own: a photo worker does all steps of a photo that asks for it.
+        """
+        match self:
+            case ObjectClass.FACE:
+                return Step.DETECT_FACES
+            case ObjectClass.PLATE:
+                return Step.DETECT_PLATES
+            case _:
+                return Step.PROCESS_PHOTO
 
     @property
     def residual_check_step(self) -> Step:
-        """The step that detects this class in the redacted picture."""
-        return Step.RESIDUAL_CHECK_FACES if self is ObjectClass.FACE else Step.RESIDUAL_CHECK_PLATES
+        """The step that detects this class in the redacted picture; see `step`."""
+        match self:
+            case ObjectClass.FACE:
+                return Step.RESIDUAL_CHECK_FACES
+            case ObjectClass.PLATE:
+                return Step.RESIDUAL_CHECK_PLATES
+            case _:
+                return Step.PROCESS_PHOTO
+
+    @property
+    def result_name(self) -> str:
+        """The name under which a job record holds what was detected."""
+        return f"detect_{self.value}" if self.is_extra else self.step.value
+
+    @property
+    def residual_name(self) -> str:
+        """The name under which a job record holds the residual detections."""
+        return f"review_{self.value}" if self.is_extra else self.residual_check_step.value
+
+
+_EXTRA_VALUES: Final[dict[str, ObjectClass]] = {}
 
 
 class JobKind(StrEnum):
@@ -193,6 +269,13 @@ class JobOptions(BaseModel):
     classes: tuple[ObjectClass, ...] = (ObjectClass.FACE, ObjectClass.PLATE)
     quality: Quality = Quality.BALANCED
     min_confidence: float | None = Field(None, ge=0.001, le=1.0, allow_inf_nan=False)
+    text_match: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_PATTERN,
+        exclude_if=_is_none,
+        description="of the class text: hide only what this pattern matches (RE2 syntax)",
+    )
     style: RedactionStyle | None = None
     cells: int | None = Field(None, ge=1, le=64)
     color: str | None = Field(
@@ -270,12 +353,14 @@ class JobOptions(BaseModel):
         return rest if values["review"] else {**rest, "residual_check": ResidualCheck.OFF}
 
     def contradictions(self) -> tuple[str, ...]:
-        """Return a message for every option that the chosen style does not support."""
+        """Return a message for every option that the chosen style or classes do not support."""
         found = list[str]()
         if self.color is not None and self.style is not RedactionStyle.SOLID:
             found.append("color is for the style solid")
         if self.cells is not None and self.style not in {None, *_CELLED}:
             found.append("cells is for the styles mosaic and pixel_noise")
+        if self.text_match is not None and "text" not in self.classes:
+            found.append("text_match is for the class text")
         return tuple(found)
 
     def split_upload(self, stored: bytes) -> tuple[bytes, bytes]:
@@ -285,6 +370,8 @@ class JobOptions(BaseModel):
 
     def stages(self, kind: JobKind) -> Stages:
         """Return the steps of a job of ``kind`` in the split pipeline; see `Stages`."""
+        if kind in {JobKind.DETECT, JobKind.BLUR} and any(item.is_extra for item in self.classes):
+            return ((Step.PROCESS_PHOTO,),)
         detect = tuple(item.step for item in self.classes)
         is_checked = self.residual_check is not ResidualCheck.OFF
         review = tuple(item.residual_check_step for item in self.classes) if is_checked else ()

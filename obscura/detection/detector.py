@@ -100,6 +100,8 @@ class DetectionOptions:
         by its aspect ratio.
     priors
         Limits on the size and shape of boxes; ``None``: those of the class.
+    text_match
+        Pattern of the text that the class ``text`` reports; ``None``: all text.
     inputs
         The network inputs of this picture, shared by the detectors that run over it one after the other.
     """
@@ -108,6 +110,7 @@ class DetectionOptions:
     min_confidence: float | None = None
     panorama: bool | None = None
     priors: Priors | None = None
+    text_match: str | None = None
     inputs: Inputs | None = field(default=None, repr=False, compare=False)
 
 

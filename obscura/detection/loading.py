@@ -7,31 +7,32 @@ from pathlib import Path
 
 import cv2
 
-from obscura.contract import ObjectClass
+from obscura.contract import ObjectClass, extra_class
 from obscura.detection.backends.compiled import default_folder
 from obscura.detection.detector import Detector, open_detector
 from obscura.detection.engines import EngineOptions
+from obscura.detection.extra import ObjectDetector, open_extra, require_packages
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.settings import Settings
 
-__all__ = ["check_weights", "compiled_folder", "load_all", "load_for", "load_in_background"]
+__all__ = ["check_weights", "compiled_folder", "load_all", "load_any", "load_for", "load_in_background"]
 
 
 def load_for(
     settings: Settings,
     class_name: ObjectClass,
     thread_count: int,
-    beside: Iterable[Detector] = (),
+    beside: Iterable[ObjectDetector] = (),
     background: Executor | None = None,
 ) -> Detector:
-    """Return a detector of ``class_name``; raise ModelError where that is impossible.
+    """Return a detector of faces or plates; raise ModelError where that is impossible.
 
     Parameters
     ----------
     settings
         Folder of the weights and engine options.
     class_name
-        The class to detect.
+        The class to detect: one of the manifest of the weights.
     thread_count
         CPU threads of one inference.
     beside
@@ -42,21 +43,40 @@ def load_for(
     """
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name)
-    cache = compiled_folder(settings)
-    engine = EngineOptions(
-        settings.engine,
-        thread_count,
-        settings.device,
-        settings.precision,
-        cache,
-        has_common_sizes=background is None,
-    )
-    detector = open_detector(folder, card, engine, beside, background)
+    engine = _engine(settings, thread_count, has_common_sizes=background is None)
+    same = [other for other in beside if isinstance(other, Detector)]
+    detector = open_detector(folder, card, engine, same, background)
     # Otherwise OpenCV starts a thread pool of its own in every process, as large as the machine.
     cv2.setNumThreads(thread_count)
     if background is None:
         detector.warm_up()
     return detector
+
+
+def _engine(settings: Settings, thread_count: int, *, has_common_sizes: bool) -> EngineOptions:
+    return EngineOptions(
+        settings.engine,
+        thread_count,
+        settings.device,
+        settings.precision,
+        compiled_folder(settings),
+        has_common_sizes=has_common_sizes,
+    )
+
+
+def load_any(
+    settings: Settings,
+    class_name: ObjectClass,
+    thread_count: int,
+    beside: Iterable[ObjectDetector] = (),
+    background: Executor | None = None,
+) -> ObjectDetector:
+    """Return a detector of any class; see `load_for`. Nothing of an extra class is imported before this."""
+    extra = extra_class(class_name.value)
+    if extra is None:
+        return load_for(settings, class_name, thread_count, beside, background)
+    folder = settings.models_dir or default_models_dir()
+    return open_extra(extra, folder, _engine(settings, thread_count, has_common_sizes=False))
 
 
 def compiled_folder(settings: Settings) -> Path | None:
@@ -71,15 +91,17 @@ def load_all(
     classes: Sequence[ObjectClass],
     thread_count: int,
     background: Executor | None = None,
-) -> dict[ObjectClass, Detector]:
-    """Return the detectors of ``classes`` for one thread; see `load_for`."""
-    detectors: dict[ObjectClass, Detector] = {}
+) -> dict[ObjectClass, ObjectDetector]:
+    """Return the detectors of ``classes`` for one thread; see `load_any`."""
+    detectors: dict[ObjectClass, ObjectDetector] = {}
     for name in classes:
-        detectors[name] = load_for(settings, name, thread_count, detectors.values(), background)
+        detectors[name] = load_any(settings, name, thread_count, detectors.values(), background)
     return detectors
 
 
-def load_in_background(settings: Settings, classes: Sequence[ObjectClass]) -> dict[ObjectClass, Detector]:
+def load_in_background(
+    settings: Settings, classes: Sequence[ObjectClass]
+) -> dict[ObjectClass, ObjectDetector]:
     """Return detectors for a process that may end after one photo, on as many threads as the settings say.
 
     One thread loads the networks in the order in which they are needed; best called before other imports.
@@ -91,7 +113,11 @@ def load_in_background(settings: Settings, classes: Sequence[ObjectClass]) -> di
 
 
 def check_weights(settings: Settings, class_name: ObjectClass) -> None:
-    """Raise ModelError unless the weights of ``class_name`` exist and have the right checksum."""
+    """Raise ModelError unless what detects ``class_name`` is installed and its weights are right."""
+    extra = extra_class(class_name.value)
+    if extra is not None:
+        require_packages(extra)
+        return
     folder = settings.models_dir or default_models_dir()
     card = card_for_class(load_manifest(folder / "manifest.toml"), class_name)
     for weights in card.all_files.values():

@@ -7,8 +7,8 @@ from functools import partial
 from obscura.anonymisation.detect import detection_options, find_objects, open_photo
 from obscura.anonymisation.residual_check import FinishedPicture, outside
 from obscura.contract import ObjectClass, Step
-from obscura.detection.detector import Detector
-from obscura.detection.loading import check_weights, load_for
+from obscura.detection.extra import ObjectDetector
+from obscura.detection.loading import check_weights, load_any
 from obscura.errors import ProcessingFailedError
 from obscura.geometry import Box
 from obscura.imaging.open import as_shown
@@ -18,17 +18,17 @@ from obscura.worker.service import Handler, Service, WorkerContext, threads
 __all__ = ["detection_service", "detector_of"]
 
 
-def detector_of(context: WorkerContext, class_name: ObjectClass) -> Detector:
+def detector_of(context: WorkerContext, class_name: ObjectClass) -> ObjectDetector:
     """Return the detector of ``class_name`` of this process, loading it on first use."""
     if class_name not in context.detectors:
         loaded = tuple(context.detectors.values())
-        context.detectors[class_name] = load_for(
+        context.detectors[class_name] = load_any(
             context.settings, class_name, threads(context.settings), loaded
         )
     return context.detectors[class_name]
 
 
-def _detect(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
+def _detect(context: WorkerContext, detector: ObjectDetector, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
     data, _ = record.options.split_upload(context.read(record.photo))
     photo = open_photo(data, context.settings, record.options.frames)
@@ -36,7 +36,7 @@ def _detect(context: WorkerContext, detector: Detector, claimed: Claimed) -> Map
     return {f"p:{claimed.step}": result.model_dump_json(by_alias=True)}
 
 
-def _check_residual(context: WorkerContext, detector: Detector, claimed: Claimed) -> Mapping[str, str]:
+def _check_residual(context: WorkerContext, detector: ObjectDetector, claimed: Claimed) -> Mapping[str, str]:
     record = claimed.record
     if record.picture is None or record.report is None:
         message = "there is no redacted picture to check"
@@ -54,7 +54,7 @@ def _check_residual(context: WorkerContext, detector: Detector, claimed: Claimed
     zones = [Box(*zone.xyxy) for zone in record.options.keep]
     options = detection_options(record.options)
     finished = FinishedPicture(picture, hidden, options, record.options.residual_check)
-    first = record.detections.get(ObjectClass(detector.card.class_name).step)
+    first = record.detections.get(ObjectClass(detector.card.class_name).result_name)
     residual = outside(finished.residual(detector, first), zones)
     return {f"r:{claimed.step}": json.dumps([item.model_dump(by_alias=True) for item in residual])}
 

@@ -21,7 +21,9 @@ __all__ = ["photo_service"]
 
 
 def _detection_fields(result: PipelineResult) -> dict[str, str]:
-    return {f"p:{name.step}": part.model_dump_json(by_alias=True) for name, part in result.parts.items()}
+    return {
+        f"p:{name.result_name}": part.model_dump_json(by_alias=True) for name, part in result.parts.items()
+    }
 
 
 def _work(context: WorkerContext, redactor: Redactor, claimed: Claimed) -> Mapping[str, str]:
@@ -54,7 +56,7 @@ def _residual_fields(
     hidden = redacted.report.hidden_boxes
     found = pipeline.find_residual(first, redacted.shown, hidden, record.options.residual_check)
     return {
-        f"r:{name.residual_check_step}": json.dumps(
+        f"r:{name.residual_name}": json.dumps(
             [item.model_dump(by_alias=True) for item in outside(items, zones)]
         )
         for name, items in found.items()

@@ -19,14 +19,15 @@ from obscura.contract import (
     JobKind,
     JobOptions,
     LesionResult,
-    Step,
     VideoProgress,
 )
 from obscura.errors import RecordUnreadableError
 
 __all__ = [
+    "DETECTIONS",
     "FAULTS",
     "MAX_RECORD_BYTES",
+    "RESIDUAL",
     "bounded",
     "checked",
     "length_of",
@@ -102,18 +103,29 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = MappingProxyType(
         "report": _report,
         "video": VideoProgress.model_validate_json,
         "media_type": _media_type,
-        **{f"p:{step}": DetectionResult.model_validate_json for step in Step},
-        **dict.fromkeys((f"r:{step}" for step in Step), _objects),
     }
 )
-"""Parsers of the structured fields; all other fields are plain text."""
+"""Parsers of the structured fields; fields without a parser are plain text."""
 
-_PACKABLE: Final = frozenset(name for name in _READERS if name not in {"media_type", "video"})
+DETECTIONS: Final = "p:"
+RESIDUAL: Final = "r:"
+_READERS_BY_PREFIX: Final[Mapping[str, Callable[[str], Any]]] = MappingProxyType(
+    {DETECTIONS: DetectionResult.model_validate_json, RESIDUAL: _objects}
+)
+"""Parsers of the fields that a job has for each class, by the beginning of their names."""
+
+
+def _reader_of(name: str) -> Callable[[str], Any] | None:
+    return _READERS.get(name) or _READERS_BY_PREFIX.get(name[:2])
+
+
+def _is_packable(name: str) -> bool:
+    return name not in {"media_type", "video"} and _reader_of(name) is not None
 
 
 def read_field(name: str, text: str) -> Any:  # noqa: ANN401 - what the table says
     """Return the parsed value of a field; raise one of `FAULTS` if it is damaged."""
-    read = _READERS.get(name)
+    read = _reader_of(name)
     return text if read is None else read(unpacked(text))
 
 
@@ -145,7 +157,7 @@ def checked(fields: Mapping[str, str]) -> dict[str, str]:
     except FAULTS as error:
         message = f"a field of this job's record is malformed: {name}"
         raise RecordUnreadableError(message) from error
-    return bounded({name: packed(text) if name in _PACKABLE else text for name, text in fields.items()})
+    return bounded({name: packed(text) if _is_packable(name) else text for name, text in fields.items()})
 
 
 def bounded(fields: Mapping[str, str]) -> dict[str, str]:

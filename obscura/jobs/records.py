@@ -1,10 +1,10 @@
 """Job records: the typed model of a job, and its fields in the job store."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from obscura.contract import (
     DetectedObject,
@@ -20,8 +20,10 @@ from obscura.contract import (
 )
 from obscura.errors import JobLostError, RecordUnreadableError
 from obscura.jobs.record_fields import (
+    DETECTIONS,
     FAULTS,
     MAX_RECORD_BYTES,
+    RESIDUAL,
     bounded,
     length_of,
     packed,
@@ -32,9 +34,7 @@ from obscura.jobs.record_fields import (
 ZERO_RETENTION_TTL_S = 30
 """Lifetime in seconds of a finished zero-retention job whose gateway died before it erased the job."""
 
-# Precomputed: every read of a record needs them.
-DETECTION_FIELDS: Final = {step: f"p:{step}" for step in Step}
-RESIDUAL_FIELDS: Final = tuple(f"r:{step}" for step in Step)
+_ORDER: Final = {step.value: number for number, step in enumerate(Step)}
 
 
 class JobState(StrEnum):
@@ -111,7 +111,7 @@ class NewJob:
 class JobRecord:
     """A job as read from the job store.
 
-    ``detections`` are the results of its detection steps, ``residual`` the detections of its residual check,
+    ``detections`` are its results by `ObjectClass.result_name`, ``residual`` the residual detections,
     ``progress`` is 0..1, ``picture`` and ``photo`` are storage keys, ``report`` is JSON text. Times are
     seconds since 1970 by the server's clock. ``is_damaged`` says that the stored record could not be read.
     """
@@ -125,7 +125,7 @@ class JobRecord:
     photo: str
     created: float
     finished: float | None
-    detections: Mapping[Step, DetectionResult]
+    detections: Mapping[str, DetectionResult]
     residual: tuple[DetectedObject, ...]
     progress: float
     video: VideoProgress | None
@@ -170,15 +170,8 @@ class JobRecord:
             photo=fields["photo"],
             created=float(fields["created"]),
             finished=None if finished is None else float(finished),
-            # In the order of `Step`, whichever step ended first.
-            detections={
-                step: read_field(name, fields[name])
-                for step, name in DETECTION_FIELDS.items()
-                if name in fields
-            },
-            residual=tuple(
-                item for name in RESIDUAL_FIELDS if name in fields for item in read_field(name, fields[name])
-            ),
+            detections=dict(_by_class(fields, DETECTIONS)),
+            residual=tuple(item for _, found in _by_class(fields, RESIDUAL) for item in found),
             picture=fields.get("picture"),
             media_type=read_field("media_type", fields["media_type"]) if "media_type" in fields else None,
             report=None if report is None else read_report(kind, report),
@@ -229,6 +222,13 @@ def fields_from_event(text: str) -> dict[str, str]:
     """Return the record fields in the event of a job's end: a JSON list of alternating names and values."""
     items = json.loads(text)
     return dict(zip(items[::2], items[1::2], strict=True))
+
+
+def _by_class(fields: Mapping[str, str], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of all classes with their parsed values: faces, plates, then the others by name."""
+    names = [name for name in fields if name.startswith(prefix)]
+    for name in sorted(names, key=lambda name: (_ORDER.get(name.removeprefix(prefix), len(_ORDER)), name)):
+        yield name.removeprefix(prefix), read_field(name, fields[name])
 
 
 def _progress(fields: Mapping[str, str]) -> float:

@@ -24,6 +24,7 @@ __all__ = [
     "HEARTBEAT_INTERVAL_S",
     "HEARTBEAT_TTL_S",
     "WorkerRegistration",
+    "offered_classes",
     "record_consuming",
     "register_worker",
     "unserved_queues",
@@ -36,16 +37,21 @@ HEARTBEAT_TTL_S: Final = 20
 
 WORKERS: Final = PREFIX + "workers"
 MODELS: Final = PREFIX + "models"
+EXTRA_CLASSES: Final = PREFIX + "extra_classes"
 CONSUMED: Final = PREFIX + "consumed"
 
 
 @dataclass(frozen=True)
 class WorkerRegistration:
-    """A process with loaded models: its claim token, queues, and models as series of ``model_info``."""
+    """A process with loaded models: its claim token, queues, and models as series of ``model_info``.
+
+    ``extra_classes`` are the classes beyond faces and plates that it can load.
+    """
 
     token: str
     queues: Sequence[Queue]
     models: Sequence[str]
+    extra_classes: Sequence[str] = ()
 
 
 def _now(client: redis.Redis) -> float:
@@ -57,7 +63,10 @@ def register_worker(client: redis.Redis, registration: WorkerRegistration) -> No
     """Register a process, which counts as alive for `HEARTBEAT_TTL_S` seconds; raise RedisError."""
     now = _now(client)
     tokens = [f"{queue}{SEPARATOR}{registration.token}" for queue in registration.queues]
-    for key, members in ((WORKERS, tokens), (MODELS, registration.models)):
+    classes = [
+        f"{queue}{SEPARATOR}{name}" for queue in registration.queues for name in registration.extra_classes
+    ]
+    for key, members in ((WORKERS, tokens), (MODELS, registration.models), (EXTRA_CLASSES, classes)):
         for member in members:
             write_when_full(client, key, "ZADD", now, member)
         client.zremrangebyscore(key, "-inf", now - HEARTBEAT_TTL_S)
@@ -91,6 +100,25 @@ async def unserved_queues(client: redis.asyncio.Redis, queues: Sequence[Queue]) 
     registered = {entry.partition(SEPARATOR)[0] for entry in workers}
     fetched = {queue for queue, moment in consumed.items() if float(moment) >= oldest}
     return tuple(queue for queue in queues if queue not in registered or queue not in fetched)
+
+
+async def offered_classes(client: redis.asyncio.Redis, queue: Queue) -> frozenset[str]:
+    """Return the names of the extra classes that a worker of ``queue`` can detect now.
+
+    Raises
+    ------
+    QueueUnavailableError
+        If the server does not answer.
+    """
+    try:
+        seconds, microseconds = await client.time()
+        oldest = seconds + microseconds / 1e6 - HEARTBEAT_TTL_S
+        entries = await cast("Awaitable[list[str]]", client.zrangebyscore(EXTRA_CLASSES, oldest, "+inf"))
+    except (RedisError, OSError) as error:
+        message = "the job store cannot be reached"
+        raise QueueUnavailableError(message) from error
+    places = (entry.partition(SEPARATOR) for entry in entries)
+    return frozenset(name for place, _, name in places if place == queue)
 
 
 async def worker_series(client: redis.asyncio.Redis, now: float) -> Mapping[str, float]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, assert_never
 
+from obscura.contract.classes import extra_class, extra_classes
 from obscura.errors import InvalidOptionError, MaskDoesNotFitError, WeakerThanPolicyError
 from obscura.geometry import Box, Size
 from obscura.redaction.regions import GROW, ONE_COLOUR_BELOW, PLATE_GROW, Region, grown
@@ -88,6 +89,11 @@ class PolicyFloor:
     solid_classes: frozenset[str] = frozenset({PLATE, MASK})
     max_keep_share: float = 0.25
 
+    def is_solid(self, class_name: str) -> bool:
+        """Whether a class is never hidden by anything but `Fill` or `Solid`."""
+        extra = extra_class(class_name)
+        return class_name in self.solid_classes or (extra is not None and extra.is_solid)
+
 
 def _default_styles() -> Mapping[str, Style]:
     return {FACE: Soft(), PLATE: Fill(), MASK: Solid()}
@@ -143,9 +149,9 @@ class RedactionPolicy:
 
     def with_style(self, style: Style) -> "RedactionPolicy":
         """Return this policy with ``style`` for every class that the floor allows it for."""
-        names = {*self.styles, FACE} - {MASK}
+        names = {*self.styles, FACE, *(item.name for item in extra_classes())} - {MASK}
         if not isinstance(style, Solid):
-            names -= self.floor.solid_classes
+            names = {name for name in names if not self.floor.is_solid(name)}
         return replace(self, styles={**self.styles, **dict.fromkeys(names, style)})
 
     def style_of(self, class_name: str) -> Style:
@@ -156,13 +162,18 @@ class RedactionPolicy:
         """Return the factor by which boxes of a class are grown."""
         if self.grow is not None:
             return self.grow
-        return max(PLATE_GROW if class_name == PLATE else GROW, self.floor.min_grow)
+        extra = extra_class(class_name)
+        grow = extra.grow if extra else PLATE_GROW if class_name == PLATE else GROW
+        return max(grow, self.floor.min_grow)
 
     def shape_of(self, class_name: str) -> RegionShape:
         """Return the outline of what is painted over objects of a class."""
-        style, is_whole = self.style_of(class_name), class_name in self.floor.solid_classes
+        style, is_whole = self.style_of(class_name), self.floor.is_solid(class_name)
         if self.shape is not None and not is_whole:
             return self.shape
+        extra = extra_class(class_name)
+        if extra is not None and self.shape is not RegionShape.BOX and self.grow_of(class_name) >= extra.grow:
+            return RegionShape(extra.outline)
         if self.shape is not RegionShape.BOX and isinstance(style, Soft | Fill):
             return outline_for(self.grow_of(class_name), is_face=isinstance(style, Soft))
         return RegionShape.BOX
@@ -193,7 +204,7 @@ def _require_allowed(class_name: str, style: Style, floor: PolicyFloor) -> None:
     match style:
         case Solid() | Fill():
             return
-        case _ if class_name in floor.solid_classes:
+        case _ if floor.is_solid(class_name):
             message = f"this server hides a {class_name} only by fill or solid"
             raise WeakerThanPolicyError(message)
         case Soft():

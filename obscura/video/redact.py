@@ -18,7 +18,8 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from obscura.contract import Audio, MetadataPolicy
-from obscura.detection.detector import DetectionOptions, Detector, threshold_of
+from obscura.detection.detector import DetectionOptions, threshold_of
+from obscura.detection.extra import ObjectDetector
 from obscura.detection.inputs import Inputs
 from obscura.errors import ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size
@@ -112,7 +113,7 @@ def _ignore(_stage: Stage, _done: int, _total: int) -> None:
 def redact_video(
     source: Path,
     target: Path,
-    detectors: Sequence[Detector],
+    detectors: Sequence[ObjectDetector],
     request: VideoRequest,
     progress: Progress = _ignore,
 ) -> VideoReport:
@@ -180,7 +181,7 @@ def _warnings(broken: int) -> tuple[str, ...]:
 
 def _find(
     container: InputContainer,
-    detectors: Sequence[Detector],
+    detectors: Sequence[ObjectDetector],
     request: VideoRequest,
     progress: Callable[[int], None],
 ) -> Plan:
@@ -234,7 +235,7 @@ def _hide(video_writer: VideoWriter, plan: Plan, limits: VideoLimits, progress: 
 
 
 def _look(
-    frame: VideoFrame, turns: int, detectors: Sequence[Detector], options: DetectionOptions
+    frame: VideoFrame, turns: int, detectors: Sequence[ObjectDetector], options: DetectionOptions
 ) -> list[TrackedBox]:
     pixels = upright(frame.to_ndarray(format="rgb24"), turns)
     options = replace(options, inputs=Inputs(pixels))

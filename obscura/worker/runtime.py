@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from celery import Celery
 
-from obscura.contract import Step, StepRequest
+from obscura.contract import Step, StepRequest, extra_classes
 from obscura.errors import ObscuraError, ServiceError
 from obscura.jobs import Claimed, JobStore, step_request
 from obscura.jobs.celery_app import Outbox
@@ -24,7 +24,7 @@ from obscura.worker.service import Handler, LeaseLostError, Service, WorkerConte
 from obscura.worker.telemetry import StepMeasurement, StepTelemetry
 
 if TYPE_CHECKING:
-    from obscura.detection.detector import Detector
+    from obscura.detection.extra import ObjectDetector
 
 __all__ = ["Runtime"]
 
@@ -70,7 +70,8 @@ class Runtime:
             self._handlers.update(service.build(context))
         queues = [service.spec.queue for service in services]
         models = [_model_series(detector) for detector in context.detectors.values()]
-        self.registration = WorkerRegistration(claim_token(os.getpid()), queues, models)
+        extras = [item.name for item in extra_classes() if not item.missing]
+        self.registration = WorkerRegistration(claim_token(os.getpid()), queues, models, extras)
 
     def run(self, request: StepRequest, *, takeover: bool) -> None:
         """Claim and run the step of ``request``; return at once if it cannot be claimed.
@@ -150,7 +151,7 @@ class Runtime:
         self._job_store.run(self._job_store.calls.forget(key, was_there=was_there))
 
 
-def _model_series(detector: "Detector") -> str:
+def _model_series(detector: "ObjectDetector") -> str:
     card = detector.card
     weights = card.files.get("pt" if detector.engine.startswith("ultralytics") else "onnx")
     sha256 = "" if weights is None else weights.sha256

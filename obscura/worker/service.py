@@ -14,7 +14,7 @@ from obscura.storage import Storage
 
 if TYPE_CHECKING:
     # Workers that run no network must not import the inference backends.
-    from obscura.detection.detector import Detector
+    from obscura.detection.extra import ObjectDetector
 
 __all__ = ["Handler", "LeaseLostError", "Service", "WorkerContext", "concurrency", "threads"]
 
@@ -47,7 +47,7 @@ class WorkerContext:
     settings: Settings
     storage: Storage
     extend_lease: ExtendLease
-    detectors: "dict[ObjectClass, Detector]" = field(default_factory=dict)
+    detectors: "dict[ObjectClass, ObjectDetector]" = field(default_factory=dict)
 
     def read(self, key: str) -> bytes:
         """Return a stored object; see `Storage.get`."""

@@ -6,7 +6,7 @@
 /** A place that is hidden (`on`) or left open.
  * @typedef {object} Box
  * @property {string} id
- * @property {string} class "face" or "plate"
+ * @property {string} class such as "face" or "plate"
  * @property {Rectangle} xyxy
  * @property {number} [confidence] score of the detector, 0..1
  * @property {"detected" | "residual" | "drawn"} origin residual: still seen in the redacted picture
@@ -70,6 +70,7 @@
  * @property {{max_bytes: number, max_pixels: number, media_types: string[]}} photo
  * @property {{max_bytes: number, max_seconds: number, media_types: string[]} | null} video
  * @property {Record<string, string[]>} options
+ * @property {Record<string, string>} class_titles English names of the classes besides face and plate
  * @property {{max_cells: number}} limits
  * @property {boolean} keys
  * @property {boolean} docs whether the API is described at /docs

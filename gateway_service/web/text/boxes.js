@@ -1,6 +1,6 @@
 // What boxes are called.
 
-import { say } from "./words.js";
+import { say, sayClass } from "./words.js";
 
 /** @typedef {import("../state/types.js").Photo} Photo */
 /** @typedef {import("../state/types.js").Box} Box */
@@ -9,7 +9,7 @@ import { say } from "./words.js";
  * @param {Photo} photo @param {Box} box */
 export function boxName(photo, box) {
   const alike = photo.boxes.filter((other) => other.class === box.class);
-  return say("box_name", { class: say(box.class), n: alike.indexOf(box) + 1 });
+  return say("box_name", { class: sayClass(box.class), n: alike.indexOf(box) + 1 });
 }
 
 /** @param {Box} box */

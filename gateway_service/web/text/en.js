@@ -16,6 +16,7 @@ export const en = {
   reason_honest_title: "Measured, not promised", reason_honest: "Risk-reduced with measured recall, never “anonymous”. You decide last: look at every picture before you publish it.",
   footer: "Obscura · free software (AGPL-3.0-or-later)", link_api: "API", link_docs: "How to use it", link_source: "Source and licence",
   hide_what: "Hide", faces: "Faces", plates: "Number plates", face: "Face", plate: "Number plate",
+  code: "Code", codes: "QR codes and barcodes", text: "Text", texts: "Text", person: "Person", persons: "Whole persons", screen: "Screen", screens: "Screens",
   quality: "How hard to look", quality_rapid: "Rapid (finds less)", quality_fast: "Fast", quality_balanced: "Balanced", quality_thorough: "Thorough (slower, finds more)",
   metadata: "Hidden data of the photo (place, time, camera)", metadata_strip: "Remove all", metadata_keep_safe: "Keep time, camera and place", metadata_coarse_gps: "Keep, but only roughly where",
   output: "File type", output_same: "As it was", output_jpeg: "JPEG", output_png: "PNG", output_webp: "WebP",

@@ -16,6 +16,7 @@ export const ja = {
   reason_honest_title: "約束ではなく測定", reason_honest: "検出率は測定済みですが「匿名」ではありません。公開前に一枚ずつ確認し、最後はあなたが決めてください。",
   footer: "Obscura · 自由ソフトウェア (AGPL-3.0-or-later)", link_api: "API", link_docs: "使い方", link_source: "ソースとライセンス",
   hide_what: "隠すもの", faces: "顔", plates: "ナンバープレート", face: "顔", plate: "プレート",
+  code: "コード", codes: "QRコード・バーコード", text: "文字", texts: "文字", person: "人物", persons: "人物全体", screen: "画面", screens: "画面",
   quality: "探し方", quality_rapid: "最速(見つかる数は減る)", quality_fast: "高速", quality_balanced: "標準", quality_thorough: "入念(遅いが多く見つける)",
   metadata: "写真に埋め込まれた情報(場所・日時・カメラ)", metadata_strip: "すべて削除", metadata_keep_safe: "日時・カメラ・場所を残す", metadata_coarse_gps: "場所は大まかにして残す",
   output: "ファイル形式", output_same: "元のまま", output_jpeg: "JPEG", output_png: "PNG", output_webp: "WebP",

@@ -16,6 +16,7 @@ export const ko = {
   reason_honest_title: "약속이 아닌 측정", reason_honest: "검출률은 측정했지만 결코 “익명”은 아닙니다. 공개하기 전에 사진마다 직접 보고 결정하세요.",
   footer: "Obscura · 자유 소프트웨어 (AGPL-3.0-or-later)", link_api: "API", link_docs: "사용법", link_source: "소스와 라이선스",
   hide_what: "가릴 대상", faces: "얼굴", plates: "번호판", face: "얼굴", plate: "번호판",
+  code: "코드", codes: "QR 코드·바코드", text: "글자", texts: "글자", person: "사람", persons: "사람 전체", screen: "화면", screens: "화면",
   quality: "찾는 정도", quality_rapid: "가장 빠르게 (덜 찾음)", quality_fast: "빠르게", quality_balanced: "보통", quality_thorough: "꼼꼼하게 (느리지만 더 찾음)",
   metadata: "사진에 숨은 정보 (장소, 시각, 카메라)", metadata_strip: "모두 제거", metadata_keep_safe: "시각, 카메라, 장소 유지", metadata_coarse_gps: "장소를 대략적으로만 유지",
   output: "파일 형식", output_same: "그대로", output_jpeg: "JPEG", output_png: "PNG", output_webp: "WebP",

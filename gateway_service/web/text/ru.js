@@ -16,6 +16,7 @@ export const ru = {
   reason_honest_title: "Измерено, а не обещано", reason_honest: "Полнота измерена, но не абсолютна. Последнее слово за вами: просмотрите каждый снимок перед публикацией.",
   footer: "Obscura · свободная программа (AGPL-3.0-or-later)", link_api: "API", link_docs: "Как пользоваться", link_source: "Исходный код и лицензия",
   hide_what: "Скрыть", faces: "Лица", plates: "Номерные знаки", face: "Лицо", plate: "Номер",
+  code: "Код", codes: "QR-коды и штрихкоды", text: "Текст", texts: "Текст", person: "Человек", persons: "Люди целиком", screen: "Экран", screens: "Экраны",
   quality: "Тщательность", quality_rapid: "Очень быстро (находит меньше)", quality_fast: "Быстро", quality_balanced: "Обычно", quality_thorough: "Тщательно (медленнее, находит больше)",
   metadata: "Скрытые данные снимка (место, время, камера)", metadata_strip: "Удалить всё", metadata_keep_safe: "Оставить время, камеру и место", metadata_coarse_gps: "Оставить место лишь приблизительно",
   output: "Тип файла", output_same: "Как был", output_jpeg: "JPEG", output_png: "PNG", output_webp: "WebP",

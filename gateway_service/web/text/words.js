@@ -40,6 +40,19 @@ export function say(key, places = {}) {
 /** @param {string} key */
 export const isKnown = (key) => key in en;
 
+let classTitles = /** @type {Record<string, string>} */ ({});
+
+/** Set the names of the classes that this server offers besides, in English. @param {Record<string, string>} titles */
+export function nameClasses(titles) {
+  classTitles = titles;
+}
+
+/** Return the name of a class of objects, or of several of them. @param {string} name */
+export function sayClass(name, areMany = false) {
+  const key = areMany ? `${name}s` : name;
+  return isKnown(key) ? say(key) : classTitles[name] ?? name.replaceAll("_", " ");
+}
+
 /** Return a person's words for why a photo has failed.
  * @param {import("../state/types.js").Photo} photo @param {import("../state/types.js").Capabilities | null} capabilities */
 export function sayProblem({ problem, bytes, kind }, capabilities) {

@@ -1,7 +1,7 @@
 // The forms for options and style, made of what this server offers.
 
 import { chosen } from "../state/actions.js";
-import { isKnown, say } from "../text/words.js";
+import { isKnown, say, sayClass } from "../text/words.js";
 import { at, make } from "./dom.js";
 
 /** @typedef {import("../commands.js").Commands} Commands */
@@ -23,8 +23,15 @@ export function mountForms(commands) {
     const classes = () => {
       const legend = make("legend", { textContent: say("hide_what") });
       return make("fieldset", {}, legend, ...(offered["classes"] ?? []).map((value) => (
-        make("label", { className: "check" }, make("input", { type: "checkbox", name: "classes", value }), say(`${value}s`)))));
+        make("label", { className: "check" }, make("input", { type: "checkbox", name: "classes", value }), sayClass(value, true)))));
     };
+    const draw = at("draw-class");
+    for (const option of draw.querySelectorAll("[data-extra]")) option.remove();
+    for (const value of (offered["classes"] ?? []).filter((name) => name !== "face" && name !== "plate")) {
+      const option = make("option", { value, textContent: sayClass(value) });
+      option.dataset["extra"] = "";
+      draw.querySelector("[value=mask]")?.before(option);
+    }
     at("start-options").replaceChildren(classes(), picker("quality", offered["quality"] ?? []));
     at("options").replaceChildren(
       make("p", { className: "small", textContent: say("options_help") }), classes(),

@@ -120,7 +120,7 @@ export class Gestures {
       this.#commands.store.set({ drawing: null });
     } else {
       const { drawClass } = this.#commands.store.state;
-      const name = kind ?? (drawClass === "plate" ? "plate" : "face");
+      const name = kind ?? (drawClass === "mask" || drawClass === "zone" ? "face" : drawClass);
       this.#commands.edit((photo) => addBox(photo, name, xyxy));
       this.#commands.store.set({ drawing: null });
     }

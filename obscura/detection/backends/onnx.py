@@ -1,6 +1,6 @@
 """onnxruntime on the CPU. No other module imports onnxruntime."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class OnnxSession:
         self._session = session
         self._input = session.get_inputs()[0].name
         self.input_shape: tuple[int | str | None, ...] = tuple(session.get_inputs()[0].shape)
+        self.metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
 
     def run(self, batch: Sequence[Pixels]) -> Floats:
         """See `Session.run`."""

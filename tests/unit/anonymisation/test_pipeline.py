@@ -12,6 +12,7 @@ from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import find_residual
 from obscura.contract import ObjectClass, ResidualCheck
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.extra import ObjectDetector
 from obscura.detection.loading import load_all
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
@@ -23,14 +24,14 @@ RUN = Detector.run_proposal_network
 
 
 @pytest.fixture(scope="module")
-def detectors() -> dict[ObjectClass, Detector]:
+def detectors() -> dict[ObjectClass, ObjectDetector]:
     """Load both detectors."""
     return load_all(EXACT, tuple(ObjectClass), 1)
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "nothing"])
 def test_the_second_look_sees_what_a_stranger_to_the_photo_sees(
-    detectors: dict[ObjectClass, Detector], form: str
+    detectors: dict[ObjectClass, ObjectDetector], form: str
 ) -> None:
     """With what the first look remembers, the second one finds the same as one that begins anew."""
     group = photos.group(6, 4)
@@ -65,7 +66,7 @@ def test_a_photo_that_is_handed_on_gives_the_same_file_as_its_bytes() -> None:
     assert shared.report == alone.report
 
 
-def test_what_is_raised_between_two_parts_ends_the_work(detectors: dict[ObjectClass, Detector]) -> None:
+def test_what_is_raised_between_two_parts_ends_the_work(detectors: dict[ObjectClass, ObjectDetector]) -> None:
     """A step that was taken away stops before its next detector."""
     turns: list[int] = []
 
@@ -80,7 +81,7 @@ def test_what_is_raised_between_two_parts_ends_the_work(detectors: dict[ObjectCl
 
 
 def test_the_quick_check_runs_over_the_whole_picture_only_where_it_changed_elsewhere(
-    detectors: dict[ObjectClass, Detector],
+    detectors: dict[ObjectClass, ObjectDetector],
 ) -> None:
     """What the proposal network saw in the photo counts, as long as only hidden areas differ from it."""
     data = photos.encoded(photos.group(6, 4), quality=90)

@@ -36,6 +36,7 @@ main()
         ("redis", "keys list", "server"),
         ("pydicom", "lesions {portrait}", "dicom"),
         ("av", "blur {video} -o {folder}", "video"),
+        ("zxingcpp", "blur {portrait} --classes code -o {folder}", "codes"),
     ],
 )
 def test_a_missing_extra_is_named(

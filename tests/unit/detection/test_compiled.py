@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from obscura.cli.in_process import Finder
-from obscura.contract import ObjectClass, Quality
+from obscura.contract import JobOptions, ObjectClass
 from obscura.detection.backends.background import BackgroundSession
 from obscura.detection.backends.base import Session
 from obscura.detection.backends.compiled import MAX_FILES, CompiledNetworks, default_folder
@@ -154,7 +154,7 @@ def test_the_command_line_compiles_nothing_for_single_sizes(
     pytest.importorskip("openvino")
     monkeypatch.setenv("OBSCURA_COMPILED_DIR", str(tmp_path))
     detectors = load_in_background(Settings(), tuple(ObjectClass))
-    finder = Finder(Settings(), detectors, Quality.BALANCED, None)
+    finder = Finder(Settings(), detectors, JobOptions())
     (face, _) = finder.find(PORTRAIT.read_bytes()).parts
     assert len(face.detections) == 1
     finder.find(encoded(Image.new("RGB", (320, 240), (90, 100, 90))))
