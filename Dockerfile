@@ -56,14 +56,14 @@ RUN uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python -
     && slim-packages /opt/venv
 
 FROM redaction-packages AS detection-packages
-COPY requirements/detection.lock requirements/torch.txt requirements/ultralytics.txt ./
-# ENGINE=ultralytics adds torch, for GPUs: gigabytes that the default engine does without.
+COPY requirements/detection.lock requirements/gpu.txt ./
+# ENGINE=cuda: onnxruntime's build for NVIDIA GPUs in place of the one for CPUs, with CUDA's libraries (docs/how-to/gpu.md).
 ARG ENGINE=openvino
 RUN added sh -ec 'uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python --require-hashes -r detection.lock; \
     slim-packages /opt/venv; \
-    if [ "$ENGINE" = ultralytics ]; then \
-    pip --python /opt/venv/bin/python install --no-cache-dir -r torch.txt; \
-    pip --python /opt/venv/bin/python install --no-cache-dir --no-deps -r ultralytics.txt; fi'
+    if [ "$ENGINE" = cuda ]; then \
+    uv pip uninstall --python /opt/venv/bin/python onnxruntime; \
+    uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python -r gpu.txt; fi'
 
 # Everything but torch: for the image of the whole system.
 FROM installer AS run-packages

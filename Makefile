@@ -58,7 +58,7 @@ $(VENV)/.test: $(VENV)/.run requirements/test.lock requirements/client-generator
 	@touch $@
 
 .PHONY: setup-ultralytics
-setup-ultralytics: $(VENV)/.ultralytics ## add torch and ultralytics: `.pt` weights, GPUs, the test that compares all engines
+setup-ultralytics: $(VENV)/.ultralytics ## add torch and ultralytics: `.pt` weights, the test that compares all engines
 
 # pip, not uv: pip's settings may name an index or folder with builds of torch for this machine.
 $(VENV)/.ultralytics: $(VENV)/.run requirements/torch.txt requirements/ultralytics.txt

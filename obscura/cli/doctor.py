@@ -81,14 +81,19 @@ def _machine(settings: Settings) -> Iterator[Part]:
 
 
 def _inference(settings: Settings) -> Iterator[Part]:
-    from obscura.detection.backends.ultralytics import has_gpu
+    from obscura.detection.backends.onnx import has_gpu
     from obscura.detection.engines import EngineOptions, pick_engine
 
     options = EngineOptions(settings.engine, 1, settings.device, settings.precision)
     engine = pick_engine(options)
     yield Part("inference", Health.OK, f"{engine.value}, precision {settings.precision.value}")
-    gpu = "torch has one, for the engine ultralytics" if has_gpu() else "none that torch can use"
-    yield Part("gpu", Health.OK, gpu)
+    if has_gpu():
+        yield Part("gpu", Health.OK, "onnxruntime can use one")
+    elif settings.device.startswith("cuda"):
+        says = f"{settings.device} was asked for, but onnxruntime has none: networks run on the CPU"
+        yield Part("gpu", Health.WARNING, says)
+    else:
+        yield Part("gpu", Health.OK, "none that onnxruntime can use")
 
 
 def _models(settings: Settings) -> Iterator[Part]:

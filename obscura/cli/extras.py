@@ -30,7 +30,8 @@ _PACKAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "codes": ("zxingcpp",),
         "text": ("rapidocr", "re2"),
         "tracing": ("opentelemetry",),
-        "gpu": ("torch", "ultralytics"),
+        "gpu": ("onnx",),
+        "torch": ("torch", "ultralytics"),
     }
 )
 _EXTRA_OF: Final = {package: extra for extra, packages in _PACKAGES.items() for package in packages}

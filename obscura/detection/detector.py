@@ -250,17 +250,32 @@ class Detector:
             found, cache = self._find_adaptively(view, least)
         else:
             found, cache = self._find(view, options.quality, least)
+        return CachedDetections(self._reported(found, view, options), cache)
+
+    def propose(self, pixels: Pixels, options: DetectionOptions) -> tuple[Detection, ...]:
+        """Return the proposals in a photo with their own scores, best first; the full detector does not run.
+
+        Parameters are those of `detect_with_cache`. Raises ModelError if there is no proposal network.
+        """
+        view = _view(pixels, Size(pixels.shape[1], pixels.shape[0]), options, EMPTY_CACHE)
+        outputs = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
+        return self._reported(
+            self._merged(outputs, threshold_of(self.card, options), view.period), view, options
+        )
+
+    def _reported(self, found: Candidates, view: _View, options: DetectionOptions) -> tuple[Detection, ...]:
+        """Return the detections that are reported of the boxes of a photo."""
         found = found.take(found.scores >= threshold_of(self.card, options))
         found = replace(found, boxes=corrected(found.boxes, self.card.class_name))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
+        size = view.size if view.period is None else Size(round(view.period), view.size.height)
         found = found.take(plausible(found.boxes, size, priors))
         found = found.take(suppress_nested(found.boxes, found.scores, view.period))
-        boxes = tuple(
+        return tuple(
             Detection(self.card.class_name, box, float(score))
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
             for box in _in_photo(Box(*corners), size, view.period)
         )
-        return CachedDetections(boxes, cache)
 
     def _find(self, view: _View, quality: Quality, least: float) -> _Found:
         """Run the slices of a quality, then the auxiliary network."""
@@ -366,44 +381,51 @@ class Detector:
         ):
             same = list(group)
             if is_proposal:
-                yield from ((item, self.run_proposal_network(inputs, item)) for item in same)
+                yield from ((item, self._own_rows(raw)) for item, raw in self._proposals(inputs, same))
                 continue
             session, name = self._session, self.card.name
             if is_auxiliary and self.auxiliary_session and self.card.auxiliary:
                 session, name = self.auxiliary_session, self.card.auxiliary.name
-            for start in range(0, len(same), session.batch_size):
-                chunk = same[start : start + session.batch_size]
-                boxes = [inputs.of(item) for item in chunk]
-                with inference(name, session.device):
-                    outputs = session.run([box.pixels for box in boxes])
-                for item, box, output in zip(chunk, boxes, outputs, strict=True):
-                    yield item, RawOutput(output, box.placing)
+            yield from _run_batches(session, name, inputs, same)
 
     def run_proposal_network(self, inputs: Inputs, item: InferenceSlice) -> RawOutput:
         """Return the proposal network's raw output of this detector's class for one slice.
-
-        The network runs once for all detectors that share it and are given the same ``inputs``.
 
         Raises
         ------
         ModelError
             If there is no proposal network, or the card names a row that its output does not have.
         """
-        proposal_session, card = self.proposal_session, self.card.proposal
-        if proposal_session is None or card is None:
+        ((_, raw),) = self._proposals(inputs, [item])
+        return self._own_rows(raw)
+
+    def _proposals(
+        self, inputs: Inputs, slices: Sequence[InferenceSlice]
+    ) -> Iterator[tuple[InferenceSlice, RawOutput]]:
+        """Yield the proposal network's raw outputs of all classes for slices of one input shape.
+
+        The network runs once for all detectors that share it and are given the same ``inputs``.
+        """
+        session, card = self.proposal_session, self.card.proposal
+        if session is None or card is None:
             message = f"model {self.card.name} has no proposal network"
             raise ModelError(message)
-        frame, key = inputs.of(item), (proposal_session, item)
-        if key not in inputs.shared_outputs:
-            with inference(card.name, proposal_session.device):
-                inputs.shared_outputs[key] = proposal_session.run([frame.pixels])[0]
-        raw = inputs.shared_outputs[key]
-        if BOX_ROWS + card.row >= len(raw):
+        shared = inputs.shared_outputs
+        missing = [item for item in slices if (session, item) not in shared]
+        shared.update(
+            ((session, item), raw) for item, raw in _run_batches(session, card.name, inputs, missing)
+        )
+        return ((item, shared[session, item]) for item in slices)
+
+    def _own_rows(self, raw: RawOutput) -> RawOutput:
+        """Return a proposal network's raw output without the scores of other classes."""
+        output, row = raw.output, 0 if self.card.proposal is None else self.card.proposal.row
+        if BOX_ROWS + row >= len(output):
             message = (
-                f"model {card.name} has {len(raw) - BOX_ROWS} classes: its manifest names row {card.row}"
+                f"model {self.card.name} has {len(output) - BOX_ROWS} classes: its manifest names row {row}"
             )
             raise ModelError(message)
-        return RawOutput(np.concatenate([raw[:BOX_ROWS], raw[BOX_ROWS + card.row, None]]), frame.placing)
+        return raw._replace(output=np.concatenate([output[:BOX_ROWS], output[BOX_ROWS + row, None]]))
 
     def _read_boxes(
         self, item: InferenceSlice, output: RawOutput, number: int, least: float, *, wrapped: bool
@@ -415,6 +437,19 @@ class Detector:
         if item.mirrored:
             boxes[:, [0, 2]] = output.placing.width - boxes[:, [2, 0]]
         return candidates_of(item, output.placing, RawBoxes(boxes, raw.scores[kept]), number, wrapped=wrapped)
+
+
+def _run_batches(
+    session: Session, model: str, inputs: Inputs, slices: Sequence[InferenceSlice]
+) -> Iterator[tuple[InferenceSlice, RawOutput]]:
+    """Run slices of one input shape in batches of the engine's batch size."""
+    for start in range(0, len(slices), session.batch_size):
+        chunk = slices[start : start + session.batch_size]
+        boxes = [inputs.of(item) for item in chunk]
+        with inference(model, session.device):
+            outputs = session.run([box.pixels for box in boxes])
+        for item, box, output in zip(chunk, boxes, outputs, strict=True):
+            yield item, RawOutput(output, box.placing)
 
 
 def load_detector(

@@ -6,11 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
+import structlog
+
 from obscura.detection.backends.base import Session
 from obscura.detection.backends.compiled import CompiledNetworks
-from obscura.detection.backends.onnx import open_onnx
+from obscura.detection.backends.onnx import has_gpu, open_onnx
 from obscura.detection.backends.openvino import open_openvino
-from obscura.detection.backends.ultralytics import has_gpu, open_ultralytics
+from obscura.detection.backends.ultralytics import open_ultralytics
 from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import PROPOSAL_SIZES
 from obscura.detection.weights import ModelCard, NetworkCard, verified_path
@@ -19,6 +21,9 @@ from obscura.geometry import Size
 from obscura.settings import EngineChoice, Precision
 
 __all__ = ["EngineChoice", "EngineOptions", "Precision", "checked_opener", "open_session", "pick_engine"]
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class EngineOptions:
     threads
         CPU threads of one inference, at least 1.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; only ultralytics knows GPUs.
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; OpenVINO runs on the CPU only. Without a GPU every
+        engine runs on the CPU.
     precision
         Arithmetic precision.
     cache
@@ -71,7 +77,8 @@ class _Engine:
 
 
 def _onnx(file: _File, options: EngineOptions) -> Session:
-    return open_onnx(file.path, options.threads)
+    exact = options.precision is Precision.F32
+    return open_onnx(file.path, options.threads, options.device, exact=exact)
 
 
 def _openvino(file: _File, options: EngineOptions) -> Session:
@@ -94,7 +101,7 @@ _ENGINES: Mapping[EngineChoice, _Engine] = MappingProxyType(
         EngineChoice.ULTRALYTICS: _Engine(
             ("torch", "ultralytics"),
             "pt",
-            "install torch, then pip install 'obscura-photo[gpu]'",
+            "install torch, then pip install 'obscura-photo[torch]'",
             _ultralytics,
         ),
     }
@@ -104,7 +111,7 @@ _ENGINES: Mapping[EngineChoice, _Engine] = MappingProxyType(
 def pick_engine(options: EngineOptions) -> EngineChoice:
     """Return the engine for ``options``.
 
-    ``AUTO`` takes ultralytics where torch sees a GPU and the device is not ``"cpu"``, then OpenVINO, then
+    ``AUTO`` takes onnxruntime where it can use a GPU and the device is not ``"cpu"``, then OpenVINO, then
     onnxruntime.
 
     Raises
@@ -119,12 +126,8 @@ def pick_engine(options: EngineOptions) -> EngineChoice:
             message = f"engine {options.choice.value} is not installed: {engine.install}"
             raise BackendUnavailableError(message)
         return options.choice
-    wants_gpu = options.device.startswith("cuda")
-    if wants_gpu or (
-        options.device == "auto" and _installed(_ENGINES[EngineChoice.ULTRALYTICS]) and has_gpu()
-    ):
-        return pick_engine(EngineOptions(EngineChoice.ULTRALYTICS))
-    for choice in (EngineChoice.OPENVINO, EngineChoice.ONNX):
+    on_gpu = options.device != "cpu" and has_gpu()
+    for choice in (EngineChoice.ONNX,) if on_gpu else (EngineChoice.OPENVINO, EngineChoice.ONNX):
         if _installed(_ENGINES[choice]):
             return choice
     message = f"no inference engine is installed: {_ENGINES[EngineChoice.ONNX].install}"
@@ -160,7 +163,14 @@ def checked_opener(
     common = PROPOSAL_SIZES if isinstance(card, NetworkCard) else WINDOW_SIZES
     often = common if options.has_common_sizes else frozenset[Size]()
     file = _File(verified_path(models_dir, weights), weights.sha256, often)
-    return lambda: engine.open(file, options)
+
+    def opened() -> Session:
+        session = engine.open(file, options)
+        if options.device.startswith("cuda") and session.device == "cpu":
+            log.warning("no_gpu", model=card.name, asked=options.device, runs_on="cpu", engine=session.name)
+        return session
+
+    return opened
 
 
 def _installed(engine: _Engine) -> bool:

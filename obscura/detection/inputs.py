@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from obscura.detection.arrays import Floats, Pixels
+from obscura.detection.arrays import Pixels
 from obscura.detection.letterbox import Letterbox, letterbox
 from obscura.detection.tiling import InferenceSlice
 from obscura.geometry import Size
 
 if TYPE_CHECKING:
     from obscura.detection.backends.base import Session
+    from obscura.detection.output_cache import RawOutput
 
 __all__ = ["Inputs"]
 
@@ -25,13 +26,13 @@ class Inputs:
     ----------
     pixels
         The picture.
-    raw
+    shared_outputs
         Raw outputs ``[4 + classes, anchors]`` of networks that several detectors share, by network and slice.
     """
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
-        self.shared_outputs: dict[tuple[Session, InferenceSlice], Floats] = {}
+        self.shared_outputs: dict[tuple[Session, InferenceSlice], RawOutput] = {}
         self._kept: dict[int, Letterbox] = {}
 
     def of(self, item: InferenceSlice) -> Letterbox:

@@ -8,6 +8,7 @@ Source of the interpolation: Gortler et al., "The Lumigraph", SIGGRAPH 1996, sec
 with the Gaussian pyramid of Burt and Adelson (1983).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -96,20 +97,35 @@ def shaded(ground: Cells, faces: Sequence[Face]) -> Cells:
     total = np.full(shape, _LEAST_WEIGHT, np.float32)
     tones = np.zeros_like(ground)
     for face in faces:
-        weight, shade = _placed(face, shape)
-        clear *= 1 - weight
-        total += weight
+        here = _extent(face, shape)
+        weight, shade = _placed(face, here)
+        clear[here] *= 1 - weight
+        total[here] += weight
         for channel, (gain, offset) in enumerate(face.tones):
-            tones[..., channel] += weight * (np.float32(gain) * shade + np.float32(offset))
+            tones[(*here, channel)] += weight * (np.float32(gain) * shade + np.float32(offset))
     opacity = np.float32(OPACITY) * (1 - clear)
     return _blend(tones / total[..., None], ground, opacity)
 
 
-def _placed(face: Face, shape: tuple[int, int]) -> tuple[Weights, Weights]:
+def _extent(face: Face, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the cells outside of which nothing of a face's tone shows."""
+    spans = ((face.y, face.ry, shape[0]), (face.x, face.rx, shape[1]))
+    rows, columns = (
+        slice(
+            min(max(math.floor(middle - max(half, 0.5)), 0), length),
+            min(max(math.ceil(middle + max(half, 0.5)), 0), length),
+        )
+        for middle, half, length in spans
+    )
+    return rows, columns
+
+
+def _placed(face: Face, here: tuple[slice, slice]) -> tuple[Weights, Weights]:
     """Return by cell how much of a face's tone shows, and how bright it is there."""
-    rows = (np.arange(shape[0], dtype=np.float32) + np.float32(0.5 - face.y)) / np.float32(max(face.ry, 0.5))
-    columns = (np.arange(shape[1], dtype=np.float32) + np.float32(0.5 - face.x)) / np.float32(
-        max(face.rx, 0.5)
+    rows, columns = (
+        (np.arange(span.start, span.stop, dtype=np.float32) + np.float32(0.5 - middle))
+        / np.float32(max(half, 0.5))
+        for span, middle, half in zip(here, (face.y, face.x), (face.ry, face.rx), strict=True)
     )
     exponent = np.float32(face.exponent)
     power = (np.abs(rows) ** exponent)[:, None] + (np.abs(columns) ** exponent)[None, :]

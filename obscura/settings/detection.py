@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class EngineChoice(StrEnum):
-    """The inference engine; ``auto`` is the fastest one that is installed."""
+    """The inference engine; ``auto``: onnxruntime where it can use a GPU, else OpenVINO, else onnxruntime."""
 
     AUTO = "auto"
     ONNX = "onnx"
@@ -43,5 +43,5 @@ class DetectionSettings(BaseModel):
     precision: Precision = Field(
         Precision.AUTO, description="auto: 16 bit if that is faster; f32: the same boxes on every engine"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:0 (ultralytics engine)")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:0; the CPU where there is no GPU")
     threads: int = Field(0, ge=0, le=256, description="threads per inference; 0: cores / concurrency")

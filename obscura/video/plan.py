@@ -47,7 +47,7 @@ class Plan:
         self.size = Size(0, 0)
 
     def enter(self, frame: VideoFrame, seen: Sequence[TrackedBox]) -> None:
-        """Follow what was seen in the next frame; what is new gets its pattern.
+        """Follow what was seen in the next frame; a track that becomes sure gets its pattern.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class Plan:
         if self.frames == 0:
             self._lay_out(frame)
         left = [item for item in seen if not item.box.lies_in_one_of(self._keep)]
-        self.kept += sum(map(self._tracker.is_sure, seen)) - sum(map(self._tracker.is_sure, left))
+        self.kept += sum(item.is_sure for item in seen) - sum(item.is_sure for item in left)
         for track in self._tracker.update(self.frames, left):
             class_name = self._tracker.class_of(track)
             box = self._region(self._tracker.box_of(track, self.frames), class_name)

@@ -6,8 +6,9 @@ frames, however long the video is.
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -16,27 +17,27 @@ import av
 from av import VideoFrame
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
 from obscura.contract import Audio, MetadataPolicy
-from obscura.detection.detector import DetectionOptions, threshold_of
+from obscura.detection.arrays import Pixels
+from obscura.detection.detector import DetectionOptions
 from obscura.detection.extra import ObjectDetector
-from obscura.detection.inputs import Inputs
 from obscura.errors import ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size
 from obscura.redaction.policy import RedactionPolicy
 from obscura.redaction.privacy_masks import PrivacyMask
+from obscura.video.ahead import ahead
+from obscura.video.detection import FrameDetector
 from obscura.video.patterns import cover, paintable
 from obscura.video.plan import Plan
 from obscura.video.rotation import quarters, upright
 from obscura.video.shot_detection import ShotDetector
 from obscura.video.source import Checked, VideoLimits, info_of, kind_of, opened, pictures
-from obscura.video.tracking import TrackedBox, Tracker, TrackerOptions
+from obscura.video.tracking import Tracker, TrackerOptions
 from obscura.video.writer import EncoderOptions, VideoWriter, decoded
 
 __all__ = ["Progress", "Stage", "VideoReport", "VideoRequest", "redact_video"]
-
-UNSURE_SHARE: Final = 0.5
-"""From this share of the score that a photo's find needs a detection continues a track."""
 
 MAX_RATE: Final = 240.0
 """Some files say thousands of frames a second, and mean milliseconds."""
@@ -55,7 +56,18 @@ Progress = Callable[[Stage, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
-    """How to redact a video; ``mask`` and ``keep`` are those of `RedactionRequest`, for every frame."""
+    """How to redact a video; ``mask`` and ``keep`` are those of `RedactionRequest`, for every frame.
+
+    Attributes
+    ----------
+    max_gap_s, hold_s
+        See `TrackerOptions`, in seconds.
+    interval_s
+        Seconds between two full detections at most, not more than ``hold_s``: what the full detector alone
+        finds is hidden back to the full detection before.
+    crf
+        Constant rate factor of the encoder.
+    """
 
     policy: RedactionPolicy = field(default_factory=RedactionPolicy)
     detection: DetectionOptions = field(default_factory=DetectionOptions)
@@ -64,6 +76,7 @@ class VideoRequest:
     limits: VideoLimits = field(default_factory=VideoLimits)
     max_gap_s: float = 2.0
     hold_s: float = 0.5
+    interval_s: float = 0.5
     crf: int = 18
     keep: tuple[Box, ...] = ()
     mask: PrivacyMask | None = None
@@ -188,20 +201,18 @@ def _find(
     stream = pictures(container)[0]
     stream.thread_type = "AUTO"
     rate = min(float(stream.average_rate or stream.guessed_rate or 25), MAX_RATE)
-    sure = {item.card.class_name: threshold_of(item.card, request.detection) for item in detectors}
-    hold = max(1, round(request.hold_s * rate))
-    tracker = Tracker(TrackerOptions(sure, max(1, round(request.max_gap_s * rate)), hold))
+    gap, doubt, hold = (
+        max(1, round(seconds * rate)) for seconds in (request.max_gap_s, request.interval_s, request.hold_s)
+    )
+    tracker = Tracker(TrackerOptions(gap, doubt, hold))
+    detector = FrameDetector(detectors, request.detection, tracker, rate, request.interval_s)
     plan = Plan(tracker, request.policy, request.keep, request.mask)
-    scenes, checked = ShotDetector(), Checked(request.limits)
-    for packet in container.demux(stream):
-        frames, good = decoded(packet)
-        plan.broken += not good
-        for frame in frames:
-            plan.size = checked(frame)
-            plan.turns = quarters(frame.rotation)
-            if scenes.begins_with(frame):
+    with closing(ahead(_upright_frames(container, stream, request.limits, plan))) as frames:
+        for frame, pixels, begins_shot in frames:
+            if begins_shot:
                 tracker.cut(plan.frames)
-            plan.enter(frame, _look(frame, plan.turns, detectors, request.detection))
+                detector.cut()
+            plan.enter(frame, detector.find(plan.frames, pixels))
             progress(plan.frames)
     if plan.frames == 0:
         message = "no picture of the video can be decoded"
@@ -209,41 +220,40 @@ def _find(
     return plan
 
 
+def _upright_frames(
+    container: InputContainer, stream: VideoStream, limits: VideoLimits, plan: Plan
+) -> Generator[tuple[VideoFrame, Pixels, bool]]:
+    """Yield the frames as stored, upright as RGB, and whether they begin another shot."""
+    shots, checked = ShotDetector(), Checked(limits)
+    for packet in container.demux(stream):
+        decoded_frames, good = decoded(packet)
+        plan.broken += not good
+        for frame in decoded_frames:
+            plan.size = checked(frame)
+            plan.turns = quarters(frame.rotation)
+            yield frame, upright(frame.to_ndarray(format="rgb24"), plan.turns), shots.begins_with(frame)
+
+
 def _hide(video_writer: VideoWriter, plan: Plan, limits: VideoLimits, progress: Progress) -> int:
     """Write all frames; return how many of them hide something."""
     checked = Checked(limits)
     hidden_frames = 0
-    frames = video_writer.frames()
-    for hidden in plan.hidden():
-        frame = next(frames, None)
-        if frame is None:
+    with closing(video_writer.frames()) as frames:
+        for hidden in plan.hidden():
+            frame = next(frames, None)
+            if frame is None:
+                message = "the video did not decode the same way twice"
+                raise ProcessingFailedError(message)
+            checked(frame)
+            if hidden:
+                frame = paintable(frame)
+                cover(frame, hidden)
+                hidden_frames += 1
+            video_writer.write(frame)
+            progress(Stage.REDACTING, checked.frames, plan.frames)
+        # Sound may go on behind the last picture; another picture may not come.
+        if next(frames, None) is not None:
             message = "the video did not decode the same way twice"
             raise ProcessingFailedError(message)
-        checked(frame)
-        if hidden:
-            frame = paintable(frame)
-            cover(frame, hidden)
-            hidden_frames += 1
-        video_writer.write(frame)
-        progress(Stage.REDACTING, checked.frames, plan.frames)
-    # Sound may go on behind the last picture; another picture may not come.
-    if next(frames, None) is not None:
-        message = "the video did not decode the same way twice"
-        raise ProcessingFailedError(message)
     video_writer.finish()
     return hidden_frames
-
-
-def _look(
-    frame: VideoFrame, turns: int, detectors: Sequence[ObjectDetector], options: DetectionOptions
-) -> list[TrackedBox]:
-    pixels = upright(frame.to_ndarray(format="rgb24"), turns)
-    options = replace(options, inputs=Inputs(pixels))
-    found = []
-    for detector in detectors:
-        unsure = threshold_of(detector.card, options) * UNSURE_SHARE
-        low = replace(options, min_confidence=unsure)
-        found += [
-            TrackedBox(item.class_name, item.box, item.confidence) for item in detector.detect(pixels, low)
-        ]
-    return found

@@ -99,10 +99,25 @@ class _Part(NamedTuple):
 
 
 class _View(NamedTuple):
-    """A plane: its samples, which of them are hidden, how a pixel of the frame is scaled to it, its unit."""
+    """A plane of a frame.
+
+    Attributes
+    ----------
+    plane
+        Its samples.
+    hidden
+        Which of them are hidden.
+    outlines
+        The window of each region that lies in it, and which of its samples the region hides, by `id`.
+    scale
+        Samples per pixel of the frame, across and down.
+    unit
+        Steps of a sample per 8-bit level.
+    """
 
     plane: Plane
     hidden: NDArray[np.bool_]
+    outlines: dict[int, tuple[Window, NDArray[np.bool_]]]
     scale: tuple[float, float]
     unit: float
 
@@ -119,12 +134,17 @@ class _View(NamedTuple):
         height, width = plane.shape
         scale = (width / frame.width, height / frame.height)
         hidden = np.zeros(plane.shape, np.bool_)
-        for box, shape in (*((region.box, region.shape) for region in regions), *others):
+        outlines = {}
+        for key, box, shape in (
+            *((id(region), region.box, region.shape) for region in regions),
+            *((0, box, shape) for box, shape in others),
+        ):
             place = box.scale(*scale)
             inside = window(place, Size(width, height))
             if not inside.is_empty:
-                hidden[inside.slices] |= mask(place, shape, inside)
-        return cls(plane, hidden, scale, _unit(frame, number))
+                outlines[key] = inside, mask(place, shape, inside)
+                hidden[inside.slices] |= outlines[key][1]
+        return cls(plane, hidden, outlines, scale, _unit(frame, number))
 
     def part(self, area: Area) -> _Part | None:
         """Return an area in this plane; None where it lies outside."""
@@ -161,10 +181,11 @@ def _lay(area: Area, part: _Part, fill: Cells) -> None:
     plane, (x1, y1, x2, y2) = part.view.plane, part.inside
     levels = enlarged(fill, part.cell, Size(x2 - x1, y2 - y1))[..., 0] * np.float32(part.view.unit)
     samples = np.rint(levels).clip(0, 256 * part.view.unit - 1).astype(plane.dtype)
-    own = np.zeros(samples.shape, np.bool_)
     for region in area.regions:
-        own |= mask(region.box.scale(*part.view.scale), region.shape, part.inside)
-    np.copyto(plane[part.inside.slices], samples, where=own)
+        if id(region) in part.view.outlines:
+            own, covered = part.view.outlines[id(region)]
+            here = samples[own.y1 - y1 : own.y2 - y1, own.x1 - x1 : own.x2 - x1]
+            np.copyto(plane[own.slices], here, where=covered)
 
 
 def _mean(part: _Part) -> float:

@@ -1,19 +1,23 @@
 """Track objects through frames, bridging missed detections.
 
-Two thresholds in the manner of ByteTrack (Zhang et al., ECCV 2022): a sure detection begins a track, an
-unsure one only continues it. A track counts, however short it stays: what would be hidden in a photo is
-hidden in a frame, too. Gaps inside a track are filled along a straight line; before its first and after
-its last detection the box stays where it was for a while. Wherever nothing was detected it grows, because the
-object moves on unseen. No track passes from one scene into the next.
-Standard library only.
+Two kinds of detections in the manner of ByteTrack (Zhang et al., ECCV 2022): an unsure one begins or
+continues a track, but only tracks with a sure one are hidden, then with all their unsure detections before
+and after it. One sure detection is enough: what would be hidden in a photo is hidden in a frame, too. Gaps
+inside a track are filled along a straight line; before its first and after its last detection the box stays
+where it was for a while. Wherever nothing was detected it grows, because the object moves on unseen. No
+track passes from one scene into the next.
 """
 
-import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
+import numpy as np
+
+from obscura.detection.arrays import Floats
+from obscura.detection.nms import overlaps
 from obscura.geometry import Box
 
 __all__ = ["TrackedBox", "Tracker", "TrackerOptions"]
@@ -30,11 +34,11 @@ MAX_HOLD_GROWTH = 1.3
 
 @dataclass(frozen=True, slots=True)
 class TrackedBox:
-    """One detection in one frame: class, box in pixels of the upright frame, score 0..1."""
+    """One detection in one frame: class, box in pixels of the upright frame, whether it alone is hidden."""
 
     class_name: str
     box: Box
-    confidence: float
+    is_sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +47,16 @@ class TrackerOptions:
 
     Attributes
     ----------
-    sure
-        Score by class, 0..1, from which a detection begins a track.
     max_gap
         Frames for which an object may be lost and still be the same.
+    max_doubt
+        The same for a track without a sure detection.
     hold
         Frames for which a box is held before the first and after the last detection.
     """
 
-    sure: Mapping[str, float]
     max_gap: int
+    max_doubt: int
     hold: int
 
 
@@ -61,43 +65,51 @@ class _Track:
     class_name: str
     boxes: dict[int, Box] = field(default_factory=dict)
     last: int = 0
+    sure: list[int] = field(default_factory=list)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether a detection of it is sure."""
+        return bool(self.sure)
+
+    def size_in(self, frame: int) -> tuple[float, float]:
+        """Return width and height in ``frame`` by the sure detections before and after it."""
+        place = bisect_right(self.sure, frame)
+        before = self.sure[max(place - 1, 0)]
+        after = self.sure[min(place, len(self.sure) - 1)]
+        share = (frame - before) / (after - before) if after > before else 0.0
+        box = _between(self.boxes[before], self.boxes[after], share)
+        return box.width, box.height
 
     def predicted(self, frame: int) -> Box:
         """Return where the object should be in ``frame`` if it moves on as it did."""
         box = self.boxes[self.last]
-        earlier = [number for number in list(self.boxes)[-3:] if number < self.last]
-        if not earlier:
+        *_, earliest = islice(reversed(self.boxes), 3)
+        if earliest == self.last:
             return box
-        then = self.boxes[earlier[0]]
-        share = (frame - self.last) / (self.last - earlier[0])
+        then = self.boxes[earliest]
+        share = (frame - self.last) / (self.last - earliest)
         dx = (box.x1 + box.x2 - then.x1 - then.x2) / 2 * share
         dy = (box.y1 + box.y2 - then.y1 - then.y2) / 2 * share
         return box.shift(dx, dy)
 
 
-def _iou(one: Box, other: Box) -> float:
-    width = min(one.x2, other.x2) - max(one.x1, other.x1)
-    height = min(one.y2, other.y2) - max(one.y1, other.y1)
-    shared = max(0.0, width) * max(0.0, height)
-    return shared / max(one.area + other.area - shared, 1e-9)
-
-
-def _likeness(expected: Box, seen: Box, frames: int) -> float:
-    """Return how well a detection fits a track, 0 where it is another object.
+def _likeness(expected: Floats, seen: Floats, frames: Floats) -> Floats:
+    """Return how well detections ``[n, 4]`` fit tracks ``[t, 4]``, ``[t, n]``; 0: another object.
 
     Overlap where there is any; small fast objects leave their own box between two frames, so nearness counts
-    too, by their size, and the longer one was lost the farther it may have gone.
+    too, by their size, and the longer one was lost the farther it may have gone: ``frames``, ``[t]``.
     """
-    sizes = sorted((max(expected.long_side, 1.0), max(seen.long_side, 1.0)))
-    if sizes[1] > MAX_SIZE_RATIO * sizes[0]:
-        return 0.0
-    overlap = _iou(expected, seen)
-    if overlap >= MIN_OVERLAP:
-        return 1.0 + overlap
-    dx = (expected.x1 + expected.x2 - seen.x1 - seen.x2) / 2
-    dy = (expected.y1 + expected.y2 - seen.y1 - seen.y2) / 2
-    reach = sizes[1] * min(1.0 + REACH_GROWTH * (frames - 1), MAX_REACH)
-    return max(0.0, 1.0 - math.hypot(dx, dy) / reach)
+    overlap = overlaps(expected, seen)
+    sides = [np.maximum((boxes[:, 2:] - boxes[:, :2]).max(axis=1), 1.0) for boxes in (expected, seen)]
+    longer = np.maximum(sides[0][:, None], sides[1])
+    middles = [(boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (expected, seen)]
+    distance = np.hypot(*(middles[0][:, None] - middles[1]).transpose(2, 0, 1))
+    reach = longer * np.minimum(1.0 + REACH_GROWTH * (frames - 1), MAX_REACH)[:, None]
+    likeness = np.where(overlap >= MIN_OVERLAP, 1.0 + overlap, 1.0 - distance / reach)
+    same = longer <= MAX_SIZE_RATIO * np.minimum(sides[0][:, None], sides[1])
+    found: Floats = np.where(same, likeness, 0.0)
+    return found
 
 
 class Tracker:
@@ -105,60 +117,98 @@ class Tracker:
 
     def __init__(self, options: TrackerOptions) -> None:
         self._options = options
-        self._tracks: list[_Track] = []
+        self._tracks: dict[int, _Track] = {}
         self._active: list[int] = []
+        self._begun = 0
         self._cuts: list[int] = []
 
     def cut(self, frame: int) -> None:
         """Note that another scene begins with ``frame``: before its detections are entered."""
         self._cuts.append(frame)
-        self._active.clear()
+        self._keep_active([])
 
-    def is_sure(self, item: TrackedBox) -> bool:
-        """Whether a detection alone is enough to be hidden."""
-        return item.confidence >= self._options.sure.get(item.class_name, 0.0)
+    def is_weak(
+        self, frame: int, class_name: str, seen: Sequence[TrackedBox], strong: int, since: int
+    ) -> bool:
+        """Return whether detections of a class leave open what ``frame`` shows.
+
+        That is, one of the first ``strong`` of ``seen`` fits no track that is sure or as old as frame
+        ``since``, or none of ``seen`` fits a sure track that was last seen in frame ``since`` or later.
+        """
+        tracks = {number: self._tracks[number] for number in self._active}
+        known = [
+            number for number, track in tracks.items() if track.is_sure or next(iter(track.boxes)) <= since
+        ]
+        fits = self._fits(frame, known, seen)
+        fitting = list(fits.values())
+        lost = any(
+            track.is_sure and track.class_name == class_name and track.last >= since
+            for number, track in tracks.items()
+            if number not in fits
+        )
+        return lost or any(item not in fitting for item in seen[:strong])
 
     def update(self, frame: int, seen: Sequence[TrackedBox]) -> list[int]:
-        """Enter what was seen in ``frame`` (numbers must rise); return the tracks that begin with it."""
-        self._active = [
-            number for number in self._active if frame - self._tracks[number].last <= self._options.max_gap
-        ]
-        sure = [item for item in seen if self.is_sure(item)]
-        unsure = [item for item in seen if item not in sure]
-        fresh = self._continue(frame, sure)
-        self._continue(frame, unsure)
-        begun = []
-        for item in fresh:
-            self._tracks.append(_Track(item.class_name, {frame: item.box}, frame))
-            begun.append(len(self._tracks) - 1)
-        self._active += begun
-        return begun
-
-    def _continue(self, frame: int, seen: Iterable[TrackedBox]) -> list[TrackedBox]:
-        """Give detections to the tracks that they fit best; return those that fit none."""
-        left = list(seen)
-        free = [number for number in self._active if self._tracks[number].last != frame]
-        pairs = sorted(
-            (
-                (self._fit(number, frame, item), number, place)
-                for number in free
-                for place, item in enumerate(left)
-                if item.class_name == self._tracks[number].class_name
-            ),
-            reverse=True,
+        """Enter what was seen in ``frame`` (numbers must rise); return the tracks that become sure by it."""
+        self._keep_active(
+            [number for number in self._active if frame - self._tracks[number].last <= self._gap(number)]
         )
-        taken: set[int] = set()
-        for likeness, number, place in pairs:
-            track = self._tracks[number]
-            if likeness > 0 and track.last != frame and place not in taken:
-                track.boxes[frame] = left[place].box
-                track.last = frame
-                taken.add(place)
-        return [item for place, item in enumerate(left) if place not in taken]
+        left = list(seen)
+        sure_before = [number for number in self._active if self._tracks[number].is_sure]
+        became_sure = []
+        # Doubtful tracks take no detection from sure ones, and unsure detections no track from sure ones.
+        for tracks in (sure_before, self._active):
+            for is_sure in (True, False):
+                asked = [item for item in left if item.is_sure is is_sure]
+                free = [number for number in tracks if self._tracks[number].last != frame]
+                for number, item in self._fits(frame, free, asked).items():
+                    became_sure += self._enter(number, frame, item)
+                    left.remove(item)
+        for item in left:
+            number, self._begun = self._begun, self._begun + 1
+            self._tracks[number] = _Track(item.class_name)
+            self._active.append(number)
+            became_sure += self._enter(number, frame, item)
+        return became_sure
 
-    def _fit(self, number: int, frame: int, item: TrackedBox) -> float:
+    def _gap(self, number: int) -> int:
+        return self._options.max_gap if self._tracks[number].is_sure else self._options.max_doubt
+
+    def _keep_active(self, active: list[int]) -> None:
+        """Follow these tracks only; forget the others that have no sure detection."""
+        for number in set(self._active).difference(active):
+            if not self._tracks[number].is_sure:
+                del self._tracks[number]
+        self._active = active
+
+    def _enter(self, number: int, frame: int, item: TrackedBox) -> list[int]:
+        """Add a detection to a track; return the track if it becomes sure with it."""
         track = self._tracks[number]
-        return _likeness(track.predicted(frame), item.box, frame - track.last)
+        track.boxes[frame], track.last = item.box, frame
+        if not item.is_sure:
+            return []
+        track.sure.append(frame)
+        return [number] if len(track.sure) == 1 else []
+
+    def _fits(self, frame: int, tracks: Sequence[int], seen: Sequence[TrackedBox]) -> dict[int, TrackedBox]:
+        """Return for each of ``tracks`` the detection that fits it best, each detection once."""
+        if not (tracks and seen):
+            return {}
+        followed = [self._tracks[number] for number in tracks]
+        likeness = _likeness(
+            np.array([track.predicted(frame) for track in followed], np.float32),
+            np.array([item.box for item in seen], np.float32),
+            np.array([frame - track.last for track in followed], np.float32),
+        )
+        likeness[np.array([[track.class_name != item.class_name for item in seen] for track in followed])] = 0
+        fits: dict[int, TrackedBox] = {}
+        taken: set[int] = set()
+        for pair in np.argsort(-likeness, axis=None, kind="stable")[: np.count_nonzero(likeness > 0)]:
+            row, place = divmod(int(pair), len(seen))
+            if tracks[row] not in fits and place not in taken:
+                fits[tracks[row]] = seen[place]
+                taken.add(place)
+        return fits
 
     def class_of(self, track: int) -> str:
         """Return what a track follows."""
@@ -169,9 +219,9 @@ class Tracker:
         return self._tracks[track].boxes[frame]
 
     @property
-    def tracks(self) -> range:
-        """All tracks so far, in the order in which they began."""
-        return range(len(self._tracks))
+    def tracks(self) -> list[int]:
+        """The tracks to hide so far, in the order in which they began."""
+        return [number for number, track in self._tracks.items() if track.is_sure]
 
     def to_hide(self, frames: int) -> Iterator[list[tuple[int, Box]]]:
         """Yield for each of ``frames`` frames in turn the tracks to hide and where."""
@@ -184,8 +234,9 @@ class Tracker:
             yield [(life.number, life.box_in(frame)) for life in living]
 
     def _lives(self) -> Iterator["_Life"]:
-        for number, track in enumerate(self._tracks):
-            frames = tuple(sorted(track.boxes))
+        for number in self.tracks:
+            track = self._tracks[number]
+            frames = tuple(track.boxes)
             # What is held does not pass into another scene, where it would cover something else.
             scene = bisect_right(self._cuts, frames[0])
             begin = max(frames[0] - self._options.hold, self._cuts[scene - 1] if scene else 0)
@@ -213,6 +264,9 @@ class _Life:
         if place == 0:
             return _held(boxes[self.seen[0]], self.seen[0] - frame)
         before = self.seen[place - 1]
+        if before == frame:
+            # Unsure boxes are less accurate, and sizes that change with the network would flicker.
+            return _at_least(boxes[frame], self.track.size_in(frame))
         if place == len(self.seen):
             return _held(boxes[before], frame - before)
         after = self.seen[place]
@@ -223,6 +277,12 @@ class _Life:
 
 def _held(box: Box, frames: int) -> Box:
     return box.grow(min(1.0 + HOLD_GROWTH * frames, MAX_HOLD_GROWTH))
+
+
+def _at_least(box: Box, size: tuple[float, float]) -> Box:
+    """Return a box around the same middle, as wide and high as ``size`` at least."""
+    more = max(size[0] - box.width, 0.0) / 2, max(size[1] - box.height, 0.0) / 2
+    return Box(box.x1 - more[0], box.y1 - more[1], box.x2 + more[0], box.y2 + more[1])
 
 
 def _between(one: Box, other: Box, share: float) -> Box:

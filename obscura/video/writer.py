@@ -1,7 +1,8 @@
 """Encode a redacted video with its sound, orientation and permitted tags."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from obscura.contract import Audio, MetadataPolicy
 from obscura.imaging.metadata.camera_names import is_camera_name
+from obscura.video.ahead import ahead
 from obscura.video.planes import paintable, planes
 from obscura.video.source import pictures
 
@@ -41,6 +43,8 @@ STREAM_TAGS: Final = frozenset({"language"})
 VP9: Final = "libvpx-vp9"
 LAST_RESORT: Final = "yuv420p"
 USUAL_RATE: Final = Fraction(25)
+ENCODER_THREADS: Final = 4
+"""A fixed number: what x264 writes depends on it, so by the cores of the machine the files would differ."""
 
 
 def decoded(packet: "Packet[Any]") -> tuple[list[VideoFrame], bool]:
@@ -124,6 +128,7 @@ class VideoWriter:
             ),
         )
         context = out.codec_context
+        context.thread_count = ENCODER_THREADS
         context.width, context.height = frame.width, frame.height
         context.pix_fmt = frame.format.name
         context.time_base = self._in.time_base or Fraction(1, 90_000)
@@ -139,15 +144,23 @@ class VideoWriter:
             self._sound[stream.index] = copy
         return out
 
-    def frames(self) -> Iterator[VideoFrame]:
-        """Yield the pictures of the source in turn, passing its sound on by the way."""
+    def frames(self) -> Generator[VideoFrame]:
+        """Yield the pictures of the source in turn, decoded ahead, passing its sound on by the way."""
+        with closing(ahead(self._decoded())) as items:
+            for item in items:
+                if isinstance(item, VideoFrame):
+                    self._rotation = item.rotation
+                    yield item
+                else:
+                    self._pass_on(item)
+
+    def _decoded(self) -> "Generator[VideoFrame | Packet[Any]]":
+        """Yield pictures and packets of sound in the order of the source."""
         for packet in self._source.demux(self._in, *self._voices):
             if packet.stream is self._in:
-                for frame in decoded(packet)[0]:
-                    self._rotation = frame.rotation
-                    yield frame
+                yield from decoded(packet)[0]
             elif packet.dts is not None:
-                self._pass_on(packet)
+                yield packet
 
     def _pass_on(self, packet: "Packet[Any]") -> None:
         if self._out is None:

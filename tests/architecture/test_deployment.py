@@ -382,11 +382,11 @@ def test_each_pipeline_has_its_services_and_no_other() -> None:
 
 
 def test_the_gpu_override_changes_only_the_detection_services() -> None:
-    """On GPUs the detection services use the torch engine on a reserved device; the rest stays as it is."""
+    """On GPUs the detection services use onnxruntime on a reserved device; the rest stays as it is."""
     services = compose("deploy/compose/gpu.yml")["services"]
     assert set(services) == {WORKER_OF_QUEUE[Queue.FACES], WORKER_OF_QUEUE[Queue.PLATES]}
     for name, service in services.items():
-        assert service["environment"]["OBSCURA_ENGINE"] == service["build"]["args"]["ENGINE"] == "ultralytics"
+        assert service["environment"]["OBSCURA_DEVICE"] == service["build"]["args"]["ENGINE"] == "cuda"
         assert service["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
         assert ("detection-packages", "/added") in copied(name)
     assert ("ARG", "ENGINE=openvino") in stages()["detection-packages"]

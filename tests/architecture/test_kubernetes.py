@@ -359,8 +359,8 @@ def test_the_queue_keeps_what_it_was_told(overlay: tuple[str, list[Resource]]) -
     assert of_kind(resources, "StatefulSet")["valkey"]["spec"]["volumeClaimTemplates"]
 
 
-def test_gpus_are_asked_for_where_torch_runs() -> None:
-    """The GPU overlay gives the two detectors a GPU each and torch's image, and changes no other worker."""
+def test_gpus_are_asked_for_where_networks_run() -> None:
+    """The GPU overlay gives the two detectors a GPU each and their image, and changes no other worker."""
     resources = rendered(FOLDER / "overlays" / "gpu")
     wanted = {
         name
@@ -370,5 +370,5 @@ def test_gpus_are_asked_for_where_torch_runs() -> None:
     assert wanted == {"face-detection", "plate-detection"}
     for name, pod in pods(resources).items():
         is_gpu = name in wanted
-        assert (variables(pod).get("OBSCURA_ENGINE") == "ultralytics") is is_gpu
+        assert (variables(pod).get("OBSCURA_DEVICE") == "cuda") is is_gpu
         assert ("-gpu:" in pod["containers"][0]["image"]) is is_gpu

@@ -1,14 +1,12 @@
-"""``.pt`` weights on torch, for GPUs. No other module imports torch or ultralytics."""
+"""``.pt`` weights on torch. No other module imports torch or ultralytics."""
 
 import atexit
 import json
 import os
-import runpy
 import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.base import Session
 from obscura.errors import BackendUnavailableError
 
-__all__ = ["has_gpu", "keep_ultralytics_quiet", "open_ultralytics"]
+__all__ = ["keep_ultralytics_quiet", "open_ultralytics"]
 
 GPU_BATCH = 16
 # Switches off telemetry and every integration with an external service.
@@ -60,34 +58,6 @@ class _TorchSession:
 
     def close(self) -> None:
         self._network = None
-
-
-def has_gpu() -> bool:
-    """Return whether torch is installed and sees a CUDA GPU."""
-    if not _supports_gpus():
-        return False
-    try:
-        import torch  # noqa: PLC0415 - the engine is loaded when it is used
-    except ImportError:
-        return False
-    return bool(torch.cuda.is_available())
-
-
-def _supports_gpus() -> bool:
-    """Return whether torch is installed in a build that supports GPUs.
-
-    Read from torch's ``version.py``: importing torch only to learn that it has no CUDA takes seconds and
-    hundreds of megabytes in every process.
-    """
-    torch = find_spec("torch")
-    if torch is None or torch.origin is None:
-        return False
-    try:
-        build = runpy.run_path(str(Path(torch.origin).with_name("version.py")))
-    except OSError:
-        # No such file: decided after importing torch.
-        return True
-    return any(build.get(name) is not None for name in ("cuda", "hip"))
 
 
 def open_ultralytics(path: Path, threads: int, device: str, *, exact: bool) -> Session:
@@ -141,14 +111,9 @@ def _load(path: Path) -> tuple[Any, Any]:
 
 
 def _device(torch: Any, wanted: str) -> str:  # noqa: ANN401 - torch's module object
-    if wanted == "cpu":
+    if wanted == "cpu" or not torch.cuda.is_available():
         return "cpu"
-    if torch.cuda.is_available():
-        return "cuda:0" if wanted in {"auto", "cuda"} else wanted
-    if wanted == "auto":
-        return "cpu"
-    message = f"device {wanted} was asked for, but torch sees no CUDA GPU"
-    raise BackendUnavailableError(message)
+    return "cuda:0" if wanted in {"auto", "cuda"} else wanted
 
 
 @cache

@@ -37,6 +37,14 @@ def test_the_slow_splice_engine_is_a_warning(monkeypatch: pytest.MonkeyPatch) ->
     assert "obscura.jpeg.build" in part.message
 
 
+def test_a_gpu_that_is_asked_for_and_not_there_is_a_warning() -> None:
+    """Where the networks run is said."""
+    assert by_name(Settings())["gpu"].health is Health.OK
+    part = by_name(Settings(device="cuda"))["gpu"]
+    assert part.health is Health.WARNING
+    assert "run on the CPU" in part.says
+
+
 def test_what_does_not_work_is_named_and_nothing_of_it_leaks(tmp_path: Path) -> None:
     """A silent broker, a folder that is none, and weights that are absent each have their line."""
     (tmp_path / "file").write_text("")

@@ -17,20 +17,21 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from obscura.detection.backends import openvino
+from obscura.detection.backends.onnx import OnnxSession, open_onnx_batched
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.detector import DetectionOptions, Detector, load_detector
 from obscura.detection.engines import EngineChoice, EngineOptions, open_session, pick_engine
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.errors import BackendUnavailableError, ModelError
 from obscura.geometry import Box, Size
-from tests.photos import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from obscura.detection.arrays import Pixels
+    from obscura.detection.arrays import Floats, Pixels
 
 MODULES = {EngineChoice.OPENVINO: "openvino", EngineChoice.ULTRALYTICS: "ultralytics"}
 
@@ -225,24 +226,43 @@ def test_importing_detection_loads_no_engine() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_torch_made_for_cpus_is_not_loaded_to_ask_for_a_gpu(tmp_path: Path) -> None:
-    """Its build says that it has none; one made for GPUs, or one that says nothing, is loaded and asked."""
-    (tmp_path / "torch").mkdir()
-    made = tmp_path / "torch" / "version.py"
-    asked = "class cuda:\n    def is_available():\n        return True\n"
-    (tmp_path / "torch" / "__init__.py").write_text(asked)
-    code = (
-        "import pathlib, sys\n"
-        "from obscura.detection.backends.ultralytics import has_gpu\n"
-        "version = pathlib.Path(sys.argv[1])\n"
-        "answers = []\n"
-        "for build in ('cuda = hip = None', 'cuda = None', 'hip = \"7.0\"', 'cuda = \"13.0\"', ''):\n"
-        "    version.write_text(build) if build else version.unlink()\n"
-        "    answers += [(has_gpu(), sys.modules.pop('torch', None) is not None)]\n"
-        "assert answers == [(False, False)] * 2 + [(True, True)] * 3, answers\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    subprocess.run([sys.executable, "-c", code, str(made)], check=True, env=environment)
+@pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed here")
+@pytest.mark.parametrize("half", [False, True], ids=["f32", "f16"])
+def test_batches_of_bytes_agree_with_openvino(
+    half: bool,  # noqa: FBT001 - a parameter of the test
+    exact_detector: Callable[[EngineChoice], Detector],
+    portrait: Pixels,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What runs on GPUs finds the same in several faces, its windows in batches."""
+    faces = np.ascontiguousarray(np.tile(portrait[::2, ::2], (1, 3, 1)))
+    card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), "face")
+    path = default_models_dir() / card.files["onnx"].path
+    batches: list[int] = []
+    run = OnnxSession.run
+
+    def counted(session: OnnxSession, batch: Sequence[Pixels]) -> Floats:
+        batches.append(len(batch))
+        return run(session, batch)
+
+    monkeypatch.setattr(OnnxSession, "run", counted)
+    batched = Detector(card, open_onnx_batched(path, 2, ["CPUExecutionProvider"], half=half))
+    assert_same((batched, exact_detector(EngineChoice.OPENVINO)), faces)
+    assert max(batches) > 1
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One asked for: the network runs on the CPU, and a warning says so. With one, onnxruntime is chosen."""
+    options = EngineOptions(device="cuda")
+    card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), "face")
+    monkeypatch.setattr("obscura.detection.engines.has_gpu", lambda: False)
+    with capture_logs() as lines:
+        session = open_session(default_models_dir(), card, options)
+    assert session.device == "cpu"
+    assert [(line["event"], line["asked"], line["runs_on"]) for line in lines] == [("no_gpu", "cuda", "cpu")]
+    monkeypatch.setattr("obscura.detection.engines.has_gpu", lambda: True)
+    assert pick_engine(options) is pick_engine(EngineOptions()) is EngineChoice.ONNX
+    assert pick_engine(EngineOptions(device="cpu")) is not EngineChoice.ONNX or find_spec("openvino") is None
 
 
 QUIET = """

@@ -156,6 +156,16 @@ def test_one_colour_in_a_video_is_the_colour_asked_for() -> None:
     assert np.abs(shown - (200, 120, 40)).max() <= 6
 
 
+def test_equal_files_give_equal_bytes(detectors: list[Detector], tmp_path: Path) -> None:
+    """Whatever threads decode and encode."""
+    source = videos.make(tmp_path / "a.mp4", frames=12)
+    results = []
+    for name in ("b.mp4", "c.mp4"):
+        redact_video(source, tmp_path / name, detectors, VideoRequest())
+        results.append((tmp_path / name).read_bytes())
+    assert results[0] == results[1]
+
+
 def test_tags_by_policy(detectors: list[Detector], tmp_path: Path) -> None:
     """keep_safe keeps the place, coarse_gps and strip do not; free texts never stay."""
     source = videos.make(tmp_path / "a.mp4", frames=3)
