@@ -42,7 +42,7 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_a_warning() -> None:
     assert by_name(Settings())["gpu"].health is Health.OK
     part = by_name(Settings(device="cuda"))["gpu"]
     assert part.health is Health.WARNING
-    assert "run on the CPU" in part.says
+    assert "run on the CPU" in part.message
 
 
 def test_what_does_not_work_is_named_and_nothing_of_it_leaks(tmp_path: Path) -> None:
