@@ -33,7 +33,7 @@ NOISE_FACTOR = 1.25
 """What two measurements of the same differ by on a busy machine."""
 PATIENCE_S = 900.0
 MAX_WORKER_MB = 2500.0
-"""A worker with networks (600 MB) that reads 49 megapixels within its budget (256 MiB and 32 bytes a pixel)."""
+"""A worker with networks (600 MB) that reads 49 megapixels in its budget (256 MiB and 32 bytes a pixel)."""
 MAX_GATEWAY_MB = 500.0
 ROLES = ("gateway", "worker")
 GIVEN_BACK = 1.35
