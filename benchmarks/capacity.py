@@ -42,7 +42,7 @@ class Costs:
         Seconds that results and rows are kept.
     """
 
-    worker_ms: float = 634.0
+    worker_ms: float = 110.0
     gateway_ms: float = 8.0
     broker_ms: float = 3.0
     photo_bytes: int = 450_000
