@@ -66,14 +66,15 @@ CREDENTIALS_TEXT = "true: write signed Content Credentials (C2PA) into the pictu
 Blank = BeforeValidator(_blank_is_absent)
 
 
+# `Blank` comes last: a bound that follows it would be applied to the None in place of an empty text.
 TextMatch = Annotated[
     str | None,
-    Blank,
     Field(
         max_length=MAX_PATTERN,
         description="of the class text: hide only what this pattern matches (RE2 syntax)",
         examples=["[\\w.+-]+@[\\w-]+\\.\\w+"],
     ),
+    Blank,
 ]
 
 
@@ -120,8 +121,8 @@ class DetectForm(PhotoForm):
 
 Color = Annotated[
     str | None,
-    Blank,
     Field(pattern="^#[0-9a-fA-F]{6}$", description="of the style solid: #rrggbb; default: the mean around"),
+    Blank,
 ]
 
 

@@ -1,11 +1,14 @@
 """A gateway takes nothing silently: what no route reads is refused with the nearest known name."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import BaseModel, ValidationError
 
+from gateway_service.schemas import BatchForm, BlurClassesForm, DetectClassesForm, RedactForm, VideoForm
 from tests.gateways import RunningGateway
 from tests.photos import PORTRAIT
 
@@ -123,3 +126,12 @@ def test_groups_that_are_off_answer_404(valkey_url: str, tmp_path: Path) -> None
         for path in ("/bocashi", "/auth/stdimg", "/detect_lesions", "/detection/BreastCalcify"):
             answer = httpx.post(running.url + path)
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("form", [BatchForm, BlurClassesForm, DetectClassesForm, RedactForm, VideoForm])
+def test_an_empty_field_is_absent_or_refused(form: type[BaseModel]) -> None:
+    """Also one with bounds: an empty text never reaches them as None, which they cannot be applied to."""
+    for name in form.model_fields:
+        with suppress(ValidationError):
+            form.model_validate({name: ""})
+    assert BatchForm.model_validate({"color": "", "text_match": ""}) == BatchForm()
