@@ -19,7 +19,12 @@ from benchmarks.attacks.faces import FACE_SIDE, Face
 from benchmarks.attacks.methods import AreaMosaic, Hide, ours, seed_gaussian
 from obscura.geometry import Size
 from obscura.redaction.masks import window
-from obscura.redaction.styles import DEFAULT_CELLS, Fill, Mosaic, Soft, Solid
+from obscura.redaction.paint import paint
+from obscura.redaction.regions import Region, grown
+from obscura.redaction.styles import DEFAULT_CELLS, Fill, Mosaic, RegionShape, Soft, Solid
+
+COMMON_TONE: Final = 4
+"""The tone that most faces of the material have."""
 
 REDACTIONS: Final = 100
 MOVED: Final = 0.1
@@ -46,6 +51,7 @@ def invert(faces: Sequence[Face], rng: np.random.Generator) -> list[Inversion]:
             "solid (all that chance needs)": single(face.pixels, face.box),
             "legacy: Gaussian (99, 99), 30": seed_gaussian(face.pixels, face.box),
             "soft, the default, however often": soft(face.pixels, face.box),
+            "soft, one tone for everybody": _one_tone(face),
             f"soft, mean of {REDACTIONS} with moved boxes": _average(face, soft, REDACTIONS, rng),
             "filled from around (all that is seen)": ours(Fill())(face.pixels, face.box),
             "mosaic, one redaction": mosaic(face.pixels, face.box),
@@ -57,6 +63,12 @@ def invert(faces: Sequence[Face], rng: np.random.Generator) -> list[Inversion]:
         for name, guess in guesses.items():
             tries.setdefault(name, []).append(_best_psnr(face, guess))
     return [Inversion(name, float(np.mean(values))) for name, values in tries.items()]
+
+
+def _one_tone(face: Face) -> NDArray[np.uint8]:
+    """Return a face filled with the same tone whatever it looks like: what an attacker knows before."""
+    region = Region(grown(face.box), Soft(), RegionShape.SUPERELLIPSE, tone=COMMON_TONE)
+    return np.asarray(paint(face.pixels, [region]), np.uint8)
 
 
 def _average(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from obscura.anonymisation import residual_check
 from obscura.anonymisation.detect import find_objects, open_photo
 from obscura.anonymisation.residual_check import FinishedPicture, find_residual, hidden_share
 from obscura.contract import JobKind, JobOptions, ObjectClass, ResidualCheck, Step, with_residual_check
@@ -75,6 +76,18 @@ def test_the_quick_check_asks_the_proposal_network_alone(
     missed = first.model_copy(update={"detections": ()})
     monkeypatch.setattr(detector, "_session", None)
     assert len(finished(picture, []).residual(detector, missed)) == 1
+
+
+def test_after_a_persons_boxes_the_class_network_is_asked_alone(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proposal network sees more that is nothing; below the threshold measured for it nothing counts."""
+    picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
+    monkeypatch.setattr(detector, "proposal_session", None)
+    (face,) = finished(picture, []).residual(detector)
+    higher = {"face": face.confidence + 0.01}
+    monkeypatch.setattr(residual_check, "AFTER_REDACT_THRESHOLDS", higher)
+    assert finished(picture, []).residual(detector) == ()
 
 
 def test_what_the_first_detection_left_open_counts(detector: Detector) -> None:
