@@ -11,10 +11,9 @@ from standalone.system import Place, run
 GREETING = """\
 Obscura is ready at {address}
 
-  curl -X POST -H "Content-Type: multipart/form-data" -F "file=@/path/to/your/image.jpg" "{address}/blur_faces"
-  curl "{address}/task_result/some-task-id"
+  curl -H "Accept: image/jpeg" -F file=@photo.jpg {address}/blur -o redacted.jpg
 
-Ctrl-C stops it."""  # noqa: E501 - a line to copy is one line
+Ctrl-C stops it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

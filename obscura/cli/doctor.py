@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from obscura import __version__
+from obscura.cli.extras import hint
 from obscura.errors import ObscuraError
 from obscura.settings import Settings, StorageChoice
 
@@ -68,6 +69,10 @@ def parts(settings: Settings) -> Iterator[Part]:
     for name, look in looks:
         try:
             yield from look(settings)
+        except ModuleNotFoundError as error:
+            # A part that this installation was made without.
+            line = hint(error)
+            yield Part(name, Health.PROBLEM if line is None else Health.WARNING, line or str(error))
         except (ObscuraError, ImportError, OSError, RuntimeError) as error:
             yield Part(name, Health.PROBLEM, str(error))
 

@@ -67,8 +67,14 @@ def _arguments(request: flows.Send) -> dict[str, Any]:
 class _Calls:
     """What both clients know: whose key, how patient."""
 
+    _http: httpx.Client | httpx.AsyncClient
+
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
+
+    def __repr__(self) -> str:
+        # httpx masks a password in the address; the key is never shown.
+        return f"{type(self).__name__}({self._http.base_url!r})"
 
     def _patience(self) -> flows.Patience:
         return flows.Patience(self._patience_s)

@@ -1,6 +1,7 @@
 """What `obscura doctor` says of an installation."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def test_what_does_not_work_is_named_and_nothing_of_it_leaks(tmp_path: Path) -> 
     assert found["storage"].health is Health.PROBLEM
     assert found["models"].health is Health.PROBLEM
     assert "geheim" not in "".join(part.message for part in found.values())
+
+
+def test_a_plain_install_lacks_nothing_but_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the packages of a server what cannot be looked at is a warning that names the extra."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    found = [part for part in doctor.parts(Settings()) if "redis" in part.message]
+    assert [(part.name, part.health) for part in found] == [("broker", Health.WARNING)]
+    assert "pip install 'obscura-photo[server]'" in found[0].message
 
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -87,6 +87,14 @@ def test_a_key_that_no_header_takes_is_told_at_once() -> None:
         Obscura(key="obs_x\n")
 
 
+def test_a_client_shows_its_address_and_nothing_secret() -> None:
+    """Neither the key nor a password in the address."""
+    with Obscura("http://me:password@localhost:9", key="obscura_id_secret") as client:
+        assert "localhost:9" in repr(client)
+        assert "secret" not in repr(client).replace("[secure]", "")
+        assert "password" not in repr(client)
+
+
 def test_unknown_options_fail_with_the_nearest_name() -> None:
     """Before anything is sent: there is no server here."""
     with Obscura("http://127.0.0.1:9") as client:
