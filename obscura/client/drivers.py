@@ -67,14 +67,13 @@ def _arguments(request: flows.Send) -> dict[str, Any]:
 class _Calls:
     """What both clients know: whose key, how patient."""
 
-    _http: httpx.Client | httpx.AsyncClient
-
-    def __init__(self, patience_s: float) -> None:
+    def __init__(self, url: str, patience_s: float) -> None:
+        self._url = httpx.URL(address_of(url))
         self._patience_s = patience_s
 
     def __repr__(self) -> str:
         # httpx masks a password in the address; the key is never shown.
-        return f"{type(self).__name__}({self._http.base_url!r})"
+        return f"{type(self).__name__}({self._url!r})"
 
     def _patience(self) -> flows.Patience:
         return flows.Patience(self._patience_s)
@@ -102,8 +101,8 @@ class Obscura(_Calls):
     def __init__(
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
-        super().__init__(patience_s)
-        self._http = httpx.Client(base_url=address_of(url), headers=headers_of(key), timeout=REQUEST_TIMEOUT)
+        super().__init__(url, patience_s)
+        self._http = httpx.Client(base_url=self._url, headers=headers_of(key), timeout=REQUEST_TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -221,9 +220,9 @@ class AsyncObscura(_Calls):
     def __init__(
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
-        super().__init__(patience_s)
+        super().__init__(url, patience_s)
         self._http = httpx.AsyncClient(
-            base_url=address_of(url), headers=headers_of(key), timeout=REQUEST_TIMEOUT
+            base_url=self._url, headers=headers_of(key), timeout=REQUEST_TIMEOUT
         )
 
     async def __aenter__(self) -> Self:
