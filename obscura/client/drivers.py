@@ -68,7 +68,7 @@ class _Calls:
     """What both clients know: whose key, how patient."""
 
     def __init__(self, url: str, patience_s: float) -> None:
-        self._url = httpx.URL(address_of(url))
+        self._url = address_of(url)
         self._patience_s = patience_s
 
     def __repr__(self) -> str:
@@ -221,9 +221,7 @@ class AsyncObscura(_Calls):
         self, url: str = DEFAULT_URL, *, key: str | None = None, patience_s: float = PATIENCE_S
     ) -> None:
         super().__init__(url, patience_s)
-        self._http = httpx.AsyncClient(
-            base_url=self._url, headers=headers_of(key), timeout=REQUEST_TIMEOUT
-        )
+        self._http = httpx.AsyncClient(base_url=self._url, headers=headers_of(key), timeout=REQUEST_TIMEOUT)
 
     async def __aenter__(self) -> Self:
         return self
