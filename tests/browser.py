@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    FloatRect,
+    Locator,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 from tests import photos
 
@@ -127,15 +136,42 @@ def change(picture: Image.Image, box: tuple[int, int, int, int]) -> float:
     return float(np.abs(parts[0] - parts[1]).mean())
 
 
+def frame_of(place: Page | Locator) -> FloatRect:
+    """Return where an element is on the screen; of a page, its picture."""
+    frame = (place.locator("#picture") if isinstance(place, Page) else place).bounding_box()
+    assert frame is not None
+    return frame
+
+
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
     """Drag over the portrait, from and to pixels of the picture."""
-    frame = page.locator("#picture").bounding_box()
-    assert frame is not None
+    frame = frame_of(page)
     factor = frame["width"] / 512
     page.mouse.move(frame["x"] + start[0] * factor, frame["y"] + start[1] * factor)
     page.mouse.down()
     page.mouse.move(frame["x"] + end[0] * factor, frame["y"] + end[1] * factor, steps=5)
     page.mouse.up()
+
+
+def touch(page: Page, start: list[tuple[float, float]], end: list[tuple[float, float]]) -> None:
+    """Move one or more fingers over the screen, from and to these places."""
+    session = page.context.new_cdp_session(page)
+
+    def send(kind: str, places: list[tuple[float, float]]) -> None:
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    send("touchStart", start)
+    for step in range(1, 9):
+        send(
+            "touchMove",
+            [
+                (a + (c - a) * step / 8, b + (d - b) * step / 8)
+                for (a, b), (c, d) in zip(start, end, strict=True)
+            ],
+        )
+    send("touchEnd", [])
+    session.detach()
 
 
 def serious(page: Page) -> list[str]:

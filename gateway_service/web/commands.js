@@ -1,8 +1,9 @@
 // What a person can have done, from wherever it is asked for: tools, keys, panel.
 
 import * as actions from "./state/actions.js";
+import { areasOf, sharesOf } from "./state/areas.js";
 import * as edits from "./state/edits.js";
-import { asked, hasResult, newPhoto, resultName } from "./state/photo.js";
+import { asked, hasResult, isTooLarge, newPhoto, resultName } from "./state/photo.js";
 import { kindOf } from "./media/kind.js";
 import { uniqueNames, zip } from "./media/zip.js";
 import { say } from "./text/words.js";
@@ -51,7 +52,8 @@ export class Commands {
     const kinds = await Promise.all(list.map(kindOf));
     const odd = list.filter((_, index) => kinds[index] === null);
     if (odd.length > 0) this.complain(odd.map((file) => say("not_a_picture", { name: file.name })).join(" "));
-    const { options, style, areas, capabilities } = this.store.state;
+    const { options, style, capabilities } = this.store.state;
+    const areas = areasOf(this.store.state.areas, { id: "" });
     const photos = /** @type {Photo[]} */ ([]);
     for (const [index, file] of list.entries()) {
       const kind = kinds[index];
@@ -77,6 +79,10 @@ export class Commands {
   /** @param {string} id */
   choose(id) {
     this.store.update((state) => actions.choose(state, id));
+  }
+
+  toggleOverview() {
+    this.store.update((state) => ({ ...state, overview: !state.overview && state.photos.length > 0 }));
   }
 
   /** @param {number} step */
@@ -124,7 +130,7 @@ export class Commands {
   }
 
   toggleEditing() {
-    this.store.update((state) => ({ ...state, editing: !state.editing, drawing: null, framesHidden: false, panorama: false }));
+    this.store.update((state) => ({ ...state, editing: !state.editing, drawing: null, framesHidden: false, overview: false, panorama: false }));
   }
 
   /** Let the next drag draw a box of the class, or an area; the same once more ends it.
@@ -132,7 +138,7 @@ export class Commands {
   draw(kind, isSwitch = true) {
     this.store.update((state) => {
       const drawing = isSwitch && state.drawing !== null ? null : kind;
-      return { ...state, drawing, editing: true, framesHidden: false, panorama: false, compare: 0 };
+      return { ...state, drawing, editing: true, framesHidden: false, overview: false, panorama: false, compare: 0 };
     });
   }
 
@@ -169,10 +175,12 @@ export class Commands {
     this.store.update(actions.retryFailed);
   }
 
-  /** @param {"mask" | "zone"} kind @param {Rectangle} area shares of the picture */
+  /** Add an area for all photos; on a video, for this video.
+   * @param {"mask" | "zone"} kind @param {Rectangle} area shares of the picture */
   addArea(kind, area) {
     const id = `${kind}-${Date.now()}`;
-    this.#setAreas([...this.store.state.areas, { id, kind, area }]);
+    const of = this.chosen?.kind === "video" ? { photoId: this.chosen.id } : {};
+    this.#setAreas([...this.store.state.areas, { id, kind, area, ...of }]);
   }
 
   /** Hide the place of the box that keys act on in all photos. */
@@ -180,9 +188,7 @@ export class Commands {
     const photo = this.chosen;
     const box = photo?.boxes.find((item) => item.id === this.store.state.boxId);
     if (!box || !photo?.size) return;
-    const { width, height } = photo.size;
-    const [x1, y1, x2, y2] = box.xyxy;
-    this.addArea("mask", [x1 / width, y1 / height, x2 / width, y2 / height]);
+    this.addArea("mask", sharesOf(box.xyxy, photo.size));
     this.announce(say("area_mask"));
   }
 
@@ -191,12 +197,15 @@ export class Commands {
     this.#setAreas(this.store.state.areas.filter((area) => area.id !== id));
   }
 
-  /** Areas hold for all photos: those that are done are done again, with the boxes that they have.
-   * @param {import("./state/types.js").Area[]} areas */
-  #setAreas(areas) {
+  /** Photos that are done are done again, with the boxes that they have; videos, wholly.
+   * @param {import("./state/types.js").Area[]} all */
+  #setAreas(all) {
     this.store.update((state) => ({
-      ...state, areas,
+      ...state, areas: all,
       photos: state.photos.map((photo) => {
+        const areas = areasOf(all, photo);
+        if (areas.length === photo.areas.length && areas.every((area, index) => area === photo.areas[index])) return photo;
+        if (isTooLarge(photo)) return { ...photo, areas };
         const held = edits.outsideZones({ ...photo, areas, approved: false, downloaded: false, problem: null });
         return hasResult(photo) && photo.kind !== "video" ? held : asked(held, "blur");
       }),

@@ -5,6 +5,7 @@ import { Applier } from "./server/applier.js";
 import { capabilities } from "./server/capabilities.js";
 import { Runner } from "./server/runner.js";
 import { initialState } from "./state/actions.js";
+import { isArea } from "./state/areas.js";
 import { addBox } from "./state/edits.js";
 import { hasResult, newId, standing } from "./state/photo.js";
 import { Store } from "./state/store.js";
@@ -12,7 +13,8 @@ import { Files } from "./storage/files.js";
 import { Keeper } from "./storage/keeper.js";
 import { Thumbnails } from "./media/thumbnails.js";
 import { nameClasses, preferred, say, speak } from "./text/words.js";
-import { mountAreas } from "./view/areas.js";
+import { Areas } from "./view/areas.js";
+import { middleOf } from "./view/arrows.js";
 import { Boxes } from "./view/boxes.js";
 import { mountDivider } from "./view/divider.js";
 import { at, select } from "./view/dom.js";
@@ -42,7 +44,7 @@ const viewer = new Viewer(commands);
 const boxes = new Boxes(commands);
 new Gestures(commands, viewer, boxes);
 mountDivider(commands, viewer);
-mountAreas(commands);
+const areas = new Areas(commands);
 mountSphere(commands);
 mountVideo(commands);
 const filmstrip = new Filmstrip(commands);
@@ -52,13 +54,15 @@ const panel = new Panel(commands, (id) => boxes.focus(id));
  * @param {string} kind */
 function drawByKeyboard(kind) {
   const { chosen } = commands;
-  if (kind === "mask" || kind === "zone") commands.draw(kind);
-  if (kind === "mask" || kind === "zone" || chosen === null || !hasResult(chosen) || chosen.size === null) return;
-  const { width, height } = chosen.size;
-  const side = Math.min(width, height) / 4;
+  if (chosen === null || !hasResult(chosen) || chosen.size === null) return;
+  if (isArea(kind) || chosen.kind === "video") {
+    areas.place(kind === "zone" ? "zone" : "mask", chosen.size);
+    return;
+  }
+  const middle = middleOf(chosen.size);
   const id = newId();
-  commands.edit((photo) => addBox(photo, kind, [(width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2], id));
-  store.set({ boxId: id, editing: true, compare: 0 });
+  commands.edit((photo) => addBox(photo, kind, middle, id));
+  store.set({ boxId: id, editing: true, overview: false, compare: 0 });
   boxes.focus(id, true);
 }
 

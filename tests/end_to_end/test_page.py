@@ -3,7 +3,6 @@
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,12 @@ from tests.browser import (
     DESKTOP,
     PHONE,
     Open,
-    Visits,
     change,
-    chromium,
     downloaded,
-    drag,
+    frame_of,
     ready,
     serious,
+    touch,
     until,
     wait_for_all,
     wait_until_applied,
@@ -31,21 +29,6 @@ from tests.browser import (
 from tests.gateways import RunningGateway
 
 pytestmark = pytest.mark.end_to_end
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the Chromium of this machine."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def open_page(browser: Browser, system_url: str) -> Iterator[Open]:
-    """Return a function that opens the page; in the end nothing may have gone wrong or gone out."""
-    visits = Visits(browser, system_url)
-    yield visits
-    visits.close()
 
 
 def test_photos_go_in_and_hidden_ones_come_out(open_page: Open, portrait: Path, tmp_path: Path) -> None:
@@ -67,34 +50,6 @@ def test_photos_go_in_and_hidden_ones_come_out(open_page: Open, portrait: Path, 
         assert [item["report"]["hidden"] for item in json.loads(archive.read("report.json"))] == [
             {"face": 1}
         ] * 2
-
-
-def test_changes_are_applied_by_themselves_and_can_be_undone(open_page: Open, portrait: Path) -> None:
-    """A click opens a face, a drag hides a place, Ctrl-Z takes both back: the download is what is shown."""
-    page = open_page()
-    page.set_input_files("#files", portrait)
-    wait_for_all(page, 1)
-    page.locator("#boxes .box").first.click()
-    wait_until_applied(page)
-    # A detector has seen it: left open it is nobody's "good".
-    assert page.inner_text("#verdict") == "1 left open"
-    assert "care" in (page.locator("#explain").get_attribute("class") or "")
-    page.keyboard.press("e")
-    drag(page, (300, 300), (400, 400))
-    assert page.locator("#boxes .box").count() == 2
-    wait_until_applied(page)
-    picture = downloaded(page)
-    assert change(picture, photos.FACE) == 0
-    assert change(picture, (305, 305, 395, 395)) > 5
-    # A grown box ends where it ends: 300 - 15 is in, 200 is not.
-    assert change(picture, (0, 0, 512, 200)) == 0
-    page.keyboard.press("Control+z")
-    page.keyboard.press("Control+z")
-    wait_until_applied(page)
-    assert page.locator("#boxes .box").count() == 1
-    picture = downloaded(page)
-    assert change(picture, photos.FACE) > 20
-    assert change(picture, (305, 305, 395, 395)) == 0
 
 
 def test_the_keyboard_alone_is_enough(open_page: Open, portrait: Path) -> None:
@@ -129,45 +84,38 @@ def test_the_keyboard_alone_is_enough(open_page: Open, portrait: Path) -> None:
     assert change(downloaded(page), (200, 200, 320, 320)) > 10
 
 
-def test_a_mask_drawn_once_holds_for_all_photos(open_page: Open, portrait: Path) -> None:
-    """A place drawn as a mask is hidden in photos that are done and in those to come."""
-    page = open_page()
-    page.set_input_files("#files", portrait)
-    wait_for_all(page, 1)
-    page.select_option("#draw-class", "mask")
-    page.click("#draw")
-    drag(page, (320, 320), (420, 420))
-    assert page.locator("#area-list li").count() == 1
-    wait_until_applied(page)
-    assert change(downloaded(page), (330, 330, 410, 410)) > 5
-    page.set_input_files("#files", portrait)
+def test_all_photos_at_a_glance(open_page: Open, portrait: Path) -> None:
+    """The overview has the whole screen; arrows go over its rows, Enter opens the chosen photo."""
+    page = open_page(viewport={"width": 640, "height": 800})
+    page.set_input_files("#files", [portrait] * 6)
+    wait_for_all(page, 6)
+    page.keyboard.press("g")
+    page.locator("#work.overview").wait_for()
+    assert not page.is_visible("#stage")
+    rows = {round(frame_of(item)["y"]) for item in page.locator("#list .thumb").all()}
+    assert len(rows) == 2
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#stage").wait_for()
+    chosen = page.locator("#list [aria-selected=true]")
+    assert chosen.get_attribute("aria-posinset") == "6"
+
+
+def test_fingers_turn_pages_and_zoom(open_page: Open, portrait: Path) -> None:
+    """On a phone a wipe goes to the next photo, two fingers zoom, and one moves what is zoomed."""
+    page = open_page(viewport=PHONE, has_touch=True)
+    page.set_input_files("#files", [portrait] * 2)
     wait_for_all(page, 2)
-    page.locator("#list").focus()
-    page.keyboard.press("End")
-    wait_until_applied(page)
-    picture = downloaded(page)
-    assert change(picture, (330, 330, 410, 410)) > 5
-    assert change(picture, photos.FACE) > 20
-
-
-def test_a_harder_look_keeps_decisions_and_approval_is_not_green(open_page: Open, portrait: Path) -> None:
-    """What a person has opened stays open when the photo is searched again; approved, it is still said."""
-    page = open_page()
-    page.set_input_files("#files", portrait)
-    wait_for_all(page, 1)
-    page.locator("#boxes .box").first.click()
-    wait_until_applied(page)
-    page.click("#harder")
-    wait_for_all(page, 1)
-    wait_until_applied(page)
-    assert page.locator("#boxes .box.off").count() == 1
-    assert page.inner_text("#verdict").startswith("1 left open")
-    assert page.inner_text("#count-review") == "1"
-    page.keyboard.press("Space")
-    until(lambda: page.inner_text("#count-review") == "0")
-    assert page.inner_text("#verdict") == "Approved, 1 left open"
-    assert page.locator("#explain").get_attribute("class") == "notice plain"
-    assert page.locator("#list .mark.good").count() == 0
+    touch(page, [(300, 300)], [(60, 310)])
+    chosen = page.locator("#list [aria-selected=true]")
+    until(lambda: chosen.get_attribute("aria-posinset") == "2")
+    frame = frame_of(page)
+    touch(page, [(150, 300), (250, 300)], [(50, 300), (350, 300)])
+    until(lambda: frame_of(page)["width"] > 2.5 * frame["width"])
+    left = frame_of(page)["x"]
+    touch(page, [(200, 300)], [(260, 300)])
+    until(lambda: frame_of(page)["x"] >= left + 55)
+    assert chosen.get_attribute("aria-posinset") == "2"
 
 
 def test_a_crowd_has_the_screen_and_is_one_stop_of_the_tab_key(open_page: Open, tmp_path: Path) -> None:
@@ -178,8 +126,7 @@ def test_a_crowd_has_the_screen_and_is_one_stop_of_the_tab_key(open_page: Open, 
     page.uncheck("#start-options [value=plate]")
     page.set_input_files("#files", crowd)
     wait_for_all(page, 1)
-    frame = page.locator("#picture").bounding_box()
-    assert frame is not None
+    frame = frame_of(page)
     assert frame["width"] * frame["height"] >= 0.6 * 1440 * 900
     for tool in ("#before", "#edit", "#draw", "#undo", "#apply", "#download", "#divider", "#box-list"):
         assert page.is_visible(tool)
@@ -218,7 +165,21 @@ def test_what_cannot_be_done_is_said_in_words(open_page: Open, portrait: Path, t
     until(lambda: page.locator("#list .thumb").count() == 1)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_or_dark_is_kept(open_page: Open) -> None:
+    """The page follows the system until a person switches, and then them, also after a reload."""
+    page = open_page(color_scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.click("#theme")
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    ready(page)
+    assert page.evaluate(ground) == dark
+    page.click("#theme")
+    assert page.evaluate(ground) == light
+
+
 def test_nobody_is_kept_out(open_page: Open, portrait: Path, scheme: str) -> None:
     """axe-core finds nothing serious on a phone or a desktop, in the light or in the dark."""
     page = open_page(viewport=PHONE if scheme == "dark" else DESKTOP, color_scheme=scheme)
@@ -295,8 +256,6 @@ def test_where_keys_are_asked_for_the_page_asks_too(
         context.close()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_a_hundred_photos(open_page: Open, tmp_path: Path) -> None:
     """All of them come out; the strip holds only those that can be seen."""
     files = []

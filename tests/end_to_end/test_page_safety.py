@@ -1,6 +1,5 @@
 """Nothing is lost by a reload or by a server that goes away, and what is forgotten is gone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,7 +10,6 @@ from tests import photos
 from tests.browser import (
     Open,
     Visits,
-    chromium,
     downloaded,
     kept,
     ready,
@@ -22,21 +20,6 @@ from tests.browser import (
 from tests.system import RunningSystem
 
 pytestmark = pytest.mark.end_to_end
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start the Chromium of this machine."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def open_page(browser: Browser, system_url: str) -> Iterator[Open]:
-    """Return a function that opens the page; in the end nothing may have gone wrong or gone out."""
-    visits = Visits(browser, system_url)
-    yield visits
-    visits.close()
 
 
 def test_a_reload_loses_nothing_and_forgetting_leaves_nothing(open_page: Open, portrait: Path) -> None:

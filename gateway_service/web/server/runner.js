@@ -173,7 +173,7 @@ export class Runner {
     if (error.isBusy) await pause(Math.min(LONGEST_PAUSE_S, error.retryAfter || FIRST_PAUSE_S));
     for (let seconds = FIRST_PROBE_S; error.isAway; seconds = Math.min(2 * seconds, LONGEST_PROBE_S)) {
       if (await request("livez").then(() => true, (problem) => !problem.isAway)) break;
-      await pause(seconds);
+      await Promise.race([pause(seconds), isOnlineAgain()]);
     }
     this.#isWaiting = false;
     // A busy server is said to be so until it has taken something.
@@ -197,3 +197,6 @@ export class Runner {
     });
   }
 }
+
+/** Resolves when the browser says that there is a network again. */
+const isOnlineAgain = () => new Promise((resolve) => { addEventListener("online", resolve, { once: true }); });

@@ -34,8 +34,9 @@ export async function handIn(photo, job, sent, { signal, onJob }) {
  * @returns {[string, Record<string, Blob | string | null>]} */
 function requestOf(photo, job, { mask, keep }) {
   const { classes, quality, metadata, output } = photo.options;
-  // Other styles have no cells, and a server may refuse to be asked for some.
-  const style = { ...photo.style, cells: WITH_CELLS.has(photo.style.style) ? photo.style.cells : "" };
+  // Other styles have no cells or colour, and a server may refuse to be asked for some.
+  const { style: name, cells, color } = photo.style;
+  const style = { ...photo.style, cells: WITH_CELLS.has(name) ? cells : "", color: name === "solid" ? color : "" };
   const frames = photo.kind === "animation" ? "all" : "";
   const looking = { classes: classes.join(","), quality };
   if (photo.kind === "video") return ["blur_video", { ...looking, ...style, metadata, mask, keep }];

@@ -1,6 +1,6 @@
 // Changes of the list of photos. Each takes a state and returns the next one; none changes its argument.
 
-import { asked, isFailed, needsReview } from "./photo.js";
+import { asked, isFailed, isTooLarge, needsReview } from "./photo.js";
 
 /** @typedef {import("./types.js").State} State */
 /** @typedef {import("./types.js").Photo} Photo */
@@ -10,8 +10,8 @@ export function initialState() {
   return {
     photos: [], chosenId: null, filter: "all",
     options: { classes: ["face", "plate"], quality: "balanced", metadata: "strip", output: "same" },
-    style: { style: "", cells: "", shape: "" }, areas: [], capabilities: null, server: "ok", kept: false,
-    boxId: null, editing: false, drawing: null, drawClass: "face", framesHidden: false, panelOpen: true, compare: 0, panorama: false,
+    style: { style: "", cells: "", shape: "", color: "" }, areas: [], capabilities: null, server: "ok", kept: false,
+    boxId: null, editing: false, drawing: null, drawClass: "face", framesHidden: false, panelOpen: true, compare: 0, overview: false, panorama: false,
   };
 }
 
@@ -50,13 +50,14 @@ export function remove(state, id) {
   const photos = state.photos.toSpliced(index, 1);
   const neighbour = photos[Math.min(index, photos.length - 1)] ?? null;
   const chosenId = state.chosenId === id ? neighbour?.id ?? null : state.chosenId;
-  return { ...state, photos, chosenId, ...(photos.length === 0 ? { filter: "all", editing: false, drawing: null, panorama: false } : {}) };
+  const areas = state.areas.filter((area) => area.photoId !== id);
+  return { ...state, photos, areas, chosenId, ...(photos.length === 0 ? { filter: "all", editing: false, drawing: null, overview: false, panorama: false } : {}) };
 }
 
 /** Forget every photo and every area.
  * @param {State} state @returns {State} */
 export function clear(state) {
-  return { ...state, photos: [], chosenId: null, filter: "all", areas: [], editing: false, drawing: null, panorama: false };
+  return { ...state, photos: [], chosenId: null, filter: "all", areas: [], editing: false, drawing: null, overview: false, panorama: false };
 }
 
 /** @param {State} state @param {string} id @returns {State} */
@@ -105,7 +106,7 @@ export function approve(state) {
 /** Ask again for everything that has failed.
  * @param {State} state @returns {State} */
 export function retryFailed(state) {
-  return { ...state, photos: state.photos.map((photo) => (isFailed(photo) ? retried(photo) : photo)) };
+  return { ...state, photos: state.photos.map((photo) => (isFailed(photo) && !isTooLarge(photo) ? retried(photo) : photo)) };
 }
 
 /** @param {Photo} photo @returns {Photo} */

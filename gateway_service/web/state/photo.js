@@ -44,6 +44,10 @@ export const hasResult = (photo) => photo.resultType !== "";
 /** @param {Photo} photo */
 export const isBusy = (photo) => photo.job !== null;
 
+/** Whether the server is sure to refuse the file each time, so that it need not be sent.
+ * @param {Photo} photo */
+export const isTooLarge = (photo) => photo.problem?.code === "photo_too_large";
+
 /** @param {Photo} photo */
 export const isFailed = (photo) => photo.job === null && photo.problem !== null;
 

@@ -14,8 +14,8 @@
  * @property {number[]} [frames] in an animation: the frames that it stands for; every frame where absent
  * @property {Rectangle[]} [places] in an animation: where it is in each of those frames */
 
-/** How things are hidden; an empty text asks for the server's default.
- * @typedef {{style: string, cells: string, shape: string}} Style */
+/** How things are hidden; an empty text asks for the server's default. A colour is "#rrggbb".
+ * @typedef {{style: string, cells: string, shape: string, color: string}} Style */
 
 /** @typedef {{boxes: Box[], style: Style}} Decision */
 
@@ -62,8 +62,9 @@
  * @property {boolean} approved
  * @property {boolean} downloaded */
 
-/** An area for every photo: `mask` is always hidden, `zone` is never touched. Sides are shares of the picture, 0..1.
- * @typedef {{id: string, kind: "mask" | "zone", area: Rectangle}} Area */
+/** An area for every photo, or for one video: `mask` is always hidden, `zone` is never touched. Sides are shares of the
+ * picture, 0..1.
+ * @typedef {{id: string, kind: "mask" | "zone", area: Rectangle, photoId?: string}} Area */
 
 /** What this server takes and offers; see GET /capabilities.
  * @typedef {object} Capabilities
@@ -95,6 +96,7 @@
  * @property {boolean} framesHidden
  * @property {boolean} panelOpen
  * @property {number} compare share of the width that shows the original, 0..1
+ * @property {boolean} overview whether the strip has the whole screen
  * @property {boolean} panorama whether the picture is shown as a panorama */
 
 export {};

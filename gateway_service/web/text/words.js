@@ -65,6 +65,7 @@ export function sayProblem({ problem, bytes, kind }, capabilities) {
 /** @param {number} bytes */
 export function sayBytes(bytes) {
   const megabytes = bytes / 2 ** 20;
+  if (megabytes >= 1024) return `${Math.round(megabytes / 102.4) / 10} GB`;
   return megabytes >= 10 ? `${Math.round(megabytes)} MB` : `${Math.max(0.1, megabytes).toFixed(1)} MB`;
 }
 

@@ -1,19 +1,16 @@
 // The boxes over the picture, as elements: one stop for the Tab key however many there are.
 
 import { chosen } from "../state/actions.js";
-import { inReadingOrder, moved, placeBox, removeBox, resized, toggle } from "../state/edits.js";
+import { inReadingOrder, placeBox, removeBox, toggle } from "../state/edits.js";
 import { boxKey, hasResult } from "../state/photo.js";
 import { longName, shortName } from "../text/boxes.js";
 import { say } from "../text/words.js";
+import { ARROWS, arrowed, lay } from "./arrows.js";
 import { at, attributes, make } from "./dom.js";
 
 /** @typedef {import("../state/types.js").Photo} Photo */
 /** @typedef {import("../state/types.js").Box} Box */
 /** @typedef {import("../state/types.js").Rectangle} Rectangle */
-
-const STEP = 0.01;
-/** @type {Record<string, [number, number]>} */
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Boxes {
   #commands;
@@ -65,7 +62,7 @@ export class Boxes {
   preview(id, xyxy) {
     const element = this.#elements.get(id);
     const photo = this.#commands.chosen;
-    if (element && photo) this.#lay(element, xyxy, photo);
+    if (element && photo?.size) lay(element, xyxy, photo.size);
   }
 
   /** Lay everything out anew: the language has changed. */
@@ -101,16 +98,7 @@ export class Boxes {
     element.dataset["label"] = shortName(photo, box);
     element.dataset["short"] = `${Math.round(100 * (box.confidence ?? 0))} %`;
     attributes(element, { "aria-pressed": String(box.on), "aria-label": longName(photo, box) });
-    this.#lay(element, box.xyxy, photo);
-  }
-
-  /** @param {HTMLButtonElement} element @param {Rectangle} xyxy @param {Photo} photo */
-  #lay(element, [x1, y1, x2, y2], { size }) {
-    const { width, height } = size ?? { width: 1, height: 1 };
-    Object.assign(element.style, {
-      left: `${(100 * x1) / width}%`, top: `${(100 * y1) / height}%`,
-      width: `${(100 * (x2 - x1)) / width}%`, height: `${(100 * (y2 - y1)) / height}%`,
-    });
+    if (photo.size) lay(element, box.xyxy, photo.size);
   }
 
   /** One box can be reached by Tab: the one that was acted on last, or the first. @param {string | null} boxId */
@@ -128,7 +116,7 @@ export class Boxes {
     if (id === null || event.ctrlKey || event.metaKey || event.altKey) return;
     const arrow = ARROWS[event.key];
     if (this.#placing !== null) {
-      if (arrow !== undefined) this.#move(arrow, event.shiftKey);
+      if (arrow !== undefined) this.#move(event);
       else if (event.key === "Enter" || event.key === "Escape") this.#endPlacing(event.key === "Enter");
       else return;
     } else if (arrow !== undefined) this.#focusNext(id, arrow[0] + arrow[1]);
@@ -156,12 +144,11 @@ export class Boxes {
     this.#commands.announce(say("announce_placing"));
   }
 
-  /** @param {[number, number]} arrow @param {boolean} isResize */
-  #move([x, y], isResize) {
+  /** @param {KeyboardEvent} event */
+  #move(event) {
     const photo = this.#commands.chosen;
     if (this.#placing === null || photo?.size == null) return;
-    const step = Math.max(1, STEP * Math.max(photo.size.width, photo.size.height));
-    const change = isResize ? resized(this.#placing.start, "se", x * step, y * step, photo.size) : moved(this.#placing.start, x * step, y * step, photo.size);
+    const change = arrowed(event, this.#placing.start, photo.size) ?? this.#placing.start;
     this.#placing.start = change;
     this.preview(this.#placing.id, change);
     const box = photo.boxes.find((item) => item.id === this.#placing?.id);

@@ -1,4 +1,5 @@
-// The strip of photos. Only those that can be seen are elements, so that hundreds cost no more than ten.
+// The strip of photos, or all of them over the whole screen. Only those that can be seen are elements, so that hundreds
+// cost no more than ten.
 
 import { filtered } from "../state/actions.js";
 import { isBusy, isFailed, needsReview, standing } from "../state/photo.js";
@@ -9,9 +10,11 @@ import { as, at, attributes, button, limit, make } from "./dom.js";
 /** @typedef {import("../state/types.js").State} State */
 
 const GAP = 6;
-const BEYOND = 4;
-const WIDE = 84;
-const NARROW = 60;
+/** Of what is not seen, as many rows (of the strip: photos) are there all the same. */
+const BEYOND = { strip: 4, overview: 2 };
+/** Width and height of a photo: of the strip as high as the strip is. */
+const WIDE = { strip: [84, 0], overview: [168, 126] };
+const NARROW = { strip: [60, 0], overview: [112, 84] };
 /** @type {Record<string, string>} */
 const MARKS = { good: "✓", care: "!", bad: "×", plain: "•" };
 
@@ -21,7 +24,8 @@ export class Filmstrip {
   #inner = at("list-inner");
   /** @type {Map<string, HTMLElement>} */ #items = new Map();
   /** @type {WeakMap<HTMLElement, string>} */ #dressed = new WeakMap();
-  /** @type {string | null} */ #chosenId = null;
+  /** What was shown last: the photo that is in sight, and how. */
+  #revealed = "";
   #narrow = matchMedia("(max-width: 52rem)");
 
   /** @param {import("../commands.js").Commands} commands */
@@ -34,11 +38,16 @@ export class Filmstrip {
     });
     this.#list.addEventListener("scroll", () => requestAnimationFrame(again), { passive: true });
     new ResizeObserver(again).observe(this.#list);
-    this.#list.addEventListener("wheel", (event) => { if (event.deltaX === 0) this.#list.scrollLeft += event.deltaY; }, { passive: true });
+    this.#list.addEventListener("wheel", (event) => {
+      if (event.deltaX === 0 && !commands.store.state.overview) this.#list.scrollLeft += event.deltaY;
+    }, { passive: true });
     this.#inner.addEventListener("click", (event) => {
       const item = event.target instanceof Element ? event.target.closest(".thumb") : null;
-      if (item instanceof HTMLElement) commands.choose(item.dataset["id"] ?? "");
+      if (!(item instanceof HTMLElement)) return;
+      commands.choose(item.dataset["id"] ?? "");
+      commands.store.set({ overview: false });
     });
+    at("overview").addEventListener("click", () => commands.toggleOverview());
     this.#list.addEventListener("keydown", (event) => this.#key(event));
     at("filters").addEventListener("change", (event) => {
       if (event.target instanceof HTMLInputElement) this.#filter(/** @type {import("../state/types.js").Filter} */ (event.target.value));
@@ -66,30 +75,52 @@ export class Filmstrip {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const page = Math.max(1, Math.floor(this.#list.clientWidth / this.#step()) - 1);
-    const steps = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -1e6, End: 1e6 });
+    const { overview } = this.#commands.store.state;
+    const { columns, rows } = this.#grid(overview);
+    const [line, page] = overview ? [columns, columns * Math.max(1, rows - 1)] : [1, Math.max(1, columns - 1)];
+    const steps = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowUp: -line, ArrowRight: 1, ArrowDown: line, PageUp: -page, PageDown: page, Home: -1e6, End: 1e6 });
     const step = steps[event.key];
+    if (event.key === "Enter" && overview) {
+      event.preventDefault();
+      this.#commands.store.set({ overview: false });
+    }
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     this.#commands.step(step);
   }
 
-  #step() {
-    return (this.#narrow.matches ? NARROW : WIDE) + GAP;
+  /** Return the steps from photo to photo in pixels, and how many columns and rows of them can be seen.
+   * @param {boolean} overview */
+  #grid(overview) {
+    const { clientWidth, clientHeight } = this.#list;
+    const [width = 0, height = 0] = (this.#narrow.matches ? NARROW : WIDE)[overview ? "overview" : "strip"];
+    const columns = Math.max(1, Math.floor((clientWidth - GAP) / (width + GAP)));
+    if (!overview) return { x: width + GAP, y: 0, columns, rows: 1, width };
+    // What is left of the width is given to all.
+    const x = Math.floor((clientWidth - GAP) / columns);
+    return { x, y: height + GAP, columns, rows: Math.max(1, Math.floor(clientHeight / (height + GAP))), width: x - GAP };
   }
 
   /** @param {State} state */
   #show(state) {
     const photos = filtered(state);
-    const step = this.#step();
-    this.#inner.style.width = `${photos.length * step + GAP}px`;
+    const { overview } = state;
+    at("work").classList.toggle("overview", overview);
+    attributes(at("overview"), { "aria-pressed": String(overview) });
+    const grid = this.#grid(overview);
+    const lines = overview ? Math.ceil(photos.length / grid.columns) : 1;
+    Object.assign(this.#inner.style, overview ? { width: "", height: `${lines * grid.y + GAP}px` } : { width: `${photos.length * grid.x + GAP}px`, height: "" });
     const index = photos.findIndex((photo) => photo.id === state.chosenId);
-    if (state.chosenId !== this.#chosenId) {
-      this.#chosenId = state.chosenId;
-      if (index >= 0) this.#reveal(index * step, step);
+    const revealed = `${state.chosenId} ${overview}`;
+    if (revealed !== this.#revealed) {
+      this.#revealed = revealed;
+      if (index >= 0) this.#reveal(index, grid, overview);
     }
-    const first = limit(Math.floor(this.#list.scrollLeft / step) - BEYOND, 0, photos.length);
-    const last = Math.min(photos.length, first + Math.ceil(this.#list.clientWidth / step) + 2 * BEYOND);
+    const { scrollLeft, scrollTop } = this.#list;
+    const start = overview ? (Math.floor(scrollTop / grid.y) - BEYOND.overview) * grid.columns : Math.floor(scrollLeft / grid.x) - BEYOND.strip;
+    const count = overview ? (grid.rows + 1 + 2 * BEYOND.overview) * grid.columns : grid.columns + 1 + 2 * BEYOND.strip;
+    const first = limit(start, 0, photos.length);
+    const last = Math.min(photos.length, first + count);
     const shown = photos.slice(first, last);
     if (index >= 0 && (index < first || index >= last)) shown.push(/** @type {Photo} */ (photos[index]));
     const ids = new Set(shown.map((photo) => photo.id));
@@ -98,18 +129,22 @@ export class Filmstrip {
       item.remove();
       this.#items.delete(id);
     }
-    for (const photo of shown) this.#dress(photo, photos.indexOf(photo), photos.length, state);
-    attributes(this.#list, { "aria-activedescendant": index >= 0 ? `thumb-${state.chosenId}` : null });
+    for (const photo of shown) this.#dress(photo, photos.indexOf(photo), photos.length, state, grid);
+    attributes(this.#list, { "aria-activedescendant": index >= 0 ? `thumb-${state.chosenId}` : null, "aria-orientation": overview ? null : "horizontal" });
   }
 
-  /** @param {number} left @param {number} step */
-  #reveal(left, step) {
-    const { scrollLeft, clientWidth } = this.#list;
-    if (left < scrollLeft + step || left > scrollLeft + clientWidth - 2 * step) this.#list.scrollLeft = left - clientWidth / 2 + step / 2;
+  /** @param {number} index @param {{x: number, y: number, columns: number}} grid @param {boolean} overview */
+  #reveal(index, { x, y, columns }, overview) {
+    const { scrollLeft, clientWidth, scrollTop, clientHeight } = this.#list;
+    const left = index * x;
+    const top = Math.floor(index / columns) * y;
+    if (overview && (top < scrollTop || top + y > scrollTop + clientHeight)) this.#list.scrollTop = top - (clientHeight - y) / 2;
+    if (!overview && (left < scrollLeft + x || left > scrollLeft + clientWidth - 2 * x)) this.#list.scrollLeft = left - (clientWidth - x) / 2;
   }
 
-  /** @param {Photo} photo @param {number} index @param {number} count @param {State} state */
-  #dress(photo, index, count, state) {
+  /** @param {Photo} photo @param {number} index @param {number} count @param {State} state
+   * @param {{x: number, y: number, columns: number, width: number}} grid */
+  #dress(photo, index, count, state, { x, y, columns, width }) {
     let item = this.#items.get(photo.id);
     if (item === undefined) {
       item = make("div", { className: "thumb", id: `thumb-${photo.id}` });
@@ -120,11 +155,13 @@ export class Filmstrip {
     }
     const { tone, key, n } = standing(photo);
     const share = photo.job === null ? 0 : photo.job.share;
-    const what = [index, count, tone, key, n, Math.round(share * 50), photo.id === state.chosenId, photo.version, this.#narrow.matches].join();
+    const what = [index, count, tone, key, n, Math.round(share * 50), photo.id === state.chosenId, photo.version, x, y, columns].join();
     if (this.#dressed.get(item) === what) return;
     const isNew = !this.#dressed.has(item);
     this.#dressed.set(item, what);
-    item.style.left = `${index * this.#step() + GAP / 2}px`;
+    const [column, row] = state.overview ? [index % columns, Math.floor(index / columns)] : [index, 0];
+    const height = state.overview ? `${y - GAP}px` : "";
+    Object.assign(item.style, { left: `${column * x + GAP / 2}px`, top: state.overview ? `${row * y + GAP / 2}px` : "", width: `${width}px`, height });
     item.className = `thumb${isBusy(photo) ? " busy" : ""}`;
     item.title = photo.name;
     attributes(item, {

@@ -7,6 +7,9 @@ import { at, make } from "./dom.js";
 /** @typedef {import("../commands.js").Commands} Commands */
 /** @typedef {import("../state/types.js").State} State */
 
+const COLOURS = ["#000000", "#ffffff"];
+/** Where a colour of one's own begins. */
+const OWN = "#808080";
 const FALLBACK = /** @type {Record<string, string[]>} */ ({
   classes: ["face", "plate"], quality: ["rapid", "fast", "balanced", "thorough"], metadata: ["strip", "keep_safe", "coarse_gps"],
   output: ["same", "jpeg", "png", "webp"], style: ["mosaic", "solid", "pixel_noise", "blur"], shape: ["box", "ellipse"],
@@ -37,7 +40,7 @@ export function mountForms(commands) {
       make("p", { className: "small", textContent: say("options_help") }), classes(),
       ...["quality", "metadata", "output"].map((name) => picker(name, offered[name] ?? [])));
     const cells = Array.from({ length: most }, (_, index) => String(index + 1));
-    at("style").replaceChildren(picker("style", ["", ...(offered["style"] ?? [])]), picker("cells", ["", ...cells]), picker("shape", ["", ...(offered["shape"] ?? [])]));
+    at("style").replaceChildren(picker("style", ["", ...(offered["style"] ?? [])]), picker("cells", ["", ...cells]), colours(), picker("shape", ["", ...(offered["shape"] ?? [])]));
   };
 
   const show = (/** @type {State} */ state) => {
@@ -47,9 +50,11 @@ export function mountForms(commands) {
     for (const id of ["options", "start-options"]) fill(at(id), state.options);
     const style = chosen(state)?.style;
     if (style === undefined) return;
-    fill(at("style"), style);
-    const cells = at("style").querySelector("[name=cells]");
-    if (cells instanceof HTMLSelectElement) cells.disabled = !["", "mosaic", "pixel_noise"].includes(style.style);
+    fill(at("style"), { ...style, color: style.color ?? "" });
+    const part = (/** @type {string} */ name) => at("style").querySelector(`.of-${name}`);
+    part("cells")?.toggleAttribute("hidden", !["", "mosaic", "pixel_noise"].includes(style.style));
+    part("color")?.toggleAttribute("hidden", style.style !== "solid");
+    part("own")?.toggleAttribute("hidden", ["", ...COLOURS].includes(style.color ?? ""));
   };
 
   for (const id of ["options", "start-options"]) {
@@ -66,26 +71,38 @@ export function mountForms(commands) {
   }
   at("style").addEventListener("submit", (event) => event.preventDefault());
   at("style").addEventListener("change", (event) => {
-    if (event.target instanceof HTMLSelectElement) commands.setStyle({ [event.target.name]: event.target.value });
+    if (event.target instanceof HTMLSelectElement || event.target instanceof HTMLInputElement) commands.setStyle({ [event.target.name]: event.target.value });
   });
   store.subscribe(show);
   return { refresh: () => show(store.state) };
 }
 
+/** The colour of `solid`: one of a few, or any. */
+function colours() {
+  const label = picker("color", ["", ...COLOURS, OWN]);
+  const own = make("input", { type: "color", name: "color", className: "of-own", value: OWN });
+  own.setAttribute("aria-label", say("color_own"));
+  return make("div", { className: "of-color grid" }, label, own);
+}
+
 /** @param {string} name @param {string[]} values */
 function picker(name, values) {
   const options = values.map((value) => {
-    const key = `${name}_${value || "default"}`;
+    const key = `${name}_${value === OWN ? "own" : value.replace("#", "") || "default"}`;
     return make("option", { value, textContent: isKnown(key) ? say(key) : value.replaceAll("_", " ") });
   });
-  return make("label", {}, make("span", { textContent: say(name) }), make("select", { name }, ...options));
+  return make("label", { className: `of-${name}` }, make("span", { textContent: say(name) }), make("select", { name }, ...options));
 }
 
 /** @param {HTMLElement} form @param {Record<string, string | string[]>} values */
 function fill(form, values) {
   for (const control of form.querySelectorAll("select")) {
     const value = values[control.name];
-    if (typeof value === "string" && control.value !== value) control.value = value;
+    if (typeof value !== "string" || control.value === value) continue;
+    control.value = value;
+    // A colour that is none of the few.
+    if (control.value !== value) control.value = OWN;
   }
-  for (const box of form.querySelectorAll("input")) box.checked = values["classes"]?.includes(box.value) ?? false;
+  for (const own of form.querySelectorAll("input[type=color]")) if (own instanceof HTMLInputElement && values["color"]) own.value = String(values["color"]);
+  for (const box of form.querySelectorAll("input[type=checkbox]")) if (box instanceof HTMLInputElement) box.checked = values["classes"]?.includes(box.value) ?? false;
 }

@@ -1,12 +1,20 @@
 // Pointers on the stage: pan, pinch, draw a box, move or resize one, switch one by a click.
 
+import { isArea, sharesOf } from "../state/areas.js";
 import { addBox, moved, placeBox, resized, toggle } from "../state/edits.js";
+import { lay } from "./arrows.js";
 import { at, make } from "./dom.js";
 import { idOf } from "./boxes.js";
 
 /** @typedef {import("../state/types.js").Rectangle} Rectangle */
 
 const CLICK_PX = 4;
+const SWIPE_PX = 60;
+/** Of its speed a thrown picture loses this share in each millisecond, and rests below this speed in pixels a millisecond. */
+const FRICTION = 0.005;
+const REST = 0.03;
+/** A finger that has stopped for as long throws nothing. */
+const STILL_MS = 60;
 
 export class Gestures {
   #commands;
@@ -14,6 +22,8 @@ export class Gestures {
   #boxes;
   #stage = at("stage");
   /** @type {Map<number, {x: number, y: number}>} */ #pointers = new Map();
+  /** Grows with every touch and every throw: a throw goes on for as long as it is the last of them. */
+  #throws = 0;
   /** @type {((event: PointerEvent) => void) | null} */ #move = null;
   /** @type {((event: PointerEvent, isKept: boolean) => void) | null} */ #end = null;
 
@@ -30,6 +40,7 @@ export class Gestures {
 
   /** @param {PointerEvent} event */
   #down(event) {
+    this.#throws += 1;
     if (!(event.target instanceof Element) || event.target.closest("#divider, video, #sphere") || event.button > 1 || at("picture").hidden) return;
     this.#pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     if (this.#pointers.size === 2) {
@@ -45,7 +56,7 @@ export class Gestures {
     const canEdit = this.#commands.chosen?.resultType !== "" && event.button === 0;
     if (canEdit && (state.drawing !== null || (state.editing && id === null))) this.#draw(event, state.drawing);
     else if (canEdit && id !== null && (state.editing || !isTouch)) this.#onBox(event, id, event.target);
-    else this.#pan();
+    else this.#pan(event);
   }
 
   /** @param {PointerEvent} event */
@@ -63,6 +74,8 @@ export class Gestures {
     this.#end?.(event, event.type === "pointerup");
     this.#move = this.#end = null;
     this.#stage.classList.remove("panning");
+    // Of two fingers one was lifted: the other goes on moving the picture.
+    if (this.#pointers.size === 1) this.#pan(null);
   }
 
   /** @param {PointerEvent} event */
@@ -72,18 +85,50 @@ export class Gestures {
     if (other === undefined || before === undefined) return;
     const distance = (/** @type {{x: number, y: number}} */ point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
     const now = { x: event.clientX, y: event.clientY };
-    const stage = this.#stage.getBoundingClientRect();
     this.#viewer.panBy((now.x - before.x) / 2, (now.y - before.y) / 2);
-    this.#viewer.zoomBy(distance(now) / distance(before), (now.x + other.x) / 2 - stage.left, (now.y + other.y) / 2 - stage.top);
+    const middle = this.#viewer.inStage({ clientX: (now.x + other.x) / 2, clientY: (now.y + other.y) / 2 });
+    this.#viewer.zoomBy(distance(now) / distance(before), ...middle);
   }
 
-  #pan() {
+  /** Move the picture; where all of it is seen, a finger that wipes over it goes to the next photo.
+   * @param {PointerEvent | null} start null: after a pinch, which is no wipe */
+  #pan(start) {
+    let [time, vx, vy] = [0, 0, 0];
     this.#move = (now) => {
       const before = this.#pointers.get(now.pointerId);
       if (before === undefined || !this.#viewer.isZoomed) return;
       this.#stage.classList.add("panning");
-      this.#viewer.panBy(now.clientX - before.x, now.clientY - before.y);
+      const [dx, dy] = [now.clientX - before.x, now.clientY - before.y];
+      const passed = Math.max(1, now.timeStamp - time);
+      [time, vx, vy] = [now.timeStamp, dx / passed, dy / passed];
+      this.#viewer.panBy(dx, dy);
     };
+    this.#end = (end, isKept) => {
+      if (!isKept || end.pointerType !== "touch") return;
+      const [dx, dy] = start === null ? [0, 0] : [end.clientX - start.clientX, end.clientY - start.clientY];
+      if (this.#viewer.isZoomed) {
+        if (end.timeStamp - time < STILL_MS) this.#throw(vx, vy);
+      } else if (Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) this.#commands.step(dx < 0 ? 1 : -1);
+    };
+  }
+
+  /** Let the picture go on and slow down, until it rests or is touched again.
+   * @param {number} vx @param {number} vy pixels a millisecond */
+  #throw(vx, vy) {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    this.#throws += 1;
+    const mine = this.#throws;
+    let before = performance.now();
+    const step = (/** @type {number} */ now) => {
+      if (this.#throws !== mine || Math.hypot(vx, vy) < REST) return;
+      const passed = Math.max(0, now - before);
+      before = now;
+      this.#viewer.panBy(vx * passed, vy * passed);
+      vx *= Math.exp(-FRICTION * passed);
+      vy *= Math.exp(-FRICTION * passed);
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
   }
 
   /** Draw a box, or an area for all photos, from where the pointer went down.
@@ -100,10 +145,7 @@ export class Gestures {
       const [x1, x2] = [start[0], end[0]].map((value) => inside(value, width)).toSorted((a, b) => a - b);
       const [y1, y2] = [start[1], end[1]].map((value) => inside(value, height)).toSorted((a, b) => a - b);
       xyxy = [x1 ?? 0, y1 ?? 0, x2 ?? 0, y2 ?? 0];
-      Object.assign(ghost.style, {
-        left: `${(100 * xyxy[0]) / width}%`, top: `${(100 * xyxy[1]) / height}%`,
-        width: `${(100 * (xyxy[2] - xyxy[0])) / width}%`, height: `${(100 * (xyxy[3] - xyxy[1])) / height}%`,
-      });
+      lay(ghost, xyxy, { width, height });
       if (!ghost.isConnected) at("areas").append(ghost);
     };
     this.#end = (_, isKept) => {
@@ -114,16 +156,10 @@ export class Gestures {
 
   /** @param {string | null} kind @param {Rectangle} xyxy */
   #drawn(kind, xyxy) {
-    const { width, height } = this.#viewer.size;
-    if (kind === "mask" || kind === "zone") {
-      this.#commands.addArea(kind, [xyxy[0] / width, xyxy[1] / height, xyxy[2] / width, xyxy[3] / height]);
-      this.#commands.store.set({ drawing: null });
-    } else {
-      const { drawClass } = this.#commands.store.state;
-      const name = kind ?? (drawClass === "mask" || drawClass === "zone" ? "face" : drawClass);
-      this.#commands.edit((photo) => addBox(photo, name, xyxy));
-      this.#commands.store.set({ drawing: null });
-    }
+    const { drawClass } = this.#commands.store.state;
+    if (isArea(kind) || this.#commands.chosen?.kind === "video") this.#commands.addArea(kind === "zone" ? "zone" : "mask", sharesOf(xyxy, this.#viewer.size));
+    else this.#commands.edit((photo) => addBox(photo, kind ?? (isArea(drawClass) ? "face" : drawClass), xyxy));
+    this.#commands.store.set({ drawing: null });
   }
 
   /** @param {PointerEvent} event @param {string} id @param {Element} target */
@@ -144,6 +180,8 @@ export class Gestures {
       this.#boxes.preview(id, place);
     };
     this.#end = (_, isKept) => {
+      // After a click keys are for the picture, and not for the box.
+      at("stage").focus({ preventScroll: true });
       if (isKept && !isFar && !corner) this.#commands.edit((photo) => toggle(photo, id));
       else if (isKept && isFar && editing) this.#commands.edit((photo) => placeBox(photo, id, place));
       else this.#boxes.preview(id, box.xyxy);

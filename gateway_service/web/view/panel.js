@@ -1,6 +1,7 @@
 // The panel beside the picture: how the photo stands, its boxes, and what was done.
 
 import { chosen, nextToReview } from "../state/actions.js";
+import { areasOf } from "../state/areas.js";
 import { inReadingOrder, toggle, toggleAll } from "../state/edits.js";
 import { hasResult, isStale, needsReview, openBoxes, standing } from "../state/photo.js";
 import { boxName, boxOrigin, longName } from "../text/boxes.js";
@@ -11,6 +12,12 @@ import { factsOf } from "./facts.js";
 /** @typedef {import("../state/types.js").Photo} Photo */
 /** @typedef {import("../state/types.js").State} State */
 /** @typedef {import("../commands.js").Commands} Commands */
+
+/** Of these files the server says the same each time. */
+const FAULTS_OF_FILES = new Set([
+  "photo_too_large", "too_many_pixels", "too_many_scans", "unsupported_format", "unsupported_codec", "video_too_long", "undecodable_photo",
+  "truncated_photo", "animated_photo", "empty_photo", "file_gone", "mask_needs_preview",
+]);
 
 export class Panel {
   #commands;
@@ -27,6 +34,8 @@ export class Panel {
     click("harder", () => commands.lookHarder());
     click("style-all", () => commands.styleForAll());
     click("remove", () => commands.remove());
+    click("failed-remove", () => commands.remove());
+    click("failed-retry", () => commands.apply());
     click("all-boxes", () => commands.edit((photo) => toggleAll(photo, openBoxes(photo).length > 0 || photo.boxes.some((box) => !box.on))));
     this.#list.addEventListener("click", (event) => {
       const id = rowOf(event.target)?.dataset["id"];
@@ -57,7 +66,7 @@ export class Panel {
     // Over the original it would be said of the wrong picture.
     at("verdict").hidden = state.compare > 0;
     button("next-review").disabled = nextToReview(state, 1) === null;
-    this.#areas(state);
+    this.#areas(state, photo);
     if (photo !== this.#shown) this.#dress(photo);
     for (const row of this.#list.children) row.classList.toggle("current", row instanceof HTMLElement && row.dataset["id"] === state.boxId);
   }
@@ -73,6 +82,14 @@ export class Panel {
     at("verdict").className = `pill ${tone}`;
     at("verdict").textContent = say(key, { n });
     const isReady = hasResult(photo) && photo.job === null;
+    at("decide").hidden = !hasResult(photo);
+    at("photo-title").textContent = photo.name;
+    button("approve").classList.toggle("primary", needsReview(photo));
+    const isFailed = photo.problem !== null && photo.job === null && !hasResult(photo);
+    at("failed").hidden = !isFailed;
+    at("failed-text").textContent = isFailed ? at("explain").textContent : "";
+    button("failed-retry").hidden = FAULTS_OF_FILES.has(photo.problem?.code ?? "");
+    at("stage").classList.toggle("failed", isFailed);
     button("approve").disabled = !isReady || photo.approved || isStale(photo);
     button("harder").disabled = photo.job !== null || !hasResult(photo);
     const canEdit = hasResult(photo) && photo.kind !== "video";
@@ -91,7 +108,7 @@ export class Panel {
       const row = make("div", { className: `${box.on ? "on " : ""}${box.origin}`, tabIndex: (focused ?? "") === box.id || (focused === undefined && index === 0) ? 0 : -1 },
         make("span", { className: "dot" }),
         make("span", {}, boxName(photo, box), " ", make("span", { className: "origin", textContent: boxOrigin(box) })),
-        make("span", { className: "small", textContent: say(box.on ? "box_on" : "box_off") }));
+        make("span", { className: "off", textContent: box.on ? "" : say("box_off") }));
       row.dataset["id"] = box.id;
       attributes(row, { role: "checkbox", "aria-checked": String(box.on), "aria-label": longName(photo, box) });
       return row;
@@ -105,16 +122,18 @@ export class Panel {
     at("all-boxes").textContent = say(isAnyOff ? "all_on" : "all_off");
   }
 
-  /** @param {State} state */
-  #areas({ areas }) {
+  /** @param {State} state @param {Photo} photo */
+  #areas(state, photo) {
+    const areas = areasOf(state.areas, photo);
     const list = at("area-list");
-    const name = areas.map((area) => area.id).join();
-    if (list.dataset["shown"] === `${name}${say("area_mask")}`) return;
-    list.dataset["shown"] = `${name}${say("area_mask")}`;
+    const name = `${areas.map((area) => area.id).join()}${say("areas_title")}`;
+    at("areas-part").hidden = areas.length === 0;
+    if (list.dataset["shown"] === name) return;
+    list.dataset["shown"] = name;
     list.replaceChildren(...areas.map((area) => {
       const remove = make("button", { type: "button", className: "link", textContent: say("box_remove") });
       remove.dataset["area"] = area.id;
-      return make("li", {}, say(`area_${area.kind}`), remove);
+      return make("li", {}, say(`area_${area.kind}${area.photoId === undefined ? "" : "_video"}`), remove);
     }));
   }
 

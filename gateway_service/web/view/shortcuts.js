@@ -7,7 +7,7 @@ const KEPT = "obscura-shortcuts";
 /** Keys as they are shown, and the text that says what they do. @type {[string, string][]} */
 const SHOWN = [
   ["N", "help_next"], ["P", "help_previous"], ["Space", "help_approve"], ["X", "help_box_off"], ["D", "help_draw"], ["E", "help_edit"],
-  ["H", "help_frames"], ["B", "help_before"], ["← →", "help_photos"], ["Ctrl Z", "help_undo"], ["Ctrl Shift Z", "help_redo"],
+  ["H", "help_frames"], ["G", "help_overview"], ["B", "help_before"], ["← →", "help_photos"], ["Ctrl Z", "help_undo"], ["Ctrl Shift Z", "help_redo"],
   ["Enter", "help_apply"], ["S", "help_download"], ["+ − 0", "help_zoom"], ["Tab", "help_boxes"], ["M", "help_move"], ["A", "help_area"], ["Delete", "help_delete"], ["Esc", "help_escape"], ["?", "help_help"],
 ];
 
@@ -36,13 +36,18 @@ export function mountShortcuts(commands, viewer, drawByKeyboard) {
     e: () => commands.toggleEditing(),
     h: () => store.update((state) => ({ ...state, framesHidden: !state.framesHidden })),
     a: () => commands.maskFromBox(),
+    g: () => {
+      commands.toggleOverview();
+      at("list").focus({ preventScroll: true });
+    },
     b: () => at("before").click(),
     s: (event) => at(event.shiftKey ? "zip" : "download").click(),
     enter: () => commands.apply(),
     "?": help,
     arrowleft: () => commands.step(-1),
     arrowright: () => commands.step(1),
-    escape: () => store.update((state) => (state.drawing !== null ? { ...state, drawing: null } : { ...state, editing: false, compare: 0 })),
+    escape: () => store.update((state) => (
+      state.drawing !== null ? { ...state, drawing: null } : { ...state, editing: false, compare: 0, overview: false })),
   };
 
   document.addEventListener("keydown", (event) => {

@@ -1,6 +1,7 @@
 // The tools above the picture and, on phones, below it.
 
 import { chosen } from "../state/actions.js";
+import { isArea } from "../state/areas.js";
 import { hasResult, isStale, resultName } from "../state/photo.js";
 import { say } from "../text/words.js";
 import { at, attributes, button, input, link, select } from "./dom.js";
@@ -56,19 +57,21 @@ export function mountToolbar(commands, viewer, drawByKeyboard) {
     const pressed = (/** @type {string} */ id, /** @type {boolean} */ on) => attributes(at(id), { "aria-pressed": String(on) });
     at("tools").hidden = photo === null;
     for (const id of ["before", "sticky-before"]) { pressed(id, isReady && state.compare > 0.5); button(id).disabled = !isReady; }
-    for (const id of ["edit", "sticky-edit"]) { pressed(id, state.editing); button(id).disabled = !isPicture; }
+    for (const id of ["edit", "sticky-edit"]) { pressed(id, state.editing); button(id).disabled = !isReady; }
     at("zoom").hidden = !isPicture;
     pressed("draw", state.drawing !== null);
     pressed("frames", state.framesHidden);
     pressed("sphere-toggle", state.panorama);
-    for (const id of ["draw", "frames", "fit"]) button(id).disabled = !isPicture;
+    button("draw").disabled = !isReady;
+    for (const id of ["frames", "fit"]) button(id).disabled = !isPicture;
     button("undo").disabled = !isPicture || photo.past.length === 0;
     button("redo").disabled = !isPicture || photo.future.length === 0;
     for (const id of ["apply", "sticky-apply"]) button(id).disabled = !(isPicture && (isStale(photo) || photo.problem !== null));
     for (const id of ["panel-toggle", "sticky-panel"]) attributes(at(id), { "aria-expanded": String(state.panelOpen) });
     button("zip").disabled = !state.photos.some((item) => hasResult(item) && item.job === null);
     at("hint").hidden = state.drawing === null;
-    at("hint").textContent = state.drawing === null ? "" : say(state.drawing === "mask" || state.drawing === "zone" ? "hint_area" : "hint_draw");
+    const hint = photo?.kind === "video" ? "hint_video" : isArea(state.drawing) ? "hint_area" : "hint_draw";
+    at("hint").textContent = state.drawing === null ? "" : say(hint);
     if (select("draw-class").value !== state.drawClass) select("draw-class").value = state.drawClass;
     // What is downloaded is what is shown: while a change is on its way, there is nothing to take.
     const isCurrent = isReady && photo.job === null && !isStale(photo);

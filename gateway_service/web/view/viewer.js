@@ -3,7 +3,7 @@
 import { chosen } from "../state/actions.js";
 import { boxKey, hasResult, hiddenBoxes } from "../state/photo.js";
 import { say } from "../text/words.js";
-import { at, image, limit } from "./dom.js";
+import { as, at, image, limit } from "./dom.js";
 
 /** @typedef {import("../commands.js").Commands} Commands */
 /** @typedef {import("../state/types.js").Photo} Photo */
@@ -12,6 +12,9 @@ import { at, image, limit } from "./dom.js";
 const MARGIN = 4;
 const MOST = 16;
 const STEP = 1.25;
+/** Height of the strip of frames under a video. */
+const FRAMES_PX = 64;
+const LAYERS = ["after", "peek", "original"];
 
 export class Viewer {
   #commands;
@@ -22,6 +25,10 @@ export class Viewer {
   #left = 0;
   #top = 0;
   #size = { width: 1, height: 1 };
+  /** Of the screen. Asked for only when it changes: an answer costs a layout of the page. */
+  #room = new DOMRect();
+  #isDue = false;
+  #isVideo = false;
   #shown = "";
   /** @type {(() => void)[]} */ #onPlace = [];
   /** Where the divider stands in the stage, in pixels, or null where the picture is hidden. */
@@ -31,12 +38,19 @@ export class Viewer {
   constructor(commands) {
     this.#commands = commands;
     commands.store.subscribe((state) => this.#show(state));
-    new ResizeObserver(() => this.#place()).observe(this.#stage);
+    new ResizeObserver(() => {
+      // Under the overview there is none.
+      if (this.#stage.clientWidth === 0) return;
+      this.#room = this.#stage.getBoundingClientRect();
+      this.#place();
+    }).observe(this.#stage);
     this.#stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     this.#stage.addEventListener("dblclick", (event) => this.#zoomAtPointer(event));
     image("original").addEventListener("error", () => { this.canCompare = false; this.#place(); });
     image("original").addEventListener("load", () => this.#measured(image("original")));
     image("after").addEventListener("load", () => this.#measured(image("after")));
+    const video = as("video", HTMLVideoElement);
+    video.addEventListener("loadedmetadata", () => this.#measured({ naturalWidth: video.videoWidth, naturalHeight: video.videoHeight }));
   }
 
   /** Whether the browser can show the original. */
@@ -66,10 +80,10 @@ export class Viewer {
   }
 
   /** @param {number} factor @param {number} [x] @param {number} [y] place in the stage that stays where it is */
-  zoomBy(factor, x = this.#stage.clientWidth / 2, y = this.#stage.clientHeight / 2) {
-    const before = this.frame.width;
-    this.#zoom = limit(this.#zoom * factor, 1, MOST * Math.max(1, this.#size.width / this.#fitted().width));
-    const grown = (this.#fitted().width * this.#zoom) / before;
+  zoomBy(factor, x = this.#room.width / 2, y = this.#room.height / 2) {
+    const before = this.#zoom;
+    this.#zoom = limit(before * factor, 1, MOST * Math.max(1, this.#size.width / this.#fitted().width));
+    const grown = this.#zoom / before;
     this.#left = x - (x - this.#left) * grown;
     this.#top = y - (y - this.#top) * grown;
     this.#place();
@@ -84,6 +98,7 @@ export class Viewer {
 
   /** @param {KeyboardEvent} event @returns {boolean} whether it was a key of the viewer */
   key(event) {
+    if (this.#isVideo) return false;
     if (event.key === "+" || event.key === "=") this.zoomBy(STEP);
     else if (event.key === "-") this.zoomBy(1 / STEP);
     else if (event.key === "0") this.fit();
@@ -91,17 +106,23 @@ export class Viewer {
     return true;
   }
 
+  /** Return a place of the screen in pixels of the stage.
+   * @param {{clientX: number, clientY: number}} event @returns {[number, number]} */
+  inStage({ clientX, clientY }) {
+    return [clientX - this.#room.left, clientY - this.#room.top];
+  }
+
   /** Return a place of the screen in pixels of the picture.
    * @param {{clientX: number, clientY: number}} event @returns {[number, number]} */
-  inPicture({ clientX, clientY }) {
-    const stage = this.#stage.getBoundingClientRect();
-    return [(clientX - stage.left - this.frame.left) * this.factor, (clientY - stage.top - this.frame.top) * this.factor];
+  inPicture(event) {
+    const [x, y] = this.inStage(event);
+    return [(x - this.frame.left) * this.factor, (y - this.frame.top) * this.factor];
   }
 
   /** @param {State} state */
   async #show(state) {
     const photo = chosen(state);
-    const isShown = photo !== null && photo.kind !== "video" && !state.panorama;
+    const isShown = photo !== null && !state.panorama;
     this.#picture.hidden = !isShown;
     if (!isShown) {
       if (photo === null) this.#shown = "";
@@ -109,7 +130,8 @@ export class Viewer {
     }
     const name = `${photo.id}/${photo.version}`;
     if (name !== this.#shown) await this.#load(photo, name);
-    this.#clip(state, photo);
+    if (photo.kind === "video") for (const id of [...LAYERS, "tag-before", "tag-after"]) at(id).hidden = true;
+    else this.#clip(state, photo);
   }
 
   /** @param {Photo} photo @param {string} name */
@@ -117,7 +139,8 @@ export class Viewer {
     const isOther = !this.#shown.startsWith(`${photo.id}/`);
     this.#shown = name;
     const { files } = this.#commands;
-    const [original, result] = await Promise.all([files.address(photo.id, "file"), files.address(photo.id, "result")]);
+    this.#isVideo = photo.kind === "video";
+    const [original, result] = this.#isVideo ? [null, null] : await Promise.all([files.address(photo.id, "file"), files.address(photo.id, "result")]);
     if (this.#shown !== name) return;
     if (isOther) {
       this.canCompare = true;
@@ -129,7 +152,6 @@ export class Viewer {
     setSource(image("after"), result);
     image("after").alt = `${say("after")}: ${photo.name}`;
     image("original").alt = `${say("before")}: ${photo.name}`;
-    at("photo-title").textContent = photo.name;
     this.#place();
   }
 
@@ -139,7 +161,7 @@ export class Viewer {
     const isReady = hasResult(photo);
     const original = image("original");
     original.hidden = !this.canCompare || (isReady && state.compare === 0);
-    original.style.clipPath = isReady ? `inset(0 ${100 - 100 * state.compare}% 0 0)` : "none";
+    at("left").style.width = isReady ? `${100 * state.compare}%` : "100%";
     const peek = image("peek");
     const opened = isReady ? openedSince(photo) : [];
     peek.hidden = opened.length === 0 || !this.canCompare;
@@ -148,7 +170,7 @@ export class Viewer {
     at("tag-after").hidden = !(isReady && state.compare > 0.02 && state.compare < 0.98);
   }
 
-  /** @param {HTMLImageElement} shown */
+  /** @param {{naturalWidth: number, naturalHeight: number}} shown */
   #measured(shown) {
     const photo = this.#commands.chosen;
     if (photo === null || photo.size !== null || shown.naturalWidth === 0) return;
@@ -156,24 +178,39 @@ export class Viewer {
     this.#place();
   }
 
+  /** What of the stage's height is the picture's. */
+  get #height() {
+    return this.#room.height - (this.#isVideo ? FRAMES_PX : 0);
+  }
+
   #fitted() {
-    const { clientWidth, clientHeight } = this.#stage;
     const { width, height } = this.#size;
-    const scale = Math.min((clientWidth - 2 * MARGIN) / width, (clientHeight - 2 * MARGIN) / height);
+    const scale = Math.min((this.#room.width - 2 * MARGIN) / width, (this.#height - 2 * MARGIN) / height);
     return { width: width * scale, height: height * scale };
   }
 
-  /** Lay the picture out; it never leaves the stage. */
+  /** Lay the picture out; it never leaves the stage. Of several changes before the next frame, the last one is shown. */
   #place() {
-    const { clientWidth, clientHeight } = this.#stage;
     const fitted = this.#fitted();
     const [width, height] = [fitted.width * this.#zoom, fitted.height * this.#zoom];
     const inside = (/** @type {number} */ start, /** @type {number} */ length, /** @type {number} */ room) =>
       (length <= room ? (room - length) / 2 : limit(start, room - length - MARGIN, MARGIN));
-    this.#left = inside(this.#left, width, clientWidth);
-    this.#top = inside(this.#top, height, clientHeight);
+    this.#left = inside(this.#left, width, this.#room.width);
+    this.#top = inside(this.#top, height, this.#height);
     this.frame = { left: this.#left, top: this.#top, width, height };
-    Object.assign(this.#picture.style, { width: `${width}px`, height: `${height}px`, transform: `translate(${this.#left}px, ${this.#top}px)` });
+    if (this.#isDue) return;
+    this.#isDue = true;
+    requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#isDue = false;
+    const { left, top, width, height } = this.frame;
+    Object.assign(this.#picture.style, { width: `${width}px`, height: `${height}px`, transform: `translate(${left}px, ${top}px)` });
+    // Pictures keep their own size and are scaled: zooming neither lays them out nor paints them anew.
+    for (const layer of LAYERS) {
+      Object.assign(image(layer).style, { width: `${this.#size.width}px`, height: `${this.#size.height}px`, transform: `scale(${width / this.#size.width})` });
+    }
     this.#stage.classList.toggle("pannable", this.isZoomed);
     at("zoom").textContent = `${Math.round((100 * width) / this.#size.width)} %`;
     for (const listener of this.#onPlace) listener();
@@ -181,19 +218,18 @@ export class Viewer {
 
   /** @param {WheelEvent} event */
   #wheel(event) {
-    if (this.#picture.hidden) return;
+    // A video has controls of its own, which would leave the screen.
+    if (this.#picture.hidden || this.#isVideo) return;
     event.preventDefault();
-    const stage = this.#stage.getBoundingClientRect();
     if (event.shiftKey && this.isZoomed) this.panBy(-event.deltaY - event.deltaX, 0);
-    else this.zoomBy(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), event.clientX - stage.left, event.clientY - stage.top);
+    else this.zoomBy(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), ...this.inStage(event));
   }
 
   /** @param {MouseEvent} event */
   #zoomAtPointer(event) {
-    if (this.#picture.hidden || this.#commands.store.state.editing || !(event.target instanceof Element) || event.target.closest(".box, #divider")) return;
-    const stage = this.#stage.getBoundingClientRect();
+    if (this.#picture.hidden || this.#isVideo || this.#commands.store.state.editing || !(event.target instanceof Element) || event.target.closest(".box, #divider")) return;
     if (this.isZoomed) this.fit();
-    else this.zoomBy(Math.max(2, this.factor), event.clientX - stage.left, event.clientY - stage.top);
+    else this.zoomBy(Math.max(2, this.factor), ...this.inStage(event));
   }
 }
 
