@@ -5,7 +5,6 @@ import { areasOf, sharesOf } from "./state/areas.js";
 import * as edits from "./state/edits.js";
 import { asked, hasResult, isTooLarge, newPhoto, resultName } from "./state/photo.js";
 import { kindOf } from "./media/kind.js";
-import { uniqueNames, zip } from "./media/zip.js";
 import { say } from "./text/words.js";
 
 /** @typedef {import("./state/types.js").Photo} Photo */
@@ -242,6 +241,7 @@ export class Commands {
   /** Download all results as one zip file, with a report. */
   async downloadAll() {
     const ready = this.store.state.photos.filter((photo) => hasResult(photo) && photo.job === null);
+    const { uniqueNames, zip } = await import("./media/zip.js");
     const names = uniqueNames(ready.map(resultName));
     const files = /** @type {{name: string, blob: Blob}[]} */ ([]);
     for (const [index, photo] of ready.entries()) {

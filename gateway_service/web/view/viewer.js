@@ -161,7 +161,7 @@ export class Viewer {
     const isReady = hasResult(photo);
     const original = image("original");
     original.hidden = !this.canCompare || (isReady && state.compare === 0);
-    at("left").style.width = isReady ? `${100 * state.compare}%` : "100%";
+    original.style.clipPath = isReady ? `inset(0 ${100 - 100 * state.compare}% 0 0)` : "none";
     const peek = image("peek");
     const opened = isReady ? openedSince(photo) : [];
     peek.hidden = opened.length === 0 || !this.canCompare;
@@ -207,10 +207,6 @@ export class Viewer {
     this.#isDue = false;
     const { left, top, width, height } = this.frame;
     Object.assign(this.#picture.style, { width: `${width}px`, height: `${height}px`, transform: `translate(${left}px, ${top}px)` });
-    // Pictures keep their own size and are scaled: zooming neither lays them out nor paints them anew.
-    for (const layer of LAYERS) {
-      Object.assign(image(layer).style, { width: `${this.#size.width}px`, height: `${this.#size.height}px`, transform: `scale(${width / this.#size.width})` });
-    }
     this.#stage.classList.toggle("pannable", this.isZoomed);
     at("zoom").textContent = `${Math.round((100 * width) / this.#size.width)} %`;
     for (const listener of this.#onPlace) listener();

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as actions from "../../../gateway_service/web/state/actions.js";
+import { areasOf, sharesOf } from "../../../gateway_service/web/state/areas.js";
 import * as edits from "../../../gateway_service/web/state/edits.js";
 import * as facts from "../../../gateway_service/web/state/photo.js";
 import { Store } from "../../../gateway_service/web/state/store.js";
@@ -11,7 +12,7 @@ import { taken } from "../../../gateway_service/web/server/answers.js";
 import { isAnimation } from "../../../gateway_service/web/media/kind.js";
 
 const OPTIONS = { classes: ["face"], quality: "balanced", metadata: "strip", output: "same" };
-const STYLE = { style: "", cells: "", shape: "" };
+const STYLE = { style: "", cells: "", shape: "", color: "" };
 const JPEG = { type: "image/jpeg" };
 const FACE = { class: "face", xyxy: [10, 10, 50, 50], confidence: 0.9 };
 const OTHER = { class: "face", xyxy: [100, 10, 150, 60], confidence: 0.4 };
@@ -190,4 +191,19 @@ test("animations are known by their first bytes", () => {
   assert.equal(isAnimation(bytes("RIFF....WEBPVP8X....\x10...")), false);
   assert.equal(isAnimation(bytes("\x89PNG....acTL..IDAT")), true);
   assert.equal(isAnimation(bytes("\x89PNG......IDAT.acTL")), false);
+});
+
+test("an area of a video holds for this video alone, and goes with it", () => {
+  const areas = [{ id: "a", kind: "mask", area: [0, 0, 1, 1] }, { id: "b", kind: "zone", area: [0, 0, 1, 1], photoId: "film" }];
+  assert.deepEqual(areasOf(areas, { id: "film" }), areas);
+  assert.deepEqual(areasOf(areas, { id: "other" }), [areas[0]]);
+  const state = actions.add({ ...actions.initialState(), areas }, [photo({ id: "film" }), photo({ id: "other" })]);
+  assert.deepEqual(actions.remove(state, "film").areas, [areas[0]]);
+  assert.deepEqual(sharesOf([20, 10, 100, 40], { width: 200, height: 50 }), [0.1, 0.2, 0.5, 0.8]);
+});
+
+test("what is too large for the server is not sent again with the other failures", () => {
+  const failed = (code) => photo({ id: code, job: null, problem: { status: 413, code, message: "" } });
+  const { photos } = actions.retryFailed(actions.add(actions.initialState(), [failed("photo_too_large"), failed("queue_full")]));
+  assert.deepEqual(photos.map((item) => item.job === null), [true, false]);
 });

@@ -16,7 +16,7 @@ FIRST_LOAD_BYTES = 150_000
 # Of each answer.
 HEADER_BYTES = 600
 # Loaded when they are wanted, and not with the page.
-LATER = {"ja.js", "ko.js", "ru.js", "panorama.js", "sample.jpg", "about.html", "about.css"}
+LATER = {"ja.js", "ko.js", "ru.js", "panorama.js", "zip.js", "sample.jpg", "about.html", "about.css"}
 
 
 def ran(*command: str) -> None:
