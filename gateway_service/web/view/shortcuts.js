@@ -63,7 +63,7 @@ export function mountShortcuts(commands, viewer, drawByKeyboard) {
     if (!areOn && event.key.length === 1) return;
     // Arrows choose among radio buttons.
     if (name.startsWith("arrow") && event.target instanceof HTMLInputElement) return;
-    if ((name === " " || name === "enter") && isControl(event.target)) return;
+    if ((name === " " || name === "enter") && isControl(event.target, name)) return;
     const act = keys[name];
     if (act === undefined && !viewer.key(event)) return;
     event.preventDefault();
@@ -81,7 +81,9 @@ function isTyping(target) {
     || (target instanceof HTMLInputElement && !["checkbox", "radio", "file"].includes(target.type)) || target instanceof HTMLVideoElement;
 }
 
-/** @param {EventTarget | null} target */
-function isControl(target) {
-  return target instanceof Element && target.closest("button, a, summary, input, [role=checkbox], [role=slider]") !== null;
+/** Whether a control has a use of its own for Space or Enter; a link has none for Space.
+ * @param {EventTarget | null} target @param {string} name */
+function isControl(target, name) {
+  const controls = `button, summary, input, [role=checkbox], [role=slider]${name === "enter" ? ", a" : ""}`;
+  return target instanceof Element && target.closest(controls) !== null;
 }
