@@ -180,6 +180,7 @@ def test_light_or_dark_is_kept(open_page: Open) -> None:
     assert page.evaluate(ground) == light
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_kept_out(open_page: Open, portrait: Path, scheme: str) -> None:
     """axe-core finds nothing serious on a phone or a desktop, in the light or in the dark."""
     page = open_page(viewport=PHONE if scheme == "dark" else DESKTOP, color_scheme=scheme)
