@@ -143,20 +143,23 @@ def test_a_place_in_a_video_is_hidden_in_all_of_it(open_page: Open, portrait: Pa
     wait_for_all(page, 2)
     page.click("#draw")
     frame = frame_of(page)
-    page.mouse.move(frame["x"] + 10, frame["y"] + frame["height"] - 110)
+    left, top = frame["x"] + 0.35 * frame["width"], frame["y"] + 0.2 * frame["height"]
+    right, bottom = frame["x"] + 0.65 * frame["width"], frame["y"] + 0.6 * frame["height"]
+    page.mouse.move(left, top)
     page.mouse.down()
-    page.mouse.move(frame["x"] + 110, frame["y"] + frame["height"] - 10, steps=4)
+    page.mouse.move(right, bottom, steps=4)
     page.mouse.up()
     assert page.inner_text("#area-list") == "Hidden in this video\nRemove"
     wait_until_applied(page)
     with page.expect_download() as download:
         page.click("#download")
     before, after = videos.upright_frames(clip), videos.upright_frames(Path(download.value.path()))
-    scale = before[0].width / frame["width"]
-    place = (20 * scale, before[0].height - 100 * scale, 100 * scale, before[0].height - 20 * scale)
-    for old, new in zip(before, after, strict=True):
-        parts = [np.asarray(item.crop(place), np.float32) for item in (old, new)]
-        assert np.abs(parts[0] - parts[1]).mean() > 5
+    width, height = before[0].size
+    place = (0.37 * width, 0.23 * height, 0.63 * width, 0.57 * height)
+    spread = [[np.asarray(item.crop(place), np.float32).std() for item in part] for part in (before, after)]
+    # A person passes there; a privacy mask has one colour.
+    assert max(spread[0]) > 30
+    assert max(spread[1]) < 10
     page.locator("#list").focus()
     page.keyboard.press("End")
     until(lambda: page.inner_text("#verdict") == "1 hidden")
