@@ -39,6 +39,7 @@ ELSEWHERE = {
 # Of the other pages, Python runs there.
 PYTHON = {
     "README.md": "tests/docs/test_readme.py",
+    "docs/how-to/add-a-class.md": "tests/unit/classes/test_registry.py",
     "docs/how-to/webhooks.md": "tests/end_to_end/test_webhooks.py",
 }
 # What needs another machine, a registry or minutes; what it starts is tested in other ways.

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,11 @@ def test_a_class_is_hidden_and_counted(client: httpx.Client, photo: bytes) -> No
     after = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["result"]))).convert("RGB"))
     assert not ((after[..., 0] > 220) & (after[..., 1] < 40) & (after[..., 2] > 220)).any()
     assert (after[100:] == before[100:]).all()
-    assert 'obscura_detections_total{class="disc"}' in client.get("/metrics").text
+    # Workers write their counters once a second.
+    deadline = time.monotonic() + 30
+    while 'obscura_detections_total{class="disc"}' not in client.get("/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_a_box_of_a_class_can_be_given(client: httpx.Client, photo: bytes) -> None:

@@ -1,7 +1,9 @@
 """A class is added by its own module: whatever works on classes learns of it there."""
 
+import importlib
 import json
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,6 +70,20 @@ def test_a_class_is_detected_by_its_own_module(disc_folder: Path) -> None:
     pixels = with_disc(np.full((200, 300, 3), 90, np.uint8), (100, 80), 20)
     (found,) = detector.detect(pixels)
     assert (found.class_name, found.box.rounded()) == ("disc", (80, 60, 121, 101))
+
+
+def test_the_class_of_the_how_to_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module in docs/how-to/add-a-class.md, as a reader would copy it."""
+    page = (ROOT / "docs/how-to/add-a-class.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (install(tmp_path) / "obscura_disc.py").write_text(block)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "obscura_disc", raising=False)
+    module = importlib.import_module("obscura_disc")
+    monkeypatch.delitem(sys.modules, "obscura_disc")
+    detector = module.open_detector(module.CLASS, ROOT / "models", EngineOptions())
+    (found,) = detector.detect(np.zeros((200, 300, 3), np.uint8))
+    assert (found.class_name, found.box.rounded()) == ("disc", (35, 35, 86, 86))
 
 
 def test_the_policy_follows_the_description(disc_folder: Path) -> None:
