@@ -187,6 +187,8 @@ def test_nobody_is_kept_out(open_page: Open, portrait: Path, scheme: str) -> Non
     assert serious(page) == []
     page.click("#empty footer a:nth-of-type(2)")
     assert serious(page) == []
+    # A phone is never scrolled sideways.
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.go_back()
     ready(page)
     page.set_input_files("#files", portrait)
@@ -198,7 +200,6 @@ def test_nobody_is_kept_out(open_page: Open, portrait: Path, scheme: str) -> Non
     page.click("#options-part summary")
     page.click("#report summary")
     assert serious(page) == []
-    # A phone is never scrolled sideways.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
