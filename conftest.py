@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent
 os.environ.setdefault("XDG_CACHE_HOME", str(ROOT / "build" / "cache"))
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests for processes side by side (`-n 2 --dist loadgroup`).
 
