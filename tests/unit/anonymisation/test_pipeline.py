@@ -98,7 +98,7 @@ def test_the_quick_check_runs_over_the_whole_picture_only_where_it_changed_elsew
         """Return how many faces the check finds, and over how many slices the proposal network runs."""
         with patch.object(Detector, "run_proposal_network", autospec=True, side_effect=RUN) as run:
             parts = pipeline.find_residual(as_if_nothing, shown, hidden, ResidualCheck.QUICK)
-        return len(parts[ObjectClass.FACE]), run.call_count // len(detectors)
+        return len(parts[ObjectClass.FACE]), len({call.args[2] for call in run.call_args_list})
 
     open_faces = len(found) - len(chosen)
     seen, slices = residual(redacted.shown)
