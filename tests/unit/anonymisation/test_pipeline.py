@@ -92,7 +92,8 @@ def test_the_quick_check_runs_over_the_whole_picture_only_where_it_changed_elsew
     chosen = [Target("face", Box(*item.xyxy)) for item in found[: len(found) // 2]]
     redacted = redact_photo(data, chosen, before=photo)
     hidden = redacted.report.hidden_boxes
-    as_if_nothing = PipelineResult(photo, caches=first.caches)
+    nothing = {name: part.model_copy(update={"detections": ()}) for name, part in first.parts.items()}
+    as_if_nothing = PipelineResult(photo, nothing, first.caches)
 
     def residual(shown: Photo) -> tuple[int, int]:
         """Return how many faces the check finds, and over how many slices the proposal network runs."""
