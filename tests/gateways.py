@@ -118,6 +118,11 @@ def in_gateway(settings: Settings, work: Callable[[Gateway], Awaitable[None]]) -
         try:
             await work(gateway)
         finally:
+            # A task that outlives its work would open connections again that nothing closes.
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
             await job_store.close()
 
     asyncio.run(run())

@@ -200,14 +200,17 @@ def test_metadata_that_comes_along_is_caught(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_splice_that_hides_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A coder that gives the picture back as it was ends in an error."""
+    """A coder that gives the picture back as it was is an error, or the picture is painted as a whole."""
 
     def idle(data: bytes, _regions: list[Region], **options: object) -> SplicedPhoto:
         return splice(data, [], **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(redacting, "splice", idle)
     with pytest.raises(ProcessingFailedError, match="still to be seen"):
-        redact_photo(marked_jpeg(), TARGETS)
+        redact_photo(marked_jpeg(), TARGETS, RedactionRequest(unspliceable=Unspliceable.REFUSE))
+    redacted = redact_photo(marked_jpeg(), TARGETS)
+    assert any("encoded again as a whole" in warning for warning in redacted.report.warnings)
+    assert redacted.report.hidden
 
 
 def test_a_splice_that_brings_metadata_along_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +222,7 @@ def test_a_splice_that_brings_metadata_along_is_caught(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(redacting, "splice", chatty)
     with pytest.raises(ProcessingFailedError, match="metadata"):
-        redact_photo(marked_jpeg(6), TARGETS)
+        redact_photo(marked_jpeg(6), TARGETS, RedactionRequest(unspliceable=Unspliceable.REFUSE))
 
 
 def test_a_jpeg_is_spliced_and_the_report_proves_it() -> None:

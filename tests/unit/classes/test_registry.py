@@ -1,6 +1,6 @@
 """A class is added by its own module: whatever works on classes learns of it there."""
 
-import importlib
+import importlib.util
 import json
 import pickle
 import re
@@ -76,11 +76,14 @@ def test_the_class_of_the_how_to_page_works(tmp_path: Path, monkeypatch: pytest.
     """The module in docs/how-to/add-a-class.md, as a reader would copy it."""
     page = (ROOT / "docs/how-to/add-a-class.md").read_text("utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    (install(tmp_path) / "obscura_disc.py").write_text(block)
+    file = install(tmp_path) / "obscura_disc.py"
+    file.write_text(block)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "obscura_disc", raising=False)
-    module = importlib.import_module("obscura_disc")
-    monkeypatch.delitem(sys.modules, "obscura_disc")
+    spec = importlib.util.spec_from_file_location("copied_class", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     detector = module.open_detector(module.CLASS, ROOT / "models", EngineOptions())
     (found,) = detector.detect(np.zeros((200, 300, 3), np.uint8))
     assert (found.class_name, found.box.rounded()) == ("disc", (35, 35, 86, 86))

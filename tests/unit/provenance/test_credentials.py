@@ -107,7 +107,7 @@ def test_without_the_extra_the_error_names_it(issued: Issued, monkeypatch: pytes
     """Nothing else of the system needs the library."""
     monkeypatch.setitem(sys.modules, "c2pa", None)
     monkeypatch.delitem(sys.modules, "obscura.provenance.c2pa", raising=False)
-    with pytest.raises(CredentialsUnavailableError, match=r"obscura\[c2pa\]"):
+    with pytest.raises(CredentialsUnavailableError, match=r"obscura-photo\[c2pa\]"):
         embedded(issued, redacted("PNG"))
 
 
