@@ -419,11 +419,10 @@ class Detector:
 
     def _own_rows(self, raw: RawOutput) -> RawOutput:
         """Return a proposal network's raw output without the scores of other classes."""
-        output, row = raw.output, 0 if self.card.proposal is None else self.card.proposal.row
+        output, proposal = raw.output, self.card.proposal
+        name, row = (self.card.name, 0) if proposal is None else (proposal.name, proposal.row)
         if BOX_ROWS + row >= len(output):
-            message = (
-                f"model {self.card.name} has {len(output) - BOX_ROWS} classes: its manifest names row {row}"
-            )
+            message = f"model {name} has {len(output) - BOX_ROWS} classes: its manifest names row {row}"
             raise ModelError(message)
         return raw._replace(output=np.concatenate([output[:BOX_ROWS], output[BOX_ROWS + row, None]]))
 
