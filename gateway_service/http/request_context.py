@@ -171,7 +171,7 @@ class RequestContext:
 
 
 def _caller(scope: Scope) -> str:
-    """Return whose turn a request takes: that of its key or address, another one for its event streams."""
+    """Return the fairness group of a request: its key or address, apart for event streams."""
     headers = Headers(scope=scope)
     key = headers.get("authorization") or headers.get("x-api-key") or caller_address(scope.get("client"))
     return f"{scope['path'].endswith(STREAMS)} {key}"

@@ -5,7 +5,8 @@ models are loaded), and a consumer fetched its messages in the same time. Times 
 clocks of the machines need not agree. /readyz and /metrics read the same registry.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -79,6 +80,21 @@ def record_consuming(client: redis.Redis, queues: Sequence[Queue]) -> None:
         write_when_full(client, CONSUMED, "HSET", queue, repr(now))
 
 
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        message = "the job store cannot be reached"
+        raise QueueUnavailableError(message) from error
+
+
+async def _oldest_heartbeat(client: redis.asyncio.Redis) -> float:
+    """Return the time, by the server's clock, before which a heartbeat no longer counts."""
+    seconds, microseconds = await client.time()
+    return float(seconds + microseconds / 1e6 - HEARTBEAT_TTL_S)
+
+
 async def unserved_queues(client: redis.asyncio.Redis, queues: Sequence[Queue]) -> tuple[Queue, ...]:
     """Return those of ``queues`` that no worker serves now.
 
@@ -87,16 +103,12 @@ async def unserved_queues(client: redis.asyncio.Redis, queues: Sequence[Queue]) 
     QueueUnavailableError
         If the server does not answer.
     """
-    try:
-        seconds, microseconds = await client.time()
-        oldest = seconds + microseconds / 1e6 - HEARTBEAT_TTL_S
+    with _reachable():
+        oldest = await _oldest_heartbeat(client)
         async with client.pipeline(transaction=False) as pipeline:
             pipeline.zrangebyscore(WORKERS, oldest, "+inf")
             pipeline.hgetall(CONSUMED)
             workers, consumed = await cast("Awaitable[list[Any]]", pipeline.execute())
-    except (RedisError, OSError) as error:
-        message = "the job store cannot be reached"
-        raise QueueUnavailableError(message) from error
     registered = {entry.partition(SEPARATOR)[0] for entry in workers}
     fetched = {queue for queue, moment in consumed.items() if float(moment) >= oldest}
     return tuple(queue for queue in queues if queue not in registered or queue not in fetched)
@@ -110,13 +122,9 @@ async def offered_classes(client: redis.asyncio.Redis, queue: Queue) -> frozense
     QueueUnavailableError
         If the server does not answer.
     """
-    try:
-        seconds, microseconds = await client.time()
-        oldest = seconds + microseconds / 1e6 - HEARTBEAT_TTL_S
+    with _reachable():
+        oldest = await _oldest_heartbeat(client)
         entries = await cast("Awaitable[list[str]]", client.zrangebyscore(EXTRA_CLASSES, oldest, "+inf"))
-    except (RedisError, OSError) as error:
-        message = "the job store cannot be reached"
-        raise QueueUnavailableError(message) from error
     places = (entry.partition(SEPARATOR) for entry in entries)
     return frozenset(name for place, _, name in places if place == queue)
 

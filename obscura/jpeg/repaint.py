@@ -79,7 +79,7 @@ def block_errors(
     orientation
         EXIF orientation, 1..8.
     painted
-        What `obscura.jpeg.splice.splice` said of it.
+        What `obscura.jpeg.splice.splice` returned for it.
     """
     structure = parsing.read(data)
     toned = [replace(region, tone=painted.tones.get(number)) for number, region in enumerate(regions)]

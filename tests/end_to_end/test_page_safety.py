@@ -84,7 +84,6 @@ def test_a_network_that_goes_away_and_comes_back(open_page: Open, portrait: Path
 
 
 @pytest.mark.slow  # open: sometimes an upload that the stop cut off stays on the server for minutes
-@pytest.mark.chaos
 @pytest.mark.timeout(280)
 def test_a_server_that_goes_away_and_comes_back(browser: Browser, tmp_path: Path) -> None:
     """Photos wait behind one banner and go on by themselves; none is lost, and none is left on the server."""

@@ -10,7 +10,7 @@ __all__ = ["BackgroundSession"]
 
 
 class BackgroundSession:
-    """A `Session` that somebody else opens; whatever is asked of it waits until it is open.
+    """A `Session` that is opened in another thread; every call waits until it is open.
 
     Anything may raise ModelError, where the network cannot be loaded.
 
