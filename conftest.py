@@ -14,7 +14,7 @@ from obscura.settings import Settings
 from tests.databases import PostgresServer, find_postgres
 from tests.made_up_class import install
 from tests.s3 import S3Server
-from tests.system import RunningSystem, end_all
+from tests.system import RunningSystem, end_all, free_port
 from tests.webhooks import SECRET, Receiver
 
 ROOT = Path(__file__).parent
@@ -50,7 +50,7 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a real Valkey server of these tests' own."""
     # Unix socket paths are short; pytest's folders are not.
     folder = Path(tmp_path_factory.mktemp("v"))
-    server = ValkeyServer(data_dir=folder, config={"maxmemory-policy": "noeviction"})
+    server = ValkeyServer(port=free_port(), data_dir=folder, config={"maxmemory-policy": "noeviction"})
     server.start()
     yield server.connection_url
     server.stop()
@@ -58,11 +58,11 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def settings(valkey_url: str, tmp_path: Path) -> Iterator[Settings]:
-    """Return settings with an empty ledger and an empty storage."""
-    client = redis.Redis.from_url(valkey_url)
-    client.flushall()
-    yield Settings(redis_url=valkey_url, storage_dir=tmp_path / "photos")
-    client.close()
+    """Return settings with an empty job store and an empty storage; leave no record behind."""
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushall()
+        yield Settings(redis_url=valkey_url, storage_dir=tmp_path / "photos")
+        client.flushall()
 
 
 @pytest.fixture(scope="session")

