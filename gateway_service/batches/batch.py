@@ -9,10 +9,9 @@ import hashlib
 import uuid
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
-from redis.exceptions import RedisError
 
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.uploads import Upload, safe_name
@@ -29,10 +28,10 @@ from obscura.errors import (
     InvalidOptionError,
     MaskDoesNotFitError,
     PhotoError,
-    QueueUnavailableError,
     UnknownBatchError,
 )
 from obscura.jobs import Created, JobRecord
+from obscura.jobs.store import job_store_errors
 from obscura.jobs.webhook_deliveries import NewBatch, batch_key, enter_batch, forget_batch
 
 __all__ = [
@@ -47,7 +46,6 @@ __all__ = [
     "status",
 ]
 
-T = TypeVar("T")
 # Added to the retention of results, so that the state can still be read after the last result has expired.
 SPARE_S = 24 * 3600
 
@@ -196,14 +194,6 @@ def _ttl(gateway: Gateway) -> int:
     return gateway.settings.result_ttl_s + SPARE_S
 
 
-async def _fetched(reading: Awaitable[T]) -> T:
-    try:
-        return await reading
-    except (RedisError, OSError) as error:
-        message = "the job store cannot be reached"
-        raise QueueUnavailableError(message) from error
-
-
 def _require_owner(gateway: Gateway, owner: str | None) -> None:
     if owner is None or gateway.job_store.calls.owner not in {None, owner}:
         message = "there is no batch of this id"
@@ -212,8 +202,10 @@ def _require_owner(gateway: Gateway, owner: str | None) -> None:
 
 async def require_batch(gateway: Gateway, batch_id: str) -> None:
     """Raise as `read` does, without reading the entries."""
-    pending = cast("Awaitable[str | None]", gateway.job_store.client.hget(batch_key(batch_id), "owner"))
-    _require_owner(gateway, await _fetched(pending))
+    with job_store_errors():
+        found = gateway.job_store.client.hget(batch_key(batch_id), "owner")
+        owner = await cast("Awaitable[str | None]", found)
+    _require_owner(gateway, owner)
 
 
 async def read(gateway: Gateway, batch_id: str) -> Batch:

@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Mapping  # noqa: TC003 - quoted in a cast
 from typing import Any, cast
 
 import structlog
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
-from obscura.errors import QueueUnavailableError
-from obscura.jobs.store import AsyncJobStore
+from obscura.jobs.store import AsyncJobStore, job_store_errors
 
 __all__ = ["rewrite_aof"]
 
@@ -28,15 +27,13 @@ async def rewrite_aof(job_store: AsyncJobStore) -> bool:
     QueueUnavailableError
         If the server does not answer.
     """
-    try:
-        state = cast("Mapping[str, Any]", await job_store.client.info("persistence"))
-        if not state.get("aof_enabled") or state.get("aof_rewrite_in_progress"):
+    with job_store_errors():
+        try:
+            state = cast("Mapping[str, Any]", await job_store.client.info("persistence"))
+            if not state.get("aof_enabled") or state.get("aof_rewrite_in_progress"):
+                return False
+            await cast("Awaitable[Any]", job_store.client.bgrewriteaof())
+        except ResponseError as error:
+            log.warning("aof_not_rewritten", reason=str(error))
             return False
-        await cast("Awaitable[Any]", job_store.client.bgrewriteaof())
-    except ResponseError as error:
-        log.warning("aof_not_rewritten", reason=str(error))
-        return False
-    except (RedisError, OSError) as error:
-        message = "the job store cannot be reached"
-        raise QueueUnavailableError(message) from error
     return True

@@ -4,12 +4,9 @@ from collections import defaultdict
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final, cast
 
-from redis.exceptions import RedisError
-
 from obscura.contract import STEP_TASKS, JobKind, Priority, Queue, Step, queues_of
-from obscura.errors import QueueUnavailableError
 from obscura.jobs.commands import AUDIT, COUNTERS, ERASE, EXAMINED, EXPIRY, METRICS
-from obscura.jobs.store import AsyncJobStore
+from obscura.jobs.store import AsyncJobStore, job_store_errors
 from obscura.jobs.worker_registry import worker_series
 from obscura.observability import catalogue as c
 from obscura.observability.catalogue import SEPARATOR
@@ -34,7 +31,7 @@ async def stats_snapshot(job_store: AsyncJobStore) -> Series:
     QueueUnavailableError
         If the server does not answer.
     """
-    try:
+    with job_store_errors():
         totals, gauges, now = await _facts(job_store)
         return {
             **_zeros(job_store),
@@ -43,9 +40,6 @@ async def stats_snapshot(job_store: AsyncJobStore) -> Series:
             **await worker_series(job_store.client, now),
             **await _jobs(job_store),
         }
-    except (RedisError, OSError) as error:
-        message = "the job store cannot be reached"
-        raise QueueUnavailableError(message) from error
 
 
 def _zeros(job_store: AsyncJobStore) -> Series:

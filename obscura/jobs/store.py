@@ -48,7 +48,8 @@ def connection_options() -> dict[str, Any]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def job_store_errors() -> Iterator[None]:
+    """Raise errors of the server and of the connection to it as QueueUnavailableError."""
     try:
         yield
     except OutOfMemoryError as error:
@@ -95,13 +96,13 @@ class JobStore:
 
     def run(self, call: Call[T]) -> T:
         """Run ``call`` and return its parsed reply."""
-        with _translated():
+        with job_store_errors():
             reply = self._scripts[call.script](keys=list(call.keys), args=list(call.args))
         return call.parse(cast("list[str]", reply))
 
     def read(self, job_id: str) -> JobRecord:
         """Return a job record; raise UnknownTaskError if there is none."""
-        with _translated():
+        with job_store_errors():
             try:
                 reply: object = self.client.hgetall(job_key(job_id))
             except ResponseError as error:
@@ -111,7 +112,7 @@ class JobStore:
 
     def field(self, key: str, name: str) -> str | None:
         """Return one field of the hash at ``key``, None if it is absent."""
-        with _translated():
+        with job_store_errors():
             return cast("str | None", self.client.hget(key, name))
 
     def close(self) -> None:
@@ -146,7 +147,7 @@ class AsyncJobStore:
 
     async def run(self, call: Call[T]) -> T:
         """Run ``call`` and return its parsed reply."""
-        with _translated():
+        with job_store_errors():
             pending = self._scripts[call.script](keys=list(call.keys), args=list(call.args))
             reply = await cast("Awaitable[list[str]]", pending)
         return call.parse(reply)
@@ -187,7 +188,7 @@ class AsyncJobStore:
 
     async def hash(self, key: str) -> Fields:
         """Return the fields of the hash at ``key``: empty if it is absent, `DAMAGED` if it is not a hash."""
-        with _translated():
+        with job_store_errors():
             pipeline = self.client.pipeline(transaction=False)
             pipeline.hgetall(key)
             [reply] = await pipeline.execute(raise_on_error=False)
@@ -195,7 +196,7 @@ class AsyncJobStore:
 
     async def _hashes(self, job_ids: Sequence[str]) -> list[Fields]:
         found: list[Fields] = []
-        with _translated():
+        with job_store_errors():
             for first in range(0, len(job_ids), READ_AT_ONCE):
                 pipeline = self.client.pipeline(transaction=False)
                 for job_id in job_ids[first : first + READ_AT_ONCE]:
@@ -229,14 +230,14 @@ class AsyncJobStore:
         ours = [job_id for job_id in missing if was_issued(job_id, owner, within_s)]
         if not ours:
             return frozenset()
-        with _translated():
+        with job_store_errors():
             names = [erased_key(job_id) for job_id in ours]
             erased = await cast("Awaitable[list[str | None]]", self.client.mget(names))
         return frozenset(job_id for job_id, mark in zip(ours, erased, strict=True) if mark is None)
 
     async def ping(self) -> None:
         """Raise QueueUnavailableError unless the server answers."""
-        with _translated():
+        with job_store_errors():
             await self.client.ping()
 
     async def close(self) -> None:

@@ -5,19 +5,17 @@ models are loaded), and a consumer fetched its messages in the same time. Times 
 clocks of the machines need not agree. /readyz and /metrics read the same registry.
 """
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import redis
 import redis.asyncio
-from redis.exceptions import RedisError
 
 from obscura.contract import Queue
-from obscura.errors import QueueUnavailableError
 from obscura.jobs.commands import PREFIX
 from obscura.jobs.full_store_writes import write_when_full
+from obscura.jobs.store import job_store_errors
 from obscura.observability import catalogue
 from obscura.observability.catalogue import SEPARATOR
 
@@ -80,15 +78,6 @@ def record_consuming(client: redis.Redis, queues: Sequence[Queue]) -> None:
         write_when_full(client, CONSUMED, "HSET", queue, repr(now))
 
 
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        message = "the job store cannot be reached"
-        raise QueueUnavailableError(message) from error
-
-
 async def _oldest_heartbeat(client: redis.asyncio.Redis) -> float:
     """Return the time, by the server's clock, before which a heartbeat no longer counts."""
     seconds, microseconds = await client.time()
@@ -103,7 +92,7 @@ async def unserved_queues(client: redis.asyncio.Redis, queues: Sequence[Queue]) 
     QueueUnavailableError
         If the server does not answer.
     """
-    with _reachable():
+    with job_store_errors():
         oldest = await _oldest_heartbeat(client)
         async with client.pipeline(transaction=False) as pipeline:
             pipeline.zrangebyscore(WORKERS, oldest, "+inf")
@@ -122,7 +111,7 @@ async def offered_classes(client: redis.asyncio.Redis, queue: Queue) -> frozense
     QueueUnavailableError
         If the server does not answer.
     """
-    with _reachable():
+    with job_store_errors():
         oldest = await _oldest_heartbeat(client)
         entries = await cast("Awaitable[list[str]]", client.zrangebyscore(EXTRA_CLASSES, oldest, "+inf"))
     places = (entry.partition(SEPARATOR) for entry in entries)

@@ -3,9 +3,9 @@
 A region hides every MCU that its outline touches, as a whole. A hidden block keeps no AC coefficient; its DC
 coefficient is eight times the mean level of its samples (ITU-T T.81 A.3.3), and becomes
 
-- Mosaic: the mean of a cell of whole MCUs as `cells.toned` leaves it; noise moves brightness alone.
-  No cell is smaller than an MCU; a region has at most as many cells on its long side as the style says, and
-  fewer where MCUs are large.
+- Mosaic: the mean of a cell of whole MCUs as `mosaic.contrast_reduced` leaves it; noise moves brightness
+  alone. No cell is smaller than an MCU; a region has at most as many cells on its long side as the style
+  says, and fewer where MCUs are large.
 - Solid: its colour, or the mean of the MCUs around the region that are seen; the latter for every object
   smaller than `ONE_COLOUR_BELOW`.
 - PixelNoise: as Mosaic, with stronger noise for every block in addition. Noise goes no finer than blocks: in

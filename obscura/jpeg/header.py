@@ -47,7 +47,7 @@ class CodedScan:
     data: bytes
 
 
-def write(structure: Structure, scans: Sequence[CodedScan], dressing: HeaderOptions) -> bytes:
+def write(structure: Structure, scans: Sequence[CodedScan], options: HeaderOptions) -> bytes:
     """Return a file of ``scans`` behind a fresh header.
 
     Raises
@@ -56,7 +56,7 @@ def write(structure: Structure, scans: Sequence[CodedScan], dressing: HeaderOpti
         If something handed in does not fit a JPEG.
     """
     frame = structure.frame
-    parts = [_marker(SOI), *_application(structure, dressing)]
+    parts = [_marker(SOI), *_application(structure, options)]
     quants = {
         component.selector: table
         for component, table in zip(reversed(frame.components), reversed(structure.quants), strict=True)
@@ -78,14 +78,14 @@ def write(structure: Structure, scans: Sequence[CodedScan], dressing: HeaderOpti
     return b"".join([*parts, _marker(EOI)])
 
 
-def _application(structure: Structure, dressing: HeaderOptions) -> Iterator[bytes]:
+def _application(structure: Structure, options: HeaderOptions) -> Iterator[bytes]:
     """Yield the segments that say how colours and the orientation are meant."""
     if structure.jfif is not None:
         yield _segment(APP0, b"JFIF\x00" + structure.jfif + bytes(2))
-    block = _exif_block(dressing)
+    block = _exif_block(options)
     if block:
         yield _segment(APP1, block)
-    profile = dressing.icc or b""
+    profile = options.icc or b""
     count = -(-len(profile) // _ICC_PART)
     if count > _ICC_PARTS:
         message = "the colour profile is longer than a JPEG can carry"
@@ -97,13 +97,13 @@ def _application(structure: Structure, dressing: HeaderOptions) -> Iterator[byte
         yield _segment(APP14, b"Adobe\x00\x64\x00\x00\x00\x00" + bytes((structure.adobe,)))
 
 
-def _exif_block(dressing: HeaderOptions) -> bytes:
+def _exif_block(options: HeaderOptions) -> bytes:
     """Return the EXIF block with the right orientation in it; empty where none is needed."""
-    block = exif.parse(dressing.exif) if dressing.exif else None
-    if block is None and dressing.orientation == _UPRIGHT:
+    block = exif.parse(options.exif) if options.exif else None
+    if block is None and options.orientation == _UPRIGHT:
         return b""
     block = block or ExifBlock("<", {}, {}, {})
-    value = dressing.orientation.to_bytes(2, "little" if block.order == "<" else "big")
+    value = options.orientation.to_bytes(2, "little" if block.order == "<" else "big")
     return exif.build(replace(block, main={**block.main, exif.ORIENTATION: Entry(exif.SHORT, 1, value)}))
 
 

@@ -82,9 +82,11 @@ def block_errors(
         What `obscura.jpeg.splice.splice` returned for it.
     """
     structure = parsing.read(data)
-    toned = [replace(region, tone=painted.tones.get(number)) for number, region in enumerate(regions)]
+    regions_with_tone = [
+        replace(region, tone=painted.tones.get(index)) for index, region in enumerate(regions)
+    ]
     frame, kind = structure.frame, Colours.of(structure)
-    hidden = HiddenBlocks(frame, patches(frame, toned, orientation))
+    hidden = HiddenBlocks(frame, patches(frame, regions_with_tone, orientation))
     by_component = [hidden.of(component) for component in frame.components]
     steps = [np.array(quant.divisors, np.float32) for quant in structure.quants]
     for area in hidden.areas:

@@ -76,15 +76,15 @@ class SmoothPainter:
         layers = self._layers()
         tones = dict[Region, int]()
         for area in self._hidden.areas:
-            toned = [self._with_tone(region, planes) for region in area.regions]
+            regions_with_tone = [self._with_tone(region, planes) for region in area.regions]
             tones |= {
                 region: done.tone
-                for region, done in zip(area.regions, toned, strict=True)
+                for region, done in zip(area.regions, regions_with_tone, strict=True)
                 if done.tone is not None
             }
-            levels = self._levels(area, planes, colours, {done.tone for done in toned})
+            levels = self._levels(area, planes, colours, {done.tone for done in regions_with_tone})
             for layer in layers:
-                self._paint_area(values, layer, area, toned, levels)
+                self._paint_area(values, layer, area, regions_with_tone, levels)
         for part, component in zip(values, self._frame.components, strict=True):
             self._fill_up(part, component)
         patches = self._hidden.patches
@@ -143,7 +143,7 @@ class SmoothPainter:
         values: Sequence[Coefficients],
         layer: "_Layer",
         area: Area,
-        toned: Sequence[Region],
+        regions_with_tone: Sequence[Region],
         levels: Mapping[int, Levels],
     ) -> None:
         """Write the hidden blocks of an area in the components of a layer, in place."""
@@ -155,7 +155,7 @@ class SmoothPainter:
             self._hidden.face(
                 region, layer.component, blocks, [levels[region.tone][index] for index in layer.indices]
             )
-            for region in toned
+            for region in regions_with_tone
             if region.tone is not None
         ]
         fill = blocks.filled(np.stack(means, axis=-1), faces)

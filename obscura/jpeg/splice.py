@@ -114,12 +114,12 @@ def splice_with(
     codec: Codec,
     data: Buffer,
     regions: Sequence[Region],
-    dressing: HeaderOptions,
+    options: HeaderOptions,
     entropy: Entropy = os.urandom,
 ) -> SplicedPhoto:
     """Do what `splice` does with a coder and a source of noise of one's own choice."""
     structure = parsing.read(data)
     frame = structure.frame
-    hidden = HiddenBlocks(frame, patches(frame, regions, dressing.orientation))
+    hidden = HiddenBlocks(frame, patches(frame, regions, options.orientation))
     scans, painted = recode(data, structure, hidden, entropy, codec)
-    return SplicedPhoto(write(structure, scans, dressing), hidden.count(), frame.blocks, codec.name, painted)
+    return SplicedPhoto(write(structure, scans, options), hidden.count(), frame.blocks, codec.name, painted)

@@ -183,7 +183,7 @@ def _blurred(source: Pixels, sigma: float) -> Levels:
 
 
 def _mosaic(source: Pixels, spot: _Spot, cells: int, entropy: Entropy) -> Levels:
-    """Return ``source`` in cells, in 8-bit levels: what `toned` leaves of their means."""
+    """Return ``source`` in cells, in 8-bit levels: what `contrast_reduced` leaves of their means."""
     # Outward: a box on fractions of pixels touches one pixel more than it is long.
     whole = spot.region.box.outward()
     side = whole.long_side / cells

@@ -91,9 +91,9 @@ def fill_smoothly(painted: Pixels, source: Pixels, hidden: Hidden, regions: Sequ
     regions
         Those to paint; parts outside the picture are left out.
     """
-    toned = with_tones(source, regions)
+    regions_with_tone = with_tones(source, regions)
     colours = colourfulness(source, hidden)
-    for area in areas_of(toned):
+    for area in areas_of(regions_with_tone):
         _fill_area(painted, source, hidden, area, colours)
 
 

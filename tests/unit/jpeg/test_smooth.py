@@ -124,9 +124,9 @@ def test_photos_that_differ_under_the_regions_alone_give_the_same_bytes(
             covered = mask(region.box, region.shape, inside)
             other = np.random.default_rng(seed).integers(0, 256, (*covered.shape, 3), np.uint8)
             second[inside.slices][covered] = other[covered]
-    toned = [replace(region, tone=3) for region in regions]
+    with_tone = [replace(region, tone=3) for region in regions]
     one, two = (
-        splice(encoded(item, quality=quality, subsampling=subsampling), toned).data
+        splice(encoded(item, quality=quality, subsampling=subsampling), with_tone).data
         for item in (first, second)
     )
     assert one == two

@@ -66,9 +66,9 @@ def test_only_three_bits_of_what_is_hidden_are_used(
     second = first.copy()
     hidden = hidden_by(regions)
     second[hidden] = picture_of(seed + 100, dtype, channels)[hidden]
-    toned = list(with_tones(first, regions))
-    assert np.array_equal(paint(first, toned), paint(second, toned))
-    assert np.array_equal(paint(first, regions), paint(first, toned))
+    with_tone = list(with_tones(first, regions))
+    assert np.array_equal(paint(first, with_tone), paint(second, with_tone))
+    assert np.array_equal(paint(first, regions), paint(first, with_tone))
 
 
 def test_whatever_is_hidden_there_are_eight_pictures() -> None:
@@ -103,10 +103,10 @@ def test_repeated_redactions_tell_nothing_more() -> None:
 def test_painting_again_changes_nothing(regions: list[Region]) -> None:
     """Given the tones, a finished picture proves itself: each hidden pixel follows from those outside."""
     picture = picture_of(3)
-    toned = [replace(region, feather=0.0) for region in with_tones(picture, regions)]
-    painted = paint(picture, toned)
-    assert np.array_equal(paint(painted, toned), painted)
-    assert np.array_equal(painted[~hidden_by(toned)], picture[~hidden_by(toned)])
+    with_tone = [replace(region, feather=0.0) for region in with_tones(picture, regions)]
+    painted = paint(picture, with_tone)
+    assert np.array_equal(paint(painted, with_tone), painted)
+    assert np.array_equal(painted[~hidden_by(with_tone)], picture[~hidden_by(with_tone)])
 
 
 def test_there_are_eight_tones_in_even_steps() -> None:
