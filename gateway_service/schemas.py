@@ -33,6 +33,7 @@ from obscura.contract.options import MAX_BOXES, MAX_PATTERN, MAX_ZONES
 from obscura.errors import InvalidOptionError
 
 MAX_BOXES_TEXT = 256 * 1024
+MAX_BEEP_TEXT = 8 * 1024
 BOXES_FORMAT = "obscura-boxes"
 Item = TypeVar("Item", UserBox, ExclusionZone)
 
@@ -234,7 +235,14 @@ class VideoForm(CallerForm):
     )
     metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     audio: Annotated[Audio | None, Blank] = Field(
-        None, description="keep (default): the sound as it is, byte for byte; drop: none"
+        None,
+        description="keep (default): the sound as it is, byte for byte; drop: none; beep: a tone over parts",
+    )
+    beep: Annotated[str | None, Blank] = Field(
+        None,
+        max_length=MAX_BEEP_TEXT,
+        description="of audio=beep: when a tone covers the sound, START-END in seconds, separated by commas",
+        examples=["1.5-3,10-12"],
     )
     mask: UploadFile | None = Field(None, description=VIDEO_MASK_TEXT)
     keep: Keep = Field(
@@ -284,13 +292,17 @@ class RedactForm(CallerForm, HideOptions):
 
 def options_of(form: BaseModel, *classes: ObjectClass) -> JobOptions:
     """Return the job options that a form asks for; ``classes`` where the form does not name them."""
-    names = JobOptions.model_fields.keys() - {"boxes", "keep", "mask_bytes"}
+    names = JobOptions.model_fields.keys() - {"boxes", "keep", "beep", "mask_bytes"}
     given = {name: value for name, value in form.model_dump(include=set(names)).items() if value is not None}
     chosen = given.pop("classes", None) or list(classes) or list(ObjectClass)
     # Once each, in the order asked for.
     options = JobOptions(classes=tuple(dict.fromkeys(chosen)), **given)
-    zones = getattr(form, "keep", None)
-    return options if zones is None else options.model_copy(update={"keep": exclusion_zones_of(zones)})
+    update: dict[str, Any] = {}
+    if zones := getattr(form, "keep", None):
+        update["keep"] = exclusion_zones_of(zones)
+    if beep := getattr(form, "beep", None):
+        update["beep"] = beep
+    return options.model_copy(update=update) if update else options
 
 
 def boxes_of(text: str) -> tuple[UserBox, ...]:

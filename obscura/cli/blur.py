@@ -41,6 +41,7 @@ from obscura.cli.options import (
     look_of,
     mask_of,
     settings_for,
+    spans_of,
     zones_of,
 )
 from obscura.cli.pool import Answer, Stop, in_processes, in_this_process, in_threads, process_count
@@ -116,7 +117,12 @@ def blur(
         float | None, typer.Option(min=0.0, max=0.5, help="soft edge outside, as a share of the long side")
     ] = None,
     metadata: Metadata = MetadataPolicy.STRIP,
-    audio: Annotated[Audio, typer.Option(help="sound of videos: as it is, or none")] = Audio.KEEP,
+    audio: Annotated[
+        Audio, typer.Option(help="sound of videos: as it is, none, or with a tone at times")
+    ] = Audio.KEEP,
+    beep: Annotated[
+        str | None, typer.Option(metavar="START-END,...", help="seconds that the tone of --audio beep covers")
+    ] = None,
     output_format: Format = OutputFormat.SAME,
     mask: MaskFile = None,
     keep: Keep = None,
@@ -146,7 +152,19 @@ def blur(
     """
     fixed = (mask_of(mask), zones_of(keep), residual_check, content_credentials)
     hide = HideOptions(
-        style, cells, shape, grow, feather, metadata, output_format, manifest, frames, audio, *fixed, color
+        style,
+        cells,
+        shape,
+        grow,
+        feather,
+        metadata,
+        output_format,
+        manifest,
+        frames,
+        audio,
+        *fixed,
+        color,
+        spans_of(beep),
     )
     settings = settings_for(engine)
     if server is None:

@@ -100,6 +100,8 @@ def _request(settings: Settings, hide: HideOptions) -> RedactionRequest:
         output=hide.output,
         frames=hide.frames,
         keep=hide.keep,
+        audio=hide.audio,
+        beep=hide.beep,
     )
     if contradictions := options.contradictions():
         raise InvalidOptionError("; ".join(contradictions))
@@ -128,7 +130,7 @@ class Blurrer:
         self._manifest = hide.manifest
         self._credentials = Credentials(finder.settings)
         self._signs = hide.content_credentials or finder.settings.content_credentials
-        self._audio = hide.audio
+        self._audio, self._beep = hide.audio, hide.beep
         # Before the first photo: a key that is none must not come out after the work.
         self._key = signing_key(finder.settings.manifest_key) if hide.manifest else None
 
@@ -190,6 +192,7 @@ class Blurrer:
             detection=self._finder.options,
             metadata=self._request.metadata,
             audio=self._audio,
+            beep=self._beep,
             limits=VideoLimits(self._request.limits.max_pixels, self._request.limits.max_side),
             keep=self._request.keep,
             mask=self._request.mask,

@@ -48,6 +48,7 @@ __all__ = [
     "look_of",
     "mask_of",
     "settings_for",
+    "spans_of",
     "zones_of",
 ]
 
@@ -126,6 +127,7 @@ class HideOptions:
     residual_check: ResidualCheck | None = None
     content_credentials: bool = False
     color: str | None = None
+    beep: tuple[tuple[float, float], ...] = ()
 
 
 def classes_of(text: str) -> tuple[ObjectClass, ...]:
@@ -167,6 +169,11 @@ def mask_of(path: Path | None) -> bytes:
         message = f"--mask: {path} is empty"
         raise InvalidOptionError(message)
     return data
+
+
+def spans_of(text: str | None) -> tuple[tuple[float, float], ...]:
+    """Return the times that ``--beep`` names; raise InvalidOptionError where they are none."""
+    return () if text is None else JobOptions().model_copy(update={"beep": text}).beep
 
 
 def zones_of(texts: list[str] | None) -> tuple[ExclusionZone, ...]:

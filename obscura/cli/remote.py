@@ -52,7 +52,7 @@ class RemoteBlurrer:
             "keep": [list(zone.xyxy) for zone in hide.keep] or None,
         }
         for_videos = {name: value for name, value in options.items() if name not in PHOTOS_ONLY}
-        self._video_options = _given(for_videos | {"audio": hide.audio.value})
+        self._video_options = _given(for_videos | {"audio": hide.audio.value, "beep": hide.beep or None})
         self._options = _given(options)
 
     def __call__(self, photo: FoundPhoto, progress: Progress) -> dict[str, Any]:

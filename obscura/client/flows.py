@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -46,6 +46,8 @@ TOO_MANY = 429
 BUSY = frozenset({TOO_MANY, 503})
 ERRORS_FROM = 400
 Fields = Mapping[str, object]
+_WRITTEN = frozenset({"mask", "keep", "beep"})
+_Spans = Sequence[tuple[float, float]]
 Progress = Callable[[str, int, int], None]
 """Called with the stage of a video, the frames done and in all."""
 
@@ -217,9 +219,11 @@ def _post(path: str, photo: bytes | Path, fields: Fields) -> Send:
     """Return the form of a photo or video, with its privacy mask and exclusion zones, if any."""
     # The key makes a POST that is sent again, its answer having been lost, the same task.
     headers = {"idempotency-key": secrets.token_hex(16)}
-    texts = _texts({name: value for name, value in fields.items() if name not in {"mask", "keep"}})
+    texts = _texts({name: value for name, value in fields.items() if name not in _WRITTEN})
     if fields.get("keep"):
         texts["keep"] = json.dumps(fields["keep"])
+    if spans := fields.get("beep"):
+        texts["beep"] = ",".join(f"{start:.3f}-{end:.3f}" for start, end in cast("_Spans", spans))
     mask = fields.get("mask")
     drawn = _bytes_of(mask) if isinstance(mask, bytes | str | Path) else None
     return Send("POST", path, data=texts, photo=photo, mask=drawn, headers=headers)

@@ -48,7 +48,10 @@ class RedactOptions(HideOptions, total=False):
 
 
 class VideoOptions(TypedDict, total=False):
-    """How to look and how to hide in a video; ``mask`` and ``keep`` are held against every frame."""
+    """How to look and how to hide in a video; ``mask`` and ``keep`` are held against every frame.
+
+    ``beep``, of ``audio="beep"``, are pairs of seconds between which a tone covers the sound.
+    """
 
     classes: Sequence[str]
     quality: Literal["rapid", "fast", "balanced", "thorough"]
@@ -60,7 +63,8 @@ class VideoOptions(TypedDict, total=False):
     shape: Literal["box", "ellipse"]
     grow: float
     metadata: Literal["strip", "keep_safe", "coarse_gps"]
-    audio: Literal["keep", "drop"]
+    audio: Literal["keep", "drop", "beep"]
+    beep: Sequence[Sequence[float]]
     mask: Photo
     keep: Sequence[Sequence[float]]
 

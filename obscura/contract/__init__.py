@@ -47,6 +47,7 @@ from obscura.contract.results import (
     by_confidence,
     with_residual_check,
 )
+from obscura.contract.spans import Spans
 
 __all__ = [
     "DETECT_FACES",
@@ -83,6 +84,7 @@ __all__ = [
     "RedactionShape",
     "RedactionStyle",
     "ResidualCheck",
+    "Spans",
     "Stages",
     "Step",
     "StepRequest",

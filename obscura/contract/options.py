@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema
 
 from obscura.contract.classes import extra_class, extra_classes
 from obscura.contract.messages import STEP_TASKS, Priority, Stages, Step, TaskSpec
+from obscura.contract.spans import Spans
 from obscura.errors import InvalidOptionError
 
 MAX_BOXES: Final = 2000
@@ -157,10 +158,14 @@ class OutputFormat(StrEnum):
 
 
 class Audio(StrEnum):
-    """Whether the sound of a video is kept; voices identify people, too."""
+    """What becomes of the sound of a video; voices identify people, too.
+
+    ``beep`` covers the times in `JobOptions.beep` with a tone.
+    """
 
     KEEP = "keep"
     DROP = "drop"
+    BEEP = "beep"
 
 
 class Frames(StrEnum):
@@ -322,7 +327,12 @@ class JobOptions(BaseModel):
     )
     lesions: LesionOptions = LesionOptions()
     webhook: str | None = Field(None, description="URL that gets an event when the job has ended")
-    audio: Audio = Field(Audio.KEEP, description="sound of a video: keep or drop")
+    audio: Audio = Field(Audio.KEEP, description="sound of a video: keep, drop, or beep at times")
+    beep: Spans = Field(
+        (),
+        exclude_if=lambda spans: not spans,
+        description="of audio=beep: when a tone covers the sound, in seconds",
+    )
     priority: Priority = Field(Priority.INTERACTIVE, description="bulk jobs wait behind interactive ones")
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -361,6 +371,8 @@ class JobOptions(BaseModel):
             found.append("cells is for the styles mosaic and pixel_noise")
         if self.text_match is not None and "text" not in self.classes:
             found.append("text_match is for the class text")
+        if bool(self.beep) is not (self.audio is Audio.BEEP):
+            found.append("beep and audio=beep go together: beep=1.5-3 covers the sound from 1.5 to 3 seconds")
         return tuple(found)
 
     def split_upload(self, stored: bytes) -> tuple[bytes, bytes]:

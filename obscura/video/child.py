@@ -95,6 +95,7 @@ def _done(order: Order, settings: Settings, answers: IO[str]) -> dict[str, Any]:
         detection=detection_options(options),
         metadata=options.metadata,
         audio=options.audio,
+        beep=options.beep,
         limits=limits,
         keep=how.keep,
         mask=how.mask,

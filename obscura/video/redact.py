@@ -23,7 +23,7 @@ from obscura.contract import Audio, MetadataPolicy
 from obscura.detection.arrays import Pixels
 from obscura.detection.detector import DetectionOptions
 from obscura.detection.extra import ObjectDetector
-from obscura.errors import ProcessingFailedError, UndecodablePhotoError
+from obscura.errors import InvalidOptionError, ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size
 from obscura.redaction.policy import RedactionPolicy
 from obscura.redaction.privacy_masks import PrivacyMask
@@ -33,6 +33,7 @@ from obscura.video.patterns import cover, paintable
 from obscura.video.plan import Plan
 from obscura.video.rotation import quarters, upright
 from obscura.video.shot_detection import ShotDetector
+from obscura.video.sound import Sound, Span
 from obscura.video.source import Checked, VideoLimits, info_of, kind_of, opened, pictures
 from obscura.video.tracking import Tracker, TrackerOptions
 from obscura.video.writer import EncoderOptions, VideoWriter, decoded
@@ -62,6 +63,8 @@ class VideoRequest:
     ----------
     max_gap_s, hold_s
         See `TrackerOptions`, in seconds.
+    beep
+        With `Audio.BEEP`: when a tone covers the sound, in seconds from the first picture on.
     interval_s
         Seconds between two full detections at most, not more than ``hold_s``: what the full detector alone
         finds is hidden back to the full detection before.
@@ -73,6 +76,7 @@ class VideoRequest:
     detection: DetectionOptions = field(default_factory=DetectionOptions)
     metadata: MetadataPolicy = MetadataPolicy.STRIP
     audio: Audio = Audio.KEEP
+    beep: tuple[Span, ...] = ()
     limits: VideoLimits = field(default_factory=VideoLimits)
     max_gap_s: float = 2.0
     hold_s: float = 0.5
@@ -97,6 +101,7 @@ class VideoReport:
     audio: tuple[str, ...]
     removed: tuple[str, ...]
     warnings: tuple[str, ...]
+    beeped: tuple[Span, ...] = ()
     kept: int | None = None
     regions: tuple[Box, ...] | None = None
 
@@ -112,6 +117,8 @@ class VideoReport:
             "removed": list(self.removed),
             "warnings": list(self.warnings),
         }
+        if self.beeped:
+            told["beeped"] = [list(span) for span in self.beeped]
         if self.kept is not None:
             told["kept"] = self.kept
         if self.regions is not None:
@@ -136,6 +143,8 @@ def redact_video(
     ------
     PhotoError
         If the video cannot be used; ``code`` says why.
+    InvalidOptionError
+        If a span of ``beep`` begins after the video's end.
     ProcessingFailedError
         If it cannot be written in the target's kind of file.
     OSError
@@ -147,7 +156,7 @@ def redact_video(
         message = f"a video of this kind is written to {', '.join(sorted(kind.writers))}"
         raise ProcessingFailedError(message)
     with opened(source, kind) as container:
-        total = info_of(container, request.limits).frames
+        total = _frames_of(container, request)
         try:
             plan = _find(container, detectors, request, lambda done: progress(Stage.DETECTING, done, total))
         except FFmpegError as error:
@@ -159,7 +168,8 @@ def redact_video(
     try:
         with opened(source, kind) as container, av.open(str(temporary), "w", format=writer) as output:
             encoder_options = EncoderOptions(kind.codec, writer, request.crf)
-            video_writer = VideoWriter(container, output, encoder_options, request.metadata, request.audio)
+            sound = Sound(request.audio, request.beep)
+            video_writer = VideoWriter(container, output, encoder_options, request.metadata, sound)
             hidden_frames = _hide(video_writer, plan, request.limits, progress)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
@@ -176,9 +186,21 @@ def redact_video(
         audio=video_writer.audio,
         removed=video_writer.removed,
         warnings=(*_warnings(plan.broken), *video_writer.warnings),
+        beeped=request.beep if video_writer.audio else (),
         kept=plan.kept if request.keep else None,
         regions=None if request.mask is None else plan.masked,
     )
+
+
+def _frames_of(container: InputContainer, request: VideoRequest) -> int:
+    """Return how many frames a video seems to have; raise where it cannot be used, or not as asked for."""
+    info = info_of(container, request.limits)
+    for begin, end in request.beep:
+        # A container that does not say how long it is says zero.
+        if info.seconds and begin >= info.seconds:
+            message = f"beep: {begin:g}-{end:g} begins after the end of the video, {info.seconds:.2f} s"
+            raise InvalidOptionError(message)
+    return info.frames
 
 
 def _umask() -> int:

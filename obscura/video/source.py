@@ -117,6 +117,7 @@ class VideoInfo:
 
     size: Size
     frames: int
+    seconds: float
     rate: Fraction
     codec: str
     has_audio: bool
@@ -213,7 +214,7 @@ def info_of(container: InputContainer, limits: VideoLimits) -> VideoInfo:
     frames = stream.frames or int(seconds * rate)
     limits.check_seconds(seconds)
     limits.check_count(frames)
-    return VideoInfo(size, frames, rate, stream.codec_context.name, bool(container.streams.audio))
+    return VideoInfo(size, frames, seconds, rate, stream.codec_context.name, bool(container.streams.audio))
 
 
 def check_source(path: Path, limits: VideoLimits, budget: Budget | None = None) -> VideoInfo:

@@ -18,11 +18,11 @@ from obscura.contract import Audio, MetadataPolicy
 from obscura.imaging.metadata.camera_names import is_camera_name
 from obscura.video.ahead import ahead
 from obscura.video.planes import paintable, planes
+from obscura.video.sound import Sound, Track, tracks_of
 from obscura.video.source import pictures
 
 if TYPE_CHECKING:
     from av.packet import Packet
-    from av.stream import Stream
 
 __all__ = ["EncoderOptions", "VideoWriter", "decoded"]
 
@@ -39,9 +39,9 @@ PLACE_TAGS: Final[Mapping[str, TagCheck]] = dict.fromkeys(
     ("location", "location-eng", "com.apple.quicktime.location.iso6709"), _is_place
 )
 """The tags that may be kept, each with what tells a value of its kind: cameras, ISO 8601, ISO 6709."""
-STREAM_TAGS: Final = frozenset({"language"})
 VP9: Final = "libvpx-vp9"
 LAST_RESORT: Final = "yuv420p"
+ODD_SIDES: Final = "a row or column was added, a copy of its neighbour: H.264 has even sides only"
 USUAL_RATE: Final = Fraction(25)
 ENCODER_THREADS: Final = 4
 """A fixed number: what x264 writes depends on it, so by the cores of the machine the files would differ."""
@@ -78,7 +78,10 @@ class EncoderOptions:
 
 
 class VideoWriter:
-    """Reads the source once more and writes the output beside it."""
+    """Reads the source once more and writes the output beside it.
+
+    ``sound`` says what becomes of its sound, and in which seconds from the first picture on a tone covers it.
+    """
 
     def __init__(
         self,
@@ -86,7 +89,7 @@ class VideoWriter:
         output: OutputContainer,
         encoder_options: EncoderOptions,
         policy: MetadataPolicy,
-        audio: Audio,
+        sound: Sound,
     ) -> None:
         self._source = source
         self._output = output
@@ -94,18 +97,20 @@ class VideoWriter:
         self._in.thread_type = "AUTO"
         self._out: VideoStream | None = None
         self._encoder_options = encoder_options
-        self._voices = tuple(source.streams.audio) if audio is Audio.KEEP else ()
-        self._sound: dict[int, Stream] = {}
+        self._voices = () if sound.audio is Audio.DROP else tuple(source.streams.audio)
+        start = float((self._in.start_time or 0) * (self._in.time_base or 0))
+        self._beep = tuple((start + begin, start + end) for begin, end in sound.beep)
+        self._sound: dict[int, Track] = {}
         self._pending: list[Packet[Any]] = []
         self.audio = tuple(stream.codec_context.name for stream in self._voices)
-        self.removed = self._begin(policy, audio)
+        self.removed = self._begin(policy, sound.audio)
         self.warnings: tuple[str, ...] = ()
         # Of the frames as they come: copies of them do not know it.
         self._rotation = 0
 
     def _begin(self, policy: MetadataPolicy, audio: Audio) -> tuple[str, ...]:
         """Write the tags that stay; return what does not."""
-        kept_kinds = {"video"} | ({"audio"} if audio is Audio.KEEP else set())
+        kept_kinds = {"video"} if audio is Audio.DROP else {"video", "audio"}
         dropped = [f"{item.type} stream" for item in self._source.streams if item.type not in kept_kinds]
         dropped += ["cover or second picture stream"] * (len(self._source.streams.video) - 1)
         kept = dict(KEPT_TAGS) if policy is not MetadataPolicy.STRIP else {}
@@ -138,10 +143,9 @@ class VideoWriter:
             context.sample_aspect_ratio = self._in.sample_aspect_ratio
         if self._rotation:
             out.set_display_rotation(self._rotation)
-        for stream in self._voices:
-            copy = self._output.add_stream_from_template(stream)
-            copy.metadata.update({k: v for k, v in stream.metadata.items() if k in STREAM_TAGS})
-            self._sound[stream.index] = copy
+        self._sound = tracks_of(self._voices, self._output, self._beep)
+        if any(track.is_encoded_again for track in self._sound.values()):
+            self.warnings += ("sound of this kind is encoded again as a whole to cover parts of it",)
         return out
 
     def frames(self) -> Generator[VideoFrame]:
@@ -167,8 +171,7 @@ class VideoWriter:
             # Sound may come before the first picture says how the file begins.
             self._pending.append(packet)
             return
-        packet.stream = self._sound[packet.stream.index]
-        self._output.mux(packet)
+        self._output.mux(self._sound[packet.stream.index].packets(packet))
 
     def write(self, frame: VideoFrame) -> None:
         """Write one picture."""
@@ -187,13 +190,16 @@ class VideoWriter:
         frame = self._encoder_options.layout(frame)
         if self._encoder_options.codec == VP9 or not (frame.width % 2 or frame.height % 2):
             return frame
-        self.warnings = ("a row or column was added, a copy of its neighbour: H.264 has even sides only",)
+        if ODD_SIDES not in self.warnings:
+            self.warnings += (ODD_SIDES,)
         return _even(frame)
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
         if self._out is not None:
             self._output.mux(self._out.encode(None))
+            for track in self._sound.values():
+                self._output.mux(track.rest())
 
 
 def _even(frame: VideoFrame) -> VideoFrame:

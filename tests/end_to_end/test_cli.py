@@ -249,8 +249,10 @@ def test_patterns_and_places(folder: Path, tmp_path: Path) -> None:
 def test_a_video_among_photos(folder: Path, tmp_path: Path) -> None:
     """A video lies where it lay, with its faces hidden; the report counts its tracks."""
     videos.make(folder / "walk.mp4", frames=6)
-    done = obscura("blur", folder / "walk.mp4", "-o", tmp_path / "out", "--json")
+    sound = ("--audio", "beep", "--beep", "0.1-0.2,0.3-0.5")
+    done = obscura("blur", folder / "walk.mp4", "-o", tmp_path / "out", "--json", *sound)
     assert done.returncode == 0, done.stderr
     (line,) = lines(done.stdout)
     assert line["report"]["tracks"] == {"face": 1}
+    assert line["report"]["beeped"] == [[0.1, 0.2], [0.3, 0.5]]
     assert len(videos.upright_frames(tmp_path / "out" / "walk.mp4")) == 6

@@ -219,11 +219,12 @@ def test_a_video_and_how_far_it_is(obscura: Obscura, tmp_path: Path) -> None:
         clip,
         tmp_path / "out.mp4",
         classes=["face"],
-        audio="drop",
+        audio="beep",
+        beep=[(0.1, 0.25)],
         progress=lambda *told: seen.append(told[0]),
     )
     assert done.report["tracks"] == {"face": 1}
-    assert "audio stream" in done.report["removed"]
+    assert done.report["beeped"] == [[0.1, 0.25]]
     assert set(seen) <= {"finding", "hiding"}
     assert len(videos.upright_frames(done.path)) == 6
 

@@ -148,6 +148,8 @@ def test_options_are_held_to_policy(client: httpx.Client, clip: Path) -> None:
     for fields, code in (
         ({"cells": "40"}, "weaker_than_policy"),
         ({"audio": "whisper"}, "invalid_option"),
+        ({"audio": "beep"}, "invalid_option"),
+        ({"audio": "beep", "beep": "3-1"}, "invalid_option"),
         ({"classes": "cat"}, "invalid_option"),
     ):
         answer = send(client, clip, **fields)

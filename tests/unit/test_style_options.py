@@ -26,6 +26,27 @@ def test_what_a_style_cannot_do_is_refused(options: dict[str, object], word: str
         hold_to_policy(JobOptions.model_validate(options), Settings())
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"audio": "beep"}, "beep and audio=beep go together"),
+        ({"beep": "1-2"}, "beep and audio=beep go together"),
+        ({"audio": "beep", "beep": "3-1"}, "a span ends after it starts, 3-1 does not"),
+        ({"audio": "beep", "beep": "1-1"}, "a span ends after it starts"),
+        ({"audio": "beep", "beep": "-1-2"}, "spans are START-END in seconds"),
+        ({"audio": "beep", "beep": "1,2"}, "spans are START-END in seconds"),
+        ({"audio": "beep", "beep": "nan-2"}, "finite number"),
+        ({"audio": "beep", "beep": "0-1000001"}, "less than or equal to 1000000"),
+        ({"audio": "beep", "beep": ",".join(["1-2"] * 201)}, "at most 200 items"),
+    ],
+)
+def test_wrong_times_of_a_tone_are_refused(options: dict[str, str], message: str) -> None:
+    """The error names the option and the limit."""
+    beep = options.pop("beep", "")
+    with pytest.raises(InvalidOptionError, match=message):
+        hold_to_policy(JobOptions.model_validate(options).model_copy(update={"beep": beep or ()}), Settings())
+
+
 @pytest.mark.parametrize("style", RedactionStyle)
 @pytest.mark.parametrize("shape", [None, "box", "ellipse"])
 def test_every_style_takes_every_outline_and_soft_edges(style: RedactionStyle, shape: str | None) -> None:

@@ -11,12 +11,14 @@ import av
 import numpy as np
 import pytest
 from av import VideoFrame
+from numpy.typing import NDArray
 
 from obscura.contract import Audio
 from obscura.detection.detector import Detection, DetectionOptions
 from obscura.detection.tiling import Quality
 from obscura.errors import (
     EmptyPhotoError,
+    InvalidOptionError,
     MaskDoesNotFitError,
     PhotoError,
     TooManyPixelsError,
@@ -29,6 +31,7 @@ from obscura.geometry import Box
 from obscura.redaction.privacy_masks import PrivacyMask
 from obscura.video.redact import VideoReport, VideoRequest, redact_video
 from obscura.video.source import VideoLimits
+from tests import videos
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -124,6 +127,25 @@ def voices(path: Path) -> list[bytes]:
     return list(found.values())
 
 
+def sounds(path: Path) -> list[NDArray[np.float32]]:
+    """Return the samples of each track of one channel, -1 to 1."""
+    found = []
+    with av.open(str(path)) as container:
+        for stream in container.streams.audio:
+            container.seek(0)
+            resampler = av.AudioResampler("fltp", "mono", 48_000)
+            frames = [part for frame in container.decode(stream) for part in resampler.resample(frame)]
+            found.append(np.concatenate([frame.to_ndarray()[0] for frame in frames]))
+    return found
+
+
+def pitch(sound: NDArray[np.float32], start: float, end: float, hertz: float) -> float:
+    """Return the amplitude of a pitch in a part of a sound."""
+    times = np.arange(round(start * 48_000), round(end * 48_000))
+    part = sound[times] * np.hanning(len(times)) * 4 / len(times)
+    return float(abs(np.sum(part * np.exp(-2j * np.pi * hertz * times / 48_000))))
+
+
 def hide(
     source: Path, target: Path, sees: Callable[[int], bool] = lambda _: True, **options: Any
 ) -> VideoReport:
@@ -172,6 +194,54 @@ def test_sound_can_be_left_out(tmp_path: Path) -> None:
     )
     assert voices(tmp_path / "b.mp4") == []
     assert "audio stream" in report.removed
+
+
+@pytest.mark.parametrize("clip", [Clip(f"a.{suffix}", voices=2) for suffix in ("mp4", "mov", "mkv")], ids=str)
+def test_a_tone_covers_given_times(tmp_path: Path, clip: Clip) -> None:
+    """In every track; nothing of the voice sounds in them, and all the rest is as it was."""
+    source, target = make(tmp_path, clip, frames=50), tmp_path / f"b_{clip.name}"
+    report = hide(source, target, audio=Audio.BEEP, beep=((0.5, 0.9), (1.4, 1.6)))
+    assert report.as_dict()["beeped"] == [[0.5, 0.9], [1.4, 1.6]]
+    for number, (before, after) in enumerate(zip(sounds(source), sounds(target), strict=True)):
+        assert after.shape == before.shape
+        own = 48_000 * (number + 1) * 0.05 / (2 * np.pi)
+        for start, end in report.beeped:
+            assert pitch(after, start, end, own) < 0.02 * pitch(before, start, end, own)
+            assert pitch(after, start, end, 1000) == pytest.approx(0.1, rel=0.1)
+        # AAC changes in whole packets, each of which sounds together with its neighbours.
+        margin = 0.002 if clip.name.endswith("mov") else 4 * 1024 / 48_000
+        for start, end in ((0.0, 0.5 - margin), (0.9 + margin, 1.4 - margin), (1.6 + margin, 2.0)):
+            heard = slice(round(start * 48_000), round(end * 48_000))
+            # Noise that the AAC decoder makes itself is other noise each time.
+            assert np.allclose(before[heard], after[heard], atol=5e-3)
+
+
+def test_packets_without_a_tone_are_copied(tmp_path: Path) -> None:
+    """Of AAC those that sound in the span are replaced, at their times; no other changes by a byte."""
+    source, target = make(tmp_path, Clip("a.mp4", voices=1), frames=50), tmp_path / "b.mp4"
+    hide(source, target, audio=Audio.BEEP, beep=((0.5, 0.9),))
+    before, after = videos.sound_packets(source), videos.sound_packets(target)
+    assert [time for time, _ in before] == [time for time, _ in after]
+    changed = [old[0] for old, new in zip(before, after, strict=True) if old != new]
+    # Half a second is in the packet that begins at sample 23,552; the one before sounds in it, too.
+    assert changed == list(range(22_528, round(0.9 * 48_000), 1024))
+
+
+def test_a_track_that_cannot_be_cut_is_encoded_again(tmp_path: Path) -> None:
+    """Opus: the tone is in it, the rest sounds as before, and the report says that it was encoded again."""
+    source, target = videos.make(tmp_path / "a.webm"), tmp_path / "b.webm"
+    report = hide(source, target, audio=Audio.BEEP, beep=((0.5, 1.0),))
+    assert [text for text in report.warnings if "encoded again" in text]
+    (before,), (after,) = sounds(source), sounds(target)
+    assert pitch(after, 0.5, 1.0, 440) < 0.02 * pitch(before, 0.5, 1.0, 440)
+    assert pitch(after, 1.1, 1.9, 440) == pytest.approx(pitch(before, 1.1, 1.9, 440), rel=0.05)
+
+
+def test_a_tone_after_the_end_is_refused(tmp_path: Path) -> None:
+    """A span that covers nothing is a mistake, told before anything is detected."""
+    with pytest.raises(InvalidOptionError, match=r"beep: 3-4 begins after the end of the video, 0\.48 s"):
+        hide(make(tmp_path, Clip("a.mp4")), tmp_path / "b.mp4", audio=Audio.BEEP, beep=((3, 4),))
+    assert not (tmp_path / "b.mp4").exists()
 
 
 def test_a_face_that_is_seen_now_and_then_stays_hidden(tmp_path: Path) -> None:
