@@ -21,6 +21,7 @@ const MOST_LOST = 3;
 export class Runner {
   /** @type {Map<string, {controller: AbortController, photo: Photo}>} */ #running = new Map();
   /** @type {Map<string, number>} */ #lost = new Map();
+  /** Tasks of which the server is being told. @type {Set<string>} */ #erasing = new Set();
   #isWaiting = false;
   #store;
   #files;
@@ -43,6 +44,7 @@ export class Runner {
       this.#running.delete(id);
     }
     if (this.#isWaiting || state.server === "key") return;
+    for (const taskId of state.unerased) this.#erase(taskId);
     while (this.#running.size < AT_ONCE) {
       const next = this.#next();
       if (next === null) return;
@@ -61,7 +63,26 @@ export class Runner {
   drop(photo) {
     const running = this.#running.get(photo.id);
     if (running !== undefined) running.controller.abort();
-    else if (photo.job?.taskId) erase(photo.job.taskId);
+    else if (photo.job?.taskId) this.#forget(photo.job.taskId);
+  }
+
+  /** Have the server erase a task that nobody needs any more: now, or as soon as it answers again.
+   * @param {string} taskId */
+  #forget(taskId) {
+    this.#store.update((state) => ({ ...state, unerased: [...state.unerased, taskId] }));
+    this.pump();
+  }
+
+  /** @param {string} taskId */
+  async #erase(taskId) {
+    if (this.#erasing.has(taskId)) return;
+    this.#erasing.add(taskId);
+    const problem = await erase(taskId).catch((/** @type {ServerError} */ error) => error);
+    this.#erasing.delete(taskId);
+    if (problem?.status === 401) this.#store.set({ server: "key" });
+    else if (problem?.isAway) await this.#waitForServer(problem);
+    else if (problem?.isBusy) pause(problem.retryAfter || FIRST_PAUSE_S).then(() => this.pump());
+    else this.#store.update((state) => ({ ...state, unerased: state.unerased.filter((id) => id !== taskId) }));
   }
 
   /** Return the photo that is most waited for: the one that is looked at, edits, then the others in order. */
@@ -93,7 +114,7 @@ export class Runner {
   async #attend(photo, signal) {
     const job = /** @type {Job} */ (photo.job);
     const onJob = (/** @type {Partial<Job>} */ part) => this.#patchJob(photo.id, job.revision, part);
-    const watch = { signal, onJob };
+    const watch = { signal, onJob, onLate: (/** @type {string} */ id) => this.#forget(id) };
     let taskId = job.taskId;
     let end = null;
     if (taskId === null) {
@@ -114,10 +135,10 @@ export class Runner {
       await this.#take(photo, end);
     } catch (error) {
       // Nobody waits for it any more: another answer is asked for, or the photo is gone.
-      if (signal.aborted && taskId !== null) erase(taskId);
+      if (signal.aborted && taskId !== null) this.#forget(taskId);
       throw error;
     }
-    if (taskId !== null) erase(taskId);
+    if (taskId !== null) this.#forget(taskId);
   }
 
   /** Keep what has come, and only then say that it is there.
@@ -150,7 +171,7 @@ export class Runner {
       this.#store.update((state) => patch(state, photo.id, { revision: revision + 1 }));
     } else {
       const { status, code, message } = known;
-      if (photo.job?.taskId) erase(photo.job.taskId);
+      if (photo.job?.taskId) this.#forget(photo.job.taskId);
       this.#store.update((state) => patch(state, photo.id, { job: null, problem: { status, code, message } }));
       const failed = find(this.#store.state, photo.id);
       if (failed !== null) this.onEnd(failed);

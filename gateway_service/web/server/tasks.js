@@ -6,6 +6,7 @@ import { ServerError, form, request, upload } from "./http.js";
 /** @typedef {import("../state/types.js").Job} Job */
 /** @typedef {{answer: any, result: Blob | null}} Ended */
 /** @typedef {{signal: AbortSignal, onJob: (part: Partial<Job>) => void}} Watch */
+/** @typedef {Watch & {onLate: (taskId: string) => void}} Entering `onLate` is told of a task that nobody waits for any more */
 
 const FIRST_WAIT_S = 2;
 const WAIT_S = 20;
@@ -17,13 +18,13 @@ const HARDER = { quality: "thorough", min_confidence: "0.1" };
 const addressOf = (taskId) => `task_result/${encodeURIComponent(taskId)}`;
 
 /** Hand a photo in; return its task, or the end itself where the server keeps nothing.
- * @param {Photo} photo @param {Job} job @param {{file: Blob, mask: Blob | null, keep: string}} sent @param {Watch} watch
+ * @param {Photo} photo @param {Job} job @param {{file: Blob, mask: Blob | null, keep: string}} sent @param {Entering} watch
  * @returns {Promise<{taskId: string} | Ended>} */
-export async function handIn(photo, job, sent, { signal, onJob }) {
+export async function handIn(photo, job, sent, { signal, onJob, onLate: tell }) {
   const [path, fields] = requestOf(photo, job, sent);
   const file = sent.file instanceof File ? sent.file : new File([sent.file], photo.name, { type: sent.file.type });
   const idempotencyKey = `page-${photo.id}-${job.kind}-${job.revision}`;
-  const onLate = (/** @type {any} */ answer) => { if (answer.task_id !== undefined) erase(answer.task_id); };
+  const onLate = (/** @type {any} */ answer) => { if (answer.task_id !== undefined) tell(answer.task_id); };
   const entered = await upload(path, form({ file, ...fields }), { signal, idempotencyKey, onShare: (share) => onJob({ share }), onLate });
   if (entered.task_id !== undefined) return { taskId: entered.task_id };
   const result = typeof entered.result === "string" ? blobOf(entered.result) : null;
@@ -72,10 +73,10 @@ export async function waitForEnd(taskId, { signal, onJob }) {
   }
 }
 
-/** Have the server forget a task; what cannot be told now it forgets by itself after a while.
+/** Have the server erase a task, which may be erased already; raise ServerError where it does not.
  * @param {string} taskId */
 export async function erase(taskId) {
-  await request(addressOf(taskId), { method: "DELETE" }).catch(() => undefined);
+  await request(addressOf(taskId), { method: "DELETE" });
 }
 
 /** @param {any} answer */

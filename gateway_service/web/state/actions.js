@@ -8,7 +8,7 @@ import { asked, isFailed, isTooLarge, needsReview } from "./photo.js";
 /** @returns {State} */
 export function initialState() {
   return {
-    photos: [], chosenId: null, filter: "all",
+    photos: [], chosenId: null, filter: "all", unerased: [],
     options: { classes: ["face", "plate"], quality: "balanced", metadata: "strip", output: "same" },
     style: { style: "", cells: "", shape: "", color: "" }, areas: [], capabilities: null, server: "ok", kept: false,
     boxId: null, editing: false, drawing: null, drawClass: "face", framesHidden: false, panelOpen: true, compare: 0, overview: false, panorama: false,

@@ -88,6 +88,7 @@
  * @property {readonly Area[]} areas
  * @property {Capabilities | null} capabilities
  * @property {"ok" | "away" | "busy" | "key"} server
+ * @property {readonly string[]} unerased tasks that the server still has to be told to erase
  * @property {boolean} kept whether photos survive a reload
  * @property {string | null} boxId the box that keys act on: pointed at or focused
  * @property {boolean} editing

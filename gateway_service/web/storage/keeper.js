@@ -10,7 +10,7 @@ import { Database, PAGE, PHOTOS } from "./database.js";
 
 const LOCK = "obscura-photos";
 const LOCK_MS = 1500;
-const KEPT = /** @type {const} */ (["chosenId", "filter", "options", "style", "areas", "panelOpen"]);
+const KEPT = /** @type {const} */ (["chosenId", "filter", "options", "style", "areas", "panelOpen", "unerased"]);
 
 export class Keeper {
   /** @type {Database | null} */ #database = null;
@@ -45,9 +45,11 @@ export class Keeper {
     }
   }
 
-  /** Empty the database; memory is the caller's. */
+  /** Empty the database, except for the tasks that the server still has to be told to erase; memory is the caller's. */
   async forgetAll() {
     await this.#database?.clear();
+    const { unerased } = this.#store.state;
+    if (unerased.length > 0) await this.#database?.change([{ store: PAGE, key: "state", value: { unerased } }]);
   }
 
   /** Go on without: a private window, or a disk that is full. */
