@@ -123,8 +123,9 @@ class HiddenBlocks:
         shown[:, max(0, component.columns - inside.x1) :] = False
         blended = shown & by_block(self._edges[near.slices], component)
         own = np.zeros(shown.shape, np.bool_)
+        regions = frozenset(area.regions)
         for region, place, covered in self._outlines(component):
-            if region in area.regions:
+            if region in regions:
                 at = (place.y1 - inside.y1, place.x1 - inside.x1)
                 own[at[0] : at[0] + covered.shape[0], at[1] : at[1] + covered.shape[1]] |= covered
         fillable = own & ~by_block(self._solid[near.slices], component)
