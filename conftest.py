@@ -27,15 +27,12 @@ os.environ.setdefault("XDG_CACHE_HOME", str(ROOT / "build" / "cache"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests for processes side by side (`-n 2 --dist loadgroup`).
 
-    All that need running systems are one group: two of them at once would compete for two cores, and the
-    systems that they share would start twice. The others are grouped by file, so that a module's fixtures are
-    made once.
+    All that use the running system are one group, so that it starts once. The others are grouped by file, so
+    that a module's fixtures are made once.
     """
     for item in items:
-        needs_system = "system" in getattr(item, "fixturenames", ()) or any(
-            item.get_closest_marker(name) for name in ("end_to_end", "chaos")
-        )
-        item.add_marker(pytest.mark.xdist_group("systems" if needs_system else str(item.path)))
+        uses_system = "system" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("system" if uses_system else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)
