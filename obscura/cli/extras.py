@@ -47,8 +47,8 @@ def hint(error: ModuleNotFoundError) -> str | None:
 
 
 def require_server() -> None:
-    """Raise ModuleNotFoundError if a package of the extra ``server`` is missing."""
-    for package in SERVER_PACKAGES:
+    """Raise ModuleNotFoundError if a package of the extra ``server`` is missing, of any of its services."""
+    for package in (*SERVER_PACKAGES, "av", "pydicom", "sqlalchemy"):
         if find_spec(package) is None:
             message = f"No module named {package!r}"
             raise ModuleNotFoundError(message, name=package)

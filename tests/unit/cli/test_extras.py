@@ -34,6 +34,8 @@ main()
     ("packages", "command", "extra"),
     [
         ("redis", "keys list", "server"),
+        ("celery", "serve", "server"),
+        ("sqlalchemy", "serve", "verification"),
         ("pydicom", "lesions {portrait}", "dicom"),
         ("av", "blur {video} -o {folder}", "video"),
         ("zxingcpp", "blur {portrait} --classes code -o {folder}", "codes"),
