@@ -65,7 +65,7 @@ def test_every_field_of_the_table_exists() -> None:
     """Each documented form field is one of a POST, and no field of /blur is left out."""
     table = API.split("| field | values | default |")[1].split("\n\n")[0]
     named = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
-    fields = {path: fields_of(path) for path in ("/blur", "/detect", "/redact", "/batches")}
+    fields = {path: fields_of(path) for path in ("/blur", "/detect", "/redact", "/batches", "/blur_video")}
     assert named <= set().union(*fields.values())
     assert fields["/blur"] - {"file"} <= named
 
