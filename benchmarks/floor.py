@@ -100,7 +100,7 @@ class Floor:
     def _run(self, inputs: Inputs, name: ObjectClass, item: InferenceSlice) -> None:
         """Run one slice and read its boxes; the proposal network runs once for all classes."""
         detector = self._detectors[name]
-        raw = decode(detector.raw_output(inputs, item), RESCORING[self._asked.quality].lower_score)
+        raw = decode(detector.networks.raw_output(inputs, item), RESCORING[self._asked.quality].lower_score)
         suppress(raw.boxes, raw.scores, detector.card.max_overlap)
 
 

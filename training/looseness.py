@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.networks import Networks
 from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import Quality
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
@@ -94,7 +95,7 @@ def main() -> None:
     options = parser.parse_args()
     card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), options.object_class)
     weights = options.weights or MODELS / f"{model_name(options.object_class)}.onnx"
-    detector = Detector(card, open_weights(weights, "openvino-bf16", 1, WINDOW_SIZES))
+    detector = Detector(Networks(card, open_weights(weights, "openvino-bf16", 1, WINDOW_SIZES)))
     found = pairs(detector, options.quality, options.split, options.limit)
     if options.output:
         np.save(options.output, found)

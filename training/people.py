@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.networks import Networks
 from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import PROPOSAL_SIZES, Quality
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
@@ -184,7 +185,7 @@ def detectors(options: argparse.Namespace) -> Iterator[Peer]:
     auxiliary = open_auxiliary(options.models, card, options.engine, options.threads)
     for weights in options.weights or [MODELS / f"{model_name(object_class)}.onnx"]:
         session = open_weights(weights, options.engine, options.threads, WINDOW_SIZES)
-        detector = Detector(card, session, scout, auxiliary)
+        detector = Detector(Networks(card, session, scout, auxiliary))
         name = "obscura" if weights.parent == MODELS else weights.stem
         for quality in options.quality:
             yield Product(name, detector, quality)

@@ -27,6 +27,7 @@ from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import open_ultralytics
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.networks import Networks
 from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import PROPOSAL_SIZES, Quality
 from obscura.detection.weights import (
@@ -188,7 +189,7 @@ def main() -> None:
     )
     auxiliary = open_auxiliary(options.models, card, options.engine, options.threads)
     for weights in options.weights:
-        detector = Detector(card, opened(weights, often=WINDOW_SIZES), scout, auxiliary)
+        detector = Detector(Networks(card, opened(weights, often=WINDOW_SIZES), scout, auxiliary))
         for quality, damage in product(options.quality, options.damage):
             looked = bench.look(detector, quality, damage)
             about = {"weights": str(weights), "quality": quality, "damage": damage, "engine": options.engine}

@@ -123,7 +123,7 @@ def _found(detector: Detector, view: _View, threshold: float, known: OutputCache
         planned = planned[:1]
     else:
         seen = {}
-    seen |= {item: detector.run_proposal_network(view.inputs, item) for item in planned}
+    seen |= {item: detector.networks.run_proposal_network(view.inputs, item) for item in planned}
     parts = []
     for number, (item, output) in enumerate(seen.items()):
         raw = decode(output.output, threshold)

@@ -92,7 +92,7 @@ class FinishedPicture:
 
     def _detections(self, detector: ObjectDetector, known: OutputCache) -> tuple[DetectedObject, ...]:
         is_full = self.check is ResidualCheck.FULL
-        if is_full or not isinstance(detector, Detector) or detector.proposal_session is None:
+        if is_full or not isinstance(detector, Detector) or detector.networks.proposal is None:
             return find_residual(detector, self.picture, self.hidden, self.options, known)
         with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
             found = proposals(detector, self.picture, self.options.inputs, known=known)

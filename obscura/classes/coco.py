@@ -13,6 +13,7 @@ from obscura.detection.backends.base import Session
 from obscura.detection.decode import BOX_ROWS
 from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineOptions, open_session
+from obscura.detection.networks import Networks
 from obscura.detection.weights import card_for_class, load_manifest
 
 __all__ = ["open_detector"]
@@ -24,7 +25,7 @@ SCORES: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType({"person": (0,),
 def open_detector(extra: ExtraClass, models_dir: Path, engine: EngineOptions) -> Detector:
     """Return the detector of persons or of screens; see `obscura.detection.extra.open_extra`."""
     card = card_for_class(load_manifest(models_dir / "extra.toml"), extra.name)
-    return Detector(card, _Selected(open_session(models_dir, card, engine), SCORES[extra.name]))
+    return Detector(Networks(card, _Selected(open_session(models_dir, card, engine), SCORES[extra.name])))
 
 
 class _Selected:

@@ -1,25 +1,19 @@
 """The detector of one class: from the pixels of a photo to detections."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from obscura.detection.adaptive import effort_rule_for, is_tiled, needs_slice, plan_crowd
-from obscura.detection.arrays import Floats, Pixels
-from obscura.detection.backends.background import BackgroundSession
-from obscura.detection.backends.base import Session
-from obscura.detection.decode import BOX_ROWS, RawBoxes, decode
-from obscura.detection.engines import EngineChoice, EngineOptions, Precision, checked_opener
+from obscura.detection.arrays import Pixels
+from obscura.detection.decode import RawBoxes, decode
+from obscura.detection.engines import EngineChoice, EngineOptions, Precision
 from obscura.detection.fusion import AUXILIARY_FUSION, PROPOSAL_FUSION, Fusion, fuse
 from obscura.detection.inputs import Inputs
-from obscura.detection.letterbox import input_size
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
+from obscura.detection.networks import Networks
 from obscura.detection.nms import suppress, suppress_nested
 from obscura.detection.output_cache import EMPTY_CACHE, OutputCache, RawOutput
 from obscura.detection.priors import Priors, plausible, priors_for
@@ -43,10 +37,8 @@ from obscura.detection.tiling import (
     wrap_width,
 )
 from obscura.detection.voting import vote
-from obscura.detection.weights import ModelCard, NetworkCard, card_for_class, load_manifest
-from obscura.errors import ModelError
+from obscura.detection.weights import ModelCard
 from obscura.geometry import Box, Size
-from obscura.observability import inference
 
 __all__ = [
     "CachedDetections",
@@ -56,8 +48,6 @@ __all__ = [
     "EngineChoice",
     "EngineOptions",
     "Precision",
-    "load_detector",
-    "open_detector",
     "threshold_of",
 ]
 
@@ -159,60 +149,41 @@ class Detector:
     ----------
     card
         The model card of its class.
-    proposal_session
-        The loaded proposal network of its card, which other detectors of the same thread may share. None: the
-        full detector runs over all slices.
-    auxiliary_session
-        The loaded auxiliary network of its card, or None.
+    networks
+        The loaded networks of its card.
     """
 
-    def __init__(
-        self,
-        card: ModelCard,
-        session: Session,
-        proposal_session: Session | None = None,
-        auxiliary_session: Session | None = None,
-    ) -> None:
+    def __init__(self, networks: Networks) -> None:
+        card = networks.card
         self.card = card
-        self.proposal_session = proposal_session
-        self._session = session
-        self.auxiliary_session = auxiliary_session
+        self.networks = networks
         detail = DETAIL_SIDE.get(card.class_name, card.input_size)
         tiles = TILE_SCALE.get(card.class_name, 1.0)
         self._scales = InferenceScales(
-            card.input_size, detail, ENLARGEMENT, tiles, has_proposals=proposal_session is not None
+            card.input_size, detail, ENLARGEMENT, tiles, has_proposals=networks.proposal is not None
         )
 
     @property
     def engine(self) -> str:
         """Name of the engine that runs the model."""
-        return (self.proposal_session or self._session).name
+        return self.networks.engine
 
     @property
     def device(self) -> str:
         """Where the model runs."""
-        return (self.proposal_session or self._session).device
+        return self.networks.device
 
     def warm_up(self) -> None:
-        """Run the networks once on a black input, so that the first photo does not pay for their preparation.
+        """Run the networks once, so that the first photo does not pay for their preparation."""
+        self.networks.warm_up()
 
-        Networks compiled for one input size (see `obscura.detection.backends.openvino`) are made with the
-        first input of that size.
-        """
-        side = self.card.input_size
-        for session in (self._session, self.proposal_session, self.auxiliary_session):
-            if session is not None:
-                session.run([np.zeros((side, side, 3), dtype=np.uint8)])
+    def close(self) -> None:
+        """Free the networks; neither the detector nor those that share one can be used afterwards."""
+        self.networks.close()
 
     def slices(self, size: Size, quality: Quality) -> tuple[InferenceSlice, ...]:
         """Return the inference slices of a photo of ``size``; see `obscura.detection.tiling.plan_slices`."""
         return plan_slices(size, quality, self._scales)
-
-    def close(self) -> None:
-        """Free the networks; neither the detector nor its proposal network can be used afterwards."""
-        for session in (self._session, self.proposal_session, self.auxiliary_session):
-            if session is not None:
-                session.close()
 
     def detect(self, pixels: Pixels, options: DetectionOptions | None = None) -> tuple[Detection, ...]:
         """Return the detections in a photo, best first; see `detect_with_cache`."""
@@ -246,7 +217,7 @@ class Detector:
         size = Size(pixels.shape[1], pixels.shape[0])
         view = _view(pixels, size, options, known)
         least = min(RESCORING[options.quality].lower_score, threshold_of(self.card, options))
-        if options.quality is Quality.BALANCED and self.proposal_session is not None:
+        if options.quality is Quality.BALANCED and self.networks.proposal is not None:
             found, cache = self._find_adaptively(view, least)
         else:
             found, cache = self._find(view, options.quality, least)
@@ -258,7 +229,7 @@ class Detector:
         Parameters are those of `detect_with_cache`. Raises ModelError if there is no proposal network.
         """
         view = _view(pixels, Size(pixels.shape[1], pixels.shape[0]), options, EMPTY_CACHE)
-        outputs = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
+        outputs = self.networks.raw_outputs(view.inputs, self.slices(view.size, Quality.BALANCED), view.known)
         return self._reported(
             self._merged(outputs, threshold_of(self.card, options), view.period), view, options
         )
@@ -279,7 +250,7 @@ class Detector:
 
     def _find(self, view: _View, quality: Quality, least: float) -> _Found:
         """Run the slices of a quality, then the auxiliary network."""
-        outputs = self._raw_outputs(view, self.slices(view.size, quality))
+        outputs = self.networks.raw_outputs(view.inputs, self.slices(view.size, quality), view.known)
         boxes = self._merged(outputs, least, view.period)
         boxes, windows = self._rescored(view, tuple(outputs), boxes, RESCORING[quality])
         auxiliary = {} if quality is Quality.RAPID else self._auxiliary_outputs(view)
@@ -292,7 +263,7 @@ class Detector:
 
         See `obscura.detection.adaptive`.
         """
-        first = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
+        first = self.networks.raw_outputs(view.inputs, self.slices(view.size, Quality.BALANCED), view.known)
         auxiliary = self._auxiliary_outputs(view)
         cache = {**first, **auxiliary}
         proposals = self._merged(first, least, view.period)
@@ -309,7 +280,7 @@ class Detector:
             slices, rescoring = self.slices(view.size, Quality.FAST), RESCORING[Quality.FAST]
             # The same windows are often asked for again.
             view = replace(view, known={**view.known, **windows})
-        own = self._raw_outputs(view, slices)
+        own = self.networks.raw_outputs(view.inputs, slices, view.known)
         # Where the full detector covers the whole photo it rejects false proposals.
         used = {**first, **own} if is_tiled(slices) else own
         boxes = self._merged(used, least, view.period)
@@ -318,9 +289,9 @@ class Detector:
 
     def _auxiliary_outputs(self, view: _View) -> OutputCache:
         """Run the auxiliary network over the photo; empty where there is none."""
-        if self.auxiliary_session is None:
+        if self.networks.auxiliary is None:
             return {}
-        return self._raw_outputs(view, [plan_auxiliary(view.size)])
+        return self.networks.raw_outputs(view.inputs, [plan_auxiliary(view.size)], view.known)
 
     def _fused(
         self, found: Candidates, auxiliary: OutputCache, fusion: Fusion, period: float | None
@@ -331,12 +302,6 @@ class Detector:
         other = self._merged(auxiliary, fusion.lower_score, period)
         found = fuse(found, other, fusion, period)
         return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, period))
-
-    def _raw_outputs(self, view: _View, slices: Sequence[InferenceSlice]) -> OutputCache:
-        """Return the raw outputs of slices, in their order, running only those that are not known."""
-        unknown = [item for item in dict.fromkeys(slices) if item not in view.known]
-        new = dict(self._outputs(view.inputs, unknown))
-        return {item: new[item] if item in new else view.known[item] for item in slices}
 
     def _rescored(
         self, view: _View, slices: Sequence[InferenceSlice], found: Candidates, rescoring: Rescoring
@@ -350,7 +315,7 @@ class Detector:
         far = np.abs(log_odds(found.scores) - log_odds(self.card.min_confidence))
         found = found.take(np.lexsort((found.boxes[:, 0], found.boxes[:, 1], np.round(far))))
         windows = plan_windows(found, view.size, rescoring, slices)
-        outputs = self._raw_outputs(view, [window.view for window in windows])
+        outputs = self.networks.raw_outputs(view.inputs, [window.view for window in windows], view.known)
         results = [
             (window, self._read_boxes(window.view, outputs[window.view], 0, MIN_WINDOW_SCORE, wrapped=False))
             for window in windows
@@ -367,65 +332,6 @@ class Detector:
         ]
         return merge_slices(concatenate(parts), self.card.max_overlap, period)
 
-    def raw_output(self, inputs: Inputs, item: InferenceSlice) -> Floats:
-        """Run one slice and return its raw output ``[4 + classes, anchors]``."""
-        ((_, raw),) = self._outputs(inputs, [item])
-        return raw.output
-
-    def _outputs(
-        self, inputs: Inputs, slices: Sequence[InferenceSlice]
-    ) -> Iterator[tuple[InferenceSlice, RawOutput]]:
-        """Run slices in order, consecutive ones of one input shape in batches of the engine's batch size."""
-        for (is_proposal, is_auxiliary, _), group in groupby(
-            slices, key=lambda item: (item.is_proposal, item.is_auxiliary, input_size(item.scaled))
-        ):
-            same = list(group)
-            if is_proposal:
-                yield from ((item, self._own_rows(raw)) for item, raw in self._proposals(inputs, same))
-                continue
-            session, name = self._session, self.card.name
-            if is_auxiliary and self.auxiliary_session and self.card.auxiliary:
-                session, name = self.auxiliary_session, self.card.auxiliary.name
-            yield from _run_batches(session, name, inputs, same)
-
-    def run_proposal_network(self, inputs: Inputs, item: InferenceSlice) -> RawOutput:
-        """Return the proposal network's raw output of this detector's class for one slice.
-
-        Raises
-        ------
-        ModelError
-            If there is no proposal network, or the card names a row that its output does not have.
-        """
-        ((_, raw),) = self._proposals(inputs, [item])
-        return self._own_rows(raw)
-
-    def _proposals(
-        self, inputs: Inputs, slices: Sequence[InferenceSlice]
-    ) -> Iterator[tuple[InferenceSlice, RawOutput]]:
-        """Yield the proposal network's raw outputs of all classes for slices of one input shape.
-
-        The network runs once for all detectors that share it and are given the same ``inputs``.
-        """
-        session, card = self.proposal_session, self.card.proposal
-        if session is None or card is None:
-            message = f"model {self.card.name} has no proposal network"
-            raise ModelError(message)
-        shared = inputs.shared_outputs
-        missing = [item for item in slices if (session, item) not in shared]
-        shared.update(
-            ((session, item), raw) for item, raw in _run_batches(session, card.name, inputs, missing)
-        )
-        return ((item, shared[session, item]) for item in slices)
-
-    def _own_rows(self, raw: RawOutput) -> RawOutput:
-        """Return a proposal network's raw output without the scores of other classes."""
-        output, proposal = raw.output, self.card.proposal
-        name, row = (self.card.name, 0) if proposal is None else (proposal.name, proposal.row)
-        if BOX_ROWS + row >= len(output):
-            message = f"model {name} has {len(output) - BOX_ROWS} classes: its manifest names row {row}"
-            raise ModelError(message)
-        return raw._replace(output=np.concatenate([output[:BOX_ROWS], output[BOX_ROWS + row, None]]))
-
     def _read_boxes(
         self, item: InferenceSlice, output: RawOutput, number: int, least: float, *, wrapped: bool
     ) -> Candidates:
@@ -436,84 +342,6 @@ class Detector:
         if item.mirrored:
             boxes[:, [0, 2]] = output.placing.width - boxes[:, [2, 0]]
         return candidates_of(item, output.placing, RawBoxes(boxes, raw.scores[kept]), number, wrapped=wrapped)
-
-
-def _run_batches(
-    session: Session, model: str, inputs: Inputs, slices: Sequence[InferenceSlice]
-) -> Iterator[tuple[InferenceSlice, RawOutput]]:
-    """Run slices of one input shape in batches of the engine's batch size."""
-    for start in range(0, len(slices), session.batch_size):
-        chunk = slices[start : start + session.batch_size]
-        boxes = [inputs.of(item) for item in chunk]
-        with inference(model, session.device):
-            outputs = session.run([box.pixels for box in boxes])
-        for item, box, output in zip(chunk, boxes, outputs, strict=True):
-            yield item, RawOutput(output, box.placing)
-
-
-def load_detector(
-    models_dir: Path, class_name: str, choice: EngineChoice, threads: int = 1, device: str = "auto"
-) -> Detector:
-    """Return a detector of ``class_name`` from the weights in ``models_dir``.
-
-    For another precision than the engine's own, use `open_detector`.
-
-    Raises
-    ------
-    ModelError
-        If manifest or weights are missing or damaged, or no engine can run them.
-    """
-    card = card_for_class(load_manifest(models_dir / "manifest.toml"), class_name)
-    return open_detector(models_dir, card, EngineOptions(choice, threads, device))
-
-
-def open_detector(
-    models_dir: Path,
-    card: ModelCard,
-    options: EngineOptions,
-    beside: Iterable[Detector] = (),
-    background: Executor | None = None,
-) -> Detector:
-    """Return a detector of the model on a card.
-
-    Parameters
-    ----------
-    models_dir
-        The folder of the weights.
-    card
-        The model.
-    options
-        How to run it.
-    beside
-        Detectors of the same thread with the same options, whose proposal network is shared where it is the
-        same.
-    background
-        Loads the networks while the caller goes on; a full detector that few photos need is loaded by its
-        first run. The weights are checked now.
-
-    Raises
-    ------
-    ModelError
-        See `load_detector`.
-    """
-
-    def opened(network: ModelCard | NetworkCard, *, is_needed: bool = True) -> Session:
-        opener = checked_opener(models_dir, network, options)
-        if background is None:
-            return opener()
-        return BackgroundSession(background.submit(opener).result if is_needed else cache(opener))
-
-    proposal_session = auxiliary_session = None
-    if card.proposal is not None:
-        for other in beside:
-            if other.card.proposal is not None and other.card.proposal.files == card.proposal.files:
-                proposal_session = other.proposal_session
-        proposal_session = proposal_session or opened(card.proposal)
-    if card.auxiliary is not None:
-        auxiliary_session = opened(card.auxiliary)
-    # With both beside it the full detector runs on few photos.
-    is_needed = proposal_session is None or auxiliary_session is None
-    return Detector(card, opened(card, is_needed=is_needed), proposal_session, auxiliary_session)
 
 
 def threshold_of(card: ModelCard, options: DetectionOptions) -> float:

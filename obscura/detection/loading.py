@@ -9,9 +9,10 @@ import cv2
 
 from obscura.contract import ObjectClass, extra_class
 from obscura.detection.backends.compiled import default_folder
-from obscura.detection.detector import Detector, open_detector
+from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineOptions
 from obscura.detection.extra import ObjectDetector, open_extra, require_packages
+from obscura.detection.opening import open_detector
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest, verified_path
 from obscura.settings import Settings
 

@@ -65,7 +65,7 @@ class FrameDetector:
         key = self._key.get(name)
         if (
             isinstance(detector, Detector)
-            and detector.proposal_session is not None
+            and detector.networks.proposal is not None
             and options.quality is not Quality.THOROUGH
             and key is not None
             and frame - key < self._interval

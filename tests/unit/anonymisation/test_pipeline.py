@@ -11,16 +11,17 @@ from obscura.anonymisation.detect import open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import find_residual
 from obscura.contract import ObjectClass, ResidualCheck
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detector import DetectionOptions
 from obscura.detection.extra import ObjectDetector
 from obscura.detection.loading import load_all
+from obscura.detection.networks import Networks
 from obscura.geometry import Box
 from obscura.imaging.open import Photo
 from obscura.settings import Precision, Settings
 from tests import photos
 
 EXACT = Settings(precision=Precision.F32)
-RUN = Detector.run_proposal_network
+RUN = Networks.run_proposal_network
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_the_quick_check_runs_over_the_whole_picture_only_where_it_changed_elsew
 
     def residual(shown: Photo) -> tuple[int, int]:
         """Return how many faces the check finds, and over how many slices the proposal network runs."""
-        with patch.object(Detector, "run_proposal_network", autospec=True, side_effect=RUN) as run:
+        with patch.object(Networks, "run_proposal_network", autospec=True, side_effect=RUN) as run:
             parts = pipeline.find_residual(as_if_nothing, shown, hidden, ResidualCheck.QUICK)
         return len(parts[ObjectClass.FACE]), len({call.args[2] for call in run.call_args_list})
 

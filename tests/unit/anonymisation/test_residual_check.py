@@ -74,7 +74,7 @@ def test_the_quick_check_asks_the_proposal_network_alone(
     picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
     first = find_objects(detector, picture, DetectionOptions())
     missed = first.model_copy(update={"detections": ()})
-    monkeypatch.setattr(detector, "_session", None)
+    monkeypatch.setattr(detector.networks, "full", None)
     assert len(finished(picture, []).residual(detector, missed)) == 1
 
 
@@ -83,7 +83,7 @@ def test_after_a_persons_boxes_the_class_network_is_asked_alone(
 ) -> None:
     """The proposal network sees more that is nothing; below the threshold measured for it nothing counts."""
     picture = open_photo(photos.PORTRAIT.read_bytes(), Settings())
-    monkeypatch.setattr(detector, "proposal_session", None)
+    monkeypatch.setattr(detector.networks, "proposal", None)
     (face,) = finished(picture, []).residual(detector)
     higher = {"face": face.confidence + 0.01}
     monkeypatch.setattr(residual_check, "AFTER_REDACT_THRESHOLDS", higher)

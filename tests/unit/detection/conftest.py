@@ -15,6 +15,7 @@ from skimage.data import astronaut
 
 from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision, open_session
+from obscura.detection.networks import Networks
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def exact_detector() -> Callable[[EngineChoice], Detector]:
         folder = default_models_dir()
         card = card_for_class(load_manifest(folder / "manifest.toml"), "face")
         options = EngineOptions(choice, threads=2, device="cpu", precision=Precision.F32)
-        return Detector(card, open_session(folder, card, options))
+        return Detector(Networks(card, open_session(folder, card, options)))
 
     return build
 

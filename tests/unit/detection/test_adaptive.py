@@ -10,6 +10,7 @@ import pytest
 from obscura.detection.adaptive import effort_rule_for, needs_slice, plan_crowd
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.merging import Candidates
+from obscura.detection.networks import Networks
 from obscura.detection.tiling import InferenceScales, plan_full_detector
 from obscura.detection.weights import NetworkCard
 from obscura.geometry import Size
@@ -25,7 +26,7 @@ def detector_of(
 ) -> Detector:
     """Return a detector with this proposal network and this full detector."""
     card = replace(CARD, class_name=class_name, proposal=NetworkCard("proposals", "1", row, {}))
-    return Detector(card, network, proposer)
+    return Detector(Networks(card, network, proposer))
 
 
 def squares(count: int, side: int, start: tuple[int, int] = (20, 20)) -> list[tuple[int, int, int, int]]:
@@ -84,7 +85,7 @@ def test_a_crowd_gets_every_pass_of_the_own_network() -> None:
     photo = photo_with((640, 480), *squares(30, 12))
     network, alone = WhiteSquares(), WhiteSquares()
     found = detector_of(WhiteSquares(), network).detect(photo)
-    expected = Detector(replace(CARD, class_name="face"), alone).detect(photo)
+    expected = Detector(Networks(replace(CARD, class_name="face"), alone)).detect(photo)
     assert found == expected
     assert network.shapes == alone.shapes
 
@@ -156,7 +157,7 @@ def test_a_class_with_an_auxiliary_network_needs_no_full_detector() -> None:
     network, auxiliary = WhiteSquares(), WhiteSquares()
     alone = detector_of(WhiteSquares(), network)
     card = replace(alone.card, auxiliary=NetworkCard("auxiliary", "1", 0, {}))
-    found = Detector(card, network, alone.proposal_session, auxiliary).detect(photo)
+    found = Detector(Networks(card, network, alone.networks.proposal, auxiliary)).detect(photo)
     assert len(found) == 30
     assert (len(auxiliary.shapes), network.shapes) == (1, [])
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.networks import Networks
 from obscura.detection.tiling import Quality
 from obscura.detection.weights import ModelCard
 
@@ -71,14 +72,16 @@ def corners(found: tuple[object, ...]) -> list[tuple[float, ...]]:
 )
 def test_an_object_is_found_once_whole(box: tuple[int, int, int, int], quality: Quality) -> None:
     """Wherever it lies in a 12 megapixel photo, an object is one box around all of it."""
-    found = Detector(CARD, WhiteSquares()).detect(photo_with((4000, 3000), box), DetectionOptions(quality))
+    found = Detector(Networks(CARD, WhiteSquares())).detect(
+        photo_with((4000, 3000), box), DetectionOptions(quality)
+    )
     assert len(found) == 1
     assert np.abs(np.array(found[0].box) - box).max() <= 13
 
 
 def test_every_tile_position_finds_the_object_whole() -> None:
     """An object moved in small steps across a border of tiles is always one whole box."""
-    detector = Detector(CARD, WhiteSquares())
+    detector = Detector(Networks(CARD, WhiteSquares()))
     for left in range(1300, 1800, 71):
         box = (left, 1400, left + 60, 1470)
         found = detector.detect(photo_with((4000, 3000), box))
@@ -90,7 +93,7 @@ def test_every_tile_position_finds_the_object_whole() -> None:
 def test_an_object_on_the_seam_comes_in_two_parts(quality: Quality) -> None:
     """In a 360 degree panorama the box across the seam is split, both parts with the same score."""
     panorama = photo_with((4096, 2048), (0, 1000, 60, 1100), (4056, 1000, 4096, 1100), (2000, 500, 2100, 600))
-    found = Detector(CARD, WhiteSquares()).detect(panorama, DetectionOptions(quality))
+    found = Detector(Networks(CARD, WhiteSquares())).detect(panorama, DetectionOptions(quality))
     expected = [(0, 1000, 60, 1100), (2000, 500, 2100, 600), (4056, 1000, 4096, 1100)]
     assert len(found) == 3
     assert np.abs(np.array(corners(found)) - expected).max() <= 8
@@ -100,7 +103,7 @@ def test_an_object_on_the_seam_comes_in_two_parts(quality: Quality) -> None:
 def test_the_caller_decides_what_a_panorama_is() -> None:
     """Told that it is none, a photo of that shape has two objects at its edges, each for itself."""
     panorama = photo_with((4096, 2048), (0, 1000, 60, 1100), (4056, 1000, 4096, 1100))
-    found = Detector(CARD, WhiteSquares()).detect(panorama, DetectionOptions(panorama=False))
+    found = Detector(Networks(CARD, WhiteSquares())).detect(panorama, DetectionOptions(panorama=False))
     assert len(found) == 2
 
 
@@ -108,7 +111,9 @@ def test_tiles_of_one_shape_share_a_batch_on_a_gpu() -> None:
     """An engine that gains by batches gets equal tiles together, with the same result."""
     photo = photo_with((4000, 3000), (500, 600, 700, 900), (3500, 2500, 3600, 2600))
     single, batched = WhiteSquares(), WhiteSquares(batch_size=8)
-    assert corners(Detector(CARD, single).detect(photo)) == corners(Detector(CARD, batched).detect(photo))
+    assert corners(Detector(Networks(CARD, single)).detect(photo)) == corners(
+        Detector(Networks(CARD, batched)).detect(photo)
+    )
     assert len(batched.shapes) < len(single.shapes)
 
 
@@ -116,7 +121,7 @@ def test_tiles_of_one_shape_share_a_batch_on_a_gpu() -> None:
 def test_other_arrays_are_refused(shape: tuple[int, ...]) -> None:
     """What is no RGB picture is a ValueError."""
     with pytest.raises(ValueError, match="uint8"):
-        Detector(CARD, WhiteSquares()).detect(np.zeros(shape, np.uint8))
+        Detector(Networks(CARD, WhiteSquares())).detect(np.zeros(shape, np.uint8))
 
 
 def test_the_portrait_has_one_face(face_detector: Detector, portrait: Pixels) -> None:

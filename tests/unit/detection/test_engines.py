@@ -22,8 +22,10 @@ from structlog.testing import capture_logs
 from obscura.detection.backends import openvino
 from obscura.detection.backends.onnx import OnnxSession, open_onnx_batched
 from obscura.detection.backends.openvino import open_openvino
-from obscura.detection.detector import DetectionOptions, Detector, load_detector
+from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.engines import EngineChoice, EngineOptions, open_session, pick_engine
+from obscura.detection.networks import Networks
+from obscura.detection.opening import load_detector
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.errors import BackendUnavailableError, ModelError
 from obscura.geometry import Box, Size
@@ -114,7 +116,8 @@ def test_networks_are_prepared_for_their_windows_and_scouts_for_usual_photos(
     detector = load_detector(default_models_dir(), "face", EngineChoice.OPENVINO)
     detector.warm_up()
     del prepared_sizes[:]
-    for session, size in ((detector._session, Size(192, 192)), (detector.proposal_session, Size(640, 480))):
+    networks = detector.networks
+    for session, size in ((networks.full, Size(192, 192)), (networks.proposal, Size(640, 480))):
         assert session is not None
         for side in (size.width, size.width, 224):
             session.run([np.zeros((size.height, side, 3), np.uint8)])
@@ -217,7 +220,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_importing_detection_loads_no_engine() -> None:
     """Engines are loaded after the fork, by the process that uses them; telemetry of OpenVINO never."""
     code = (
-        "import sys, obscura.detection.detector as d, obscura.detection.weights as m\n"
+        "import sys, obscura.detection.opening as d, obscura.detection.weights as m\n"
         "loaded = {'onnxruntime', 'openvino', 'torch', 'ultralytics'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
         "d.load_detector(m.default_models_dir(), 'face', d.EngineChoice.AUTO, threads=1, device='cpu')\n"
@@ -246,7 +249,7 @@ def test_batches_of_bytes_agree_with_openvino(
         return run(session, batch)
 
     monkeypatch.setattr(OnnxSession, "run", counted)
-    batched = Detector(card, open_onnx_batched(path, 2, ["CPUExecutionProvider"], half=half))
+    batched = Detector(Networks(card, open_onnx_batched(path, 2, ["CPUExecutionProvider"], half=half)))
     assert_same((batched, exact_detector(EngineChoice.OPENVINO)), faces)
     assert max(batches) > 1
 

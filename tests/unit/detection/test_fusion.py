@@ -10,6 +10,7 @@ import pytest
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.fusion import Fusion, fuse
 from obscura.detection.merging import Candidates
+from obscura.detection.networks import Networks
 from obscura.detection.tiling import Quality, plan_auxiliary
 from obscura.detection.weights import NetworkCard
 from obscura.geometry import Size
@@ -32,7 +33,7 @@ def boxes_of(*items: tuple[float, float, float, float, float]) -> Candidates:
 def with_auxiliary(own: WhiteSquares, auxiliary: WhiteSquares) -> Detector:
     """Return a detector whose auxiliary network is given."""
     card = replace(CARD, auxiliary=NetworkCard("auxiliary-test", "1", 0, {}))
-    return Detector(card, own, None, auxiliary)
+    return Detector(Networks(card, own, None, auxiliary))
 
 
 def test_a_pair_becomes_one_box_with_the_mean_of_both_scores() -> None:

@@ -6,6 +6,7 @@ import pytest
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import letterbox
+from obscura.detection.networks import Networks
 from obscura.detection.tiling import Edges, InferenceSlice, Quality, Region
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
 
@@ -32,10 +33,14 @@ def test_detectors_that_share_inputs_see_what_each_sees_alone(quality: Quality) 
     """Sharing is a saving, nothing else; inputs of another picture are not used, alike as the two may be."""
     pixels = photo_with((1600, 1200), (700, 500, 780, 600), (100, 100, 200, 150))
     black = photo_with((1600, 1200))
-    alone = Detector(CARD, WhiteSquares()).detect(pixels, DetectionOptions(quality))
+    alone = Detector(Networks(CARD, WhiteSquares())).detect(pixels, DetectionOptions(quality))
     inputs = Inputs(pixels)
     for _ in range(2):
-        shared = Detector(CARD, WhiteSquares()).detect(pixels, DetectionOptions(quality, inputs=inputs))
+        shared = Detector(Networks(CARD, WhiteSquares())).detect(
+            pixels, DetectionOptions(quality, inputs=inputs)
+        )
         assert shared == alone
     assert len(alone) == 2
-    assert Detector(CARD, WhiteSquares()).detect(black, DetectionOptions(quality, inputs=inputs)) == ()
+    assert (
+        Detector(Networks(CARD, WhiteSquares())).detect(black, DetectionOptions(quality, inputs=inputs)) == ()
+    )

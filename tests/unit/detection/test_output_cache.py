@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.networks import Networks
 from obscura.detection.output_cache import Changes
 from obscura.detection.tiling import Quality, Region
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
@@ -54,7 +55,7 @@ def test_an_unchanged_photo_needs_no_second_run(quality: Quality) -> None:
     """With equal pixels every slice comes from the cache, also for a lower threshold."""
     pixels = photo_with(TILED, (100, 100, 200, 200), (3000, 2000, 3100, 2100))
     network = WhiteSquares()
-    detector = Detector(CARD, network)
+    detector = Detector(Networks(CARD, network))
     first = detector.detect_with_cache(pixels, DetectionOptions(quality, min_confidence=0.95))
     runs = len(network.shapes)
     assert first.detections == ()
@@ -76,7 +77,7 @@ def test_a_remembered_look_equals_a_fresh_one(left: int, top: int, side: int, si
     before = photo_with(size, (100, 100, 200, 200), (900, 500, 1100, 700))
     after: Pixels = before.copy()
     after[top : top + side, left : left + side] = 255 - after[top : top + side, left : left + side]
-    detector = Detector(CARD, WhiteSquares())
+    detector = Detector(Networks(CARD, WhiteSquares()))
     first = detector.detect_with_cache(before)
     known = Changes.between(before, after).outside(first.cache)
     assert (
@@ -91,7 +92,7 @@ def test_only_the_tiles_that_changed_are_run_again() -> None:
     after = before.copy()
     after[80:220, 80:220] = 7
     network = WhiteSquares()
-    detector = Detector(CARD, network)
+    detector = Detector(Networks(CARD, network))
     first = detector.detect_with_cache(before)
     runs = len(network.shapes)
     assert runs > 5

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from obscura.detection.detector import DetectionOptions, Detector, open_detector
+from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.engines import EngineChoice, EngineOptions
 from obscura.detection.inputs import Inputs
+from obscura.detection.networks import Networks
+from obscura.detection.opening import open_detector
 from obscura.detection.output_cache import Changes
 from obscura.detection.tiling import Quality
 from obscura.detection.weights import NetworkCard, card_for_class, default_models_dir, load_manifest
@@ -52,9 +54,11 @@ class Doubtful(WhiteSquares):
 def detector_with(proposal_session: WhiteSquares, row: int, network: WhiteSquares | None = None) -> Detector:
     """Return a detector of the class in ``row`` of the proposal network."""
     return Detector(
-        replace(CARD, proposal=NetworkCard("scout-test", "1", row, {})),
-        network or WhiteSquares(),
-        proposal_session,
+        Networks(
+            replace(CARD, proposal=NetworkCard("scout-test", "1", row, {})),
+            network or WhiteSquares(),
+            proposal_session,
+        )
     )
 
 
@@ -109,7 +113,10 @@ def test_detectors_that_share_a_proposal_network_ask_it_once() -> None:
 def test_without_a_proposal_network_rapid_runs_the_full_detector() -> None:
     """Weights without a proposal network work as well."""
     network = WhiteSquares()
-    assert len(Detector(CARD, network).detect(photo_with((640, 480), (100, 100, 200, 200)), RAPID)) == 1
+    assert (
+        len(Detector(Networks(CARD, network)).detect(photo_with((640, 480), (100, 100, 200, 200)), RAPID))
+        == 1
+    )
     assert network.shapes
 
 
@@ -134,8 +141,8 @@ def test_the_shipped_classes_share_their_proposal_network(choice: EngineChoice, 
     options = EngineOptions(choice, threads=2, device="cpu")
     face = open_detector(folder, card_for_class(manifest, "face"), options)
     plate = open_detector(folder, card_for_class(manifest, "plate"), options, [face])
-    assert face.proposal_session is not None
-    assert plate.proposal_session is face.proposal_session
+    assert face.networks.proposal is not None
+    assert plate.networks.proposal is face.networks.proposal
     together = replace(RAPID, inputs=Inputs(portrait))
     (found,) = face.detect(portrait, together)
     (grown,) = face.detect(portrait)

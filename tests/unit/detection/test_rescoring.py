@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from obscura.contract import Quality
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.merging import Candidates
+from obscura.detection.networks import Networks
 from obscura.detection.rescoring import RESCORING, CropView, CropWindow, Rescoring, plan_windows, rescore
 from obscura.detection.tiling import InferenceScales, plan_slices
 from obscura.detection.weights import ModelCard, default_models_dir, load_manifest
@@ -81,7 +82,7 @@ def test_an_uncertain_box_is_found_when_its_crop_is_clear(
     quality: Quality, box: tuple[int, int, int, int]
 ) -> None:
     """A distant object below the threshold in every slice is found, also at the photo's edge."""
-    detector = Detector(CARD, ShortSighted(0.12))
+    detector = Detector(Networks(CARD, ShortSighted(0.12)))
     (item,) = detector.detect(photo(box, channel=0), DetectionOptions(quality))
     assert item.confidence > 0.5
     assert np.abs(np.array(item.box) - np.array(box)).max() < 1.0
@@ -90,13 +91,13 @@ def test_an_uncertain_box_is_found_when_its_crop_is_clear(
 @pytest.mark.parametrize("quality", list(Quality))
 def test_a_box_is_dropped_when_its_crop_shows_no_object(quality: Quality) -> None:
     """What looks like an object only when small is not reported, although its score was high enough."""
-    detector = Detector(CARD, ShortSighted(0.6))
+    detector = Detector(Networks(CARD, ShortSighted(0.6)))
     assert detector.detect(photo((300, 200, 312, 216), channel=1), DetectionOptions(quality)) == ()
 
 
 def test_only_reported_boxes_get_windows() -> None:
     """Windows are made for boxes of slices only."""
-    detector = Detector(CARD, ShortSighted(RESCORING[Quality.FAST].lower_score / 2))
+    detector = Detector(Networks(CARD, ShortSighted(RESCORING[Quality.FAST].lower_score / 2)))
     run = detector.detect_with_cache(photo((300, 200, 312, 216), channel=0), DetectionOptions(Quality.FAST))
     assert run.detections == ()
     assert len(run.cache) == 1

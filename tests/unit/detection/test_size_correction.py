@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.networks import Networks
 from obscura.detection.size_correction import CORRECTIONS, corrected
 from obscura.detection.tiling import Quality
 from tests.unit.detection.test_detector import CARD, WhiteSquares, photo_with
@@ -68,7 +69,9 @@ def test_the_detector_reports_corrected_boxes() -> None:
     pixels = photo_with((640, 480), (300, 200, 330, 212))
     options = DetectionOptions(Quality.FAST)
     found = {
-        name: Detector(replace(CARD, class_name=name), WhiteSquares()).detect(pixels, options)[0].box
+        name: Detector(Networks(replace(CARD, class_name=name), WhiteSquares()))
+        .detect(pixels, options)[0]
+        .box
         for name in ("plate", "white")
     }
     before = np.array([found["white"]], np.float32)

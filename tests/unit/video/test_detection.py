@@ -8,6 +8,7 @@ import pytest
 
 from obscura.detection.arrays import Pixels
 from obscura.detection.detector import Detection, DetectionOptions, Detector
+from obscura.detection.networks import Networks
 from obscura.detection.tiling import Quality
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.geometry import Box
@@ -28,7 +29,7 @@ class Scripted(Detector):
     def __init__(self, proposed: dict[int, float], found: float = 0.5, *, proposes: bool = True) -> None:
         session = cast("Session", object())
         card = card_for_class(load_manifest(default_models_dir() / "manifest.toml"), "face")
-        super().__init__(replace(card, min_confidence=0.1), session, session if proposes else None)
+        super().__init__(Networks(replace(card, min_confidence=0.1), session, session if proposes else None))
         self.proposed, self.found = proposed, found
         self.frame = 0
         self.full: list[int] = []

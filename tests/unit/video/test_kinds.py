@@ -51,7 +51,6 @@ class Planted:
     score: float = 0.5
     card: Any = field(default_factory=lambda: SimpleNamespace(class_name="face", min_confidence=0.3))
     frame: int = -1
-    proposal_session: None = None
 
     def detect(self, _pixels: object, _options: object) -> list[Detection]:
         """Look at the next frame."""
