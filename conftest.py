@@ -21,6 +21,9 @@ ROOT = Path(__file__).parent
 
 # Compiled networks of the tests: kept for the next run, and not in the home of whoever runs them.
 os.environ.setdefault("XDG_CACHE_HOME", str(ROOT / "build" / "cache"))
+# The threads of OpenBLAS wait by spinning: beside the other process of the tests they are many times slower than
+# one. The processes of pytest-xdist start with this.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
