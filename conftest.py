@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent
 
 # Compiled networks of the tests: kept for the next run, and not in the home of whoever runs them.
 os.environ.setdefault("XDG_CACHE_HOME", str(ROOT / "build" / "cache"))
-# The threads of OpenBLAS wait by spinning: beside the other process of the tests they are many times slower than
+# Threads of OpenBLAS wait by spinning: beside the other process of the tests two are many times slower than
 # one. The processes of pytest-xdist start with this.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
