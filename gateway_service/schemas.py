@@ -35,6 +35,7 @@ from obscura.errors import InvalidOptionError
 MAX_BOXES_TEXT = 256 * 1024
 MAX_BEEP_TEXT = 8 * 1024
 BOXES_FORMAT = "obscura-boxes"
+SPANS_FORMAT = "obscura-spans"
 Item = TypeVar("Item", UserBox, ExclusionZone)
 
 
@@ -241,6 +242,7 @@ class VideoForm(CallerForm):
     beep: Annotated[str | None, Blank] = Field(
         None,
         max_length=MAX_BEEP_TEXT,
+        json_schema_extra={"format": SPANS_FORMAT},
         description="of audio=beep: when a tone covers the sound, START-END in seconds, separated by commas",
         examples=["1.5-3,10-12"],
     )

@@ -103,7 +103,7 @@ async def blur_panoramax_picture(
     request: Request,
     gateway: CurrentGateway,
     request_id: RequestId,
-    keep: Annotated[str, Query(description=KEEP_TEXT, json_schema_extra={"enum": ["0", "false"]})] = "0",
+    keep: Annotated[str, Query(description=KEEP_TEXT, json_schema_extra={"enum": ["0", "false", ""]})] = "0",
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
     """Find faces and number plates in ``picture`` and hide them, as a Panoramax instance asks for it."""

@@ -134,7 +134,7 @@ end
 -- LAST_START that of the last step pushed. An owner without a waiting step keeps the tag until it would be next, so
 -- that leaving and coming back gains nothing.
 local LAST_START = 'obscura:turns'
-local AHEAD = 1
+local AHEAD, LEAST_COST = 1, 0.01
 local function fair_queue_of(queue) return 'obscura:turns:' .. queue end
 local function waiting_steps_of(queue, owner) return 'obscura:waiting:' .. queue .. ':' .. owner end
 
@@ -150,19 +150,116 @@ local function push_next_step(queue, owner)
   redis.call('HDEL', job, 'm:' .. step, 'w:' .. step)
   if not text or step_state ~= 'queued' or ended(state) then return 0 end
   redis.call('LPUSH', queue, text)
-  return math.max(0.01, number(cost) or 1)
+  return math.max(LEAST_COST, number(cost) or 1)
+end
+
+-- Of the processes of a queue, if there are several, an owner holds all but one at most while others use them: owners
+-- who wait, and those who were served in the last RECENT_S seconds. Cheap steps are free of this, since whoever comes
+-- next waits little for them: the estimate, and the seconds of the owner's late steps, are CHEAP at most.
+-- WORKING is a hash from the claim token of a process to the owner of its step, PUSHED from a priority queue to the owner
+-- of the message pushed last, until it is claimed, LONGEST from an owner to the seconds of the longest of the late steps.
+-- SERVED holds "token owner" with the time of the last claim.
+local WORKING, PUSHED, LONGEST = 'obscura:working', 'obscura:pushed', 'obscura:longest_step'
+local SERVED, RECENT_S, CHEAP = 'obscura:served', 2, 2
+-- As in worker_registry.py.
+local HEARTBEAT_TTL_S = 20
+
+-- The claim tokens of the processes that serve a priority queue.
+local function processes_of(queue, now)
+  local tokens, prefix = {}, string.gsub(queue, '%.bulk$', '') .. '|'
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', 'obscura:workers', now - HEARTBEAT_TTL_S, '+inf')) do
+    if string.sub(entry, 1, #prefix) == prefix then table.insert(tokens, string.sub(entry, #prefix + 1)) end
+  end
+  return tokens
+end
+
+-- How many of these processes work for each owner, or are about to.
+local function working_of(queue, tokens)
+  local working = {}
+  for _, owner in ipairs({redis.call('HGET', PUSHED, queue), unpack(redis.call('HMGET', WORKING, unpack(tokens)))}) do
+    if owner then working[owner] = (working[owner] or 0) + 1 end
+  end
+  return working
+end
+
+-- Whether these processes served another owner lately.
+local function served_another(owner, tokens, now)
+  local among = {}
+  for _, token in ipairs(tokens) do among[token] = true end
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', SERVED, now - RECENT_S, '+inf')) do
+    local token, other = string.match(entry, '^(%S+) (.*)$')
+    if among[token] and other ~= owner then return true end
+  end
+  return false
+end
+
+local function is_cheap(queue, owner)
+  local entry = redis.call('ZRANGE', waiting_steps_of(queue, owner), 0, 0)[1]
+  local job = 'obscura:job:' .. (string.match(entry or '', '^%S+') or '')
+  if kind_of(job) ~= 'hash' then return true end
+  local cost, longest = number(redis.call('HGET', job, 'cost')) or 1, number(redis.call('HGET', LONGEST, owner)) or 0
+  return math.max(cost, longest) <= CHEAP
+end
+
+-- The owner whose step is pushed next and its start tag: the first one who may take a process now, or nil.
+local function next_owner(queue)
+  local fair_queue, now = fair_queue_of(queue), clock()
+  local first = redis.call('ZRANGE', fair_queue, 0, 0, 'WITHSCORES')
+  local tokens = #first > 0 and processes_of(queue, now) or {}
+  if #tokens < 2 then return first[1], first[2] end
+  local working = working_of(queue, tokens)
+  local function may_take(owner) return (working[owner] or 0) < #tokens - 1 or is_cheap(queue, owner) end
+  if may_take(first[1]) then return first[1], first[2] end
+  local others = redis.call('ZRANGE', fair_queue, 1, -1, 'WITHSCORES')
+  local is_alone = not served_another(first[1], tokens, now)
+  for at = 1, #others, 2 do
+    if redis.call('EXISTS', waiting_steps_of(queue, others[at])) == 1 then
+      if may_take(others[at]) then return others[at], others[at + 1] end
+      is_alone = false
+    end
+  end
+  if is_alone then return first[1], first[2] end
+end
+
+-- A process takes up a step of an owner.
+local function take_process(token, owner, now)
+  redis.call('HSET', WORKING, token, owner)
+  redis.call('ZADD', SERVED, now, token .. ' ' .. owner)
+  redis.call('ZREMRANGEBYSCORE', SERVED, '-inf', now - RECENT_S)
+end
+
+-- A process has ended a step. Its owner was charged the estimated cost and is charged the seconds that it took instead,
+-- in both priorities; what is given back does not go behind the start tag of the last step pushed.
+local function leave_process(token, queue, job, step, now)
+  redis.call('HDEL', WORKING, token)
+  if kind_of(job) ~= 'hash' then return end
+  local owner, cost, began, holder = fields(job, 'owner', 'cost', 'b:' .. step, 't:' .. step)
+  if not owner or not number(began) or holder ~= token then return end
+  local seconds = now - number(began)
+  local longest = number(redis.call('HGET', LONGEST, owner)) or 0
+  redis.call('HSET', LONGEST, owner, string.format('%.3f', math.max(seconds, longest * 0.9)))
+  for _, name in ipairs({queue, queue .. '.bulk'}) do
+    local start = redis.call('ZSCORE', fair_queue_of(name), owner)
+    if start then
+      local least = math.min(start, number(redis.call('HGET', LAST_START, name)) or 0)
+      local charged = start + seconds - math.max(LEAST_COST, number(cost) or 1)
+      redis.call('ZADD', fair_queue_of(name), math.max(least, charged), owner)
+    end
+  end
 end
 
 -- Push waiting messages to the broker's list of a priority queue until it holds AHEAD messages.
 local function hand_out(queue)
   local fair_queue = fair_queue_of(queue)
   while redis.call('LLEN', queue) < AHEAD do
-    local first = redis.call('ZRANGE', fair_queue, 0, 0, 'WITHSCORES')
-    if #first == 0 then return end
-    local cost = push_next_step(queue, first[1])
-    redis.call('HSET', LAST_START, queue, first[2])
-    if cost then redis.call('ZADD', fair_queue, tonumber(first[2]) + cost, first[1])
-    else redis.call('ZREM', fair_queue, first[1]) end
+    local owner, start = next_owner(queue)
+    if not owner then return end
+    local cost, last = push_next_step(queue, owner), number(redis.call('HGET', LAST_START, queue)) or 0
+    redis.call('HSET', LAST_START, queue, math.max(last, start))
+    if cost then
+      redis.call('HSET', PUSHED, queue, owner)
+      redis.call('ZADD', fair_queue, start + cost, owner)
+    else redis.call('ZREM', fair_queue, owner) end
   end
 end
 

@@ -3,6 +3,7 @@
 -- Returns {'stale'} | {'waiting'} | {'next', step, ...} | {'done'}
 local now = clock()
 local job, step = KEYS[1], ARGV[2]
+leave_process(ARGV[3], ARGV[7], job, step, now)
 hand_out(ARGV[7])
 hand_out(ARGV[7] .. '.bulk')
 if examine(KEYS, ARGV[6], ARGV[1], now, tonumber(ARGV[5])) ~= 'sound' then return {'stale'} end

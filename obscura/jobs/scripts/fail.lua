@@ -2,6 +2,7 @@
 -- KEYS job, active, expiry, erase. ARGV id, step, token, ttl, channel, code, message, queue
 -- Returns {'failed'} | {'stale'}
 local job, now = KEYS[1], clock()
+leave_process(ARGV[3], ARGV[8], job, ARGV[2], now)
 hand_out(ARGV[8])
 hand_out(ARGV[8] .. '.bulk')
 if examine(KEYS, ARGV[5], ARGV[1], now, tonumber(ARGV[4])) ~= 'sound' then return {'stale'} end
