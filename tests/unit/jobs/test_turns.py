@@ -4,6 +4,7 @@ import base64
 import json
 from contextlib import suppress
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +12,6 @@ from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Quality
 from obscura.errors import QueueFullError, ShareExceededError
 from obscura.jobs import AsyncJobStore, JobStore, NewJob, step_request
 from obscura.jobs.celery_app import Outbox, make_celery
-from obscura.jobs.claims import Claimed
 from obscura.jobs.commands import job_key
 from obscura.jobs.cost import cost_of
 from obscura.jobs.lease_reaper import Reaper
@@ -19,9 +19,11 @@ from obscura.jobs.worker_registry import WORKERS
 from obscura.settings import Settings
 from tests.job_stores import with_job_store
 
+if TYPE_CHECKING:
+    from obscura.jobs.claims import Claimed
+
 LANE = Queue.FACES.priority_queue(Priority.INTERACTIVE)
 STEP = Step.DETECT_FACES
-SERVED = "obscura:served"
 
 
 class Queued:
@@ -32,10 +34,10 @@ class Queued:
         self._letters = Outbox(make_celery(settings))
         self.claimed: dict[str, Claimed] = {}
 
-    async def serve(self, *tokens: str) -> None:
+    async def serve(self, *processes: str) -> None:
         """Register processes that serve the queue."""
         seconds, _ = await self.job_store.client.time()
-        await self.job_store.client.zadd(WORKERS, {f"{Queue.FACES}|{token}": seconds for token in tokens})
+        await self.job_store.client.zadd(WORKERS, {f"{Queue.FACES}|{name}": seconds for name in processes})
 
     async def enter(
         self, owner: str, name: str, cost: float = 1.0, priority_queue: Priority = Priority.INTERACTIVE
@@ -46,24 +48,24 @@ class Queued:
         own = self.job_store.for_owner(owner)
         await own.run(own.calls.create(job, [self._letters.write(step_request(job, STEP))]))
 
-    async def take(self, priority_queue: str = LANE, token: str = "t") -> str:
+    async def take(self, priority_queue: str = LANE, process: str = "t") -> str:
         """Take the message on the broker's list and claim its step; return the job, empty if none."""
         text = await self.job_store.client.rpop(priority_queue)
         if not isinstance(text, str):
             return ""
         name = str(json.loads(base64.b64decode(json.loads(text)["body"]))[0][0]["job_id"])
-        await self.claim(name, token)
+        await self.claim(name, process)
         return name
 
-    async def claim(self, name: str, token: str) -> None:
-        """Claim a job's step for the process of ``token``."""
-        claimed = await self.job_store.run(self.job_store.calls.claim(name, STEP, token, takeover=False))
+    async def claim(self, name: str, process: str) -> None:
+        """Claim a job's step for a process."""
+        claimed = await self.job_store.run(self.job_store.calls.claim(name, STEP, process, takeover=False))
         if claimed is not None:
-            self.claimed[token] = claimed
+            self.claimed[process] = claimed
 
-    async def end(self, token: str, began_s_ago: float = 0.0) -> None:
+    async def end(self, process: str, began_s_ago: float = 0.0) -> None:
         """Complete the step of a process, which began some seconds ago."""
-        claimed = self.claimed.pop(token)
+        claimed = self.claimed.pop(process)
         if began_s_ago:
             key, began = job_key(claimed.record.id), claimed.began - began_s_ago
             await self.job_store.client.hset(key, f"b:{STEP}", repr(began))
@@ -252,133 +254,3 @@ def test_a_workers_steps_take_turns_as_well(settings: Settings) -> None:
     assert job_store.client.llen(Queue.REDACTION.priority_queue(Priority.INTERACTIVE)) == 1
     assert job_store.client.zcard(f"obscura:waiting:{Queue.REDACTION}:") == 2
     job_store.close()
-
-
-COSTLY = 40.0
-
-
-def test_a_key_leaves_a_process_to_a_key_that_waits(settings: Settings) -> None:
-    """Of two processes a pile of costly photos holds one, as soon as another key's photo is there."""
-
-    async def story(job_store: AsyncJobStore) -> None:
-        queue = Queued(settings, job_store)
-        await queue.serve("p1", "p2")
-        for number in range(6):
-            await queue.enter("anna", f"a{number}", COSTLY)
-        assert [await queue.take(token="p1"), await queue.take(token="p2")] == ["a0", "a1"]
-        for number in range(3):
-            await queue.enter("ben", f"b{number}", COSTLY)
-        await queue.end("p1")
-        # It was handed out before Ben's came.
-        assert await queue.take(token="p1") == "a2"
-        await queue.end("p2")
-        for name in ("b0", "b1", "b2"):
-            assert await queue.take(token="p2") == name
-            assert not await queue.take(token="p3")
-            await queue.end("p2")
-        await queue.end("p1")
-        assert await queue.take(token="p1") == "a3"
-
-    with_job_store(settings, story)
-
-
-def test_a_process_stays_free_for_a_key_that_was_served_lately(settings: Settings) -> None:
-    """A costly photo does not take the last process from a key whose next photo is on its way; a cheap one does."""
-
-    async def story(job_store: AsyncJobStore) -> None:
-        queue = Queued(settings, job_store)
-        await queue.serve("p1", "p2")
-        await queue.enter("ben", "b0")
-        assert await queue.take(token="p1") == "b0"
-        await queue.end("p1")
-        for name in ("a0", "a1"):
-            await queue.enter("anna", name, COSTLY)
-        assert await queue.take(token="p2") == "a0"
-        assert not await queue.take(token="p1")
-        await queue.enter("ben", "b1")
-        assert await queue.take(token="p1") == "b1"
-        await queue.end("p1")
-        # Once nobody else was served for a while, she has both.
-        for entry in await job_store.client.zrange(SERVED, 0, -1):
-            await job_store.client.zincrby(SERVED, -60, entry)
-        await job_store.run(job_store.calls.hand_out([Queue.FACES]))
-        assert await queue.take(token="p1") == "a1"
-        await queue.end("p1")
-        await queue.enter("ben", "b2")
-        assert await queue.take(token="p1") == "b2"
-        await queue.end("p1")
-        await queue.enter("anna", "small", cost=0.3)
-        assert await queue.take(token="p1") == "small"
-
-    with_job_store(settings, story)
-
-
-def test_cheap_photos_take_turns_at_every_process(settings: Settings) -> None:
-    """Until one that looked cheap takes long: then its key leaves a process to others as well."""
-
-    async def story(job_store: AsyncJobStore) -> None:
-        queue = Queued(settings, job_store)
-        await queue.serve("p1", "p2")
-        for number in range(6):
-            await queue.enter("anna", f"a{number}")
-        assert [await queue.take(token="p1"), await queue.take(token="p2")] == ["a0", "a1"]
-        await queue.enter("ben", "b0")
-        await queue.end("p1", began_s_ago=30.0)
-        assert await queue.take(token="p1") == "a2"
-        await queue.end("p2")
-        assert await queue.take(token="p2") == "b0"
-        await queue.end("p2")
-        assert not await queue.take(token="p2")
-        await queue.end("p1")
-        assert await queue.take(token="p1") == "a3"
-        assert not await queue.take(token="p2")
-
-    with_job_store(settings, story)
-
-
-def test_a_key_alone_has_every_process(settings: Settings) -> None:
-    """Nobody else is there to be fair to, whatever the photos cost."""
-
-    async def story(job_store: AsyncJobStore) -> None:
-        queue = Queued(settings, job_store)
-        tokens = ("p1", "p2", "p3")
-        await queue.serve(*tokens)
-        for number in range(3):
-            await queue.enter("anna", f"a{number}", COSTLY)
-        assert [await queue.take(token=token) for token in tokens] == ["a0", "a1", "a2"]
-
-    with_job_store(settings, story)
-
-
-def test_a_message_on_its_way_to_a_process_counts(settings: Settings) -> None:
-    """Between leaving the broker's list and its claim, a step is neither waiting nor in work."""
-
-    async def story(job_store: AsyncJobStore) -> None:
-        queue = Queued(settings, job_store)
-        await queue.serve("p1", "p2")
-        for number in range(3):
-            await queue.enter("anna", f"a{number}", COSTLY)
-        await job_store.client.rpop(LANE)
-        await queue.enter("ben", "b0")
-        await queue.claim("a0", "p1")
-        assert await queue.take(token="p2") == "b0"
-
-    with_job_store(settings, story)
-
-
-def test_turns_are_counted_in_the_time_that_steps_took(settings: Settings) -> None:
-    """A photo that looks cheap and takes 40 seconds costs its key 40 photos' turns."""
-
-    async def story(job_store: AsyncJobStore) -> None:
-        queue = Queued(settings, job_store)
-        for number in range(3):
-            await queue.enter("anna", f"a{number}")
-        assert await queue.take() == "a0"
-        for number in range(30):
-            await queue.enter("ben", f"b{number}")
-        await queue.end("t", began_s_ago=20.0)
-        order = await queue.order()
-        assert order[0] == "a1"
-        assert 18 <= order.index("a2") <= 24
-
-    with_job_store(settings, story)
