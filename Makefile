@@ -175,7 +175,7 @@ release: $(VENV)/.test ## build wheel, source, bills of materials, images and ch
 COMPILE := $(UV) compile $(INTO) --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 EXTRAS := --extra all
-RUN_EXTRAS := --extra server --extra video --extra dicom --extra verification --extra tracing
+RUN_EXTRAS := --extra server --extra tracing --extra codes --extra text
 # What every worker image installs; each kind of worker adds to it (Dockerfile).
 WORKER := --extra jobs --extra heic --extra signing
 
@@ -192,7 +192,8 @@ lock: $(VENV)/.bootstrap ## resolve requirements/*.lock again (UPGRADE=--upgrade
 		-o requirements/tracing.lock
 	$(COMPILE) -c requirements/test.lock --override requirements/without-networks.txt pyproject.toml $(WORKER) \
 		-o requirements/redaction.lock
-	$(COMPILE) -c requirements/test.lock pyproject.toml $(WORKER) --extra openvino -o requirements/detection.lock
+	$(COMPILE) -c requirements/test.lock pyproject.toml $(WORKER) --extra openvino --extra codes --extra text \
+		-o requirements/detection.lock
 	$(COMPILE) -c requirements/test.lock --override requirements/without-networks.txt pyproject.toml $(WORKER) --extra dicom \
 		-o requirements/lesion.lock
 	$(COMPILE) -c requirements/test.lock --override requirements/without-networks.txt pyproject.toml --extra jobs --extra signing \
