@@ -47,8 +47,13 @@ def killed(system: RunningSystem, _seconds: float) -> None:
 
 
 def restarted(system: RunningSystem, _seconds: float) -> None:
-    """End it in good order."""
-    kill(broker(system), signal.SIGTERM)
+    """End it in good order, and wait for its end: until then it answers, and the system is ready."""
+    ending = broker(system)
+    kill(ending, signal.SIGTERM)
+    deadline = time.monotonic() + 60
+    while ending in processes(system, "valkey-server"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def frozen(system: RunningSystem, seconds: float) -> None:
