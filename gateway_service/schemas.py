@@ -36,6 +36,7 @@ MAX_BOXES_TEXT = 256 * 1024
 MAX_BEEP_TEXT = 8 * 1024
 BOXES_FORMAT = "obscura-boxes"
 SPANS_FORMAT = "obscura-spans"
+PATTERN_FORMAT = "obscura-pattern"
 Item = TypeVar("Item", UserBox, ExclusionZone)
 
 
@@ -73,6 +74,7 @@ TextMatch = Annotated[
     str | None,
     Field(
         max_length=MAX_PATTERN,
+        json_schema_extra={"format": PATTERN_FORMAT},
         description="of the class text: hide only what this pattern matches (RE2 syntax)",
         examples=["[\\w.+-]+@[\\w-]+\\.\\w+"],
     ),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gateway_service.routes import videos
-from gateway_service.schemas import BOXES_FORMAT, SPANS_FORMAT
+from gateway_service.schemas import BOXES_FORMAT, PATTERN_FORMAT, SPANS_FORMAT
 
 SIDE = st.integers(1, 96)
 FORMATS = {
@@ -75,6 +75,7 @@ BOX = EDGES | st.fixed_dictionaries({"xyxy": EDGES}, optional={"class": st.sampl
 schemathesis.openapi.format(BOXES_FORMAT, st.lists(BOX, max_size=20).map(json.dumps))
 SPAN = st.builds(lambda start, length: f"{start}-{start + length}", st.integers(0, 99), st.integers(1, 9))
 schemathesis.openapi.format(SPANS_FORMAT, st.lists(SPAN, min_size=1, max_size=5).map(",".join))
+schemathesis.openapi.format(PATTERN_FORMAT, st.sampled_from(["", "a|b", "[A-Z]{2}\\d+", "^[^ @]+@x\\.org$"]))
 EITHER = {"/batches": {"files", "archive"}, "/redact": {"file", "task_id"}}
 SMALLEST = {BOXES_FORMAT: "[]"}
 VALID = "Positive test case"
