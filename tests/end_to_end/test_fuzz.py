@@ -5,6 +5,7 @@ runs it at full length.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,19 @@ api_key = "${FUZZ_KEY}"
 """
 
 
+def has_only_errors_of_the_tool(report: str) -> bool:
+    """Return whether a report has no failure, and no error but one of schemathesis 4.32 itself.
+
+    It sometimes ends the spoiling of an operation's forms when it validates a file that it has moved. The
+    requests that it had sent until then count.
+    """
+    kinds = re.search(r"^Errors:\n((?: .*\n)+)", report, re.MULTILINE)
+    error = kinds and re.fullmatch(r" +\S+ Runtime Error: (\d+)\n", kinds[1])
+    # Its message stands above and below the traceback.
+    all_known = error is not None and report.count("Unsupported type: 'Binary'") == 2 * int(error[1])
+    return all_known and "Failures:\n" not in report
+
+
 def fuzz(url: str, folder: Path, *options: str, key: str | None = None) -> None:
     """Try every operation; fail with the report where one broke a promise, or was left out."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json"]
@@ -49,7 +63,8 @@ def fuzz(url: str, folder: Path, *options: str, key: str | None = None) -> None:
         command, cwd=folder, env=environment, capture_output=True, timeout=LONG_S, check=False
     )
     report = done.stdout.decode(errors="replace")
-    assert done.returncode == 0, report + done.stderr.decode(errors="replace")
+    is_sound = done.returncode == 0 or has_only_errors_of_the_tool(report)
+    assert is_sound, report + done.stderr.decode(errors="replace")
     described = httpx.get(f"{url}/openapi.json").json()["paths"].values()
     number = sum(len(operations) for operations in described)
     assert f"Selected: {number}/{number}" in report
