@@ -186,6 +186,8 @@ def test_nobody_is_kept_out(open_page: Open, portrait: Path, scheme: str) -> Non
     page = open_page(viewport=PHONE if scheme == "dark" else DESKTOP, color_scheme=scheme)
     assert serious(page) == []
     page.click("#empty footer a:nth-of-type(2)")
+    # A click does not wait for the style sheets of the page that it leads to.
+    page.wait_for_url("**/about")
     assert serious(page) == []
     # A phone is never scrolled sideways.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
