@@ -162,7 +162,8 @@ def test_without_a_broker_photos_are_refused_and_results_given(
                 assert time.monotonic() - began < answer_s
                 assert (refused.status_code, refused.json()["error"]["code"]) == (503, "queue_unavailable")
                 assert int(refused.headers["retry-after"]) > 0
-            assert objects(system, "photos") == photos
+            # The originals of what was finished before may be erased meanwhile.
+            assert set(objects(system, "photos")) <= set(photos)
             assert [client.get(f"/task_result/{task}").json() for task in tasks] == before
             assert client.get(f"/task_result/{tasks[0]}/image").content == picture
             assert client.get("/task_result/unknown").status_code == 503
