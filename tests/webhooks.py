@@ -1,11 +1,12 @@
 """A receiver of webhooks: a real HTTP server that answers as it is told and remembers what it got."""
 
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
+
+from tests.system import wait_until
 
 MAX_S = 60
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the example of the convention
@@ -89,11 +90,3 @@ class Receiver:
         """Return what came to ``path`` once that is ``count`` requests."""
         wait_until(lambda: len(self.at(path)) >= count)
         return self.at(path)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so; fail after a minute."""
-    deadline = time.monotonic() + MAX_S
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

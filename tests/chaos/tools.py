@@ -18,7 +18,7 @@ import redis
 
 from obscura.audit import verify
 from tests.end_to_end.test_soak import process_tree
-from tests.system import RunningSystem
+from tests.system import RunningSystem, wait_until
 
 END_S = 600.0
 """Three leases of a minute, and what a busy machine needs to start every part again between them."""
@@ -169,10 +169,7 @@ def wait_until_ready(client: httpx.Client, seconds: float = 60) -> float:
 
 def wait_until_unready(client: httpx.Client) -> None:
     """Wait until the system says that something is missing."""
-    deadline = time.monotonic() + 60
-    while client.get("/readyz").status_code == 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: client.get("/readyz").status_code != 200)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from obscura.contract.webhooks import BatchFinishedEvent, TaskFinishedEvent
 from tests.end_to_end.test_batches import finished as batch_finished
 from tests.end_to_end.test_batches import portraits
 from tests.end_to_end.test_faceblur import finished
-from tests.webhooks import SECRET, Receiver, wait_until
+from tests.system import wait_until
+from tests.webhooks import SECRET, Receiver
 
 pytestmark = pytest.mark.end_to_end
 PAGE = Path(__file__).parents[2] / "docs/how-to/webhooks.md"
