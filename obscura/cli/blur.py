@@ -150,21 +150,23 @@ def blur(
     Exit codes: 0 all done; 1 some failed; 2 nothing to do, or a wrong option; 3 all done, but with
     --review-fails a person should look; 130 interrupted (--resume continues).
     """
-    fixed = (mask_of(mask), zones_of(keep), residual_check, content_credentials)
     hide = HideOptions(
-        style,
-        cells,
-        shape,
-        grow,
-        feather,
-        metadata,
-        output_format,
-        manifest,
-        frames,
-        audio,
-        *fixed,
-        color,
-        spans_of(beep),
+        style=style,
+        cells=cells,
+        shape=shape,
+        grow=grow,
+        feather=feather,
+        metadata=metadata,
+        output=output_format,
+        manifest=manifest,
+        frames=frames,
+        audio=audio,
+        mask=mask_of(mask),
+        keep=zones_of(keep),
+        residual_check=residual_check,
+        content_credentials=content_credentials,
+        color=color,
+        beep=spans_of(beep),
     )
     settings = settings_for(engine)
     if server is None:

@@ -229,7 +229,7 @@ class Detector:
         Parameters are those of `detect_with_cache`. Raises ModelError if there is no proposal network.
         """
         view = _view(pixels, Size(pixels.shape[1], pixels.shape[0]), options, EMPTY_CACHE)
-        outputs = self.networks.raw_outputs(view.inputs, self.slices(view.size, Quality.BALANCED), view.known)
+        outputs = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
         return self._reported(
             self._merged(outputs, threshold_of(self.card, options), view.period), view, options
         )
@@ -250,7 +250,7 @@ class Detector:
 
     def _find(self, view: _View, quality: Quality, least: float) -> _Found:
         """Run the slices of a quality, then the auxiliary network."""
-        outputs = self.networks.raw_outputs(view.inputs, self.slices(view.size, quality), view.known)
+        outputs = self._raw_outputs(view, self.slices(view.size, quality))
         boxes = self._merged(outputs, least, view.period)
         boxes, windows = self._rescored(view, tuple(outputs), boxes, RESCORING[quality])
         auxiliary = {} if quality is Quality.RAPID else self._auxiliary_outputs(view)
@@ -263,7 +263,7 @@ class Detector:
 
         See `obscura.detection.adaptive`.
         """
-        first = self.networks.raw_outputs(view.inputs, self.slices(view.size, Quality.BALANCED), view.known)
+        first = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
         auxiliary = self._auxiliary_outputs(view)
         cache = {**first, **auxiliary}
         proposals = self._merged(first, least, view.period)
@@ -280,18 +280,22 @@ class Detector:
             slices, rescoring = self.slices(view.size, Quality.FAST), RESCORING[Quality.FAST]
             # The same windows are often asked for again.
             view = replace(view, known={**view.known, **windows})
-        own = self.networks.raw_outputs(view.inputs, slices, view.known)
+        own = self._raw_outputs(view, slices)
         # Where the full detector covers the whole photo it rejects false proposals.
         used = {**first, **own} if is_tiled(slices) else own
         boxes = self._merged(used, least, view.period)
         boxes, windows = self._rescored(view, tuple(used), boxes, rescoring)
         return _Found(boxes, {**cache, **own, **windows})
 
+    def _raw_outputs(self, view: _View, slices: Sequence[InferenceSlice]) -> OutputCache:
+        """Return the raw outputs of slices, in their order, running only those that are not known."""
+        return self.networks.raw_outputs(view.inputs, slices, view.known)
+
     def _auxiliary_outputs(self, view: _View) -> OutputCache:
         """Run the auxiliary network over the photo; empty where there is none."""
         if self.networks.auxiliary is None:
             return {}
-        return self.networks.raw_outputs(view.inputs, [plan_auxiliary(view.size)], view.known)
+        return self._raw_outputs(view, [plan_auxiliary(view.size)])
 
     def _fused(
         self, found: Candidates, auxiliary: OutputCache, fusion: Fusion, period: float | None
@@ -315,7 +319,7 @@ class Detector:
         far = np.abs(log_odds(found.scores) - log_odds(self.card.min_confidence))
         found = found.take(np.lexsort((found.boxes[:, 0], found.boxes[:, 1], np.round(far))))
         windows = plan_windows(found, view.size, rescoring, slices)
-        outputs = self.networks.raw_outputs(view.inputs, [window.view for window in windows], view.known)
+        outputs = self._raw_outputs(view, [window.view for window in windows])
         results = [
             (window, self._read_boxes(window.view, outputs[window.view], 0, MIN_WINDOW_SCORE, wrapped=False))
             for window in windows

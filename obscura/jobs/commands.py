@@ -33,6 +33,7 @@ EVENTS = PREFIX + "events"
 AUDIT = PREFIX + "audit"
 COUNTERS = PREFIX + "counters"
 METRICS = PREFIX + "metrics"
+WORKERS = PREFIX + "workers"
 HELD = PREFIX + "held"
 """Hash: owner to the bytes that the owner's records take in Valkey."""
 
@@ -40,6 +41,8 @@ RECORDS = (PREFIX + "job:*", PREFIX + "batch:*", PREFIX + "webhook:*")
 EXAMINED = "looked_at"
 # First part of a storage key, and the name of such an object in the audit log.
 OBJECT_KINDS: Mapping[str, str] = {"photos": "original", "results": "result"}
+HEARTBEAT_TTL_S = 20
+"""Seconds after which a process that sent no heartbeat counts as gone."""
 # Seconds that an Idempotency-Key is kept.
 IDEMPOTENCY_TTL_S = 24 * 3600
 # Longer than a job waits and runs.
@@ -80,7 +83,11 @@ def _script(name: str) -> str:
     bounds = ", ".join(f"'{bound_text(bound)}'" for bound in DURATIONS)
     # Accepted jobs must be able to end, and records to be erased, although the server's memory is full.
     head = "" if name in REFUSED_WHEN_FULL else "#!lua flags=allow-oom\n"
-    return f"{head}local BOUNDS = {{{bounds}}}\nlocal UNREADABLE = '{UNREADABLE_TEXT}'\n" + "".join(parts)
+    constants = (
+        f"local BOUNDS = {{{bounds}}}\nlocal UNREADABLE = '{UNREADABLE_TEXT}'\n"
+        f"local WORKERS, HEARTBEAT_TTL_S = '{WORKERS}', {HEARTBEAT_TTL_S}\n"
+    )
+    return head + constants + "".join(parts)
 
 
 REFUSED_WHEN_FULL = frozenset({"create", "batch"})

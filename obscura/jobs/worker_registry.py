@@ -13,7 +13,7 @@ import redis
 import redis.asyncio
 
 from obscura.contract import Queue
-from obscura.jobs.commands import PREFIX
+from obscura.jobs.commands import HEARTBEAT_TTL_S, PREFIX, WORKERS
 from obscura.jobs.full_store_writes import write_when_full
 from obscura.jobs.store import job_store_errors
 from obscura.observability import catalogue
@@ -31,10 +31,7 @@ __all__ = [
 ]
 
 HEARTBEAT_INTERVAL_S: Final = 5.0
-HEARTBEAT_TTL_S: Final = 20
-"""Seconds after which a process that sent no heartbeat counts as gone."""
 
-WORKERS: Final = PREFIX + "workers"
 MODELS: Final = PREFIX + "models"
 EXTRA_CLASSES: Final = PREFIX + "extra_classes"
 CONSUMED: Final = PREFIX + "consumed"

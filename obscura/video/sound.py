@@ -148,7 +148,7 @@ class EncodedTrack(Track):
     def _with_tone(self, frame: AudioFrame) -> AudioFrame:
         """Return a frame with the tone in place of its samples in the spans."""
         rate = frame.sample_rate
-        # Counted, not told: rounded times would break the tone between frames.
+        # Sample numbers, not times of frames, which are rounded: the tone has no break between frames.
         numbers = np.arange(self._samples, self._samples + frame.samples)
         self._samples += frame.samples
         times = (frame.time or 0.0) + np.arange(frame.samples) / rate
@@ -161,9 +161,9 @@ class EncodedTrack(Track):
         # Planar samples are (channels, samples); packed ones (1, samples * channels).
         by_channel = samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
         by_channel[:, covered] = _as_samples(_tone(numbers[covered], rate), samples.dtype)
-        toned = AudioFrame.from_ndarray(samples, format=frame.format.name, layout=frame.layout)
-        toned.sample_rate, toned.pts, toned.time_base = rate, frame.pts, frame.time_base
-        return toned
+        changed = AudioFrame.from_ndarray(samples, format=frame.format.name, layout=frame.layout)
+        changed.sample_rate, changed.pts, changed.time_base = rate, frame.pts, frame.time_base
+        return changed
 
 
 def tracks_of(

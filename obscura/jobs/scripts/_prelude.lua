@@ -1,4 +1,4 @@
--- Functions that all scripts of the job store share. Python puts BOUNDS and UNREADABLE in front of this file.
+-- Functions that all scripts of the job store share. Python puts constants in front of this file (commands.py).
 -- The time is the server's, in seconds since 1970, so that the clocks of machines need not agree.
 local function clock()
   local t = redis.call('TIME')
@@ -161,13 +161,11 @@ end
 -- SERVED holds "token owner" with the time of the last claim.
 local WORKING, PUSHED, LONGEST = 'obscura:working', 'obscura:pushed', 'obscura:longest_step'
 local SERVED, RECENT_S, CHEAP = 'obscura:served', 2, 2
--- As in worker_registry.py.
-local HEARTBEAT_TTL_S = 20
 
 -- The claim tokens of the processes that serve a priority queue.
 local function processes_of(queue, now)
   local tokens, prefix = {}, string.gsub(queue, '%.bulk$', '') .. '|'
-  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', 'obscura:workers', now - HEARTBEAT_TTL_S, '+inf')) do
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, now - HEARTBEAT_TTL_S, '+inf')) do
     if string.sub(entry, 1, #prefix) == prefix then table.insert(tokens, string.sub(entry, #prefix + 1)) end
   end
   return tokens

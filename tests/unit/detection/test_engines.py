@@ -24,8 +24,8 @@ from obscura.detection.backends.onnx import OnnxSession, open_onnx_batched
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.engines import EngineChoice, EngineOptions, open_session, pick_engine
+from obscura.detection.loading import load_detector
 from obscura.detection.networks import Networks
-from obscura.detection.opening import load_detector
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest
 from obscura.errors import BackendUnavailableError, ModelError
 from obscura.geometry import Box, Size
@@ -220,7 +220,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_importing_detection_loads_no_engine() -> None:
     """Engines are loaded after the fork, by the process that uses them; telemetry of OpenVINO never."""
     code = (
-        "import sys, obscura.detection.opening as d, obscura.detection.weights as m\n"
+        "import sys, obscura.detection.loading as d, obscura.detection.weights as m\n"
         "loaded = {'onnxruntime', 'openvino', 'torch', 'ultralytics'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
         "d.load_detector(m.default_models_dir(), 'face', d.EngineChoice.AUTO, threads=1, device='cpu')\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from obscura.detection.detector import EngineChoice
-from obscura.detection.opening import load_detector
+from obscura.detection.loading import load_detector
 from obscura.detection.weights import default_models_dir
 
 if TYPE_CHECKING:

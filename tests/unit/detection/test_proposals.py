@@ -11,8 +11,8 @@ import pytest
 from obscura.detection.detector import DetectionOptions, Detector
 from obscura.detection.engines import EngineChoice, EngineOptions
 from obscura.detection.inputs import Inputs
+from obscura.detection.loading import open_detector
 from obscura.detection.networks import Networks
-from obscura.detection.opening import open_detector
 from obscura.detection.output_cache import Changes
 from obscura.detection.tiling import Quality
 from obscura.detection.weights import NetworkCard, card_for_class, default_models_dir, load_manifest

@@ -12,10 +12,9 @@ from obscura.contract import JobKind, JobOptions, ObjectClass, Priority, Quality
 from obscura.errors import QueueFullError, ShareExceededError
 from obscura.jobs import AsyncJobStore, JobStore, NewJob, step_request
 from obscura.jobs.celery_app import Outbox, make_celery
-from obscura.jobs.commands import job_key
+from obscura.jobs.commands import WORKERS, job_key
 from obscura.jobs.cost import cost_of
 from obscura.jobs.lease_reaper import Reaper
-from obscura.jobs.worker_registry import WORKERS
 from obscura.settings import Settings
 from tests.job_stores import with_job_store
 

@@ -2,10 +2,10 @@
 
 from obscura.contract import Queue
 from obscura.jobs import JobStore
+from obscura.jobs.commands import WORKERS
 from obscura.jobs.worker_registry import (
     CONSUMED,
     HEARTBEAT_TTL_S,
-    WORKERS,
     WorkerRegistration,
     record_consuming,
     register_worker,
