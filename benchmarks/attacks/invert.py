@@ -28,7 +28,7 @@ COMMON_TONE: Final = 4
 
 REDACTIONS: Final = 100
 SINGLES: Final = 10
-"""Single mosaics looked at for each face: their noise alone moves one's PSNR by more than a decibel either way."""
+"""Single mosaics for each face: the noise of one moves its PSNR by more than a decibel either way."""
 
 MOVED: Final = 0.1
 """Share of the face by which every edge of a moved box goes, either way."""
