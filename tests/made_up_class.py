@@ -27,7 +27,9 @@ def open_detector(extra, models_dir, engine):
 
     def find(pixels, options):
         is_disc = ((pixels > (200, 255, 200)) == (True, False, True)).all(axis=2) & (pixels[..., 1] < 80)
-        for x, y, width, height, _ in cv2.connectedComponentsWithStats(is_disc.astype(np.uint8))[2][1:]:
+        for x, y, width, height, area in cv2.connectedComponentsWithStats(is_disc.astype(np.uint8))[2][1:]:
+            if area < 9:
+                continue
             yield Detection(extra.name, Box(float(x), float(y), float(x + width), float(y + height)), 0.9)
 
     return ExtraDetector(card_of(extra, "obscura-disc", "MIT", 0.4), find, "numpy")

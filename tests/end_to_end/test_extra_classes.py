@@ -6,11 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
+from tests import videos
 from tests.gateways import RunningGateway
 from tests.made_up_class import with_disc
 from tests.system import RunningSystem
@@ -63,13 +66,45 @@ def test_a_class_is_hidden_and_counted(client: httpx.Client, photo: bytes) -> No
     assert (report["hidden"], report["verdict"]) == ({"disc": 1}, "clean")
     before = np.asarray(Image.open(io.BytesIO(photo)))
     after = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["result"]))).convert("RGB"))
-    assert not ((after[..., 0] > 220) & (after[..., 1] < 40) & (after[..., 2] > 220)).any()
+    assert not _magenta(after).any()
     assert (after[100:] == before[100:]).all()
     # Workers write their counters once a second.
     deadline = time.monotonic() + 30
     while 'obscura_detections_total{class="disc"}' not in client.get("/metrics").text:
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_a_class_is_followed_through_a_video(client: httpx.Client, tmp_path: Path) -> None:
+    """One track, hidden in every frame: also in the one between two in which it is not to be seen."""
+    before, after = tmp_path / "before.mp4", tmp_path / "after.mp4"
+    room = np.full((240, 320, 3), (120, 130, 140), np.uint8)
+    room[:, ::16] = 80
+    with av.open(str(before), "w") as output:
+        video = output.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+        for number in range(12):
+            frame = room if number == 6 else with_disc(room, (60 + 16 * number, 120), 25)
+            output.mux(video.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        output.mux(video.encode(None))
+    with before.open("rb") as file:
+        sent = client.post("/blur_video", files={"file": file}, data={"classes": "disc"})
+    task = f"/task_result/{sent.json()['task_id']}"
+    assert client.get(f"{task}/events").status_code == 200
+    answer = client.get(task).json()
+    assert (answer["status"], answer["report"]["tracks"]) == ("SUCCESS", {"disc": 1})
+    after.write_bytes(client.get(f"{task}/video").content)
+    frames = [np.asarray(frame, int) for frame in videos.upright_frames(after)]
+    assert len(frames) == 12
+    for number, frame in enumerate(frames):
+        assert not _magenta(frame).any(), number
+        assert np.abs(frame - room)[:60].mean() < 3
+    assert np.abs(frames[6] - room)[110:130, 144].mean() > 20
+
+
+def _magenta(pixels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a picture has the colour of a disc."""
+    return np.asarray((pixels[..., 0] > 180) & (pixels[..., 1] < 100) & (pixels[..., 2] > 180))
 
 
 def test_a_box_of_a_class_can_be_given(client: httpx.Client, photo: bytes) -> None:

@@ -156,10 +156,13 @@ end
 -- Of the processes of a queue, if there are several, an owner holds all but one at most while others use them: owners
 -- who wait, and those who were served in the last RECENT_S seconds. Cheap steps are free of this, since whoever comes
 -- next waits little for them: the estimate, and the seconds of the owner's late steps, are CHEAP at most.
--- WORKING is a hash from the claim token of a process to the owner of its step, PUSHED from a priority queue to the owner
--- of the message pushed last, until it is claimed, LONGEST from an owner to the seconds of the longest of the late steps.
+-- A key of WORKING and the claim token of a process holds the owner of its step, one of LONGEST and an owner the seconds
+-- of the longest of the late steps; both expire, since a killed process and an owner who has left delete neither.
+-- PUSHED is a hash from a priority queue to the owner of the message pushed last, until it is claimed.
 -- SERVED holds "token owner" with the time of the last claim.
-local WORKING, PUSHED, LONGEST = 'obscura:working', 'obscura:pushed', 'obscura:longest_step'
+local WORKING, WORKING_TTL_S = 'obscura:working:', 86400
+local LONGEST, LONGEST_TTL_S = 'obscura:longest_step:', 3600
+local PUSHED = 'obscura:pushed'
 local SERVED, RECENT_S, CHEAP = 'obscura:served', 2, 2
 
 -- The claim tokens of the processes that serve a priority queue.
@@ -173,8 +176,9 @@ end
 
 -- How many of these processes work for each owner, or are about to.
 local function working_of(queue, tokens)
-  local working = {}
-  for _, owner in ipairs({redis.call('HGET', PUSHED, queue), unpack(redis.call('HMGET', WORKING, unpack(tokens)))}) do
+  local working, names = {}, {}
+  for _, token in ipairs(tokens) do table.insert(names, WORKING .. token) end
+  for _, owner in ipairs({redis.call('HGET', PUSHED, queue), unpack(redis.call('MGET', unpack(names)))}) do
     if owner then working[owner] = (working[owner] or 0) + 1 end
   end
   return working
@@ -195,7 +199,7 @@ local function is_cheap(queue, owner)
   local entry = redis.call('ZRANGE', waiting_steps_of(queue, owner), 0, 0)[1]
   local job = 'obscura:job:' .. (string.match(entry or '', '^%S+') or '')
   if kind_of(job) ~= 'hash' then return true end
-  local cost, longest = number(redis.call('HGET', job, 'cost')) or 1, number(redis.call('HGET', LONGEST, owner)) or 0
+  local cost, longest = number(redis.call('HGET', job, 'cost')) or 1, number(redis.call('GET', LONGEST .. owner)) or 0
   return math.max(cost, longest) <= CHEAP
 end
 
@@ -221,7 +225,7 @@ end
 
 -- A process takes up a step of an owner.
 local function take_process(token, owner, now)
-  redis.call('HSET', WORKING, token, owner)
+  redis.call('SET', WORKING .. token, owner, 'EX', WORKING_TTL_S)
   redis.call('ZADD', SERVED, now, token .. ' ' .. owner)
   redis.call('ZREMRANGEBYSCORE', SERVED, '-inf', now - RECENT_S)
 end
@@ -229,13 +233,14 @@ end
 -- A process has ended a step. Its owner was charged the estimated cost and is charged the seconds that it took instead,
 -- in both priorities; what is given back does not go behind the start tag of the last step pushed.
 local function leave_process(token, queue, job, step, now)
-  redis.call('HDEL', WORKING, token)
+  redis.call('DEL', WORKING .. token)
   if kind_of(job) ~= 'hash' then return end
   local owner, cost, began, holder = fields(job, 'owner', 'cost', 'b:' .. step, 't:' .. step)
   if not owner or not number(began) or holder ~= token then return end
   local seconds = now - number(began)
-  local longest = number(redis.call('HGET', LONGEST, owner)) or 0
-  redis.call('HSET', LONGEST, owner, string.format('%.3f', math.max(seconds, longest * 0.9)))
+  local longest = number(redis.call('GET', LONGEST .. owner)) or 0
+  longest = string.format('%.3f', math.max(seconds, longest * 0.9))
+  redis.call('SET', LONGEST .. owner, longest, 'EX', LONGEST_TTL_S)
   for _, name in ipairs({queue, queue .. '.bulk'}) do
     local start = redis.call('ZSCORE', fair_queue_of(name), owner)
     if start then

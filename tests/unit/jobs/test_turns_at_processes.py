@@ -138,3 +138,21 @@ def test_turns_are_counted_in_the_time_that_steps_took(settings: Settings) -> No
         assert order.index("a2") >= 18
 
     with_job_store(settings, story)
+
+
+def test_what_a_killed_process_or_a_gone_key_leaves_expires(settings: Settings) -> None:
+    """Nothing else would ever delete it: a step in work, and how long the late steps of a key took."""
+
+    async def story(job_store: AsyncJobStore) -> None:
+        queue, client = Queued(settings, job_store), job_store.client
+        for number in range(2):
+            await queue.enter("anna", f"a{number}")
+        assert await queue.take(process="p1") == "a0"
+        assert await queue.take(process="p2") == "a1"
+        await queue.end("p1")
+        left = {key for name in ("working", "longest_step") for key in await client.keys(f"obscura:{name}:*")}
+        assert left == {"obscura:working:p2", "obscura:longest_step:anna"}
+        for key in left:
+            assert await client.ttl(key) > 0
+
+    with_job_store(settings, story)
