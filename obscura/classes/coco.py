@@ -1,6 +1,7 @@
 """Whole persons and screens, by a YOLOv8n with COCO weights of which four classes are left."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -15,6 +16,7 @@ from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineOptions, open_session
 from obscura.detection.networks import Networks
 from obscura.detection.weights import card_for_class, load_manifest
+from obscura.settings import EngineChoice
 
 __all__ = ["open_detector"]
 
@@ -23,7 +25,12 @@ SCORES: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType({"person": (0,),
 
 
 def open_detector(extra: ExtraClass, models_dir: Path, engine: EngineOptions) -> Detector:
-    """Return the detector of persons or of screens; see `obscura.detection.extra.open_extra`."""
+    """Return the detector of persons or of screens; see `obscura.detection.extra.open_extra`.
+
+    The weights are an ONNX file only: with the engine ultralytics they run in the one that ``auto`` picks.
+    """
+    if engine.choice is EngineChoice.ULTRALYTICS:
+        engine = replace(engine, choice=EngineChoice.AUTO)
     card = card_for_class(load_manifest(models_dir / "extra.toml"), extra.name)
     return Detector(Networks(card, _Selected(open_session(models_dir, card, engine), SCORES[extra.name])))
 

@@ -9,14 +9,19 @@ from PIL import Image
 from obscura.contract import ObjectClass
 from obscura.detection.loading import load_any
 from obscura.detection.weights import default_models_dir, load_manifest, verified_path
-from obscura.settings import Settings
+from obscura.settings import EngineChoice, Settings
 
 
 @pytest.mark.parametrize(("name", "count"), [("person", 1), ("screen", 0)])
-def test_a_portrait_has_a_person_and_no_screen(portrait: Path, name: str, count: int) -> None:
-    """The person's box takes most of the picture."""
+@pytest.mark.parametrize("engine", [EngineChoice.AUTO, EngineChoice.ULTRALYTICS])
+def test_a_portrait_has_a_person_and_no_screen(
+    portrait: Path, name: str, count: int, engine: EngineChoice
+) -> None:
+    """The person's box takes most of the picture, also where faces and plates run in torch."""
     with Image.open(portrait) as picture:
-        found = load_any(Settings(), ObjectClass(name), 1).detect(np.asarray(picture.convert("RGB")))
+        found = load_any(Settings(engine=engine), ObjectClass(name), 1).detect(
+            np.asarray(picture.convert("RGB"))
+        )
     assert len(found) == count
     assert all(item.class_name == name and item.box.area > 0.5 * 512 * 512 for item in found)
 
