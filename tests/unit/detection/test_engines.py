@@ -58,10 +58,17 @@ def assert_same(detectors: tuple[Detector, Detector], pixels: Pixels) -> None:
         best, other = (float(look.cache[seen].output[4].max()) for look in runs)
         assert best == pytest.approx(other, abs=0.01)
     # Boxes at the very threshold may be on either side of it: what one reports surely, the other has too.
-    sure, all_boxes = DetectionOptions(min_confidence=0.3), DetectionOptions(min_confidence=0.25)
-    for first, second in (detectors, detectors[::-1]):
-        partners = second.detect(pixels, all_boxes)
-        for item in first.detect(pixels, sure):
+    options = DetectionOptions(min_confidence=0.3), DetectionOptions(min_confidence=0.25)
+    sure, all_boxes = (
+        [
+            detector.detect_with_cache(pixels, option, look.cache).detections
+            for detector, look in zip(detectors, runs, strict=True)
+        ]
+        for option in options
+    )
+    for mine, theirs in ((0, 1), (1, 0)):
+        partners = all_boxes[theirs]
+        for item in sure[mine]:
             partner = max(partners, key=lambda other: other.box.iou(item.box))
             assert np.abs(np.array(partner.box) - np.array(item.box)).max() < 1.0
             assert partner.confidence == pytest.approx(item.confidence, abs=0.05)

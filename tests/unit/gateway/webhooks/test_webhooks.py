@@ -199,7 +199,7 @@ def test_a_receiver_that_hangs_delays_its_own_key_only(told: Settings, receiver:
 
 def test_a_receiver_that_only_fails_is_switched_off(told: Settings, receiver: Receiver) -> None:
     """It gets nothing more, its events say why, it is counted; another key's receiver is not touched."""
-    settings = told.model_copy(update={"webhook_off_after_s": 1})
+    settings = told.model_copy(update={"webhook_off_after_s": 0.2})
     receiver.answers["/a"] = [500]
     ended(settings, "a", f"{receiver.origin}/a", owner="anna")
     known = deliver(settings, "a")
