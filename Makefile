@@ -113,6 +113,10 @@ soak: $(VENV)/.test ## run at 70 % of capacity for MINUTES=30; plots latency and
 bench-splice: $(VENV)/.test ## compare the lossless splice with decoding, blurring and encoding
 	$(BIN)/python -m benchmarks.splice
 
+.PHONY: bench-page
+bench-page: $(VENV)/.test ## measure the page in Chromium: first load, frames while somebody works on 100 photos
+	$(BIN)/python -m benchmarks.page
+
 .PHONY: test-slow
 test-slow: $(VENV)/.test ## run the tests that take minutes
 	$(BIN)/pytest -m "slow and not chaos"
