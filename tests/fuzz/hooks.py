@@ -152,8 +152,8 @@ def _mend(case: schemathesis.Case[Any]) -> None:
     if meta.phase.data.description == VALID:
         meta.generation.mode = schemathesis.GenerationMode.POSITIVE
     if not meta.generation.mode.is_positive:
-        # In a form nothing would be sent for an empty list, which is no wrong type.
-        body |= {name: ["", ""] for name, value in body.items() if value in ([], {})}
+        # In a form nothing would be sent for an empty list, and an empty text counts as not sent.
+        body |= {name: ["", ""] for name, value in body.items() if value in ([], {}, "")}
         return
     _leave_out_contradictions(body)
     if {"start_date", "end_date"} <= body.keys():
