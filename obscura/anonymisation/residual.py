@@ -89,7 +89,7 @@ def proposals(
     for number, frame in enumerate(picture.frames):
         view = _view(frame, inputs)
         boxes = _found(detector, view, threshold, known)
-        boxes = boxes.take(plausible(boxes.boxes, frame.size, priors_for(detector.card.class_name)))
+        boxes = boxes.take(plausible(boxes, frame.size, priors_for(detector.card.class_name)))
         found += [
             DetectedObject(
                 class_name=ObjectClass(detector.card.class_name),

@@ -240,7 +240,7 @@ class Detector:
         found = replace(found, boxes=corrected(found.boxes, self.card.class_name))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
         size = view.size if view.period is None else Size(round(view.period), view.size.height)
-        found = found.take(plausible(found.boxes, size, priors))
+        found = found.take(plausible(found, size, priors))
         found = found.take(suppress_nested(found.boxes, found.scores, view.period))
         return tuple(
             Detection(self.card.class_name, box, float(score))
