@@ -1,4 +1,4 @@
-"""Copy the shipped networks into a folder and add YuNet-n to it, an auxiliary network for faces.
+"""Copy the shipped networks into a folder, with YuNet-n in the place of the auxiliary network for faces.
 
 Run ``python -m training.auxiliary SOURCE FOLDER``, SOURCE being the file that its authors published, and set
 ``OBSCURA_MODELS_DIR=FOLDER``. The network is not shipped: this project publishes what it trained itself.
@@ -111,7 +111,7 @@ def _prune(graph: Any) -> None:  # noqa: ANN401 - onnx is untyped
 
 
 def main() -> None:
-    """Write the folder: the shipped weights, the auxiliary network, and a manifest that names it."""
+    """Write the folder: the shipped weights, YuNet-n as auxiliary network, and a manifest that names it."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("source", type=Path, help="YuNet-n as published, with dynamic input size (ONNX)")
     parser.add_argument("folder", type=Path, help="where the networks go; must not exist")
@@ -122,11 +122,14 @@ def main() -> None:
     target = options.folder / f"{NAME}.onnx"
     onnx.save(network, target)
     place = f"{model_name('face')}.auxiliary"
-    with (options.folder / "manifest.toml").open("a", encoding="utf-8") as manifest:
-        manifest.write(
-            f'\n[{place}]\nname = "{NAME}"\nversion = "{VERSION}"\nrow = 0\n'
-            f'\n[{place}.files.onnx]\npath = "{target.name}"\nsha256 = "{sha256(target)}"\n'
-        )
+    manifest = options.folder / "manifest.toml"
+    blocks = manifest.read_text(encoding="utf-8").split("\n\n")
+    kept = [block.strip("\n") for block in blocks if not block.lstrip("\n").startswith(f"[{place}")]
+    kept += [
+        f'[{place}]\nname = "{NAME}"\nversion = "{VERSION}"\nrow = 0',
+        f'[{place}.files.onnx]\npath = "{target.name}"\nsha256 = "{sha256(target)}"\n',
+    ]
+    manifest.write_text("\n\n".join(kept), encoding="utf-8")
     sys.stdout.write(f"{target}: {target.stat().st_size} bytes\n")
 
 

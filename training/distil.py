@@ -167,7 +167,7 @@ class Losses:
         seen = sureness > BOX_FROM
         if not seen.any():
             return of_scores / total, logits.sum() * 0
-        points, strides = self._anchors(lesson.views.shape[1:3])
+        points, strides = anchors(lesson.views.shape[1:3])
         distances = said["boxes"].float().transpose(1, 2)[seen]
         here = points.expand(len(seen), -1, -1)[seen]
         step = strides.expand(len(seen), -1)[seen][:, None]
@@ -180,15 +180,17 @@ class Losses:
         of_boxes = ((1 - overlap) * BOX_WEIGHT + off * DISTANCE_WEIGHT) * weight
         return of_scores / total, of_boxes.sum() / weight.sum()
 
-    def _anchors(self, size: tuple[int, ...]) -> tuple[Any, Any]:
-        torch = self._torch
-        points, strides = [], []
-        for stride in STRIDES:
-            rows, columns = (torch.arange(side // stride) * stride + stride / 2 for side in size)
-            grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).reshape(-1, 2)
-            points.append(grid)
-            strides.append(torch.full((len(grid),), float(stride)))
-        return torch.cat(points), torch.cat(strides)
+
+def anchors(size: tuple[int, ...]) -> tuple[Any, Any]:
+    """Return the middles ``[n, 2]`` and strides ``[n]`` of all anchors for an input's height and width."""
+    torch = import_module("torch")
+    points, strides = [], []
+    for stride in STRIDES:
+        rows, columns = (torch.arange(side // stride) * stride + stride / 2 for side in size)
+        grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).reshape(-1, 2)
+        points.append(grid)
+        strides.append(torch.full((len(grid),), float(stride)))
+    return torch.cat(points), torch.cat(strides)
 
 
 class Student:

@@ -10,7 +10,8 @@
     The same network as an ultralytics checkpoint in float16, without optimizer or training paths.
 
 Run ``python -m training.export --class face --weights runs/face/weights/best.pt``, or
-``python -m training.export --scout runs/scout/last.pt``, whose network has a score for each class.
+``python -m training.export --scout runs/scout/last.pt``, whose network has a score for each class, or
+``--auxiliary runs/auxiliary/last.pt``: ONNX only, it runs on the CPU beside a GPU.
 """
 
 from __future__ import annotations
@@ -18,22 +19,35 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import warnings
+import zipfile
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from training.manifest import current_entry, next_version, write_manifest
-from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass, model_name, starter_weights
+from training.paths import (
+    AUXILIARY,
+    MODELS,
+    OBJECT_CLASSES,
+    SCOUT,
+    ObjectClass,
+    model_name,
+    starter_weights,
+)
 from training.runtime import load_model, prepare_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from torch import nn
 
 OPSET = 17
 # Smaller tensors (biases, strides, constants of the decoder) save nothing and may need the precision.
 SMALLEST_HALVED_TENSOR = 64
+LEVELS = 127
 
 
 def rounded_network(weights: Path) -> nn.Module:
@@ -88,6 +102,7 @@ def export_checkpoint(weights: Path, target: Path, names: dict[int, str]) -> Non
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
     }
     torch.save(checkpoint, target)
+    deflate(target)
 
 
 def export_model(name: str, weights: Path, classes: Sequence[ObjectClass]) -> None:
@@ -97,7 +112,9 @@ def export_model(name: str, weights: Path, classes: Sequence[ObjectClass]) -> No
     export_checkpoint(weights, MODELS / f"{name}.pt", dict(enumerate(classes)))
 
 
-def refresh_manifest(exported: set[ObjectClass], *, has_new_scout: bool = False) -> None:
+def refresh_manifest(
+    exported: set[ObjectClass], *, has_new_scout: bool = False, has_new_auxiliary: bool = False
+) -> None:
     """Rewrite the checksums; what was not exported now keeps the version it had."""
     today = dt.datetime.now(tz=dt.UTC).strftime("%Y.%m.%d")
     entries = {}
@@ -106,7 +123,11 @@ def refresh_manifest(exported: set[ObjectClass], *, has_new_scout: bool = False)
         if object_class in exported or (MODELS / f"{name}.onnx").exists():
             version = next_version(name, today) if object_class in exported else None
             entries[name] = current_entry(name, object_class, version)
-    write_manifest(entries, next_version(SCOUT, today) if has_new_scout else None)
+    write_manifest(
+        entries,
+        next_version(SCOUT, today) if has_new_scout else None,
+        next_version(AUXILIARY, today) if has_new_auxiliary else None,
+    )
 
 
 def _halve_initialisers(file: Path) -> None:
@@ -134,19 +155,63 @@ def _halve_initialisers(file: Path) -> None:
     onnx.save(model, str(file))
 
 
+def store_in_bytes(file: Path) -> None:
+    """Replace each large float16 tensor by 8-bit integers and a scale per output channel."""
+    onnx = import_module("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    model = onnx.load(str(file))
+    casts = {node.input[0]: node for node in model.graph.node if node.op_type == "Cast"}
+    tensors, nodes = [], []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != "float16" or values.size < SMALLEST_HALVED_TENSOR or values.ndim < 2:  # noqa: PLR2004
+            tensors.append(tensor)
+            continue
+        cast = casts[tensor.name]
+        integers, scales = _integers(values.astype(np.float32))
+        stored, scale, product = (f"{tensor.name}.{part}" for part in ("byte", "scale", "float"))
+        tensors += [numpy_helper.from_array(integers, stored), numpy_helper.from_array(scales, scale)]
+        nodes.append(helper.make_node("Cast", [stored], [product], to=onnx.TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [product, scale], [cast.output[0]]))
+        model.graph.node.remove(cast)
+    nodes += model.graph.node
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.initializer.extend(tensors)
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(file))
+
+
+def _integers(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return integers of at most `LEVELS` and the scales ``[outputs, 1, ...]`` that give the weights back."""
+    largest = np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True)
+    scales = np.maximum(largest / LEVELS, np.finfo(np.float32).tiny)
+    return np.round(weights / scales).astype(np.int8), scales.astype(np.float32)
+
+
+def deflate(checkpoint: Path) -> None:
+    """Compress a checkpoint, which torch writes without compression and reads either way."""
+    with zipfile.ZipFile(checkpoint) as stored:
+        members = [(item.filename, stored.read(item)) for item in stored.infolist()]
+    with zipfile.ZipFile(checkpoint, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
+        for name, content in members:
+            target.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED, 9)
+
+
 def main() -> None:
     """Export one class, or both starters when no weights are named."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--class", dest="object_class", choices=OBJECT_CLASSES, action="append")
     parser.add_argument("--weights", type=Path, help="checkpoint; the starter when left out")
     parser.add_argument("--scout", type=Path, help="checkpoint of a scout; nothing else is exported")
+    parser.add_argument("--auxiliary", type=Path, help="the same for an auxiliary network of faces")
     parser.add_argument("--manifest-only", action="store_true", help="only rewrite the checksums")
     options = parser.parse_args()
     prepare_runtime()
     wanted: set[ObjectClass] = set(options.object_class or OBJECT_CLASSES)
     if options.weights and len(wanted) != 1:
         parser.error("--weights needs exactly one --class")
-    if options.manifest_only or options.scout:
+    if options.manifest_only or options.scout or options.auxiliary:
         wanted = set()
     for object_class in sorted(wanted):
         export_model(
@@ -154,7 +219,15 @@ def main() -> None:
         )
     if options.scout:
         export_model(SCOUT, options.scout, OBJECT_CLASSES)
-    refresh_manifest(wanted, has_new_scout=options.scout is not None)
+    if options.auxiliary:
+        target = MODELS / f"{AUXILIARY}.onnx"
+        export_onnx(rounded_network(options.auxiliary), target)
+        store_in_bytes(target)
+    refresh_manifest(
+        wanted,
+        has_new_scout=options.scout is not None,
+        has_new_auxiliary=options.auxiliary is not None,
+    )
 
 
 if __name__ == "__main__":

@@ -14,21 +14,16 @@ import datetime as dt
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from training.export import SMALLEST_HALVED_TENSOR, export_onnx, rounded_network
+from training.export import export_onnx, rounded_network, store_in_bytes
 from training.manifest import LICENCE, sha256
 from training.paths import MODELS, shared_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
 KEPT = (0, 62, 63, 67)
 """COCO's numbers of person, tv, laptop and cell phone, in the order of the network's scores."""
 
-LEVELS = 127
 CLASSES = {"person": 0.15, "screen": 0.25}
 """Thresholds by class, chosen with `benchmarks.extra_classes`."""
 
@@ -46,7 +41,7 @@ def main() -> None:
     head.nc, head.no = len(KEPT), len(KEPT) + 4 * head.reg_max
     target = MODELS / "coco-yolov8n.onnx"
     export_onnx(network, target)
-    _store_in_bytes(target)
+    store_in_bytes(target)
     version = dt.datetime.now(tz=dt.UTC).strftime("%Y.%m.%d")
     (MODELS / "extra.toml").write_text(_manifest(target, version), encoding="utf-8")
 
@@ -60,40 +55,6 @@ def _manifest(weights: Path, version: str) -> str:
         for name, threshold in CLASSES.items()
     ]
     return "".join(blocks)
-
-
-def _store_in_bytes(file: Path) -> None:
-    """Replace each large float16 tensor by 8-bit integers and a scale per output channel."""
-    onnx = import_module("onnx")
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
-    model = onnx.load(str(file))
-    casts = {node.input[0]: node for node in model.graph.node if node.op_type == "Cast"}
-    tensors, nodes = [], []
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype != "float16" or values.size < SMALLEST_HALVED_TENSOR or values.ndim < 2:  # noqa: PLR2004
-            tensors.append(tensor)
-            continue
-        cast = casts[tensor.name]
-        integers, scales = _integers(values.astype(np.float32))
-        stored, scale, product = (f"{tensor.name}.{part}" for part in ("byte", "scale", "float"))
-        tensors += [numpy_helper.from_array(integers, stored), numpy_helper.from_array(scales, scale)]
-        nodes.append(helper.make_node("Cast", [stored], [product], to=onnx.TensorProto.FLOAT))
-        nodes.append(helper.make_node("Mul", [product, scale], [cast.output[0]]))
-        model.graph.node.remove(cast)
-    nodes += model.graph.node
-    del model.graph.initializer[:], model.graph.node[:]
-    model.graph.initializer.extend(tensors)
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(file))
-
-
-def _integers(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return integers of at most `LEVELS` and the scales ``[outputs, 1, ...]`` that give the weights back."""
-    largest = np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True)
-    scales = np.maximum(largest / LEVELS, np.finfo(np.float32).tiny)
-    return np.round(weights / scales).astype(np.int8), scales.astype(np.float32)
 
 
 if __name__ == "__main__":

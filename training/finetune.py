@@ -133,7 +133,7 @@ class Learner(AveragedNetwork):
     def learn(self, scenes: list[Scene], done: float) -> NDArray[np.float64]:
         """Take one step with ``done`` of the time over, 0..1; return its losses: box, class, distances."""
         said = self.forward(np.stack([scene.pixels[..., ::-1] for scene in scenes]))
-        losses, parts = self._criterion(_in_float32(said), _wanted(scenes))
+        losses, parts = self._criterion(in_float32(said), _wanted(scenes))
         self.step(losses.sum() / BATCH, done)
         return np.array([float(part) for part in (parts.values() if isinstance(parts, dict) else parts)])
 
@@ -161,11 +161,12 @@ def _wanted(scenes: list[Scene]) -> dict[str, Any]:
     }
 
 
-def _in_float32(predictions: Any) -> Any:  # noqa: ANN401 - ultralytics is untyped
+def in_float32(predictions: Any) -> Any:  # noqa: ANN401 - ultralytics is untyped
+    """Return a network's output, nested however it is, in float32."""
     if isinstance(predictions, dict):
-        return {key: _in_float32(value) for key, value in predictions.items()}
+        return {key: in_float32(value) for key, value in predictions.items()}
     if isinstance(predictions, (list, tuple)):
-        return [_in_float32(value) for value in predictions]
+        return [in_float32(value) for value in predictions]
     return predictions.float()
 
 

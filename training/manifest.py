@@ -7,9 +7,10 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from training.paths import MODELS, OBJECT_CLASSES, SCOUT, ObjectClass
+from training.paths import AUXILIARY, MODELS, OBJECT_CLASSES, SCOUT, ObjectClass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MANIFEST = MODELS / "manifest.toml"
@@ -75,15 +76,18 @@ def next_version(name: str, today: str) -> str:
     return f"{today}.{int(number) + 1}"
 
 
-def write_manifest(entries: dict[str, ManifestEntry], new_scout: str | None = None) -> None:
+def write_manifest(
+    entries: dict[str, ManifestEntry], new_scout: str | None = None, new_auxiliary: str | None = None
+) -> None:
     """Write all entries with the checksums of the files beside the manifest.
 
     Parameters
     ----------
     entries
         By model name.
-    new_scout
-        Version of a scout that was exported now; without one it keeps the version it had.
+    new_scout, new_auxiliary
+        Version of a scout, or an auxiliary network of faces, that was exported now; without one it keeps the
+        version it had.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def write_manifest(entries: dict[str, ManifestEntry], new_scout: str | None = No
         A model lacks its ``.onnx`` or ``.pt`` file.
     """
     blocks = [_HEADER]
-    scout = new_scout or _known_version(SCOUT)
+    scout, auxiliary = new_scout or _known_version(SCOUT), new_auxiliary or _known_version(AUXILIARY)
     for name, entry in sorted(entries.items()):
         blocks.append(
             f"\n[{name}]\n"
@@ -107,11 +111,17 @@ def write_manifest(entries: dict[str, ManifestEntry], new_scout: str | None = No
             row = OBJECT_CLASSES.index(entry.object_class)
             blocks.append(f'\n[{name}.scout]\nname = "{SCOUT}"\nversion = "{scout}"\nrow = {row}\n')
             blocks += _files(f"{name}.scout", SCOUT)
+        if auxiliary and entry.object_class == "face":
+            blocks.append(
+                f'\n[{name}.auxiliary]\nname = "{AUXILIARY}"\nversion = "{auxiliary}"\nrow = 0\n'
+                'role = "supplement"\n'
+            )
+            blocks += _files(f"{name}.auxiliary", AUXILIARY, ("onnx",))
     MANIFEST.write_text("".join(blocks), encoding="utf-8")
 
 
-def _files(place: str, stem: str) -> list[str]:
-    files = [MODELS / f"{stem}.{kind}" for kind in ("onnx", "pt")]
+def _files(place: str, stem: str, kinds: Sequence[str] = ("onnx", "pt")) -> list[str]:
+    files = [MODELS / f"{stem}.{kind}" for kind in kinds]
     return [
         f'\n[{place}.files.{file.suffix[1:]}]\npath = "{file.name}"\nsha256 = "{sha256(file)}"\n'
         for file in files
@@ -119,11 +129,11 @@ def _files(place: str, stem: str) -> list[str]:
 
 
 def _known_version(name: str) -> str:
-    """Return the version of a model or of the scout in the manifest as it is, empty where it has none."""
+    """Return the version of a model or a small network in the manifest as it is, empty where it has none."""
     entries = read_manifest()
-    scouts = (entry["scout"] for entry in entries.values() if "scout" in entry)
-    known = next(scouts, {}) if name == SCOUT else entries.get(name, {})
-    return str(known.get("version", ""))
+    small = [card for entry in entries.values() for card in entry.values() if isinstance(card, dict)]
+    known = entries | {card["name"]: card for card in small if "name" in card}
+    return str(known.get(name, {}).get("version", ""))
 
 
 def sha256(file: Path) -> str:

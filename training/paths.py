@@ -53,3 +53,6 @@ def model_name(object_class: ObjectClass) -> str:
 
 SCOUT = "scout-yolov8"
 """Name of the network that goes over a photo first, for both classes."""
+
+AUXILIARY = "auxiliary-yolov8"
+"""Name of the network whose boxes are fused with the face network's."""

@@ -79,17 +79,32 @@ class SceneChances:
 
 
 class Labelled(NamedTuple):
-    """A photo and its labels, ``[n, 4]``: centre and sides as shares of it."""
+    """A photo and its labels.
+
+    Attributes
+    ----------
+    file
+        The photo.
+    shares
+        ``[n, 4]``: centre and sides of its labels as shares of it.
+    sureness
+        ``[n]``: how sure each label is, 0..1; all are when left out.
+    weight
+        How often it is taken, against 1 for others.
+    """
 
     file: Path
     shares: Floats
+    sureness: Floats | None = None
+    weight: float = 1.0
 
 
 class Scene(NamedTuple):
-    """uint8 BGR pixels ``[height, width, 3]`` and the corners of the labels in it, ``[n, 4]``."""
+    """uint8 BGR pixels ``[height, width, 3]``; the labels' corners, ``[n, 4]``, and how sure they are."""
 
     pixels: Pixels
     boxes: Floats
+    sureness: Floats
 
 
 class ShotDetector:
@@ -133,26 +148,28 @@ class ShotDetector:
         places = [
             (left, top, right, bottom) for top, bottom in pairwise(rows) for left, right in pairwise(columns)
         ]
-        found = [np.zeros((0, 4))]
+        found, sureness = [np.zeros((0, 4))], [np.zeros(0)]
         while places:
             left, top, right, bottom = places.pop()
-            boxes, used = self._fill(pixels[top:bottom, left:right])
+            boxes, sure, used = self._fill(pixels[top:bottom, left:right])
             found.append(boxes + np.array([left, top, left, top]))
+            sureness.append(sure)
             # What a small photo leaves free of its place is filled as well.
             free = [(left + used[0], top, right, top + used[1]), (left, top + used[1], right, bottom)]
             places += [
                 place for place in free if min(place[2] - place[0], place[3] - place[1]) >= LEAST_PLACE
             ]
-        return Scene(pixels, np.concatenate(found))
+        return Scene(pixels, np.concatenate(found), np.concatenate(sureness))
 
-    def _fill(self, place: Pixels) -> tuple[Floats, tuple[int, int]]:
-        """Put a random photo into ``place``; return the labels there, and which columns and rows it took."""
+    def _fill(self, place: Pixels) -> tuple[Floats, Floats, tuple[int, int]]:
+        """Put a random photo into ``place``; return labels, their sureness, and what room it took."""
         photo = self._photos[self._random.choice(len(self._photos), p=self._shares)]
         pixels = read_photo(photo.file)[..., ::-1]
         size = np.array([pixels.shape[1], pixels.shape[0]], np.float64)
         middles, halves = photo.shares[:, :2] * size, photo.shares[:, 2:] * size / 2
         boxes = np.concatenate([middles - halves, middles + halves], axis=1)
-        turn, centre = self._turn(size, boxes, place)
+        sureness = np.ones(len(boxes)) if photo.sureness is None else photo.sureness
+        turn, centre = self._turn(size, boxes, sureness, place)
         extent = np.ceil(np.abs(turn) @ size).astype(int)
         used = (min(place.shape[1], int(extent[0])), min(place.shape[0], int(extent[1])))
         place = place[: used[1], : used[0]]
@@ -164,14 +181,15 @@ class ShotDetector:
             canvas = canvas[:, ::-1]
             moved[:, [0, 2]] = used[0] - moved[:, [2, 0]]
         place[:] = canvas
-        return _kept(place, moved), used
+        boxes, learnt = _kept(place, moved)
+        return boxes, sureness[learnt], used
 
-    def _turn(self, size: Floats, boxes: Floats, place: Pixels) -> tuple[Floats, Floats]:
+    def _turn(self, size: Floats, boxes: Floats, sureness: Floats, place: Pixels) -> tuple[Floats, Floats]:
         """Return how a photo is scaled and turned, ``[2, 2]``, and the point of it that is to be seen."""
         chances, random = self._chances, self._random
         fit = float((np.array([place.shape[1], place.shape[0]]) / size).min())
         if len(boxes):
-            box = boxes[random.integers(len(boxes))]
+            box = boxes[random.choice(len(boxes), p=sureness / sureness.sum())]
             ranges = (chances.small, chances.usual, chances.large)
             low, high = ranges[random.choice(len(ranges), p=chances.shares)]
             wanted = math.exp(random.uniform(math.log(low), math.log(high)))
@@ -205,9 +223,8 @@ class ShotDetector:
 
 
 def _weight(photo: Labelled, weights: Mapping[str, float]) -> float:
-    return next(
-        (weight for prefix, weight in weights.items() if photo.file.name.startswith(prefix)), USUAL_WEIGHT
-    )
+    of_source = (weight for prefix, weight in weights.items() if photo.file.name.startswith(prefix))
+    return photo.weight * next(of_source, USUAL_WEIGHT)
 
 
 def _reduced(pixels: Pixels, matrix: Floats) -> tuple[Pixels, Floats]:
@@ -223,8 +240,8 @@ def _reduced(pixels: Pixels, matrix: Floats) -> tuple[Pixels, Floats]:
     return shown, np.concatenate([matrix[:, :2] * factors, matrix[:, 2:]], axis=1)
 
 
-def _kept(place: Pixels, boxes: Floats) -> Floats:
-    """Return the labels that can be learnt, inside their place; paint the others over."""
+def _kept(place: Pixels, boxes: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the labels that can be learnt, inside their place, and which they are; paint the others over."""
     room = np.array([place.shape[1], place.shape[0]], np.float64)
     inside = np.concatenate([boxes[:, :2].clip(0, room), boxes[:, 2:].clip(0, room)], axis=1)
     visible = areas(inside) / areas(boxes).clip(1e-6)
@@ -236,5 +253,4 @@ def _kept(place: Pixels, boxes: Floats) -> Floats:
         first = (math.floor(left - margin[0]), math.floor(top - margin[1]))
         last = (math.ceil(right + margin[0]), math.ceil(bottom + margin[1]))
         cv2.rectangle(place, first, last, (PADDING,) * 3, -1)
-    labels: Floats = inside[learnt]
-    return labels
+    return inside[learnt], learnt

@@ -4,7 +4,7 @@ The proposal network costs a sixth of a full detector and covers all classes at 
 enough: there is no object, or the objects are clear, or crop re-scoring decides. What is still uncertain then
 needs a slice of the full detector, which sees an object in its surroundings. A crowd of uncertain proposals
 means that others were missed: there the full detector runs at all scales, in a large photo over the tiles in
-which the crowd is. A class that has an auxiliary network as well needs none of it.
+which the crowd is. A class whose auxiliary network stands in needs none of it.
 
 The choice depends on this photo only, so equal photos get equal answers.
 """

@@ -10,7 +10,13 @@ from obscura.detection.adaptive import effort_rule_for, is_tiled, needs_slice, p
 from obscura.detection.arrays import Pixels
 from obscura.detection.decode import RawBoxes, decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision
-from obscura.detection.fusion import AUXILIARY_FUSION, PROPOSAL_FUSION, Fusion, fuse
+from obscura.detection.fusion import (
+    AUXILIARY_FUSION,
+    PROPOSAL_FUSION,
+    SUPPLEMENT_FUSION,
+    Fusion,
+    fuse,
+)
 from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
 from obscura.detection.networks import Networks
@@ -253,22 +259,26 @@ class Detector:
         outputs = self._raw_outputs(view, self.slices(view.size, quality))
         boxes = self._merged(outputs, least, view.period)
         boxes, windows = self._rescored(view, tuple(outputs), boxes, RESCORING[quality])
-        auxiliary = {} if quality is Quality.RAPID else self._auxiliary_outputs(view)
-        return _Found(
-            self._fused(boxes, auxiliary, AUXILIARY_FUSION, view.period), {**outputs, **windows, **auxiliary}
-        )
+        found = _Found(boxes, {**outputs, **windows})
+        return found if quality is Quality.RAPID else self._with_auxiliary(found, view)
 
     def _find_adaptively(self, view: _View, least: float) -> _Found:
-        """Run the proposal network, and the auxiliary one or, where something is unclear, the full detector.
+        """Run the proposal network, the full detector where something is unclear, and the auxiliary network.
 
-        See `obscura.detection.adaptive`.
+        See `obscura.detection.adaptive`. An auxiliary network that stands in leaves nothing unclear.
         """
         first = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
-        auxiliary = self._auxiliary_outputs(view)
-        cache = {**first, **auxiliary}
+        if self.networks.auxiliary is not None and self.card.auxiliary and self.card.auxiliary.stands_in:
+            auxiliary = self._auxiliary_outputs(view)
+            proposals = self._merged(first, least, view.period)
+            fused = self._fused(proposals, auxiliary, PROPOSAL_FUSION, view.period)
+            return _Found(fused, {**first, **auxiliary})
+        return self._with_auxiliary(self._settled(view, first, least), view)
+
+    def _settled(self, view: _View, first: OutputCache, least: float) -> _Found:
+        """Run the full detector where the proposals in ``first`` leave something unclear."""
+        cache = dict(first)
         proposals = self._merged(first, least, view.period)
-        if auxiliary:
-            return _Found(self._fused(proposals, auxiliary, PROPOSAL_FUSION, view.period), cache)
         rule = effort_rule_for(self.card.class_name)
         whole = plan_full_detector(view.size, self._scales)
         slices, rescoring = plan_crowd(proposals, rule, whole), RESCORING[Quality.BALANCED]
@@ -290,6 +300,15 @@ class Detector:
     def _raw_outputs(self, view: _View, slices: Sequence[InferenceSlice]) -> OutputCache:
         """Return the raw outputs of slices, in their order, running only those that are not known."""
         return self.networks.raw_outputs(view.inputs, slices, view.known)
+
+    def _with_auxiliary(self, found: _Found, view: _View) -> _Found:
+        """Run the auxiliary network, where there is one, and fuse what it sees with what was found."""
+        auxiliary, card = self._auxiliary_outputs(view), self.card.auxiliary
+        fusion = AUXILIARY_FUSION if card is None or card.stands_in else SUPPLEMENT_FUSION
+        if plan_auxiliary(view.size).long_side < view.size.long_side:
+            fusion = replace(fusion, silence=0.0)  # it may have seen too little to say no
+        boxes = self._fused(found.boxes, auxiliary, fusion, view.period)
+        return _Found(boxes, {**found.cache, **auxiliary})
 
     def _auxiliary_outputs(self, view: _View) -> OutputCache:
         """Run the auxiliary network over the photo; empty where there is none."""

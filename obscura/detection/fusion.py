@@ -16,7 +16,7 @@ from obscura.detection.merging import Candidates, concatenate
 from obscura.detection.nms import overlaps
 from obscura.detection.rescoring import log_odds
 
-__all__ = ["AUXILIARY_FUSION", "Fusion", "fuse"]
+__all__ = ["AUXILIARY_FUSION", "PROPOSAL_FUSION", "SUPPLEMENT_FUSION", "Fusion", "fuse"]
 
 SAME_OBJECT = 0.4
 """Intersection over union from which boxes of the two networks are a pair."""
@@ -51,6 +51,12 @@ class Fusion:
 AUXILIARY_FUSION: Final = Fusion(slope=1.3, offset=-1.6, share=0.6, agreement=0.6, lower_score=0.08)
 """Chosen on the validation photos for YuNet-n and the shipped weights; measure again after training."""
 
+
+SUPPLEMENT_FUSION: Final = Fusion(
+    slope=1.3, offset=-1.5, share=0.3, agreement=0.7, lower_score=0.05, silence=0.3
+)
+"""The same for the auxiliary network of our own, which knows less than the full detector. `silence` keeps as
+many false boxes at the default threshold as without it; it applies where the photo was not reduced for it."""
 
 PROPOSAL_FUSION: Final = Fusion(
     slope=1.3, offset=-2.0, share=0.7, agreement=1.0, lower_score=0.15, silence=1.2

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 SHA256_LENGTH = 64
+SUPPLEMENT, STAND_IN = "supplement", "stand-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,16 @@ class NetworkCard:
         Row of its output scores, counted from 0, that belongs to this class.
     files
         Weights by format.
+    stands_in
+        Whether the boxes of an auxiliary network and of the proposal network suffice for `Quality.BALANCED`,
+        so that the full detector does not run. A weaker one only adds to what the full detector finds.
     """
 
     name: str
     version: str
     row: int
     files: Mapping[str, WeightsFile]
+    stands_in: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +239,16 @@ def _network_card(model: "_Fields", name: str, key: str) -> NetworkCard | None:
         return None
     place = f"{name}.{key}"
     fields = _Fields(place, model.value(key, dict))
+    role = fields.text("role") if "role" in fields.names else STAND_IN
+    if role not in (SUPPLEMENT, STAND_IN):
+        message = f"[{place}] 'role' must be {SUPPLEMENT} or {STAND_IN}, not {role!r}"
+        raise ValueError(message)
     return NetworkCard(
-        fields.text("name"), fields.text("version"), fields.position("row"), _files(place, fields)
+        fields.text("name"),
+        fields.text("version"),
+        fields.position("row"),
+        _files(place, fields),
+        stands_in=role == STAND_IN,
     )
 
 

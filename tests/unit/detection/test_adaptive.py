@@ -162,6 +162,19 @@ def test_a_class_with_an_auxiliary_network_needs_no_full_detector() -> None:
     assert (len(auxiliary.shapes), network.shapes) == (1, [])
 
 
+def test_beside_an_auxiliary_network_that_only_supplements_the_full_detector_runs_as_without_it() -> None:
+    """It looks once at the photo; which slices the full detector runs over stays what it was."""
+    photo = photo_with((640, 480), *squares(30, 12))
+    without, beside, auxiliary = WhiteSquares(), WhiteSquares(), WhiteSquares()
+    alone = detector_of(WhiteSquares(), without)
+    alone.detect(photo)
+    card = replace(alone.card, auxiliary=NetworkCard("auxiliary", "1", 0, {}, stands_in=False))
+    found = Detector(Networks(card, beside, WhiteSquares(), auxiliary)).detect(photo)
+    assert len(found) == 30
+    assert len(auxiliary.shapes) == 1
+    assert beside.shapes == without.shapes != []
+
+
 def test_small_faces_are_unclear_however_sure_they_are() -> None:
     """Six small faces mean that others were missed; six large ones do not."""
     small, large = proposals(squares(6, 20), 0.9), proposals(squares(6, 40), 0.9)

@@ -100,6 +100,17 @@ def test_a_card_may_name_an_auxiliary_network(tmp_path: Path) -> None:
     assert card.auxiliary is not None
     assert card.auxiliary.name == "scout-test"
     assert set(card.all_files) == {"onnx", "auxiliary.onnx"}
+    assert card.auxiliary.stands_in
+
+
+def test_an_auxiliary_network_may_only_supplement(tmp_path: Path) -> None:
+    """The manifest says so with its role; another role is refused by name."""
+    text = WITH_PROPOSALS.replace(".scout", ".auxiliary").replace("row = 1", 'row = 1\nrole = "supplement"')
+    card = card_for_class(load_manifest(write(tmp_path, text)), "face")
+    assert card.auxiliary is not None
+    assert not card.auxiliary.stands_in
+    with pytest.raises(ModelError, match="'role' must be supplement or stand-in, not 'boss'"):
+        load_manifest(write(tmp_path, text.replace("supplement", "boss")))
 
 
 @pytest.mark.parametrize(
