@@ -20,7 +20,7 @@ from obscura.detection.fusion import (
 from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
 from obscura.detection.networks import Networks
-from obscura.detection.nms import suppress, suppress_nested
+from obscura.detection.nms import areas, suppress, suppress_nested
 from obscura.detection.output_cache import EMPTY_CACHE, OutputCache, RawOutput
 from obscura.detection.priors import Priors, plausible, priors_for
 from obscura.detection.rescoring import (
@@ -271,7 +271,7 @@ class Detector:
         if self.networks.auxiliary is not None and self.card.auxiliary and self.card.auxiliary.stands_in:
             auxiliary = self._auxiliary_outputs(view)
             proposals = self._merged(first, least, view.period)
-            fused = self._fused(proposals, auxiliary, PROPOSAL_FUSION, view.period)
+            fused = self._fused(view, proposals, auxiliary, PROPOSAL_FUSION)
             return _Found(fused, {**first, **auxiliary})
         return self._with_auxiliary(self._settled(view, first, least), view)
 
@@ -307,7 +307,7 @@ class Detector:
         fusion = AUXILIARY_FUSION if card is None or card.stands_in else SUPPLEMENT_FUSION
         if plan_auxiliary(view.size).long_side < view.size.long_side:
             fusion = replace(fusion, silence=0.0)  # it may have seen too little to say no
-        boxes = self._fused(found.boxes, auxiliary, fusion, view.period)
+        boxes = self._fused(view, found.boxes, auxiliary, fusion)
         return _Found(boxes, {**found.cache, **auxiliary})
 
     def _auxiliary_outputs(self, view: _View) -> OutputCache:
@@ -316,15 +316,16 @@ class Detector:
             return {}
         return self._raw_outputs(view, [plan_auxiliary(view.size)])
 
-    def _fused(
-        self, found: Candidates, auxiliary: OutputCache, fusion: Fusion, period: float | None
-    ) -> Candidates:
+    def _fused(self, view: _View, found: Candidates, auxiliary: OutputCache, fusion: Fusion) -> Candidates:
         """Return boxes and those of the auxiliary network, one for each object."""
         if not auxiliary:
             return found
-        other = self._merged(auxiliary, fusion.lower_score, period)
-        found = fuse(found, other, fusion, period)
-        return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, period))
+        other = self._merged(auxiliary, fusion.lower_score, view.period)
+        largest = fusion.largest * view.size.long_side / plan_auxiliary(view.size).long_side
+        is_small, are_small = areas(found.boxes) < largest**2, areas(other.boxes) < largest**2
+        fused = fuse(found.take(is_small), other.take(are_small), fusion, view.period)
+        found = concatenate([found.take(~is_small), fused])
+        return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, view.period))
 
     def _rescored(
         self, view: _View, slices: Sequence[InferenceSlice], found: Candidates, rescoring: Rescoring

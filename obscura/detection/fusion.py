@@ -5,6 +5,7 @@ both report is nearly always an object. The scores of a pair are averaged as log
 pool: Genest and Zidek 1986, "Combining Probability Distributions"), its boxes weighted by their scores.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -38,6 +39,8 @@ class Fusion:
         Its score, 0..1, from which a box is used.
     silence
         What a box loses that the auxiliary network does not see.
+    largest
+        Square root of the area, in input pixels of the auxiliary network, below which boxes take part.
     """
 
     slope: float
@@ -46,6 +49,7 @@ class Fusion:
     agreement: float
     lower_score: float
     silence: float = 0.0
+    largest: float = math.inf
 
 
 AUXILIARY_FUSION: Final = Fusion(slope=1.3, offset=-1.6, share=0.6, agreement=0.6, lower_score=0.08)
@@ -53,10 +57,11 @@ AUXILIARY_FUSION: Final = Fusion(slope=1.3, offset=-1.6, share=0.6, agreement=0.
 
 
 SUPPLEMENT_FUSION: Final = Fusion(
-    slope=1.3, offset=-1.5, share=0.3, agreement=0.7, lower_score=0.05, silence=0.3
+    slope=1.3, offset=-1.5, share=0.3, agreement=0.7, lower_score=0.05, silence=0.3, largest=72.0
 )
-"""The same for the auxiliary network of our own, which knows less than the full detector. `silence` keeps as
-many false boxes at the default threshold as without it; it applies where the photo was not reduced for it."""
+"""The same for the auxiliary network of our own, which knows less than the full detector of all but small
+objects. `silence` keeps as many false boxes at the default threshold as without it; it applies where the
+photo was not reduced for this network."""
 
 PROPOSAL_FUSION: Final = Fusion(
     slope=1.3, offset=-2.0, share=0.7, agreement=1.0, lower_score=0.15, silence=1.2

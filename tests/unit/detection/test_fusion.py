@@ -100,3 +100,21 @@ def test_the_auxiliary_network_sees_the_photo_whole(size: tuple[int, int], side:
     """Small photos are enlarged, large ones reduced to the largest input."""
     item = plan_auxiliary(Size(*size))
     assert (item.long_side, item.region.size, item.is_auxiliary) == (side, Size(*size), True)
+
+
+@pytest.mark.parametrize(("size", "is_silent"), [((640, 480), True), ((2560, 1920), False)])
+def test_what_only_supplements_has_a_say_on_small_objects(size: tuple[int, int], is_silent: bool) -> None:  # noqa: FBT001
+    """As large as it sees them: it adds those, and its silence counts where nothing was reduced."""
+    middle, scale = size[0] // 2, plan_auxiliary(Size(*size)).long_side / size[0]
+    small, large = round(60 / scale), round(90 / scale)
+    photo = photo_with(size, (20, 20, 20 + small, 20 + small), (middle, 20, middle + large, 20 + large))
+    card = replace(CARD, auxiliary=NetworkCard("auxiliary-test", "1", 0, {}, stands_in=False))
+
+    def scores(own: WhiteSquares, auxiliary: WhiteSquares | None) -> dict[str, float]:
+        found = Detector(Networks(card, own, None, auxiliary)).detect(photo, DetectionOptions(Quality.FAST))
+        return {"small" if item.box.x1 < middle / 2 else "large": item.confidence for item in found}
+
+    assert set(scores(Doubtful(0.0), WhiteSquares())) == {"small"}
+    alone, beside = scores(WhiteSquares(), None), scores(WhiteSquares(), Doubtful(0.0))
+    assert alone["large"] == beside["large"]
+    assert (alone["small"] > beside["small"]) is is_silent
