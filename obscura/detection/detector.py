@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from obscura.detection.adaptive import effort_rule_for, is_tiled, needs_slice, plan_crowd
+from obscura.detection.adaptive import (
+    ACTIVITY_SCORE,
+    effort_rule_for,
+    is_tiled,
+    needs_slice,
+    plan_crowd,
+)
 from obscura.detection.arrays import Pixels
 from obscura.detection.decode import RawBoxes, decode
 from obscura.detection.engines import EngineChoice, EngineOptions, Precision
@@ -20,7 +26,7 @@ from obscura.detection.fusion import (
 from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
 from obscura.detection.networks import Networks
-from obscura.detection.nms import areas, suppress, suppress_nested
+from obscura.detection.nms import suppress, suppress_nested
 from obscura.detection.output_cache import EMPTY_CACHE, OutputCache, RawOutput
 from obscura.detection.priors import Priors, plausible, priors_for
 from obscura.detection.rescoring import (
@@ -137,6 +143,11 @@ class _View:
     size: Size
     period: float | None
     known: OutputCache
+
+    @property
+    def auxiliary_scale(self) -> float:
+        """Input pixels of the auxiliary network per pixel of the photo."""
+        return plan_auxiliary(self.size).long_side / self.size.long_side
 
 
 class _Found(NamedTuple):
@@ -265,20 +276,22 @@ class Detector:
     def _find_adaptively(self, view: _View, least: float) -> _Found:
         """Run the proposal network, the full detector where something is unclear, and the auxiliary network.
 
-        See `obscura.detection.adaptive`. An auxiliary network that stands in leaves nothing unclear.
+        See `obscura.detection.adaptive`. An auxiliary network that stands in leaves nothing unclear; one that
+        supplements runs where the proposals show activity of the size that it has a say on.
         """
         first = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
-        if self.networks.auxiliary is not None and self.card.auxiliary and self.card.auxiliary.stands_in:
+        proposals, card = self._merged(first, least, view.period), self.card.auxiliary
+        if self.networks.auxiliary is not None and card is not None and card.stands_in:
             auxiliary = self._auxiliary_outputs(view)
-            proposals = self._merged(first, least, view.period)
-            fused = self._fused(view, proposals, auxiliary, PROPOSAL_FUSION)
-            return _Found(fused, {**first, **auxiliary})
-        return self._with_auxiliary(self._settled(view, first, least), view)
+            return _Found(self._fused(view, proposals, auxiliary, PROPOSAL_FUSION), {**first, **auxiliary})
+        found = self._settled(view, first, proposals, least)
+        active = proposals.take(proposals.scores >= ACTIVITY_SCORE)
+        is_asked = SUPPLEMENT_FUSION.takes_part(active, view.auxiliary_scale).any()
+        return self._with_auxiliary(found, view) if is_asked else found
 
-    def _settled(self, view: _View, first: OutputCache, least: float) -> _Found:
-        """Run the full detector where the proposals in ``first`` leave something unclear."""
+    def _settled(self, view: _View, first: OutputCache, proposals: Candidates, least: float) -> _Found:
+        """Run the full detector where the proposals, made of ``first``, leave something unclear."""
         cache = dict(first)
-        proposals = self._merged(first, least, view.period)
         rule = effort_rule_for(self.card.class_name)
         whole = plan_full_detector(view.size, self._scales)
         slices, rescoring = plan_crowd(proposals, rule, whole), RESCORING[Quality.BALANCED]
@@ -305,7 +318,7 @@ class Detector:
         """Run the auxiliary network, where there is one, and fuse what it sees with what was found."""
         auxiliary, card = self._auxiliary_outputs(view), self.card.auxiliary
         fusion = AUXILIARY_FUSION if card is None or card.stands_in else SUPPLEMENT_FUSION
-        if plan_auxiliary(view.size).long_side < view.size.long_side:
+        if view.auxiliary_scale < 1:
             fusion = replace(fusion, silence=0.0)  # it may have seen too little to say no
         boxes = self._fused(view, found.boxes, auxiliary, fusion)
         return _Found(boxes, {**found.cache, **auxiliary})
@@ -321,10 +334,7 @@ class Detector:
         if not auxiliary:
             return found
         other = self._merged(auxiliary, fusion.lower_score, view.period)
-        largest = fusion.largest * view.size.long_side / plan_auxiliary(view.size).long_side
-        is_small, are_small = areas(found.boxes) < largest**2, areas(other.boxes) < largest**2
-        fused = fuse(found.take(is_small), other.take(are_small), fusion, view.period)
-        found = concatenate([found.take(~is_small), fused])
+        found = fuse(found, other, fusion, view.period, view.auxiliary_scale)
         return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, view.period))
 
     def _rescored(

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from obscura.detection.arrays import Floats, Indices
+from obscura.detection.arrays import Floats, Indices, Mask
 from obscura.detection.merging import Candidates, concatenate
-from obscura.detection.nms import overlaps
+from obscura.detection.nms import areas, overlaps
 from obscura.detection.rescoring import log_odds
 
 __all__ = ["AUXILIARY_FUSION", "PROPOSAL_FUSION", "SUPPLEMENT_FUSION", "Fusion", "fuse"]
@@ -51,6 +51,11 @@ class Fusion:
     silence: float = 0.0
     largest: float = math.inf
 
+    def takes_part(self, boxes: Candidates, scale: float) -> Mask:
+        """Return which boxes are small enough, ``[n]``; ``scale``: input pixels per pixel of the photo."""
+        small: Mask = areas(boxes.boxes) * scale**2 < self.largest**2
+        return small
+
 
 AUXILIARY_FUSION: Final = Fusion(slope=1.3, offset=-1.6, share=0.6, agreement=0.6, lower_score=0.08)
 """Chosen on the validation photos for YuNet-n and the shipped weights; measure again after training."""
@@ -69,7 +74,13 @@ PROPOSAL_FUSION: Final = Fusion(
 """The same for the proposal network in the place of the full detector, which rejects less by itself."""
 
 
-def fuse(own: Candidates, other: Candidates, fusion: Fusion, period: float | None = None) -> Candidates:
+def fuse(
+    own: Candidates,
+    other: Candidates,
+    fusion: Fusion,
+    period: float | None = None,
+    scale: float = 1.0,
+) -> Candidates:
     """Return the boxes of both networks, one for each pair; a box of ``own`` alone may lose in score.
 
     Parameters
@@ -79,10 +90,15 @@ def fuse(own: Candidates, other: Candidates, fusion: Fusion, period: float | Non
     other
         Boxes of the auxiliary network without duplicates, with its own scores.
     fusion
-        How its scores are read.
+        How its scores are read, and which boxes take part.
     period
         Circumference in pixels of a 360 degree panorama: its ``x`` and ``x + period`` are the same column.
+    scale
+        Input pixels of the auxiliary network per pixel of the photo.
     """
+    takes_part = fusion.takes_part(own, scale)
+    large, own = own.take(~takes_part), own.take(takes_part)
+    other = other.take(fusion.takes_part(other, scale))
     read = fusion.slope * log_odds(other.scores) + fusion.offset
     other = replace(other, scores=_probability(read))
     mine, theirs = _pairs(own.boxes, other.boxes, period)
@@ -98,7 +114,7 @@ def fuse(own: Candidates, other: Candidates, fusion: Fusion, period: float | Non
     scores[mine] = _probability(odds)
     alone = np.ones(len(other), dtype=np.bool_)
     alone[theirs] = False
-    return concatenate([replace(own, boxes=boxes, scores=scores), other.take(alone)])
+    return concatenate([large, replace(own, boxes=boxes, scores=scores), other.take(alone)])
 
 
 def _pairs(own: Floats, other: Floats, period: float | None) -> tuple[Indices, Indices]:

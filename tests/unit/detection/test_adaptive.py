@@ -175,6 +175,27 @@ def test_beside_an_auxiliary_network_that_only_supplements_the_full_detector_run
     assert beside.shapes == without.shapes != []
 
 
+@pytest.mark.parametrize(
+    ("boxes", "runs"),
+    [
+        pytest.param([], 0, id="nobody"),
+        pytest.param([(200, 100, 400, 360)], 0, id="one large face"),
+        pytest.param([(200, 100, 400, 360), (20, 20, 40, 40)], 1, id="a small one as well"),
+    ],
+)
+def test_a_supplement_runs_where_a_small_object_may_be(
+    boxes: list[tuple[int, int, int, int]], runs: int
+) -> None:
+    """It has a say on those only, and most photos show none."""
+    auxiliary = WhiteSquares()
+    alone = detector_of(WhiteSquares(), WhiteSquares())
+    card = replace(alone.card, auxiliary=NetworkCard("auxiliary", "1", 0, {}, stands_in=False))
+    networks = Networks(card, WhiteSquares(), WhiteSquares(), auxiliary)
+    found = Detector(networks).detect(photo_with((640, 480), *boxes))
+    assert len(found) == len(boxes)
+    assert len(auxiliary.shapes) == runs
+
+
 def test_small_faces_are_unclear_however_sure_they_are() -> None:
     """Six small faces mean that others were missed; six large ones do not."""
     small, large = proposals(squares(6, 20), 0.9), proposals(squares(6, 40), 0.9)
