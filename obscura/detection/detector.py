@@ -266,12 +266,15 @@ class Detector:
         )
 
     def _find(self, view: _View, quality: Quality, least: float) -> _Found:
-        """Run the slices of a quality, then the auxiliary network."""
+        """Run the slices of a quality, then the auxiliary network; one that supplements is not for `fast`."""
         outputs = self._raw_outputs(view, self.slices(view.size, quality))
         boxes = self._merged(outputs, least, view.period)
         boxes, windows = self._rescored(view, tuple(outputs), boxes, RESCORING[quality])
-        found = _Found(boxes, {**outputs, **windows})
-        return found if quality is Quality.RAPID else self._with_auxiliary(found, view)
+        found, card = _Found(boxes, {**outputs, **windows}), self.card.auxiliary
+        is_supplement = card is not None and not card.stands_in
+        if quality is Quality.RAPID or (quality is Quality.FAST and is_supplement):
+            return found
+        return self._with_auxiliary(found, view)
 
     def _find_adaptively(self, view: _View, least: float) -> _Found:
         """Run the proposal network, the full detector where something is unclear, and the auxiliary network.

@@ -111,7 +111,8 @@ def test_what_only_supplements_has_a_say_on_small_objects(size: tuple[int, int],
     card = replace(CARD, auxiliary=NetworkCard("auxiliary-test", "1", 0, {}, stands_in=False))
 
     def scores(own: WhiteSquares, auxiliary: WhiteSquares | None) -> dict[str, float]:
-        found = Detector(Networks(card, own, None, auxiliary)).detect(photo, DetectionOptions(Quality.FAST))
+        options = DetectionOptions(Quality.THOROUGH)
+        found = Detector(Networks(card, own, None, auxiliary)).detect(photo, options)
         return {"small" if item.box.x1 < middle / 2 else "large": item.confidence for item in found}
 
     assert set(scores(Doubtful(0.0), WhiteSquares())) == {"small"}
