@@ -97,7 +97,7 @@ def open_detector(
                 proposal_session = other.networks.proposal
         proposal_session = proposal_session or opened(card.proposal)
     if card.auxiliary is not None:
-        auxiliary_session = opened(card.auxiliary)
+        auxiliary_session = opened(card.auxiliary, is_needed=card.auxiliary.stands_in)
     # Beside a proposal network and an auxiliary one that stands in, the full detector runs on few photos.
     is_needed = proposal_session is None or card.auxiliary is None or not card.auxiliary.stands_in
     return Detector(Networks(card, opened(card, is_needed=is_needed), proposal_session, auxiliary_session))
