@@ -2,7 +2,7 @@
 
 Run ``python -m training.auxiliary_network --minutes 70`` after :mod:`training.soft_labels`; the same line run
 again goes on. Its layers are those of the proposal network with a score for faces alone. Anchors are assigned
-as YOLOv8 does it (Feng et al. 2021, "TOOD: Task-aligned One-stage Object Detection"), and what they shall
+as YOLOv8 does it (Feng et al. 2021, "Task-aligned One-stage Object Detection"), and what they shall
 say is multiplied by how sure the label is.
 """
 
