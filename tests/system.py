@@ -34,7 +34,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """Return what the files below a folder hold; those that are erased while they are looked at are left out."""
+    """Return what the files below a folder hold; one that is erased meanwhile is left out."""
     found: dict[Path, bytes] = {}
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
