@@ -43,6 +43,9 @@ __all__ = ["Progress", "Stage", "VideoReport", "VideoRequest", "redact_video"]
 MAX_RATE: Final = 240.0
 """Some files say thousands of frames a second, and mean milliseconds."""
 
+REPRODUCIBLE: Final = {"fflags": "bitexact"}
+"""Matroska has a random number and the time in each file otherwise."""
+
 
 class Stage(StrEnum):
     """What is being done."""
@@ -166,7 +169,10 @@ def redact_video(
     os.close(handle)
     temporary = Path(name)
     try:
-        with opened(source, kind) as container, av.open(str(temporary), "w", format=writer) as output:
+        with (
+            opened(source, kind) as container,
+            av.open(str(temporary), "w", format=writer, options=REPRODUCIBLE) as output,
+        ):
             encoder_options = EncoderOptions(kind.codec, writer, request.crf)
             sound = Sound(request.audio, request.beep)
             video_writer = VideoWriter(container, output, encoder_options, request.metadata, sound)

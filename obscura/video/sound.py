@@ -32,6 +32,9 @@ AAC_CONFIG_BYTES: Final = 2
 AAC_LEAD: Final = 2
 """The first packets of an encoder ramp up from silence."""
 ENCODERS: Final = {"opus": "libopus", "vorbis": "libopus", "mp3": "libmp3lame"}
+NOT_COPIED: Final = {"avi": frozenset({"aac", "ac3"})}
+"""Kinds of sound that lose their times where FFmpeg copies them into a container, from what the source
+said of a block's size, which PyAV cannot change."""
 OPUS_RATE: Final = 48_000
 ROUNDING_S: Final = 0.001
 BITS_PER_CHANNEL: Final = (64_000, 192_000)
@@ -177,6 +180,8 @@ def tracks_of(
 
 
 def _track(source: AudioStream, output: OutputContainer, spans: Sequence[Span]) -> Track:
+    if source.codec_context.codec.canonical_name in NOT_COPIED.get(output.format.name, ()):
+        return EncodedTrack(source, output, spans)
     if not spans:
         return Track(source, output)
     encoder = _aac_encoder(source.codec_context)
