@@ -170,7 +170,7 @@ def test_equal_files_give_equal_bytes(detectors: list[Detector], tmp_path: Path,
 
 
 def test_an_avi_keeps_its_times(detectors: list[Detector], tmp_path: Path) -> None:
-    """Its pictures come in another order than they are coded, and a copy of its AAC had a quarter of its times."""
+    """Its pictures come in another order than they are coded; a copy of its AAC lost its times."""
     source, target = videos.make(tmp_path / "a.avi", frames=FRAMES), tmp_path / "b.avi"
     report = redact_video(source, target, detectors, VideoRequest())
     before, after = videos.sound_packets(source), videos.sound_packets(target)
