@@ -181,9 +181,7 @@ def blur(
     photos = _photos(paths, is_beside=output is None)
     targets = Targets(output, photos)
     plan = Plan(settings, look, hide, targets)
-    journal = Journal(
-        photos[0].path.parent if output is None else output, fingerprint((look, hide, engine, server))
-    )
+    journal = Journal(targets.folder or photos[0].path.parent, fingerprint((look, hide, engine, server)))
     remote = None if server is None else Server(server, key)
     with Show(len(photos), as_json=as_json, report=report) as show:
         left = _left(photos, journal, show, resume=resume)

@@ -14,6 +14,8 @@ PHOTO_SUFFIXES = frozenset(
 REDACTED = "_redacted"
 """Suffix of the name of a result that is written beside its original."""
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+SAME_FORMAT = ({".jpg", ".jpeg", ".jpe"}, {".tif", ".tiff"}, {".heic", ".heif"}, {".mp4", ".m4v"})
+"""Suffixes of one format."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,10 @@ def find_photos(paths: Sequence[Path], suffixes: frozenset[str] = PHOTO_SUFFIXES
 class Targets:
     """The paths of results: mirrored below a folder, or beside the originals; no two are equal.
 
-    Beside an original (``folder`` is None) its result has ``_redacted`` after the name. Files that would
+    Beside an original (``output`` is None) its result has ``_redacted`` after the name. Files that would
     share a name once their format changes keep their own suffix in it: ``friends.heic`` and ``friends.avif``
-    become ``friends.heic.jpg`` and ``friends.avif.jpg``.
+    become ``friends.heic.jpg`` and ``friends.avif.jpg``. An ``output`` with the suffix of a picture or video
+    that is no folder is the result of a single photo.
 
     Raises
     ------
@@ -62,8 +65,12 @@ class Targets:
         If two of the photos would have the same result path.
     """
 
-    def __init__(self, folder: Path | None, photos: Iterable[FoundPhoto]) -> None:
-        self._folder = folder
+    def __init__(self, output: Path | None, photos: Sequence[FoundPhoto]) -> None:
+        self._file = output if output is not None and _names_a_file(output) else None
+        if self._file is not None and len(photos) > 1:
+            message = f"{output} can be the result of one file, not of {len(photos)}: name a folder"
+            raise InvalidOptionError(message)
+        self._folder = output if self._file is None else self._file.parent
         self._taken: dict[Path, Path] = {}
         for photo in photos:
             place = self._place(photo)
@@ -82,14 +89,17 @@ class Targets:
         InvalidOptionError
             If that is the path of the photo itself, or of another photo's result.
         """
+        if self._file is not None and not _is_same_format(self._file.suffix, suffix):
+            message = f"the result is written as {suffix}: name {self._file} so, or choose another --format"
+            raise InvalidOptionError(message)
         place = self._place(photo)
         is_shared = suffix != place.suffix and self._stems[_stem(place)] > 1
         stem = place.name if is_shared else place.stem
         if self._folder is None:
             stem += REDACTED
-        target = place.with_name(stem + suffix)
+        target = self._file or place.with_name(stem + suffix)
         if target.resolve() == photo.path.resolve():
-            message = f"the result would overwrite {photo.path}: name another folder"
+            message = f"the result would overwrite {photo.path}: name another place"
             raise InvalidOptionError(message)
         if target != place and self._taken.get(target, photo.path) != photo.path:
             message = f"the result would have the name of {self._taken[target]}: name another folder"
@@ -99,6 +109,26 @@ class Targets:
     def _place(self, photo: FoundPhoto) -> Path:
         """Return the path of the result in the format of ``photo``."""
         return photo.path if self._folder is None else self._folder / photo.relative
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that all results lie below; None where they lie beside the originals."""
+        return self._folder
+
+
+def suffix_of(path: Path, extension: str) -> str:
+    """Return the input's own suffix where it names the format written, else the format's."""
+    wanted = "." + extension.lstrip(".")
+    return path.suffix if _is_same_format(path.suffix, wanted) else wanted
+
+
+def _is_same_format(one: str, other: str) -> bool:
+    one, other = one.lower(), other.lower()
+    return one == other or any({one, other} <= suffixes for suffixes in SAME_FORMAT)
+
+
+def _names_a_file(output: Path) -> bool:
+    return output.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES and not output.is_dir()
 
 
 def _stem(place: Path) -> str:

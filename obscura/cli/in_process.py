@@ -12,7 +12,7 @@ from obscura.anonymisation.build_request import request_of
 from obscura.anonymisation.detect import detection_options, open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import outside
-from obscura.cli.files import FoundPhoto, Targets
+from obscura.cli.files import FoundPhoto, Targets, suffix_of
 from obscura.cli.options import HideOptions
 from obscura.cli.pool import Progress
 from obscura.contract import (
@@ -248,13 +248,6 @@ def read(path: Path) -> bytes:
     except OSError as error:
         message = f"cannot read the file: {error.strerror}"
         raise UndecodablePhotoError(message) from error
-
-
-def suffix_of(path: Path, extension: str) -> str:
-    """Return the input's own suffix where it names the format written, else the format's."""
-    wanted = "." + extension.lstrip(".")
-    same = {".jpg": {".jpg", ".jpeg", ".jpe"}, ".tiff": {".tif", ".tiff"}}.get(wanted, {wanted})
-    return path.suffix if path.suffix.lower() in same else wanted
 
 
 def write_whole(path: Path, data: bytes) -> None:

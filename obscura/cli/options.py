@@ -93,7 +93,8 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="folder for the results; - for standard output; default: NAME_redacted beside each file",
+        help="folder for the results, or the file of a single one; - for standard output; "
+        "default: NAME_redacted beside each file",
     ),
 ]
 Style = Annotated[

@@ -52,7 +52,7 @@ def redact(
     from obscura.cli.in_process import BoxRedactor, read
 
     if PIPE in {photo, output}:
-        message = "redact takes a file and writes into a folder; a pipe is for obscura blur - -o -"
+        message = "redact takes a file and writes a file; a pipe is for obscura blur - -o -"
         raise InvalidOptionError(message)
     boxes = tuple(_box(text) for text in box)
     hide = HideOptions(

@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from obscura.cli.files import FoundPhoto, Targets
-from obscura.cli.in_process import read, suffix_of, write_whole
+from obscura.cli.files import FoundPhoto, Targets, suffix_of
+from obscura.cli.in_process import read, write_whole
 from obscura.cli.options import HideOptions
 from obscura.cli.pool import Progress
 from obscura.client import Hidden, Obscura

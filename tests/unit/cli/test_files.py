@@ -60,6 +60,22 @@ def test_beside_the_original_it_is_named_so() -> None:
     assert names == [Path("in/a.heic_redacted.jpg"), Path("in/a_redacted.jpg"), Path("in/b_redacted.png")]
 
 
+def test_an_output_may_be_the_file_of_the_only_result(tmp_path: Path) -> None:
+    """It has the suffix of what is written, or the command says which; a folder of that name stays one."""
+    one = photos("a.jpeg")
+    output = tmp_path / "b.JPG"
+    targets = Targets(output, one)
+    assert (targets.of(one[0], ".jpeg"), targets.folder) == (output, tmp_path)
+    with pytest.raises(InvalidOptionError, match=r"written as \.png"):
+        targets.of(one[0], ".png")
+    with pytest.raises(InvalidOptionError, match="not of 2"):
+        Targets(output, photos("a.jpg", "b.jpg"))
+    with pytest.raises(InvalidOptionError, match="overwrite"):
+        Targets(one[0].path, one).of(one[0], ".jpeg")
+    output.mkdir()
+    assert Targets(output, one).of(one[0], ".jpeg") == output / "a.jpeg"
+
+
 def test_earlier_results_are_no_new_photos() -> None:
     """Unless somebody names one."""
     found = photos("a.jpg", "a_redacted.jpg", "a.jpg")
