@@ -6,7 +6,6 @@ from obscura.imaging.formats import PhotoFormat
 from obscura.imaging.grey import decode_grey
 from obscura.imaging.medical_validation import check_medical, is_dicom
 from obscura.imaging.validation import ValidationLimits
-from obscura.lesions.dicom import read_dicom
 from obscura.lesions.mammogram import Mammogram, guess_pixel_mm
 
 __all__ = ["open_mammogram"]
@@ -35,6 +34,8 @@ def open_mammogram(data: bytes, limits: ValidationLimits, pixel_mm: float | None
     check_medical(data, limits)
     notes: tuple[str, ...]
     if is_dicom(data):
+        from obscura.lesions.dicom import read_dicom  # noqa: PLC0415 - pydicom takes a second to import
+
         picture = read_dicom(data, limits)
         grey, kind, notes = picture.grey, "DICOM", picture.warnings
         if picture.pixel_mm is not None and picture.pixel_source is not None:

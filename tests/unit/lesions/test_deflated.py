@@ -21,6 +21,7 @@ def test_a_bomb_is_refused_while_it_is_small() -> None:
     """
     code = (
         "import sys\n"
+        "import obscura.lesions.dicom\n"
         "from obscura.errors import PhotoTooCostlyError\n"
         "from obscura.worker.malloc_tuning import HeapTrimmer, tune_malloc\n"
         "from obscura.lesions.reading import open_mammogram\n"
