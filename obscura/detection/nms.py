@@ -23,7 +23,7 @@ MAX_NESTED = 1000
 """Boxes, best first, that `suppress_nested` compares with one another; the others stay as they are."""
 
 AT_ONCE = 256
-"""Boxes up to which all pairs are compared in one go: a quarter of the time of one box after the other."""
+"""Boxes of which all pairs are compared in one go: a fraction of the time of one box after the other."""
 
 
 def areas(boxes: Floats) -> Floats:
@@ -56,7 +56,7 @@ def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | 
 
     A box is removed when its intersection over union with a better kept one is above ``max_overlap``. Equal
     scores keep their order, so that the answer is the same on every run. Time grows with the number of
-    boxes times the number that stay, memory with the number of boxes (up to `AT_ONCE` with its square).
+    boxes times the number that stay, memory with the number of boxes times `AT_ONCE`.
 
     Parameters
     ----------
@@ -68,15 +68,14 @@ def suppress(boxes: Floats, scores: Floats, max_overlap: float, period: float | 
         See the module.
     """
     order = np.argsort(-scores, kind="stable")
-    rest = boxes[order]
-    if len(order) <= AT_ONCE:
-        return order[_greedy(overlaps(rest, rest, period) > max_overlap)]
-    kept: list[int] = []
+    kept = [np.zeros(0, np.intp)]
     while order.size:
-        kept.append(int(order[0]))
-        free = overlaps(rest[:1], rest[1:], period)[0] <= max_overlap
-        order, rest = order[1:][free], rest[1:][free]
-    return np.array(kept, dtype=np.intp)
+        best, order = order[:AT_ONCE], order[AT_ONCE:]
+        stay = best[_greedy(overlaps(boxes[best], boxes[best], period) > max_overlap)]
+        covered = overlaps(boxes[stay], boxes[order], period) > max_overlap
+        order = order[~covered.any(axis=0)]
+        kept.append(stay)
+    return np.concatenate(kept)
 
 
 def suppress_nested(boxes: Floats, scores: Floats, period: float | None = None) -> Indices:
