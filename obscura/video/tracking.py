@@ -8,6 +8,7 @@ where it was for a while. Wherever nothing was detected it grows, because the ob
 track passes from one scene into the next.
 """
 
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ MAX_SIZE_RATIO = 2.5
 # How far a lost object may have gone, in its own size: more per frame, and at most.
 REACH_GROWTH = 0.3
 MAX_REACH = 3.0
+# How much larger than its own box an unsure detection before or after all sure ones is hidden at most.
+MAX_ENLARGED = 1.6
 # Growth of a held box per frame, and its most.
 HOLD_GROWTH = 0.01
 MAX_HOLD_GROWTH = 1.3
@@ -50,7 +53,7 @@ class TrackerOptions:
     max_gap
         Frames for which an object may be lost and still be the same.
     max_doubt
-        The same for a track without a sure detection.
+        The same for a track without a sure detection, and where an unsure detection continues a track.
     hold
         Frames for which a box is held before the first and after the last detection.
     """
@@ -160,7 +163,8 @@ class Tracker:
         for tracks in (sure_before, self._active):
             for is_sure in (True, False):
                 asked = [item for item in left if item.is_sure is is_sure]
-                free = [number for number in tracks if self._tracks[number].last != frame]
+                gap = self._options.max_gap if is_sure else self._options.max_doubt
+                free = [number for number in tracks if 0 < frame - self._tracks[number].last <= gap]
                 for number, item in self._fits(frame, free, asked).items():
                     became_sure += self._enter(number, frame, item)
                     left.remove(item)
@@ -266,7 +270,8 @@ class _Life:
         before = self.seen[place - 1]
         if before == frame:
             # Unsure boxes are less accurate, and sizes that change with the network would flicker.
-            return _at_least(boxes[frame], self.track.size_in(frame))
+            most = math.inf if self.track.sure[0] < frame < self.track.sure[-1] else MAX_ENLARGED
+            return _at_least(boxes[frame], self.track.size_in(frame), most)
         if place == len(self.seen):
             return _held(boxes[before], frame - before)
         after = self.seen[place]
@@ -279,9 +284,10 @@ def _held(box: Box, frames: int) -> Box:
     return box.grow(min(1.0 + HOLD_GROWTH * frames, MAX_HOLD_GROWTH))
 
 
-def _at_least(box: Box, size: tuple[float, float]) -> Box:
-    """Return a box around the same middle, as wide and high as ``size`` at least."""
-    more = max(size[0] - box.width, 0.0) / 2, max(size[1] - box.height, 0.0) / 2
+def _at_least(box: Box, size: tuple[float, float], most: float) -> Box:
+    """Return a box around the same middle, as wide and high as ``size``, enlarged by ``most`` at most."""
+    width, height = min(size[0], most * box.width), min(size[1], most * box.height)
+    more = max(width - box.width, 0.0) / 2, max(height - box.height, 0.0) / 2
     return Box(box.x1 - more[0], box.y1 - more[1], box.x2 + more[0], box.y2 + more[1])
 
 

@@ -69,6 +69,21 @@ def test_unsure_boxes_are_as_large_as_sure_ones() -> None:
     assert box == Box(98, 38, 142, 82)
 
 
+def test_behind_the_last_sure_one_an_unsure_box_grows_little() -> None:
+    """What fades out may be something else, or far away by now: a large patch over it would be seen."""
+    frames = [[at(100, side=40)], [at(100, side=20, sure=False)]]
+    (box,) = (box for _, box in hidden(frames)[1])
+    assert box == Box(94, 44, 126, 76)
+
+
+def test_a_long_gap_is_bridged_to_a_sure_detection_only() -> None:
+    """What is seen weakly, long after and elsewhere, is another thing: all of the way would be hidden."""
+    gap = [[] for _ in range(OPTIONS.max_doubt)]
+    for sure in (True, False):
+        boxes = hidden([[at(100)], *gap, [at(130, sure=sure)]])
+        assert any(box.x1 > 120 for shown in boxes for _, box in shown) is sure
+
+
 def test_a_doubtful_track_is_forgotten_sooner_than_a_sure_one() -> None:
     """What was unsure long ago is not hidden with what is sure now, and takes nothing from a sure track."""
     frames = [[at(100, sure=False)], *([[] for _ in range(OPTIONS.max_doubt + 1)]), [at(100)]]
