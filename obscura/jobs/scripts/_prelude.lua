@@ -155,7 +155,8 @@ end
 
 -- Of the processes of a queue, if there are several, an owner holds all but one at most while others use them: owners
 -- who wait, and those who were served in the last RECENT_S seconds. Cheap steps are free of this, since whoever comes
--- next waits little for them: the estimate, and the seconds of the owner's late steps, are CHEAP at most.
+-- next waits little for them: the estimate, and the seconds of the owner's late steps, are CHEAP at most, and these
+-- seconds are also ALIKE times those of any other owner served lately at most, or BRIEF.
 -- A key of WORKING and the claim token of a process holds the owner of its step, one of LONGEST and an owner the seconds
 -- of the longest of the late steps; both expire, since a killed process and an owner who has left delete neither.
 -- PUSHED is a hash from a priority queue to the owner of the message pushed last, until it is claimed.
@@ -164,6 +165,7 @@ local WORKING, WORKING_TTL_S = 'obscura:working:', 86400
 local LONGEST, LONGEST_TTL_S = 'obscura:longest_step:', 3600
 local PUSHED = 'obscura:pushed'
 local SERVED, RECENT_S, CHEAP = 'obscura:served', 2, 2
+local ALIKE, BRIEF = 1.5, 0.25
 
 -- The claim tokens of the processes that serve a priority queue.
 local function processes_of(queue, now)
@@ -184,23 +186,26 @@ local function working_of(queue, tokens)
   return working
 end
 
--- Whether these processes served another owner lately.
-local function served_another(owner, tokens, now)
-  local among = {}
+-- The seconds of the longest late step of the other owners whom these processes served lately, of the briefest of
+-- them; nil if there is none.
+local function pace_of_others(owner, tokens, now)
+  local among, pace = {}, nil
   for _, token in ipairs(tokens) do among[token] = true end
   for _, entry in ipairs(redis.call('ZRANGEBYSCORE', SERVED, now - RECENT_S, '+inf')) do
     local token, other = string.match(entry, '^(%S+) (.*)$')
-    if among[token] and other ~= owner then return true end
+    if among[token] and other ~= owner then
+      pace = math.min(pace or CHEAP, number(redis.call('GET', LONGEST .. other)) or CHEAP)
+    end
   end
-  return false
+  return pace
 end
 
-local function is_cheap(queue, owner)
+local function is_cheap(queue, owner, pace)
   local entry = redis.call('ZRANGE', waiting_steps_of(queue, owner), 0, 0)[1]
   local job = 'obscura:job:' .. (string.match(entry or '', '^%S+') or '')
   if kind_of(job) ~= 'hash' then return true end
   local cost, longest = number(redis.call('HGET', job, 'cost')) or 1, number(redis.call('GET', LONGEST .. owner)) or 0
-  return math.max(cost, longest) <= CHEAP
+  return cost <= CHEAP and longest <= (pace and math.max(BRIEF, math.min(CHEAP, ALIKE * pace)) or CHEAP)
 end
 
 -- The owner whose step is pushed next and its start tag: the first one who may take a process now, or nil.
@@ -210,10 +215,12 @@ local function next_owner(queue)
   local tokens = #first > 0 and processes_of(queue, now) or {}
   if #tokens < 2 then return first[1], first[2] end
   local working = working_of(queue, tokens)
-  local function may_take(owner) return (working[owner] or 0) < #tokens - 1 or is_cheap(queue, owner) end
+  local function may_take(owner)
+    return (working[owner] or 0) < #tokens - 1 or is_cheap(queue, owner, pace_of_others(owner, tokens, now))
+  end
   if may_take(first[1]) then return first[1], first[2] end
   local others = redis.call('ZRANGE', fair_queue, 1, -1, 'WITHSCORES')
-  local is_alone = not served_another(first[1], tokens, now)
+  local is_alone = not pace_of_others(first[1], tokens, now)
   for at = 1, #others, 2 do
     if redis.call('EXISTS', waiting_steps_of(queue, others[at])) == 1 then
       if may_take(others[at]) then return others[at], others[at + 1] end

@@ -1,5 +1,7 @@
 """How many processes a key may hold while others use them: all but one, unless its photos are cheap."""
 
+import pytest
+
 from obscura.contract import Queue
 from obscura.jobs import AsyncJobStore
 from obscura.settings import Settings
@@ -8,6 +10,7 @@ from tests.unit.jobs.test_turns import LANE, Queued
 
 COSTLY = 40.0
 SERVED = "obscura:served"
+LONGEST = "obscura:longest_step:"
 LATELY = {"p1 ben": 1e12}
 """For the whole of a test, however long it takes."""
 
@@ -88,6 +91,25 @@ def test_cheap_photos_take_turns_at_every_process(settings: Settings) -> None:
         await queue.end("p1")
         assert await queue.take(process="p1") == "a3"
         assert not await queue.take(process="p2")
+
+    with_job_store(settings, story)
+
+
+@pytest.mark.parametrize(("hers", "his", "has_both"), [(0.4, 0.1, False), (0.2, 0.1, True), (0.4, 0.3, True)])
+def test_a_step_is_cheap_by_those_of_the_others(
+    settings: Settings, hers: float, his: float, *, has_both: bool
+) -> None:
+    """Whoever waits a moment for photos like his own, or for brief ones, is not kept waiting."""
+
+    async def story(job_store: AsyncJobStore) -> None:
+        queue = Queued(settings, job_store)
+        await queue.serve("p1", "p2")
+        await job_store.client.zadd(SERVED, LATELY)
+        await job_store.client.mset({f"{LONGEST}anna": hers, f"{LONGEST}ben": his})
+        for name in ("a0", "a1"):
+            await queue.enter("anna", name)
+        assert await queue.take(process="p1") == "a0"
+        assert bool(await queue.take(process="p2")) is has_both
 
     with_job_store(settings, story)
 
