@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.1
 ORPHAN_GRACE_S = 10.0
+VIDEO_NICENESS = 10
+"""Photos, for which somebody waits, go first; while there are none a video has the whole machine."""
 # The append-only file is flushed every second: a crash loses at most the last second.
 VALKEY_CONFIG = {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
 
@@ -122,6 +124,7 @@ def _run_videos(_chosen: Namespace) -> int:
     from video_service.handler import SERVICE
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(VIDEO_NICENESS)
     return serve(Settings(concurrency=1), (SERVICE,))
 
 
