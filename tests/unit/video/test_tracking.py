@@ -78,7 +78,7 @@ def test_behind_the_last_sure_one_an_unsure_box_grows_little() -> None:
 
 def test_a_long_gap_is_bridged_to_a_sure_detection_only() -> None:
     """What is seen weakly, long after and elsewhere, is another thing: all of the way would be hidden."""
-    gap = [[] for _ in range(OPTIONS.max_doubt)]
+    gap: list[list[TrackedBox]] = [[] for _ in range(OPTIONS.max_doubt)]
     for sure in (True, False):
         boxes = hidden([[at(100)], *gap, [at(130, sure=sure)]])
         assert any(box.x1 > 120 for shown in boxes for _, box in shown) is sure
