@@ -6,9 +6,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from obscura.cli.extras import hint
+from tests import mammograms
 
 ROOT = Path(__file__).parents[3]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
@@ -36,7 +38,7 @@ main()
         ("redis", "keys list", "server"),
         ("celery", "serve", "server"),
         ("sqlalchemy", "serve", "verification"),
-        ("pydicom", "lesions {portrait}", "dicom"),
+        ("pydicom", "lesions {dicom}", "dicom"),
         ("av", "blur {video} -o {folder}", "video"),
         ("zxingcpp", "blur {portrait} --classes code -o {folder}", "codes"),
     ],
@@ -46,7 +48,9 @@ def test_a_missing_extra_is_named(
 ) -> None:
     """The command ends with one line that says what to install, and without a traceback."""
     (tmp_path / "x.mp4").write_bytes(bytes.fromhex("00000018667479706d703432") + bytes(64))
-    words = command.format(portrait=portrait, video=tmp_path / "x.mp4", folder=tmp_path / "out").split()
+    (tmp_path / "x.dcm").write_bytes(mammograms.dicom(np.zeros((64, 48), np.uint16), 12))
+    places = {"video": tmp_path / "x.mp4", "dicom": tmp_path / "x.dcm", "folder": tmp_path / "out"}
+    words = command.format(portrait=portrait, **places).split()
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT, packages, *words],
         cwd=ROOT,
