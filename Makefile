@@ -82,7 +82,7 @@ up: ## run it in containers, published on this machine only (PORT=8000)
 
 .PHONY: test
 test: check ## run all checks, then all tests but the slow ones
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 .PHONY: attacks
 attacks: $(VENV)/.test ## run the attacks on redacted pictures (docs/explanation/privacy.md)

@@ -30,16 +30,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group the tests for processes side by side (`-n 2 --dist loadgroup`).
 
-    All that use the running system are one group, so that it starts once, and come first, because no other
-    group takes as long. The others are grouped by file, so that a module's fixtures are made once.
+    All that use the running system are one group, so that it starts once. The others are grouped by file, so
+    that a module's fixtures are made once.
     """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("system" if _uses_system(item) else str(item.path)))
-    items.sort(key=_uses_system, reverse=True)
-
-
-def _uses_system(item: pytest.Item) -> bool:
-    return "system" in getattr(item, "fixturenames", ())
+        uses_system = "system" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("system" if uses_system else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)
