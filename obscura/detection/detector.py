@@ -8,6 +8,7 @@ import numpy as np
 
 from obscura.detection.adaptive import (
     ACTIVITY_SCORE,
+    CROWD_WINDOWS,
     effort_rule_for,
     is_tiled,
     needs_slice,
@@ -297,7 +298,7 @@ class Detector:
         cache = dict(first)
         rule = effort_rule_for(self.card.class_name)
         whole = plan_full_detector(view.size, self._scales)
-        slices, rescoring = plan_crowd(proposals, rule, whole), RESCORING[Quality.BALANCED]
+        slices, rescoring = plan_crowd(proposals, rule, whole), CROWD_WINDOWS
         if not slices:
             boxes, windows = self._rescored(view, tuple(first), proposals, rule.windows)
             cache |= windows

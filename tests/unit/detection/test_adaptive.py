@@ -80,14 +80,23 @@ def test_what_windows_reject_costs_no_pass() -> None:
     assert {shape[1:3] for shape in network.shapes} == {(192, 192)}
 
 
-def test_a_crowd_gets_every_pass_of_the_own_network() -> None:
-    """Many small objects: all scales, as without a proposal network, with the same finds."""
+def test_a_crowd_gets_the_own_network_over_the_whole_photo() -> None:
+    """Many small objects: the largest pass that a photo has without a proposal network, and one window for each."""
     photo = photo_with((640, 480), *squares(30, 12))
     network, alone = WhiteSquares(), WhiteSquares()
     found = detector_of(WhiteSquares(), network).detect(photo)
     expected = Detector(Networks(replace(CARD, class_name="face"), alone)).detect(photo)
-    assert found == expected
-    assert network.shapes == alone.shapes
+    assert len(found) == len(expected) == 30
+    passes = [shape for shape in network.shapes if max(shape[1:3]) > 192]
+    assert passes == [max(alone.shapes, key=lambda shape: shape[1] * shape[2])]
+    assert pixels_of(network) < pixels_of(alone) / 2
+
+
+def test_a_crowd_in_a_photo_of_full_size_also_gets_the_overview() -> None:
+    """A face close to the camera may be too large for the pass at the photo's own size."""
+    whole = plan_full_detector(Size(1200, 900), InferenceScales(640, 960, 2.0, 1.25))
+    assert plan_crowd(proposals(squares(10, 20), 0.3), effort_rule_for("face"), whole) == whole
+    assert len(whole) == 2
 
 
 def test_in_a_large_photo_only_the_tiles_of_the_crowd_are_run() -> None:
