@@ -32,7 +32,7 @@ from training.decoys import DECOYS, Decoys
 from training.evaluate import labelled_photos
 from training.glass import GlassChances, WindowGlass
 from training.more_packs import MORE
-from training.paths import MODELS, OBJECT_CLASSES, RUNS, ObjectClass, model_name
+from training.paths import BUILD, MODELS, OBJECT_CLASSES, RUNS, ObjectClass, model_name
 from training.runtime import load_model, prepare_runtime
 from training.scene_recipes import CHANCES, GAINS, SOURCE_WEIGHTS
 from training.scenes import SHAPES, Labelled, ShotDetector
@@ -52,18 +52,46 @@ MEMORY = 0.99
 STATE = "state.pt"
 SAVE_EVERY_S = 240
 SNAPSHOTS = 10
+SHARES = ("cx", "cy", "width", "height")
+PACKS = BUILD / "data"
 
 
-def training_photos(object_class: ObjectClass) -> list[Labelled]:
-    """Return all photos that a class trains on, with their labels."""
-    return [Labelled(*item) for split in ("train", MORE) for item in labelled_photos(object_class, split)]
+CORRECTIONS = Path(__file__).with_name("corrections")
+"""May have ``<class>_mistaken.csv``: what the shipped network took for objects, in photos without any."""
 
 
-def batches(object_class: ObjectClass, seed: int) -> Iterator[list[Scene]]:
+def training_photos(object_class: ObjectClass, mistaken_share: float) -> list[Labelled]:
+    """Return all photos that a class trains on.
+
+    Parameters
+    ----------
+    object_class
+        The class.
+    mistaken_share
+        Share, 0..1, of the photos taken that show what was mistaken for an object.
+    """
+    photos = [Labelled(*item) for split in ("train", MORE) for item in labelled_photos(object_class, split)]
+    table = CORRECTIONS / f"{object_class}_mistaken.csv"
+    mistaken = list(mistaken_photos(table)) if table.exists() else []
+    weight = mistaken_share / (1 - mistaken_share) * len(photos) / max(1, len(mistaken))
+    return photos + [photo._replace(weight=weight) for photo in mistaken]
+
+
+def mistaken_photos(table: Path) -> Iterator[Labelled]:
+    """Yield the photos of a table: path below the unpacked packs, centre and sides of a box as shares."""
+    boxes: dict[str, list[list[float]]] = {}
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            boxes.setdefault(row["photo"], []).append([float(row[share]) for share in SHARES])
+    for name, found in boxes.items():
+        yield Labelled(PACKS / name, np.zeros((0, 4)), mistaken=np.array(found))
+
+
+def batches(object_class: ObjectClass, seed: int, mistaken_share: float) -> Iterator[list[Scene]]:
     """Yield scenes for ever, put together and spoilt in a thread of its own."""
     is_face = object_class == "face"
     scenes = ShotDetector(
-        training_photos(object_class),
+        training_photos(object_class, mistaken_share),
         SOURCE_WEIGHTS[object_class],
         CHANCES[object_class],
         seed,
@@ -211,6 +239,9 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=1, help="of the training; one more puts scenes together"
     )
+    parser.add_argument(
+        "--mistaken", type=float, default=0.25, help="share of photos that show what was taken for an object"
+    )
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--weights", type=Path, help="start from; the shipped ones when left out")
     parser.add_argument("--name", help="of the run's folder; the class when left out")
@@ -227,7 +258,8 @@ def main() -> None:
     learner = Learner(weights, options.rate, options.freeze, GAINS[options.object_class])
     # Another seed after an interruption: the same scenes would come again.
     seed = options.seed + (int(time.time()) if state.exists() else 0)
-    last = finetune(learner, batches(options.object_class, seed), options.minutes, run)
+    scenes = batches(options.object_class, seed, options.mistaken)
+    last = finetune(learner, scenes, options.minutes, run)
     sys.stdout.write(f"{last} after {learner.steps} steps\n")
 
 

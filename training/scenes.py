@@ -91,12 +91,16 @@ class Labelled(NamedTuple):
         ``[n]``: how sure each label is, 0..1; all are when left out.
     weight
         How often it is taken, against 1 for others.
+    mistaken
+        ``[n, 4]``: things in a photo without labels that were detected as objects; a scene shows one of them
+        as it would show an object.
     """
 
     file: Path
     shares: Floats
     sureness: Floats | None = None
     weight: float = 1.0
+    mistaken: Floats | None = None
 
 
 class Scene(NamedTuple):
@@ -166,10 +170,14 @@ class ShotDetector:
         photo = self._photos[self._random.choice(len(self._photos), p=self._shares)]
         pixels = read_photo(photo.file)[..., ::-1]
         size = np.array([pixels.shape[1], pixels.shape[0]], np.float64)
-        middles, halves = photo.shares[:, :2] * size, photo.shares[:, 2:] * size / 2
-        boxes = np.concatenate([middles - halves, middles + halves], axis=1)
+        boxes = _corners(photo.shares, size)
         sureness = np.ones(len(boxes)) if photo.sureness is None else photo.sureness
-        turn, centre = self._turn(size, boxes, sureness, place)
+        if photo.mistaken is None:
+            turn, centre = self._turn(size, boxes, sureness, place)
+        else:
+            turn, centre = self._turn(
+                size, _corners(photo.mistaken, size), np.ones(len(photo.mistaken)), place
+            )
         extent = np.ceil(np.abs(turn) @ size).astype(int)
         used = (min(place.shape[1], int(extent[0])), min(place.shape[0], int(extent[1])))
         place = place[: used[1], : used[0]]
@@ -185,7 +193,10 @@ class ShotDetector:
         return boxes, sureness[learnt], used
 
     def _turn(self, size: Floats, boxes: Floats, sureness: Floats, place: Pixels) -> tuple[Floats, Floats]:
-        """Return how a photo is scaled and turned, ``[2, 2]``, and the point of it that is to be seen."""
+        """Return how a photo is scaled and turned, ``[2, 2]``, and the point of it that is to be seen.
+
+        That is the middle of one of ``boxes``, the surer the likelier; without boxes any point.
+        """
         chances, random = self._chances, self._random
         fit = float((np.array([place.shape[1], place.shape[0]]) / size).min())
         if len(boxes):
@@ -220,6 +231,12 @@ class ShotDetector:
         if drawn < self._chances.turned + self._chances.quarters:
             return 90.0 * int(self._random.integers(1, 4)) + tilt / 4
         return tilt
+
+
+def _corners(shares: Floats, size: Floats) -> Floats:
+    """Return the corners, ``[n, 4]``, of boxes given by centre and sides as shares of a photo."""
+    middles, halves = shares[:, :2] * size, shares[:, 2:] * size / 2
+    return np.concatenate([middles - halves, middles + halves], axis=1)
 
 
 def _weight(photo: Labelled, weights: Mapping[str, float]) -> float:
