@@ -13,11 +13,11 @@ from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
 
+from gateway_service.answers import TaskError, TaskStatus, WebhookProgress
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.uploads import Upload, safe_name
 from gateway_service.results.serialisers import error_of, report_of, status_of
 from gateway_service.routes.results import forget
-from gateway_service.schemas import TaskError, TaskStatus, WebhookProgress
 from gateway_service.tasks.extra_classes import require_offered
 from gateway_service.tasks.submission import Submission, hold_to_policy, submit
 from gateway_service.webhooks.registration import progress_of_webhook

@@ -14,11 +14,11 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from gateway_service.answers import Problem
 from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.http.fair_slots import FairSlots
 from gateway_service.openapi.forms import BINARY
 from gateway_service.routes.results import erase, forget, picture_response
-from gateway_service.schemas import Problem
 from gateway_service.tasks.submission import Submission, submit
 from obscura.contract import JobKind, JobOptions, ObjectClass, OutputFormat
 from obscura.errors import LookupFailedError, ObscuraError, PhotoError, RequestError, UnknownTaskError

@@ -7,10 +7,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
+from gateway_service.answers import Problem
 from gateway_service.http.access import SECURITY_SCHEMES, is_open
 from gateway_service.openapi.components import REFERENCE, name_objects
 from gateway_service.openapi.forms import describe_forms, exact_bounds
-from gateway_service.schemas import Problem
 from obscura.settings import Settings
 
 __all__ = ["groups", "install", "operation_id"]

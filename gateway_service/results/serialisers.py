@@ -10,9 +10,9 @@ from typing import Any
 
 import structlog
 
+from gateway_service.answers import PictureLink, TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.threads import AT_ONCE_BYTES, fetch, run_in_thread
-from gateway_service.schemas import PictureLink, TaskError, TaskProgress, TaskResult, TaskStatus, VideoLink
 from gateway_service.webhooks.registration import progress_of_webhook
 from obscura.contract import (
     RESEARCH_ONLY,

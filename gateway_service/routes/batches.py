@@ -11,9 +11,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from gateway_service.answers import Problem, TaskError
 from gateway_service.batches import batch as batches
 from gateway_service.batches.archive import archive
 from gateway_service.batches.batch import Batch, BatchStatus
+from gateway_service.forms import MASK_TEXT, BatchForm, options_of
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.spooling import spooled
 from gateway_service.http.strictness import check_form
@@ -24,7 +26,6 @@ from gateway_service.openapi.forms import BINARY
 from gateway_service.results.streams import EventStream
 from gateway_service.routes.results import EVENTS, MAX_WAIT_S
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
-from gateway_service.schemas import MASK_TEXT, BatchForm, Problem, TaskError, options_of
 from gateway_service.tasks.callers import CurrentCaller
 from gateway_service.tasks.submission import Submission
 from obscura.contract import JobKind, Priority

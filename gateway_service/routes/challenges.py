@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from gateway_service.answers import Problem
 from gateway_service.compat.verification.ask import WorkerRequest, ask_workers
 from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
-from gateway_service.schemas import Problem
 from obscura.contract.verification import (
     AddChallenge,
     AddParticipation,

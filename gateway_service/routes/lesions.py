@@ -5,9 +5,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form
 from pydantic import BaseModel
 
+from gateway_service.answers import LesionTaskCreated, TaskResult
+from gateway_service.forms import LesionForm
 from gateway_service.openapi.forms import MAMMOGRAMS
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
-from gateway_service.schemas import LesionForm, LesionTaskCreated, TaskResult
 from gateway_service.tasks.callers import CurrentCaller
 from obscura.contract import RESEARCH_ONLY, JobKind, JobOptions, LesionOptions
 

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 
+from gateway_service.answers import Problem, TaskAnswer
+from gateway_service.forms import RedactForm, boxes_of, options_of
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.threads import fetch
 from gateway_service.routes.tasks import MULTIPART, PICTURE, PROBLEMS
-from gateway_service.schemas import Problem, RedactForm, TaskAnswer, boxes_of, options_of
 from gateway_service.tasks.callers import CurrentCaller
 from obscura.contract import JobKind
 from obscura.errors import InvalidOptionError, OriginalErasedError

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from gateway_service.answers import Problem, TaskProgress, TaskResult
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.ranges import ranged
 from gateway_service.openapi.forms import BINARY
 from gateway_service.results.downloads import StoredResult, file_response
 from gateway_service.results.serialisers import picture_of, progress_of, task_result_of
 from gateway_service.results.streams import EventStream
-from gateway_service.schemas import Problem, TaskProgress, TaskResult
 from obscura.contract import JobKind
 from obscura.errors import LookupFailedError, NoPictureError, ObscuraError
 from obscura.jobs import JobRecord, JobState

@@ -5,15 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Response
 
-from gateway_service.schemas import (
-    BlurClassesForm,
-    BlurForm,
-    DetectClassesForm,
-    DetectForm,
-    Problem,
-    TaskAnswer,
-    options_of,
-)
+from gateway_service.answers import Problem, TaskAnswer
+from gateway_service.forms import BlurClassesForm, BlurForm, DetectClassesForm, DetectForm, options_of
 from gateway_service.tasks.callers import CurrentCaller
 from obscura.contract import JobKind, ObjectClass
 

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Header, Response
 from fastapi.responses import StreamingResponse
 
+from gateway_service.answers import Problem, TaskCreated
+from gateway_service.forms import VideoForm, options_of
 from gateway_service.http.dependencies import CurrentGateway, Gateway
 from gateway_service.http.ranges import part_of
 from gateway_service.openapi.forms import BINARY, VIDEOS
 from gateway_service.results.downloads import StoredResult, file_response
 from gateway_service.routes.results import TaskId, Wait
 from gateway_service.routes.tasks import MULTIPART, PROBLEMS
-from gateway_service.schemas import Problem, TaskCreated, VideoForm, options_of
 from gateway_service.tasks.callers import CurrentCaller
 from obscura.contract import JobKind
 from obscura.errors import NoPictureError

@@ -5,9 +5,9 @@ from typing import Annotated, BinaryIO
 
 from fastapi import Depends, Header, Response, UploadFile
 
+from gateway_service.answers import TaskAnswer, TaskCreated
 from gateway_service.http.dependencies import CurrentGateway, Gateway, RequestId
 from gateway_service.http.threads import is_quick
-from gateway_service.schemas import TaskAnswer, TaskCreated
 from gateway_service.tasks.direct import picture_answer, picture_wish
 from gateway_service.tasks.submission import (
     MAX_IDEMPOTENCY_KEY,

@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
+from gateway_service.answers import TaskAnswer, TaskCreated, TaskError, TaskResult
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.problems import problem, status_of_code
 from gateway_service.results.serialisers import report_of
 from gateway_service.routes.results import MAX_WAIT_S, picture_response
-from gateway_service.schemas import TaskAnswer, TaskCreated, TaskError, TaskResult
 from obscura.contract import JobOptions, OutputFormat
 from obscura.errors import ProcessingFailedError
 from obscura.imaging.headers import sniff

@@ -2,10 +2,10 @@
 
 import asyncio
 
+from gateway_service.answers import TaskResult
 from gateway_service.http.dependencies import Gateway
 from gateway_service.results.serialisers import task_result_of
 from gateway_service.routes.results import forget
-from gateway_service.schemas import TaskResult
 from obscura.contract import JobOptions
 from obscura.errors import InvalidOptionError, ProcessingTimedOutError
 from obscura.settings import Settings

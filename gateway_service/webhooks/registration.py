@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import httpx
 
+from gateway_service.answers import WebhookProgress, WebhookState
 from gateway_service.http.dependencies import Gateway
 from gateway_service.http.egress import Hosts, NotReachedError
-from gateway_service.schemas import WebhookProgress, WebhookState
 from obscura.contract.webhooks import read_secrets
 from obscura.errors import InvalidOptionError, ServiceError, WebhookNotAllowedError
 from obscura.jobs.webhook_deliveries import subject_key

@@ -3,8 +3,8 @@
 The proposal network costs a sixth of a full detector and covers all classes at once. On most photos that is
 enough: there is no object, or the objects are clear, or crop re-scoring decides. What is still uncertain then
 needs a slice of the full detector, which sees an object in its surroundings. A crowd of uncertain proposals
-means that others were missed: there the full detector runs over the whole photo, in a large one over the tiles
-in which the crowd is. A class whose auxiliary network stands in needs none of it.
+means that others were missed: there the full detector runs over the whole photo, in a large one over the
+tiles in which the crowd is. A class whose auxiliary network stands in needs none of it.
 
 The choice depends on this photo only, so equal photos get equal answers.
 """

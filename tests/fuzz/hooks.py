@@ -15,8 +15,8 @@ import schemathesis
 from hypothesis import strategies as st
 from PIL import Image
 
+from gateway_service.forms import BOXES_FORMAT, PATTERN_FORMAT, SPANS_FORMAT
 from gateway_service.routes import videos
-from gateway_service.schemas import BOXES_FORMAT, PATTERN_FORMAT, SPANS_FORMAT
 
 SIDE = st.integers(1, 96)
 FORMATS = {

@@ -81,7 +81,7 @@ def test_what_windows_reject_costs_no_pass() -> None:
 
 
 def test_a_crowd_gets_the_own_network_over_the_whole_photo() -> None:
-    """Many small objects: the largest pass that a photo has without a proposal network, and one window for each."""
+    """Many small objects: the largest pass that there is without a proposal network, and a window each."""
     photo = photo_with((640, 480), *squares(30, 12))
     network, alone = WhiteSquares(), WhiteSquares()
     found = detector_of(WhiteSquares(), network).detect(photo)

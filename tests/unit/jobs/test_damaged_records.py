@@ -8,12 +8,12 @@ import httpx
 import pytest
 import redis
 
+from gateway_service.answers import TaskStatus
 from gateway_service.app import create_app
 from gateway_service.batches import batch
 from gateway_service.http.dependencies import Gateway
 from gateway_service.results.serialisers import task_result_of
 from gateway_service.routes.results import erase
-from gateway_service.schemas import TaskStatus
 from obscura.contract import JobKind, JobOptions, ObjectClass, Step, StepRequest, UserBox
 from obscura.errors import (
     BatchUnreadableError,

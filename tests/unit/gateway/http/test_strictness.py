@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from gateway_service.schemas import BatchForm, BlurClassesForm, DetectClassesForm, RedactForm, VideoForm
+from gateway_service.forms import BatchForm, BlurClassesForm, DetectClassesForm, RedactForm, VideoForm
 from tests.gateways import RunningGateway
 from tests.photos import PORTRAIT
 

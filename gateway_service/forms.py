@@ -1,23 +1,17 @@
-"""Pydantic models of request forms and answers, as OpenAPI shows them."""
+"""Pydantic models of request forms, as OpenAPI shows them, and what they become."""
 
 import json
-from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 from fastapi import UploadFile
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from obscura.contract import (
-    RESEARCH_ONLY,
     Audio,
-    DetectedObject,
     ExclusionZone,
     Frames,
-    ImageInfo,
     JobOptions,
-    LesionResult,
     MetadataPolicy,
-    ModelInfo,
     ObjectClass,
     OutputFormat,
     Priority,
@@ -26,7 +20,6 @@ from obscura.contract import (
     RedactionStyle,
     ResidualCheck,
     UserBox,
-    VideoProgress,
     extra_classes,
 )
 from obscura.contract.options import MAX_BOXES, MAX_PATTERN, MAX_ZONES
@@ -130,13 +123,15 @@ Color = Annotated[
 ]
 
 
-class HideOptions(BaseModel):
-    """How to hide; every field has a default that the server's policy chose."""
+class StyleOptions(BaseModel):
+    """How what is hidden looks; every field has a default that the server's policy chose."""
 
     model_config = ConfigDict(extra="forbid")
 
     style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
-        None, description="default: soft for faces, filled from around for plates; blur is cosmetic"
+        None,
+        description="default: soft for faces, filled from around for plates; blur is cosmetic, in a video it "
+        "becomes a still mosaic",
     )
     cells: Annotated[int | None, Blank] = Field(
         None, ge=1, le=64, description="of mosaic and pixel_noise: cells on the long side of an object"
@@ -152,6 +147,12 @@ class HideOptions(BaseModel):
         allow_inf_nan=False,
         description="growth of a box before it is hidden; default 1.3, and 1.1 for plates",
     )
+    metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
+
+
+class HideOptions(StyleOptions):
+    """How to hide in a photo."""
+
     feather: Annotated[float | None, Blank] = Field(
         None,
         ge=0.0,
@@ -159,7 +160,6 @@ class HideOptions(BaseModel):
         allow_inf_nan=False,
         description="soft edge outside of what is hidden, as a share of its long side; default 0, none",
     )
-    metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     output: Annotated[OutputFormat | None, Blank] = Field(None, description="default same")
     residual_check: Annotated[ResidualCheck | None, Blank] = Field(None, description=CHECK_TEXT)
     content_credentials: Annotated[bool | None, Blank] = Field(None, description=CREDENTIALS_TEXT)
@@ -208,35 +208,11 @@ class BlurClassesForm(BlurForm):
     classes: Classes = Field(None, description=CLASSES_TEXT, examples=[["face"]])
 
 
-class VideoForm(CallerForm):
+class VideoForm(CallerForm, LookOptions, StyleOptions):
     """A video to hide objects in."""
 
     file: UploadFile = Field(description="the video: MP4, MOV, Matroska, WebM or AVI")
     classes: Classes = Field(None, description=CLASSES_TEXT, examples=[["face"]])
-    min_confidence: Annotated[float | None, Blank] = Field(
-        None, ge=0.001, le=1.0, allow_inf_nan=False, description="lowest score of a detection"
-    )
-    quality: Annotated[Quality | None, Blank] = Field(None, description="how hard to look; default balanced")
-    text_match: TextMatch = None
-    style: Annotated[RedactionStyle | None, BeforeValidator(_style)] = Field(
-        None,
-        description="default: soft for faces, filled from around for plates; blur becomes a still mosaic",
-    )
-    cells: Annotated[int | None, Blank] = Field(
-        None, ge=1, le=64, description="of mosaic and pixel_noise: cells on the long side of an object"
-    )
-    color: Color = None
-    shape: Annotated[RedactionShape | None, Blank] = Field(
-        None, description="outline for faces; default: the style's own"
-    )
-    grow: Annotated[float | None, Blank] = Field(
-        None,
-        ge=1.0,
-        le=3.0,
-        allow_inf_nan=False,
-        description="growth of a box; default 1.3, and 1.1 for plates",
-    )
-    metadata: Annotated[MetadataPolicy | None, Blank] = Field(None, description="default strip")
     audio: Annotated[Audio | None, Blank] = Field(
         None,
         description="keep (default): the sound as it is, byte for byte; drop: none; beep: a tone over parts",
@@ -365,126 +341,3 @@ class BatchForm(CallerForm, LookOptions, HideOptions):
     keep_names: bool = Field(
         default=False, description="keep the files' names with the batch, for its status and archive"
     )
-
-
-class TaskStatus(StrEnum):
-    """The state of a task, in the words of the legacy API."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    SUCCESS = "SUCCESS"
-    FAILURE = "FAILURE"
-
-
-class TaskCreated(BaseModel):
-    """A job was entered."""
-
-    task_id: str = Field(examples=["3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a"])
-
-
-class LesionTaskCreated(TaskCreated):
-    """A job for a mammogram was entered."""
-
-    notice: str = RESEARCH_ONLY
-
-
-class TaskError(BaseModel):
-    """Why a task failed."""
-
-    code: str
-    message: str
-
-
-class WebhookState(StrEnum):
-    """How far the telling of an end is: not yet due, under way, taken by the receiver, given up."""
-
-    WAITING = "waiting"
-    PENDING = "pending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-
-
-class WebhookProgress(BaseModel):
-    """What became of a webhook so far."""
-
-    state: WebhookState
-    attempts: int = 0
-    http_status: int | None = Field(None, description="what the receiver last answered with")
-    error: str | None = Field(None, description="why the last attempt failed")
-    next_attempt: float | None = Field(None, description="time of the next attempt, in seconds since 1970")
-
-
-class VideoLink(BaseModel):
-    """Where the redacted video is fetched from, in parts if one likes (Range)."""
-
-    url: str = Field(examples=["/task_result/3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a/video"])
-    media_type: str = Field(examples=["video/mp4"])
-    bytes: int = Field(ge=0)
-
-
-class PictureLink(BaseModel):
-    """Where the redacted picture is fetched from as bytes."""
-
-    url: str = Field(examples=["/task_result/3f0c8c6e-54d6-4c3c-9a55-0d2f8a3f4f0a/image"])
-    media_type: str = Field(examples=["image/jpeg"])
-
-
-def _never_null(schema: dict[str, Any]) -> None:
-    """Describe the fields of an answer as they are sent: one without a value is left out, and never null."""
-    for field in schema["properties"].values():
-        kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
-        if "default" in field and field["default"] is None:
-            del field["default"]
-        if len(kinds) == 1:
-            del field["anyOf"]
-            field.update(kinds[0] | field)
-        elif kinds:
-            field["anyOf"] = kinds
-
-
-BoxesByName = Annotated[dict[str, dict[str, list[int]]], Field(title="BoxesByName")]
-
-
-class TaskResult(BaseModel):
-    """A task: ``result`` holds the boxes by name, the picture in base64, or the address of the video."""
-
-    model_config = ConfigDict(json_schema_extra=_never_null)
-
-    status: TaskStatus
-    result: BoxesByName | list[list[float]] | str | None = Field(
-        None, examples=[{"face_1": {"facial_area": [1044, 232, 1465, 795]}}]
-    )
-    progress: float | None = Field(None, ge=0, le=1, description="share of the steps done, while RUNNING")
-    frames: VideoProgress | None = Field(None, description="of a video, while RUNNING")
-    error: TaskError | None = None
-    video: VideoLink | None = Field(None, description="of a video: where it is")
-    picture: PictureLink | None = Field(None, description="of a photo, with embed=false: where it is")
-    detections: tuple[DetectedObject, ...] | None = None
-    image: ImageInfo | None = None
-    model: ModelInfo | None = None
-    models: tuple[ModelInfo, ...] | None = None
-    report: dict[str, Any] | None = None
-    manifest: dict[str, Any] | None = None
-    lesions: LesionResult | None = Field(None, description="of a mammogram: marks, clusters, scores")
-    notice: str | None = Field(None, description="of a mammogram: research use, not a medical device")
-    webhook: WebhookProgress | None = Field(None, description="where one was asked for")
-
-
-TaskAnswer = TaskCreated | TaskResult
-"""What a photo is answered with: a task, or with zero retention its result."""
-
-
-class TaskProgress(BaseModel):
-    """The state of a task in its event stream; the result itself is fetched."""
-
-    status: TaskStatus
-    progress: float = Field(ge=0, le=1, description="share of its steps that are done")
-    frames: VideoProgress | None = Field(None, description="of a video, while RUNNING")
-    finished: bool
-    error: TaskError | None = None
-
-
-class Problem(BaseModel):
-    """Every error answer."""
-
-    error: TaskError
