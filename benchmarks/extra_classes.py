@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from obscura.anonymisation.residual_check import hidden_share
 from obscura.contract import ObjectClass, Quality
-from obscura.detection.detector import DetectionOptions
+from obscura.detection.detections import DetectionOptions
 from obscura.detection.extra import ObjectDetector
 from obscura.detection.loading import load_any
 from obscura.geometry import Box, Size

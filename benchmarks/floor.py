@@ -25,7 +25,7 @@ from obscura.anonymisation.residual import check_slices
 from obscura.contract import ObjectClass, Quality
 from obscura.detection.arrays import Pixels
 from obscura.detection.decode import decode
-from obscura.detection.detector import DetectionOptions
+from obscura.detection.detections import DetectionOptions
 from obscura.detection.inputs import Inputs
 from obscura.detection.loading import load_for
 from obscura.detection.nms import suppress

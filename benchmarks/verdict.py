@@ -33,7 +33,7 @@ from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual import RESIDUAL_THRESHOLDS, proposals
 from obscura.anonymisation.residual_check import FinishedPicture, hidden_share, not_hidden
 from obscura.contract import DetectionResult, ObjectClass, ResidualCheck
-from obscura.detection.detector import DetectionOptions
+from obscura.detection.detections import DetectionOptions
 from obscura.detection.inputs import Inputs
 from obscura.detection.loading import load_for
 from obscura.geometry import Box

@@ -25,7 +25,8 @@ from PIL import Image
 
 from benchmarks.material import material
 from obscura.contract import ObjectClass, Quality
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.loading import load_for
 from obscura.geometry import Box, Size
 from obscura.settings import Settings

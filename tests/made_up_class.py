@@ -21,7 +21,7 @@ def open_detector(extra, models_dir, engine):
     import cv2
     import numpy as np
 
-    from obscura.detection.detector import Detection
+    from obscura.detection.detections import Detection
     from obscura.detection.extra import ExtraDetector, card_of
     from obscura.geometry import Box
 

@@ -26,7 +26,8 @@ import numpy as np
 from obscura.detection.backends.onnx import open_onnx
 from obscura.detection.backends.openvino import open_openvino
 from obscura.detection.backends.ultralytics import open_ultralytics
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.networks import Networks
 from obscura.detection.rescoring import WINDOW_SIZES
 from obscura.detection.tiling import PROPOSAL_SIZES, Quality

@@ -14,12 +14,7 @@ from obscura.contract import (
     ModelInfo,
     ObjectClass,
 )
-from obscura.detection.detector import (
-    CachedDetections,
-    Detection,
-    DetectionOptions,
-    threshold_of,
-)
+from obscura.detection.detections import CachedDetections, Detection, DetectionOptions, threshold_of
 from obscura.detection.extra import ObjectDetector
 from obscura.detection.nms import overlaps, suppress
 from obscura.detection.output_cache import EMPTY_CACHE, Changes, OutputCache

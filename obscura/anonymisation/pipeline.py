@@ -13,7 +13,7 @@ from typing import Final
 from obscura.anonymisation.detect import detect_and_count
 from obscura.anonymisation.residual_check import FinishedPicture
 from obscura.contract import DetectedObject, DetectionResult, ObjectClass, ResidualCheck
-from obscura.detection.detector import DetectionOptions
+from obscura.detection.detections import DetectionOptions
 from obscura.detection.extra import ObjectDetector
 from obscura.detection.inputs import Inputs
 from obscura.detection.output_cache import EMPTY_CACHE, Changes, OutputCache

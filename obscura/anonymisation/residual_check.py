@@ -9,7 +9,8 @@ import numpy as np
 from obscura.anonymisation.detect import detect_photo
 from obscura.anonymisation.residual import proposals
 from obscura.contract import DetectedObject, DetectionResult, Quality, ResidualCheck
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.extra import ObjectDetector
 from obscura.detection.output_cache import EMPTY_CACHE, OutputCache
 from obscura.geometry import Box

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from obscura.contract import ExtraClass, Quality
 from obscura.detection.arrays import Floats, Pixels
-from obscura.detection.detector import Detection, DetectionOptions
+from obscura.detection.detections import Detection, DetectionOptions
 from obscura.detection.engines import EngineOptions
 from obscura.detection.extra import ExtraDetector, card_of
 from obscura.geometry import Box

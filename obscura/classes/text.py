@@ -18,7 +18,7 @@ from obscura.classes.patterns import compiled
 from obscura.contract import ExtraClass, Quality
 from obscura.detection.arrays import Floats, Pixels
 from obscura.detection.backends.onnx import OnnxSession, open_onnx
-from obscura.detection.detector import Detection, DetectionOptions
+from obscura.detection.detections import Detection, DetectionOptions
 from obscura.detection.engines import EngineOptions
 from obscura.detection.extra import ExtraDetector, card_of
 from obscura.errors import ClassUnavailableError

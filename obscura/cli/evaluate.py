@@ -150,7 +150,7 @@ class Ours:
     """One of our detectors at one quality, as a peer."""
 
     def __init__(self, engine: str, quality: Quality, detector: "Detector") -> None:
-        from obscura.detection.detector import THOROUGH_SHARE
+        from obscura.detection.detections import THOROUGH_SHARE
 
         self.name = f"{engine} {quality}"
         self.engine, self.quality = engine, quality
@@ -163,7 +163,7 @@ class Ours:
         """Return what the product finds; see `obscura.evaluation.peers.Peer`."""
         import numpy as np
 
-        from obscura.detection.detector import DetectionOptions
+        from obscura.detection.detections import DetectionOptions
 
         found = self._detector.detect(pixels, DetectionOptions(self.quality, min_score))
         boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)

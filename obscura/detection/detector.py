@@ -1,7 +1,7 @@
 """The detector of one class: from the pixels of a photo to detections."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from obscura.detection.adaptive import (
 )
 from obscura.detection.arrays import Pixels
 from obscura.detection.decode import RawBoxes, decode
-from obscura.detection.engines import EngineChoice, EngineOptions, Precision
+from obscura.detection.detections import CachedDetections, Detection, DetectionOptions, threshold_of
 from obscura.detection.fusion import (
     AUXILIARY_FUSION,
     PROPOSAL_FUSION,
@@ -29,7 +29,7 @@ from obscura.detection.merging import Candidates, candidates_of, concatenate, me
 from obscura.detection.networks import Networks
 from obscura.detection.nms import suppress, suppress_nested
 from obscura.detection.output_cache import EMPTY_CACHE, OutputCache, RawOutput
-from obscura.detection.priors import Priors, plausible, priors_for
+from obscura.detection.priors import plausible, priors_for
 from obscura.detection.rescoring import (
     MIN_WINDOW_SCORE,
     RESCORING,
@@ -50,22 +50,9 @@ from obscura.detection.tiling import (
     wrap_width,
 )
 from obscura.detection.voting import vote
-from obscura.detection.weights import ModelCard
 from obscura.geometry import Box, Size
 
-__all__ = [
-    "CachedDetections",
-    "Detection",
-    "DetectionOptions",
-    "Detector",
-    "EngineChoice",
-    "EngineOptions",
-    "Precision",
-    "threshold_of",
-]
-
-THOROUGH_SHARE = 0.5
-"""`Quality.THOROUGH` reports boxes from this share of the model's own threshold on."""
+__all__ = ["Detector"]
 
 DETAIL_SIDE = {"face": 960, "plate": 832}
 """Long side in input pixels up to which a small photo is enlarged, at most `ENLARGEMENT` times, by class.
@@ -77,52 +64,6 @@ TILE_SCALE = {"face": 1.25, "plate": 1.0}
 """Input pixels per photo pixel in the tiles of a large photo. In 12 megapixels 69 % of the faces 20 pixels
 high were hidden at 0.8, 85 % at 1.0 and 92 % at 1.25; 88, 96 and 96 % of the plates 30 pixels wide. Each step
 costs half as much time again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """One object: its class, its box in pixels of the photo, and its confidence, 0..1."""
-
-    class_name: str
-    box: Box
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionOptions:
-    """Options of a detection.
-
-    Attributes
-    ----------
-    quality
-        Trade-off between recall and time.
-    min_confidence
-        Score, 0..1, from which a box is reported; ``None``: the model card's (half of it when thorough).
-    panorama
-        Whether the photo covers 360 degrees, so that its left edge continues its right one; ``None``: decided
-        by its aspect ratio.
-    priors
-        Limits on the size and shape of boxes; ``None``: those of the class.
-    text_match
-        Pattern of the text that the class ``text`` reports; ``None``: all text.
-    inputs
-        The network inputs of this picture, shared by the detectors that run over it one after the other.
-    """
-
-    quality: Quality = Quality.BALANCED
-    min_confidence: float | None = None
-    panorama: bool | None = None
-    priors: Priors | None = None
-    text_match: str | None = None
-    inputs: Inputs | None = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class CachedDetections:
-    """The detections in one photo, best first, and the raw output of every inference slice."""
-
-    detections: tuple[Detection, ...]
-    cache: OutputCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,13 +321,6 @@ class Detector:
         if item.mirrored:
             boxes[:, [0, 2]] = output.placing.width - boxes[:, [2, 0]]
         return candidates_of(item, output.placing, RawBoxes(boxes, raw.scores[kept]), number, wrapped=wrapped)
-
-
-def threshold_of(card: ModelCard, options: DetectionOptions) -> float:
-    """Return the score, 0..1, from which a box is reported; see `DetectionOptions`."""
-    if options.min_confidence is not None:
-        return options.min_confidence
-    return card.min_confidence * (THOROUGH_SHARE if options.quality is Quality.THOROUGH else 1.0)
 
 
 def _view(pixels: Pixels, size: Size, options: DetectionOptions, known: OutputCache) -> _View:

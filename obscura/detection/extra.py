@@ -10,7 +10,7 @@ import numpy as np
 
 from obscura.contract.classes import ExtraClass
 from obscura.detection.arrays import Pixels
-from obscura.detection.detector import CachedDetections, Detection, DetectionOptions, threshold_of
+from obscura.detection.detections import CachedDetections, Detection, DetectionOptions, threshold_of
 from obscura.detection.engines import EngineOptions
 from obscura.detection.nms import suppress
 from obscura.detection.output_cache import EMPTY_CACHE, OutputCache

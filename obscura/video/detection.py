@@ -6,7 +6,8 @@ from typing import Final
 
 from obscura.detection.adaptive import ACTIVITY_SCORE
 from obscura.detection.arrays import Pixels
-from obscura.detection.detector import Detection, DetectionOptions, Detector, threshold_of
+from obscura.detection.detections import Detection, DetectionOptions, threshold_of
+from obscura.detection.detector import Detector
 from obscura.detection.extra import ObjectDetector
 from obscura.detection.inputs import Inputs
 from obscura.detection.tiling import Quality

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 
 from obscura.contract import Audio, MetadataPolicy
 from obscura.detection.arrays import Pixels
-from obscura.detection.detector import DetectionOptions
+from obscura.detection.detections import DetectionOptions
 from obscura.detection.extra import ObjectDetector
 from obscura.errors import InvalidOptionError, ProcessingFailedError, UndecodablePhotoError
 from obscura.geometry import Box, Size

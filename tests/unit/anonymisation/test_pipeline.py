@@ -11,7 +11,7 @@ from obscura.anonymisation.detect import open_photo
 from obscura.anonymisation.pipeline import PhotoPipeline, PipelineResult
 from obscura.anonymisation.residual_check import find_residual
 from obscura.contract import ObjectClass, ResidualCheck
-from obscura.detection.detector import DetectionOptions
+from obscura.detection.detections import DetectionOptions
 from obscura.detection.extra import ObjectDetector
 from obscura.detection.loading import load_all
 from obscura.detection.networks import Networks

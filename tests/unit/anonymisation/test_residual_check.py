@@ -9,7 +9,8 @@ from obscura.anonymisation import residual_check
 from obscura.anonymisation.detect import find_objects, open_photo
 from obscura.anonymisation.residual_check import FinishedPicture, find_residual, hidden_share
 from obscura.contract import JobKind, JobOptions, ObjectClass, ResidualCheck, Step, with_residual_check
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.loading import load_for
 from obscura.geometry import Box
 from obscura.imaging.open import Photo

@@ -13,7 +13,8 @@ from obscura.anonymisation.detect import find_objects, open_photo
 from obscura.anonymisation.request import RedactionRequest
 from obscura.anonymisation.residual_check import find_residual
 from obscura.contract import Frames, ObjectClass
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.loading import load_for
 from obscura.geometry import Box
 from obscura.imaging.composites import composites

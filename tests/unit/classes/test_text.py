@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from obscura.classes.patterns import compiled
 from obscura.contract import JobOptions, ObjectClass
-from obscura.detection.detector import DetectionOptions
+from obscura.detection.detections import DetectionOptions
 from obscura.detection.extra import ObjectDetector
 from obscura.detection.loading import load_any
 from obscura.errors import InvalidOptionError

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from obscura.detection.adaptive import effort_rule_for, needs_slice, plan_crowd
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.merging import Candidates
 from obscura.detection.networks import Networks
 from obscura.detection.tiling import InferenceScales, plan_full_detector

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.networks import Networks
 from obscura.detection.tiling import Quality
 from obscura.detection.weights import ModelCard

@@ -22,7 +22,8 @@ from structlog.testing import capture_logs
 from obscura.detection.backends import openvino
 from obscura.detection.backends.onnx import OnnxSession, open_onnx_batched
 from obscura.detection.backends.openvino import open_openvino
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineChoice, EngineOptions, open_session, pick_engine
 from obscura.detection.loading import load_detector
 from obscura.detection.networks import Networks

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from obscura.detection.detector import EngineChoice
+from obscura.detection.engines import EngineChoice
 from obscura.detection.loading import load_detector
 from obscura.detection.weights import default_models_dir
 

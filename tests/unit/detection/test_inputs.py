@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.inputs import Inputs
 from obscura.detection.letterbox import letterbox
 from obscura.detection.networks import Networks

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.engines import EngineChoice, EngineOptions
 from obscura.detection.inputs import Inputs
 from obscura.detection.loading import open_detector

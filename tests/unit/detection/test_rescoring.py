@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obscura.contract import Quality
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.merging import Candidates
 from obscura.detection.networks import Networks
 from obscura.detection.rescoring import RESCORING, CropView, CropWindow, Rescoring, plan_windows, rescore

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obscura.detection.detector import DetectionOptions, Detector
+from obscura.detection.detections import DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.networks import Networks
 from obscura.detection.size_correction import CORRECTIONS, corrected
 from obscura.detection.tiling import Quality

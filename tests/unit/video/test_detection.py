@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from obscura.detection.arrays import Pixels
-from obscura.detection.detector import Detection, DetectionOptions, Detector
+from obscura.detection.detections import Detection, DetectionOptions
+from obscura.detection.detector import Detector
 from obscura.detection.networks import Networks
 from obscura.detection.tiling import Quality
 from obscura.detection.weights import card_for_class, default_models_dir, load_manifest

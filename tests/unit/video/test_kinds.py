@@ -14,7 +14,7 @@ from av import VideoFrame
 from numpy.typing import NDArray
 
 from obscura.contract import Audio
-from obscura.detection.detector import Detection, DetectionOptions
+from obscura.detection.detections import Detection, DetectionOptions
 from obscura.detection.tiling import Quality
 from obscura.errors import (
     EmptyPhotoError,
