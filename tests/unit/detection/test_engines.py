@@ -187,7 +187,7 @@ def test_no_engine_binds_its_threads_to_a_core(choice: EngineChoice) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         watching = pool.submit(watch)
-        for _ in range(10):
+        for _ in range(4):
             detector.warm_up()
         ended.set()
         watching.result()
