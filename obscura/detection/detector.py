@@ -46,8 +46,18 @@ from obscura.detection.tiling import (
     is_panorama,
     plan_auxiliary,
     plan_full_detector,
+    plan_probe,
     plan_slices,
     wrap_width,
+)
+from obscura.detection.turned import (
+    PROBE_SCORE,
+    QUARTER_TURNS,
+    is_surely_upright,
+    least_turned_score,
+    new_ones,
+    turned_boxes,
+    turned_size,
 )
 from obscura.detection.voting import vote
 from obscura.geometry import Box, Size
@@ -85,6 +95,11 @@ class _View:
     size: Size
     period: float | None
     known: OutputCache
+
+    @property
+    def own_size(self) -> Size:
+        """Size of the photo without repeated columns."""
+        return self.size if self.period is None else Size(round(self.period), self.size.height)
 
     @property
     def auxiliary_scale(self) -> float:
@@ -176,11 +191,11 @@ class Detector:
         size = Size(pixels.shape[1], pixels.shape[0])
         view = _view(pixels, size, options, known)
         least = min(RESCORING[options.quality].lower_score, threshold_of(self.card, options))
-        if options.quality is Quality.BALANCED and self.networks.proposal is not None:
-            found, cache = self._find_adaptively(view, least)
-        else:
-            found, cache = self._find(view, options.quality, least)
-        return CachedDetections(self._reported(found, view, options), cache)
+        found = self._find(view, options.quality, least)
+        boxes = self._fitting(found.boxes, view, options)
+        if options.quality in {Quality.BALANCED, Quality.THOROUGH} and self.networks.proposal is not None:
+            boxes = self._with_turned(boxes, view, options, least)
+        return CachedDetections(self._reported(boxes, view), found.cache)
 
     def propose(self, pixels: Pixels, options: DetectionOptions) -> tuple[Detection, ...]:
         """Return the proposals in a photo with their own scores, best first; the full detector does not run.
@@ -189,17 +204,24 @@ class Detector:
         """
         view = _view(pixels, Size(pixels.shape[1], pixels.shape[0]), options, EMPTY_CACHE)
         outputs = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
-        return self._reported(
-            self._merged(outputs, threshold_of(self.card, options), view.period), view, options
-        )
+        found = self._merged(outputs, threshold_of(self.card, options), view.period)
+        return self._reported(self._fitting(found, view, options), view)
 
-    def _reported(self, found: Candidates, view: _View, options: DetectionOptions) -> tuple[Detection, ...]:
-        """Return the detections that are reported of the boxes of a photo."""
+    def _fitting(
+        self, found: Candidates, view: _View, options: DetectionOptions, quarter_turns: int = 0
+    ) -> Candidates:
+        """Return the boxes from the threshold on that may be objects seen after quarter turns, corrected."""
         found = found.take(found.scores >= threshold_of(self.card, options))
-        found = replace(found, boxes=corrected(found.boxes, self.card.class_name))
+        size = turned_size(view.own_size, quarter_turns)
+        seen = turned_boxes(found.boxes, view.own_size, quarter_turns)
+        found = replace(found, boxes=corrected(seen, self.card.class_name))
         priors = priors_for(self.card.class_name) if options.priors is None else options.priors
-        size = view.size if view.period is None else Size(round(view.period), view.size.height)
         found = found.take(plausible(found, size, priors))
+        return replace(found, boxes=turned_boxes(found.boxes, size, -quarter_turns % 4))
+
+    def _reported(self, found: Candidates, view: _View) -> tuple[Detection, ...]:
+        """Return the detections that are reported of the fitting boxes of a photo."""
+        size = view.own_size
         found = found.take(suppress_nested(found.boxes, found.scores, view.period))
         return tuple(
             Detection(self.card.class_name, box, float(score))
@@ -207,8 +229,32 @@ class Detector:
             for box in _in_photo(Box(*corners), size, view.period)
         )
 
+    def _with_turned(
+        self, upright: Candidates, view: _View, options: DetectionOptions, least: float
+    ) -> Candidates:
+        """Return the boxes of a photo and those that are seen when it is turned.
+
+        See `obscura.detection.turned`. A panorama is taken as it is.
+        """
+        if view.period is not None or is_surely_upright(upright):
+            return upright
+        found, least_score = upright, least_turned_score(upright)
+        for turns in QUARTER_TURNS:
+            turned = replace(view, inputs=view.inputs.turned(turns), known=EMPTY_CACHE)
+            outputs = self._raw_outputs(turned, [plan_probe(view.size)])
+            probe = self._merged(outputs, max(PROBE_SCORE, least_score), None)
+            seen = found.take(found.scores >= self.card.min_confidence)
+            if not new_ones(probe, seen).any():
+                continue
+            more = self._find(turned, options.quality, least).boxes
+            more = self._fitting(more.take(more.scores >= least_score), view, options, turns)
+            found = concatenate([found, more.take(new_ones(more, seen))])
+        return found
+
     def _find(self, view: _View, quality: Quality, least: float) -> _Found:
         """Run the slices of a quality, then the auxiliary network; one that supplements is not for `fast`."""
+        if quality is Quality.BALANCED and self.networks.proposal is not None:
+            return self._find_adaptively(view, least)
         outputs = self._raw_outputs(view, self.slices(view.size, quality))
         boxes = self._merged(outputs, least, view.period)
         boxes, windows = self._rescored(view, tuple(outputs), boxes, RESCORING[quality])
@@ -318,8 +364,6 @@ class Detector:
         raw = decode(output.output, least)
         kept = suppress(raw.boxes, raw.scores, self.card.max_overlap)
         boxes = vote(raw.boxes[kept], raw.boxes, raw.scores)
-        if item.mirrored:
-            boxes[:, [0, 2]] = output.placing.width - boxes[:, [2, 0]]
         return candidates_of(item, output.placing, RawBoxes(boxes, raw.scores[kept]), number, wrapped=wrapped)
 
 

@@ -26,30 +26,48 @@ class Inputs:
     ----------
     pixels
         The picture.
+    quarter_turns
+        How often networks see every input turned by 90 degrees, counter-clockwise. Slices, positions and
+        boxes stay those of the picture as it is.
     shared_outputs
         Raw outputs ``[4 + classes, anchors]`` of networks that several detectors share, by network and slice.
     """
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
+        self.quarter_turns = 0
         self.shared_outputs: dict[tuple[Session, InferenceSlice], RawOutput] = {}
-        self._kept: dict[int, Letterbox] = {}
+        self._kept: dict[tuple[int, bool], Letterbox] = {}
+        self._others: dict[int, Inputs] = {}
+
+    def turned(self, quarter_turns: int) -> "Inputs":
+        """Return the inputs of the picture as seen after 1 to 3 quarter turns, the same object every time."""
+        if quarter_turns not in self._others:
+            other = Inputs(self.pixels)
+            other.quarter_turns = quarter_turns
+            other._kept = self._kept
+            self._others[quarter_turns] = other
+        return self._others[quarter_turns]
 
     def of(self, item: InferenceSlice) -> Letterbox:
-        """Return the input of a slice; it must not be changed."""
+        """Return the input of a slice, and its region's position in it before it was turned and mirrored.
+
+        It must not be changed.
+        """
+        frame = self._upright(item)
+        pixels = np.rot90(frame.pixels, self.quarter_turns) if self.quarter_turns else frame.pixels
+        pixels = pixels[:, ::-1] if item.mirrored else pixels
+        return Letterbox(np.ascontiguousarray(pixels), frame.placing)
+
+    def _upright(self, item: InferenceSlice) -> Letterbox:
         if item.region.size != Size(self.pixels.shape[1], self.pixels.shape[0]):
-            return _turned(self._made(item), item)
-        if item.long_side not in self._kept:
-            self._kept[item.long_side] = self._made(item)
-        return _turned(self._kept[item.long_side], item)
+            return self._made(item)
+        key = item.long_side, item.is_square
+        if key not in self._kept:
+            self._kept[key] = self._made(item)
+        return self._kept[key]
 
     def _made(self, item: InferenceSlice) -> Letterbox:
         region = item.region
-        return letterbox(self.pixels[region.top : region.bottom, region.left : region.right], item.long_side)
-
-
-def _turned(frame: Letterbox, item: InferenceSlice) -> Letterbox:
-    """Return an input, left-right reversed where its slice is mirrored."""
-    if not item.mirrored:
-        return frame
-    return Letterbox(np.ascontiguousarray(frame.pixels[:, ::-1]), frame.placing)
+        part = self.pixels[region.top : region.bottom, region.left : region.right]
+        return letterbox(part, item.long_side, square=item.is_square)

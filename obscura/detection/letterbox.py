@@ -39,11 +39,10 @@ class Offset(NamedTuple):
 
 
 class Placing(NamedTuple):
-    """Position of a picture in an input of ``width`` pixels: ``input = picture * scale + pad``."""
+    """Position of a picture in an input: ``input = picture * scale + pad``."""
 
     scale: Scale
     pad: Offset
-    width: int
 
     def to_image_frame(self, boxes_in_input: Floats) -> Floats:
         """Return boxes ``[n, 4]`` in input pixels as boxes in pixels of the picture (not clipped)."""
@@ -66,15 +65,16 @@ def input_size(scaled: Size) -> Size:
     return Size(-(-scaled.width // step) * step, -(-scaled.height // step) * step)
 
 
-def letterbox(pixels: Pixels, long_side: int) -> Letterbox:
-    """Scale a picture so that its longer side has ``long_side`` pixels, and pad it with grey to the grid.
+def letterbox(pixels: Pixels, long_side: int, *, square: bool = False) -> Letterbox:
+    """Scale a picture so that its longer side has ``long_side`` pixels, and pad it with grey.
 
+    The input is the smallest on the grid (`input_size`), or the smallest square.
     Large reductions first halve the picture by 2x2 means, which is fast and avoids the aliasing of bilinear
     interpolation that loses small faces; the rest, less than a factor of two, is bilinear.
     """
     target = Size(pixels.shape[1], pixels.shape[0]).scaled_to(long_side)
     scaled, scale = _resize(pixels, target)
-    whole = input_size(target)
+    whole = input_size(Size(target.long_side, target.long_side) if square else target)
     pad = Offset((whole.width - target.width) // 2, (whole.height - target.height) // 2)
     rest = Offset(whole.width - target.width - pad.left, whole.height - target.height - pad.top)
     if any((*pad, *rest)):
@@ -82,7 +82,7 @@ def letterbox(pixels: Pixels, long_side: int) -> Letterbox:
         scaled = np.asarray(
             cv2.copyMakeBorder(scaled, *edges, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY)), dtype=np.uint8
         )
-    return Letterbox(scaled, Placing(scale, pad, whole.width))
+    return Letterbox(scaled, Placing(scale, pad))
 
 
 def _resize(pixels: Pixels, target: Size) -> tuple[Pixels, Scale]:

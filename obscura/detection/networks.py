@@ -14,6 +14,7 @@ from obscura.detection.output_cache import EMPTY_CACHE, OutputCache, RawOutput
 from obscura.detection.tiling import InferenceSlice
 from obscura.detection.weights import ModelCard
 from obscura.errors import ModelError
+from obscura.geometry import Size
 from obscura.observability import inference
 
 __all__ = ["Networks"]
@@ -91,8 +92,9 @@ class Networks:
         self, inputs: Inputs, slices: Sequence[InferenceSlice]
     ) -> Iterator[tuple[InferenceSlice, RawOutput]]:
         """Run slices in order, consecutive ones of one input shape in batches of the engine's batch size."""
-        for (is_proposal, is_auxiliary, _), group in groupby(
-            slices, key=lambda item: (item.is_proposal, item.is_auxiliary, input_size(item.scaled))
+        for (is_proposal, is_auxiliary, *_), group in groupby(
+            slices,
+            key=lambda item: (item.is_proposal, item.is_auxiliary, item.is_square, input_size(item.scaled)),
         ):
             same = list(group)
             if is_proposal:
@@ -152,4 +154,22 @@ def _run_batches(
         with inference(model, session.device):
             outputs = session.run([box.pixels for box in boxes])
         for item, box, output in zip(chunk, boxes, outputs, strict=True):
-            yield item, RawOutput(output, box.placing)
+            seen = Size(box.pixels.shape[1], box.pixels.shape[0])
+            yield item, RawOutput(_as_it_is(output, seen, item, inputs.quarter_turns), box.placing)
+
+
+def _as_it_is(output: Floats, seen: Size, item: InferenceSlice, quarter_turns: int) -> Floats:
+    """Return a raw output with boxes in the input before it was turned and mirrored, to the size ``seen``."""
+    if not item.mirrored and not quarter_turns:
+        return output
+    x, y, width, height = output[:BOX_ROWS]
+    if item.mirrored:
+        x = seen.width - x
+    # A quarter turn counter-clockwise shows the right edge on top.
+    boxes = {
+        0: (x, y, width, height),
+        1: (seen.height - y, x, height, width),
+        2: (seen.width - x, seen.height - y, width, height),
+        3: (y, seen.width - x, height, width),
+    }
+    return np.concatenate([np.stack(boxes[quarter_turns]), output[BOX_ROWS:]])

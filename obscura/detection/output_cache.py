@@ -24,7 +24,10 @@ CELL = 64
 
 
 class RawOutput(NamedTuple):
-    """The raw output of one slice, ``[4 + classes, anchors]``, and its region's position in the input."""
+    """The raw output of one slice, ``[4 + classes, anchors]``, and its region's position in the input.
+
+    Boxes are those of the region as it is, also where the network saw it mirrored or turned.
+    """
 
     output: Floats
     placing: Placing

@@ -21,7 +21,9 @@ __all__ = [
     "is_panorama",
     "plan_auxiliary",
     "plan_full_detector",
+    "plan_probe",
     "plan_slices",
+    "plan_whole",
     "wrap_width",
 ]
 
@@ -55,11 +57,14 @@ AUXILIARY_ENLARGEMENT = 1.5
 """How many times a small photo is enlarged for the auxiliary network, up to `PROPOSAL_SIDE`. AP50 of YuNet-n
 alone at 1, 1.5 and 2 times: 0.889, 0.943, 0.919 (validation), 0.631, 0.730, 0.741 (labelled by people)."""
 
+PROBE_SIDE = 256
+"""Side in input pixels of the small copy in which the proposal network sees a photo turned."""
+
 PROPOSAL_SIZES = frozenset(
     size for short in (384, 448, 480, 640) for size in (Size(640, short), Size(short, 640))
-)
+) | {Size(PROBE_SIDE, PROBE_SIDE)}
 """Input sizes of the proposal network for photos of the usual aspect ratios: 16:9, 3:2, 4:3 and square, in
-both orientations."""
+both orientations; and for the small copy of any photo."""
 
 PANORAMA_MIN_WIDTH = 2048
 PANORAMA_WRAP = 8
@@ -132,6 +137,8 @@ class InferenceSlice:
         Whether the proposal network runs over it.
     is_auxiliary
         Whether the auxiliary network runs over it.
+    is_square
+        Whether the input is padded to a square, the same for photos of all aspect ratios, turned or not.
     """
 
     region: Region
@@ -140,6 +147,7 @@ class InferenceSlice:
     mirrored: bool = False
     is_proposal: bool = False
     is_auxiliary: bool = False
+    is_square: bool = False
 
     @property
     def scaled(self) -> Size:
@@ -161,9 +169,9 @@ def plan_slices(size: Size, quality: Quality, scales: InferenceScales) -> tuple[
     match quality:
         case Quality.RAPID:
             side = _enlarged(size, scales.input_side, scales)
-            return (replace(_whole(size, side), is_proposal=scales.has_proposals),)
+            return (replace(plan_whole(size, side), is_proposal=scales.has_proposals),)
         case Quality.FAST:
-            return (_whole(size, _enlarged(size, scales.input_side, scales)),)
+            return (plan_whole(size, _enlarged(size, scales.input_side, scales)),)
         case Quality.BALANCED if scales.has_proposals:
             return _proposals(size)
         case Quality.BALANCED:
@@ -191,7 +199,18 @@ def plan_auxiliary(size: Size) -> InferenceSlice:
     """Return the slice in which the auxiliary network sees a photo: whole, a small one enlarged."""
     enlarged = min(PROPOSAL_SIDE, round(size.long_side * AUXILIARY_ENLARGEMENT))
     side = max(1, min(MAX_SLICE_SIDE, max(size.long_side, enlarged)))
-    return replace(_whole(size, side), is_auxiliary=True)
+    return replace(plan_whole(size, side), is_auxiliary=True)
+
+
+def plan_whole(size: Size, long_side: int) -> InferenceSlice:
+    """Return one slice that shows a whole photo with its longer side at ``long_side`` input pixels."""
+    region = Region(0, 0, size.width, size.height)
+    return InferenceSlice(region, long_side, Edges(left=False, top=False, right=False, bottom=False))
+
+
+def plan_probe(size: Size) -> InferenceSlice:
+    """Return the slice in which the proposal network sees a small copy of a photo."""
+    return replace(plan_whole(size, min(PROBE_SIDE, 2 * size.long_side)), is_proposal=True, is_square=True)
 
 
 def is_panorama(size: Size) -> bool:
@@ -209,9 +228,9 @@ def _proposals(size: Size) -> tuple[InferenceSlice, ...]:
     enlarged = max(1, min(PROPOSAL_SIDE, round(size.long_side * PROPOSAL_ENLARGEMENT)))
     side = min(MAX_SLICE_SIDE, max(size.long_side, enlarged))
     if side >= WHOLE_SCALE * size.long_side:
-        return (replace(_whole(size, side), is_proposal=True),)
+        return (replace(plan_whole(size, side), is_proposal=True),)
     return tuple(
-        replace(item, is_proposal=True) for item in (_whole(size, OVERVIEW_SIDE), *_tiles(size, 1.0))
+        replace(item, is_proposal=True) for item in (plan_whole(size, OVERVIEW_SIDE), *_tiles(size, 1.0))
     )
 
 
@@ -220,19 +239,14 @@ def _detailed(
 ) -> tuple[InferenceSlice, ...]:
     side = min(MAX_SLICE_SIDE, max(size.long_side, _enlarged(size, scales.detail_side, scales)))
     if side < min_scale * size.long_side:
-        return (_whole(size, overview_side), *_tiles(size, scales.tile_scale))
+        return (plan_whole(size, overview_side), *_tiles(size, scales.tile_scale))
     if side < OWN_SIZE_RATIO * scales.input_side:
-        return (_whole(size, side),)
-    return (_whole(size, scales.input_side), _whole(size, side))
+        return (plan_whole(size, side),)
+    return (plan_whole(size, scales.input_side), plan_whole(size, side))
 
 
 def _enlarged(size: Size, long_side: int, scales: InferenceScales) -> int:
     return max(1, min(long_side, round(size.long_side * scales.enlargement)))
-
-
-def _whole(size: Size, long_side: int) -> InferenceSlice:
-    region = Region(0, 0, size.width, size.height)
-    return InferenceSlice(region, long_side, Edges(left=False, top=False, right=False, bottom=False))
 
 
 def _tiles(size: Size, scale: float) -> tuple[InferenceSlice, ...]:

@@ -60,7 +60,9 @@ def test_an_easy_photo_costs_one_proposal_pass(boxes: list[tuple[int, int, int, 
     proposer, network = WhiteSquares(), WhiteSquares()
     found = detector_of(proposer, network).detect(photo_with((640, 480), *boxes))
     assert len(found) == len(boxes)
-    assert [shape[1:3] for shape in proposer.shapes] == [(768, 960)]
+    # A photo in which nothing stands upright is also seen turned, in a small copy.
+    probes = [] if boxes else [(256, 256)] * 3
+    assert [shape[1:3] for shape in proposer.shapes] == [(768, 960), *probes]
     assert network.shapes == []
 
 
