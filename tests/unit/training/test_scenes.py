@@ -91,3 +91,20 @@ def test_weights_choose_sources(tmp_path: Path) -> None:
     scene = ShotDetector(photos, {"none_": 0.0}, SceneChances(), 9, is_round=True).scene(*SHAPES[0])
     assert len(scene.boxes)
     assert (np.abs(scene.pixels.astype(int) - PADDING).max(axis=2) > 8).mean() > 0.3
+
+
+def test_what_was_mistaken_is_shown_without_a_label(tmp_path: Path) -> None:
+    """A scene brings it to the size of an object, as large as objects are shown, and labels nothing."""
+    shown = photo(tmp_path, "a.png", (240, 150, 260, 164), is_round=False)
+    mistaken = shown._replace(shares=np.zeros((0, 4)), mistaken=shown.shares)
+    chances = SceneChances(
+        four=0.0, tilt=0.0, turned=0.0, quarters=0.0, shares=(0.0, 0.0, 1.0), most_enlarged=4.0
+    )
+    scenes = ShotDetector([mistaken], {}, chances, 5, is_round=False)
+    sides = []
+    for _ in range(8):
+        scene = scenes.scene(*SHAPES[0])
+        assert len(scene.boxes) == len(scene.sureness) == 0
+        rows, _ = np.nonzero(scene.pixels[..., 0] > 180)
+        sides.append(np.ptp(rows))
+    assert min(sides) > 14
