@@ -51,9 +51,9 @@ from obscura.detection.tiling import (
     wrap_width,
 )
 from obscura.detection.turned import (
+    CLEAR_SCORE,
     PROBE_SCORE,
     QUARTER_TURNS,
-    is_surely_upright,
     least_turned_score,
     new_ones,
     turned_boxes,
@@ -236,7 +236,7 @@ class Detector:
 
         See `obscura.detection.turned`. A panorama is taken as it is.
         """
-        if view.period is not None or is_surely_upright(upright):
+        if view.period is not None or self._is_surely_upright(upright, view):
             return upright
         found, least_score = upright, least_turned_score(upright)
         for turns in QUARTER_TURNS:
@@ -250,6 +250,13 @@ class Detector:
             more = self._fitting(more.take(more.scores >= least_score), view, options, turns)
             found = concatenate([found, more.take(new_ones(more, seen))])
         return found
+
+    def _is_surely_upright(self, upright: Candidates, view: _View) -> bool:
+        """Return whether something clear stands upright in a photo: of this class, or a proposal of any."""
+        if (upright.scores >= CLEAR_SCORE).any():
+            return True
+        whole = self.slices(view.size, Quality.BALANCED)[0]
+        return self.networks.surest_proposal(view.inputs, whole) >= CLEAR_SCORE
 
     def _find(self, view: _View, quality: Quality, least: float) -> _Found:
         """Run the slices of a quality, then the auxiliary network; one that supplements is not for `fast`."""

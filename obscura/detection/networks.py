@@ -116,6 +116,14 @@ class Networks:
         ((_, raw),) = self._proposals(inputs, [item])
         return self._own_rows(raw)
 
+    def surest_proposal(self, inputs: Inputs, item: InferenceSlice) -> float:
+        """Return the best score, 0..1, that the proposal network gives to anything of any class in a slice.
+
+        Raises ModelError if there is no proposal network.
+        """
+        ((_, raw),) = self._proposals(inputs, [item])
+        return float(raw.output[BOX_ROWS:].max(initial=0.0))
+
     def _proposals(
         self, inputs: Inputs, slices: Sequence[InferenceSlice]
     ) -> Iterator[tuple[InferenceSlice, RawOutput]]:

@@ -1,9 +1,9 @@
 """Objects on their side or upside down: a child in a bed, a gymnast, a photo without its orientation.
 
-The networks learnt from upright photos and see little else. So where upright detection has found nothing that
-is clear, the proposal network also goes over a small copy of the photo, turned by a quarter, by half and by
-three quarters. Where it sees an object that is new, the photo is searched once more in that orientation
-(`Inputs.turned`).
+The networks learnt from upright photos and see little else. So where nothing clear stands upright, of
+whatever class, the proposal network also goes over a small copy of the photo, turned by a quarter, by half
+and by three quarters. Where it sees an object that is new, the photo is searched once more in
+that orientation (`Inputs.turned`).
 """
 
 from typing import Final
@@ -16,9 +16,9 @@ from obscura.detection.nms import areas, intersections
 from obscura.geometry import Size
 
 __all__ = [
+    "CLEAR_SCORE",
     "PROBE_SCORE",
     "QUARTER_TURNS",
-    "is_surely_upright",
     "least_turned_score",
     "new_ones",
     "turned_boxes",
@@ -39,7 +39,8 @@ AS_SURE: Final = 0.7
 on its side the networks see something, with a low score and a loose box."""
 
 CLEAR_SCORE: Final = 0.8
-"""Score of an upright detection from which a photo is surely upright: it is not turned at all."""
+"""Score of an upright detection, or of a proposal of any class, from which a photo is surely upright: it is
+not turned at all."""
 
 UPRIGHT_SCORE: Final = 0.5
 """Score of an upright detection from which a photo is taken to be upright."""
@@ -50,11 +51,6 @@ to a search. Those that are wrong are mostly hands."""
 
 SCORE_IN_OTHERS: Final = 0.2
 """Score from which it counts in other photos."""
-
-
-def is_surely_upright(upright: Candidates) -> bool:
-    """Return whether a photo need not be turned, by its upright detections."""
-    return bool((upright.scores >= CLEAR_SCORE).any())
 
 
 def least_turned_score(upright: Candidates) -> float:

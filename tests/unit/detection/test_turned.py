@@ -137,6 +137,25 @@ def test_an_upright_photo_pays_three_small_passes_at_most(score: float, probes: 
     assert network.shapes == []
 
 
+def test_something_clear_of_another_class_shows_that_a_photo_is_upright() -> None:
+    """The proposal network sees all classes at once: beside a clear face no plate is looked for turned."""
+
+    class TwoClasses(WhiteSquares):
+        """Gives white areas to the other class."""
+
+        def run(self, batch: Sequence[Pixels]) -> Floats:
+            output = super().run(batch)
+            return np.concatenate([output[:, :4], output[:, 4:], np.zeros_like(output[:, 4:])], axis=1)
+
+    card = replace(CARD, class_name="plate", proposal=NetworkCard("proposals", "1", 1, {}))
+    proposer = TwoClasses()
+    plates = Detector(Networks(card, Heads(), proposer))
+    assert plates.detect(photo_with((640, 480), (200, 100, 400, 360))) == ()
+    assert len(proposer.shapes) == 1
+    assert plates.detect(photo_with((640, 480))) == ()
+    assert len(proposer.shapes) == 1 + 1 + len(TURNS)
+
+
 @pytest.mark.parametrize(("score", "beside", "count"), [(0.45, False, 1), (0.45, True, 1), (0.6, True, 2)])
 def test_in_an_upright_photo_a_turned_object_has_to_be_surer(
     score: float, count: int, *, beside: bool
