@@ -97,7 +97,7 @@ def sound_of(path: Path) -> list[tuple[int | None, bytes]]:
 
 def look(detector: Detector, pixels: Pixels) -> list[Box]:
     """Return the faces of one picture, at a lower threshold than the redaction's own."""
-    options = DetectionOptions(Quality.BALANCED, detector.card.min_confidence * SHARE)
+    options = DetectionOptions(Quality.BALANCED, detector.card.min_confidence * SHARE, is_finished=True)
     found = detector.detect(pixels, options)
     return [item.box.clip(Size(pixels.shape[1], pixels.shape[0])) for item in found]
 

@@ -162,7 +162,7 @@ def _visible(
 ) -> tuple[DetectedObject, ...]:
     """Return what a detector finds outside the hidden areas, from the threshold of ``options`` on."""
     with stage(Stage.RESIDUAL_CHECK, model=detector.card.name) as attributes:
-        part, _ = detect_photo(detector, picture, options, known)
+        part, _ = detect_photo(detector, picture, replace(options, is_finished=True), known)
         residual = not_hidden(part.detections, hidden, picture.size.height)
         attributes["seen"] = len(residual)
     return residual

@@ -41,6 +41,9 @@ class DetectionOptions:
         Limits on the size and shape of boxes; ``None``: those of the class.
     text_match
         Pattern of the text that the class ``text`` reports; ``None``: all text.
+    is_finished
+        Whether objects were hidden in the picture. What showed that it is upright may be gone, so turned
+        objects have to be as sure as in an upright one.
     inputs
         The network inputs of this picture, shared by the detectors that run over it one after the other.
     """
@@ -50,6 +53,7 @@ class DetectionOptions:
     panorama: bool | None = None
     priors: Priors | None = None
     text_match: str | None = None
+    is_finished: bool = False
     inputs: Inputs | None = field(default=None, repr=False, compare=False)
 
 

@@ -54,6 +54,7 @@ from obscura.detection.turned import (
     CLEAR_SCORE,
     PROBE_SCORE,
     QUARTER_TURNS,
+    SCORE_IN_UPRIGHT,
     least_turned_score,
     new_ones,
     turned_boxes,
@@ -238,7 +239,8 @@ class Detector:
         """
         if view.period is not None or self._is_surely_upright(upright, view):
             return upright
-        found, least_score = upright, least_turned_score(upright)
+        found = upright
+        least_score = SCORE_IN_UPRIGHT if options.is_finished else least_turned_score(upright)
         for turns in QUARTER_TURNS:
             turned = replace(view, inputs=view.inputs.turned(turns), known=EMPTY_CACHE)
             outputs = self._raw_outputs(turned, [plan_probe(view.size)])

@@ -19,6 +19,7 @@ __all__ = [
     "CLEAR_SCORE",
     "PROBE_SCORE",
     "QUARTER_TURNS",
+    "SCORE_IN_UPRIGHT",
     "least_turned_score",
     "new_ones",
     "turned_boxes",
