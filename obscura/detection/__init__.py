@@ -3,8 +3,8 @@
 ``weights`` reads the manifest of the models, ``tiling`` plans the inference slices, ``letterbox`` makes the
 network's input, ``backends`` run it, ``decode`` reads its output, ``nms``, ``voting`` and ``merging`` reduce
 the boxes to one per object, ``rescoring`` re-scores them in crops, ``adaptive`` chooses the effort by the
-proposals, ``priors`` drops impossible boxes, and ``detector`` puts these together; ``detections`` is what is
-asked for and answered. Importing the package loads no inference engine.
+proposals, ``turned`` finds what lies on its side, ``priors`` drops impossible boxes, and ``detector`` puts
+these together; ``detections`` is what is asked for and answered. Importing the package loads no engine.
 """
 
 from obscura.detection.tiling import Quality

@@ -1,7 +1,7 @@
 """The detector of one class: from the pixels of a photo to detections."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +24,6 @@ from obscura.detection.fusion import (
     Fusion,
     fuse,
 )
-from obscura.detection.inputs import Inputs
 from obscura.detection.merging import Candidates, candidates_of, concatenate, merge_slices
 from obscura.detection.networks import Networks
 from obscura.detection.nms import suppress, suppress_nested
@@ -43,12 +42,10 @@ from obscura.detection.tiling import (
     InferenceScales,
     InferenceSlice,
     Quality,
-    is_panorama,
     plan_auxiliary,
     plan_full_detector,
     plan_probe,
     plan_slices,
-    wrap_width,
 )
 from obscura.detection.turned import (
     CLEAR_SCORE,
@@ -60,6 +57,7 @@ from obscura.detection.turned import (
     turned_boxes,
     turned_size,
 )
+from obscura.detection.view import View, parts_in_photo, view_of
 from obscura.detection.voting import vote
 from obscura.geometry import Box, Size
 
@@ -75,37 +73,6 @@ TILE_SCALE = {"face": 1.25, "plate": 1.0}
 """Input pixels per photo pixel in the tiles of a large photo. In 12 megapixels 69 % of the faces 20 pixels
 high were hidden at 0.8, 85 % at 1.0 and 92 % at 1.25; 88, 96 and 96 % of the plates 30 pixels wide. Each step
 costs half as much time again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A photo as the inference slices divide it.
-
-    Attributes
-    ----------
-    inputs, size
-        Network inputs and size in pixels; a panorama is extended by the columns repeated behind its right
-        edge.
-    period
-        The width of a panorama without these columns; None for other photos.
-    known
-        Raw outputs of slices with the same pixels, which need no run.
-    """
-
-    inputs: Inputs
-    size: Size
-    period: float | None
-    known: OutputCache
-
-    @property
-    def own_size(self) -> Size:
-        """Size of the photo without repeated columns."""
-        return self.size if self.period is None else Size(round(self.period), self.size.height)
-
-    @property
-    def auxiliary_scale(self) -> float:
-        """Input pixels of the auxiliary network per pixel of the photo."""
-        return plan_auxiliary(self.size).long_side / self.size.long_side
 
 
 class _Found(NamedTuple):
@@ -190,7 +157,7 @@ class Detector:
             return CachedDetections((), EMPTY_CACHE)
         options = options or DetectionOptions()
         size = Size(pixels.shape[1], pixels.shape[0])
-        view = _view(pixels, size, options, known)
+        view = view_of(pixels, size, options, known)
         least = min(RESCORING[options.quality].lower_score, threshold_of(self.card, options))
         found = self._find(view, options.quality, least)
         boxes = self._fitting(found.boxes, view, options)
@@ -203,13 +170,13 @@ class Detector:
 
         Parameters are those of `detect_with_cache`. Raises ModelError if there is no proposal network.
         """
-        view = _view(pixels, Size(pixels.shape[1], pixels.shape[0]), options, EMPTY_CACHE)
+        view = view_of(pixels, Size(pixels.shape[1], pixels.shape[0]), options, EMPTY_CACHE)
         outputs = self._raw_outputs(view, self.slices(view.size, Quality.BALANCED))
         found = self._merged(outputs, threshold_of(self.card, options), view.period)
         return self._reported(self._fitting(found, view, options), view)
 
     def _fitting(
-        self, found: Candidates, view: _View, options: DetectionOptions, quarter_turns: int = 0
+        self, found: Candidates, view: View, options: DetectionOptions, quarter_turns: int = 0
     ) -> Candidates:
         """Return the boxes from the threshold on that may be objects seen after quarter turns, corrected."""
         found = found.take(found.scores >= threshold_of(self.card, options))
@@ -220,18 +187,18 @@ class Detector:
         found = found.take(plausible(found, size, priors))
         return replace(found, boxes=turned_boxes(found.boxes, size, -quarter_turns % 4))
 
-    def _reported(self, found: Candidates, view: _View) -> tuple[Detection, ...]:
+    def _reported(self, found: Candidates, view: View) -> tuple[Detection, ...]:
         """Return the detections that are reported of the fitting boxes of a photo."""
         size = view.own_size
         found = found.take(suppress_nested(found.boxes, found.scores, view.period))
         return tuple(
             Detection(self.card.class_name, box, float(score))
             for corners, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
-            for box in _in_photo(Box(*corners), size, view.period)
+            for box in parts_in_photo(Box(*corners), size, view.period)
         )
 
     def _with_turned(
-        self, upright: Candidates, view: _View, options: DetectionOptions, least: float
+        self, upright: Candidates, view: View, options: DetectionOptions, least: float
     ) -> Candidates:
         """Return the boxes of a photo and those that are seen when it is turned.
 
@@ -253,14 +220,14 @@ class Detector:
             found = concatenate([found, more.take(new_ones(more, seen))])
         return found
 
-    def _is_surely_upright(self, upright: Candidates, view: _View) -> bool:
+    def _is_surely_upright(self, upright: Candidates, view: View) -> bool:
         """Return whether something clear stands upright in a photo: of this class, or a proposal of any."""
         if (upright.scores >= CLEAR_SCORE).any():
             return True
         whole = self.slices(view.size, Quality.BALANCED)[0]
         return self.networks.surest_proposal(view.inputs, whole) >= CLEAR_SCORE
 
-    def _find(self, view: _View, quality: Quality, least: float) -> _Found:
+    def _find(self, view: View, quality: Quality, least: float) -> _Found:
         """Run the slices of a quality, then the auxiliary network; one that supplements is not for `fast`."""
         if quality is Quality.BALANCED and self.networks.proposal is not None:
             return self._find_adaptively(view, least)
@@ -273,7 +240,7 @@ class Detector:
             return found
         return self._with_auxiliary(found, view)
 
-    def _find_adaptively(self, view: _View, least: float) -> _Found:
+    def _find_adaptively(self, view: View, least: float) -> _Found:
         """Run the proposal network, the full detector where something is unclear, and the auxiliary network.
 
         See `obscura.detection.adaptive`. An auxiliary network that stands in leaves nothing unclear; one that
@@ -289,7 +256,7 @@ class Detector:
         is_asked = SUPPLEMENT_FUSION.takes_part(active, view.auxiliary_scale).any()
         return self._with_auxiliary(found, view) if is_asked else found
 
-    def _settled(self, view: _View, first: OutputCache, proposals: Candidates, least: float) -> _Found:
+    def _settled(self, view: View, first: OutputCache, proposals: Candidates, least: float) -> _Found:
         """Run the full detector where the proposals, made of ``first``, leave something unclear."""
         cache = dict(first)
         rule = effort_rule_for(self.card.class_name)
@@ -310,11 +277,11 @@ class Detector:
         boxes, windows = self._rescored(view, tuple(used), boxes, rescoring)
         return _Found(boxes, {**cache, **own, **windows})
 
-    def _raw_outputs(self, view: _View, slices: Sequence[InferenceSlice]) -> OutputCache:
+    def _raw_outputs(self, view: View, slices: Sequence[InferenceSlice]) -> OutputCache:
         """Return the raw outputs of slices, in their order, running only those that are not known."""
         return self.networks.raw_outputs(view.inputs, slices, view.known)
 
-    def _with_auxiliary(self, found: _Found, view: _View) -> _Found:
+    def _with_auxiliary(self, found: _Found, view: View) -> _Found:
         """Run the auxiliary network, where there is one, and fuse what it sees with what was found."""
         auxiliary, card = self._auxiliary_outputs(view), self.card.auxiliary
         fusion = AUXILIARY_FUSION if card is None or card.stands_in else SUPPLEMENT_FUSION
@@ -323,13 +290,13 @@ class Detector:
         boxes = self._fused(view, found.boxes, auxiliary, fusion)
         return _Found(boxes, {**found.cache, **auxiliary})
 
-    def _auxiliary_outputs(self, view: _View) -> OutputCache:
+    def _auxiliary_outputs(self, view: View) -> OutputCache:
         """Run the auxiliary network over the photo; empty where there is none."""
         if self.networks.auxiliary is None:
             return {}
         return self._raw_outputs(view, [plan_auxiliary(view.size)])
 
-    def _fused(self, view: _View, found: Candidates, auxiliary: OutputCache, fusion: Fusion) -> Candidates:
+    def _fused(self, view: View, found: Candidates, auxiliary: OutputCache, fusion: Fusion) -> Candidates:
         """Return boxes and those of the auxiliary network, one for each object."""
         if not auxiliary:
             return found
@@ -338,7 +305,7 @@ class Detector:
         return found.take(suppress(found.boxes, found.scores, self.card.max_overlap, view.period))
 
     def _rescored(
-        self, view: _View, slices: Sequence[InferenceSlice], found: Candidates, rescoring: Rescoring
+        self, view: View, slices: Sequence[InferenceSlice], found: Candidates, rescoring: Rescoring
     ) -> tuple[Candidates, OutputCache]:
         """Return the boxes with the scores of slices and windows combined, best first; and raw outputs.
 
@@ -374,21 +341,3 @@ class Detector:
         kept = suppress(raw.boxes, raw.scores, self.card.max_overlap)
         boxes = vote(raw.boxes[kept], raw.boxes, raw.scores)
         return candidates_of(item, output.placing, RawBoxes(boxes, raw.scores[kept]), number, wrapped=wrapped)
-
-
-def _view(pixels: Pixels, size: Size, options: DetectionOptions, known: OutputCache) -> _View:
-    if not (is_panorama(size) if options.panorama is None else options.panorama):
-        shared = options.inputs
-        if shared is None or shared.pixels is not pixels:
-            shared = Inputs(pixels)
-        return _View(shared, size, None, known)
-    wrap = wrap_width(size)
-    wide = np.concatenate([pixels, pixels[:, :wrap]], axis=1)
-    return _View(Inputs(wide), Size(size.width + wrap, size.height), size.width, known)
-
-
-def _in_photo(box: Box, size: Size, period: float | None) -> tuple[Box, ...]:
-    """Return the parts of a box inside the photo; a box across the seam of a panorama has two."""
-    shifts = (0.0,) if period is None else (-period, 0.0, period)
-    parts = (box.shift(shift, 0.0).clip(size) for shift in shifts)
-    return tuple(part for part in parts if not part.is_empty)
